@@ -1,0 +1,44 @@
+# `make` or `make help` lists what there is. demo, test and bench set up what they need.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+export VENV
+export MAKE_GOAL = $@
+CODE := sigtrace tests $(wildcard bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench build clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Set up, then the whole story on the live kernel
+	@scripts/setup.sh demo
+	@scripts/as-root.sh $(BIN)/sigtrace demo
+
+test: ## Set up, then the whole suite; ARGS="tests/unit" for a part
+	@scripts/setup.sh test
+	@scripts/as-root.sh $(BIN)/python -m pytest $(ARGS)
+
+lint: ## ruff check, ruff format --check, mypy --strict
+	@scripts/setup.sh test
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: ## Format the code, and fix what ruff can fix
+	@scripts/setup.sh test
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: ## Measure beside bpftrace, sigsnoop, perf; QUICK=1: under 2 min
+	@scripts/setup.sh bench
+	@scripts/as-root.sh $(BIN)/python -m bench.run $(if $(QUICK),--quick)
+
+build: ## Build the wheel and the sdist into dist/
+	@scripts/setup.sh test
+	$(BIN)/python -m build --outdir dist .
+
+clean: ## Remove the virtual environment, caches and build products
+	rm -rf $(VENV) .cache build dist .pytest_cache .mypy_cache .ruff_cache bench/storm bench/results
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel does with each signal, recorded where it decides: signal_generate and signal_deliver, the exit
+ * of processes, and the birth and exec of namespace inits.
+ *
+ * Compiled by bcc without kernel headers. Every O_* and S_* macro is an offset or size taken from the running
+ * kernel's BTF (sigtrace/kernel/btf.py). With DIRECT the programs are BTF tracepoints and follow typed pointers by
+ * plain loads; without it they are raw tracepoints and read through bpf_probe_read_kernel. Both get their
+ * arguments as an array of u64, so the program text is one.
+ */
+#include "sigtrace.h"
+
+#define SIGNAL_GROUP_EXIT 0x00000004  /* include/linux/sched/signal.h */
+#define SIGNAL_UNKILLABLE 0x00000040
+#define PF_KTHREAD 0x00200000         /* include/linux/sched.h */
+#define SI_KERNEL 0x80                /* include/uapi/asm-generic/siginfo.h; a positive code is the kernel's, */
+#define SI_TIMER -2                   /* and so are these: timers, message queues, finished and signal-driven I/O, */
+#define SI_SIGIO -5
+#define SI_DETHREAD -7                /* threads ended by exec */
+#define SI_ASYNCNL -60                /* and finished name lookups */
+#define SIGKILL 9
+#define SIGSTOP 19
+#define SIGRTMIN 32                   /* the kernel's own: real-time signals queue up, the others coalesce */
+#define ALL_SIGNALS (~0ULL)
+#define TICK_NS 10000000ULL           /* of /proc: 1 s / USER_HZ, nsec_to_clock_t() */
+#define NO_RESULT -1
+#define QUEUED 0                      /* TRACE_SIGNAL_DELIVERED, include/trace/events/signal.h */
+#define IGNORED 1                     /* TRACE_SIGNAL_IGNORED */
+#define LOSE_INFO 4                   /* TRACE_SIGNAL_LOSE_INFO */
+
+#define READ(T, p, off) ({ T v_ = 0; bpf_probe_read_kernel(&v_, sizeof(v_), (void *)(p) + (off)); v_; })
+#ifdef DIRECT
+#define LOAD(T, p, off) (*(T *)((void *)(p) + (off)))
+#else
+#define LOAD READ
+#endif
+
+/* task->comm, 16 bytes, as two loads */
+#define COPY_COMM(VIA, to, task)                                              \
+	do {                                                                  \
+		((u64 *)(to))[0] = VIA(u64, task, O_TASK_COMM);               \
+		((u64 *)(to))[1] = VIA(u64, task, O_TASK_COMM + 8);           \
+	} while (0)
+
+/* The current task as a typed pointer (5.11), where loads can be direct; else as an address. */
+#ifdef CURRENT_BTF
+#define CURRENT() ((void *)((u64 (*)(void))158)())
+#define LOAD_CURRENT LOAD
+#else
+#define CURRENT() ((void *)bpf_get_current_task())
+#define LOAD_CURRENT READ
+#endif
+
+struct sender_key {
+	u32 pid;
+	u32 signal;
+};
+
+BPF_TABLE("array", int, struct sigtrace_config, config, 1);
+BPF_TABLE("hash", u32, struct sigtrace_ns_filter, namespaces, 1024);
+BPF_TABLE("percpu_hash", struct sigtrace_count_key, u64, counts, 16384);
+BPF_TABLE("percpu_array", int, struct sigtrace_cpu, cpus, 1);
+/* Who queued what is still pending for an init: a drop at delivery has no sender but this. */
+BPF_TABLE("lru_hash", struct sender_key, struct sigtrace_event, pending, 1024);
+BPF_TABLE("percpu_array", int, struct sigtrace_event, scratch, 1);
+BPF_RINGBUF_OUTPUT(events, 8);
+
+/* Where a task lives: the namespace its own number belongs to, not the one its children would be born in. */
+struct place {
+	u64 start;  /* start_boottime of the namespace's init */
+	u32 nr;     /* the task's number there */
+	u32 inum;   /* the namespace; unique among those that live */
+};
+
+#define DEFINE_PLACE(name, VIA)                                                                                  \
+	static __always_inline void name(struct place *at, void *pid, u32 level, const int with_start)           \
+	{                                                                                                        \
+		void *ns = VIA(void *, pid, O_PID_NUMBERS + level * S_UPID + O_UPID_NS);                         \
+                                                                                                                 \
+		at->nr = VIA(u32, pid, O_PID_NUMBERS + level * S_UPID + O_UPID_NR);                              \
+		at->inum = VIA(u32, ns, O_NS_INUM);                                                              \
+		if (with_start) {                                                                                \
+			void *init = VIA(void *, ns, O_NS_CHILD_REAPER);                                         \
+			void *leader = VIA(void *, init, O_TASK_GROUP_LEADER);                                   \
+			at->start = VIA(u64, leader, O_TASK_START_BOOTTIME);                                     \
+		}                                                                                                \
+	}
+DEFINE_PLACE(place_load, LOAD)
+DEFINE_PLACE(place_read, READ)
+
+/*
+ * The verifier follows typed pointers at constant offsets only, so each level that gets plain loads is spelled
+ * out; deeper ones, and all but the first where struct pid ends in numbers[1] (before v6.6), are read the slow way.
+ */
+static __always_inline void place_at(struct place *at, void *pid, u32 level, const int with_start)
+{
+#ifdef DIRECT
+	if (level == 0) {
+		place_load(at, pid, 0, with_start);
+		return;
+	}
+#ifdef NUMBERS_FLEXIBLE
+	if (level == 1) {
+		place_load(at, pid, 1, with_start);
+		return;
+	}
+	if (level == 2) {
+		place_load(at, pid, 2, with_start);
+		return;
+	}
+#endif
+#endif
+	place_read(at, pid, level & 31, with_start);
+}
+
+/* The facts that decide whether a record is counted and kept; the rest is filled in only for the ring. */
+struct facts {
+	void *task;
+	void *leader;
+	struct place at;
+	u32 level;
+	struct sigtrace_count_key key;
+};
+
+struct sender {
+	void *task;  /* NULL: there is none */
+	void *leader;
+	struct place at;
+	u32 level;
+};
+
+static __always_inline int admits(struct sigtrace_ns_filter *filter, u64 start)
+{
+	return !filter->start_ticks || filter->start_ticks == start / TICK_NS;
+}
+
+static __always_inline int passes_namespaces(void *pid, u32 level, struct sigtrace_count_key *key)
+{
+	u32 inum = key->nsid;
+	struct sigtrace_ns_filter *filter = namespaces.lookup(&inum);
+
+	if (filter && admits(filter, key->ns_start))
+		return 1;
+#pragma clang loop unroll(disable)
+	for (u32 above = 0; above < 32; above++) {
+		struct place at = {};
+
+		if (above >= level)
+			break;
+		place_read(&at, pid, above, 1);
+		filter = namespaces.lookup(&at.inum);
+		if (filter && filter->descendants && admits(filter, at.start))
+			return 1;
+	}
+	return 0;
+}
+
+/* Who and where the target is, and what its signal->flags say. Returns 0 if the filters leave it out. */
+static __always_inline int read_target(struct facts *f, void *task, struct sigtrace_config *cfg)
+{
+	void *leader = LOAD(void *, task, O_TASK_GROUP_LEADER);
+	void *pid = LOAD(void *, leader, O_TASK_THREAD_PID);
+	void *signal = LOAD(void *, task, O_TASK_SIGNAL);
+	u32 signal_flags = LOAD(u32, signal, O_SIGNAL_FLAGS);
+
+	f->task = task;
+	f->leader = leader;
+	f->level = LOAD(u32, pid, O_PID_LEVEL);
+	place_at(&f->at, pid, f->level, 1);
+	f->key.nsid = f->at.inum;
+	f->key.ns_start = f->at.start;
+	f->key.flags = (signal_flags & SIGNAL_UNKILLABLE ? FLAG_UNKILLABLE : 0) |
+		       (signal_flags & SIGNAL_GROUP_EXIT ? FLAG_EXITING : 0) |
+		       (LOAD(u32, task, O_TASK_PTRACE) ? FLAG_TRACED : 0) |
+		       (LOAD(u32, task, O_TASK_FLAGS) & PF_KTHREAD ? FLAG_KTHREAD : 0) |
+		       (f->at.nr == 1 ? FLAG_INIT : 0);
+	return !cfg->ns_filter || passes_namespaces(pid, f->level, &f->key);
+}
+
+static __always_inline u8 disposition(u64 handler)
+{
+	return handler == 0 ? DISPOSITION_DEFAULT : handler == 1 ? DISPOSITION_IGNORE : DISPOSITION_HANDLER;
+}
+
+/*
+ * si_code as the tracepoint's own text shows it: the special pointers 0 and 1 stand for SEND_SIG_NOINFO and
+ * SEND_SIG_PRIV (TP_STORE_SIGINFO, include/trace/events/signal.h).
+ */
+static __always_inline s32 code_of(void *info)
+{
+	if ((u64)info <= 1)
+		return info ? SI_KERNEL : 0;
+	return LOAD(s32, info, O_SIGINFO_CODE);
+}
+
+/* Did the kernel send it of its own accord? Then `current` is whoever happened to run. */
+static __always_inline int from_kernel(void *info, s32 code)
+{
+	if ((u64)info <= 1 || code > 0)
+		return 1;
+	return (code <= SI_TIMER && code >= SI_SIGIO) || code == SI_DETHREAD || code == SI_ASYNCNL;
+}
+
+/* `current` as a sender: where it lives. */
+static __always_inline void read_sender(struct sender *from)
+{
+	void *task = CURRENT();
+	void *leader = LOAD_CURRENT(void *, task, O_TASK_GROUP_LEADER);
+	void *pid = LOAD_CURRENT(void *, leader, O_TASK_THREAD_PID);
+
+	from->task = task;
+	from->leader = leader;
+	from->level = LOAD_CURRENT(u32, pid, O_PID_LEVEL);
+	place_at(&from->at, pid, from->level, 0);
+}
+
+/* A namespace is above the target's if it is the one of the target's number at its level, and so the other way. */
+static __always_inline u8 relation(struct facts *f, struct sender *from)
+{
+	struct place at = {};
+
+	if ((u64)from->leader == (u64)f->leader)
+		return RELATION_SELF;
+	if (from->level == f->level)
+		return from->at.inum == f->at.inum ? RELATION_SAME : RELATION_OTHER;
+	if (from->level < f->level) {
+		place_at(&at, LOAD(void *, f->leader, O_TASK_THREAD_PID), from->level, 0);
+		return at.inum == from->at.inum ? RELATION_ANCESTOR : RELATION_OTHER;
+	}
+	place_read(&at, LOAD_CURRENT(void *, from->leader, O_TASK_THREAD_PID), f->level & 31, 0);
+	return at.inum == f->at.inum ? RELATION_DESCENDANT : RELATION_OTHER;
+}
+
+/* With a sender; without one (the kernel, an exit) from->task is NULL, and no_sender() leaves the fields empty. */
+static __always_inline void fill_sender(struct sigtrace_event *e, struct sender *from)
+{
+	void *parent = LOAD_CURRENT(void *, from->task, O_TASK_REAL_PARENT);
+	void *cred = LOAD_CURRENT(void *, from->task, O_TASK_CRED);
+
+	e->sender_start = LOAD_CURRENT(u64, from->leader, O_TASK_START_BOOTTIME);
+	e->sender_pid = LOAD_CURRENT(u32, from->task, O_TASK_TGID);
+	e->sender_tid = LOAD_CURRENT(u32, from->task, O_TASK_PID);
+	e->sender_uid = LOAD_CURRENT(u32, cred, O_CRED_UID);
+	e->sender_ns_level = from->level;
+	e->sender_nsid = from->at.inum;
+	e->sender_parent_pid = LOAD_CURRENT(u32, parent, O_TASK_TGID);
+	COPY_COMM(LOAD_CURRENT, e->sender_comm, from->task);
+	COPY_COMM(LOAD_CURRENT, e->sender_parent_comm, parent);
+}
+
+static __always_inline void no_sender(struct sigtrace_event *e)
+{
+	e->sender_start = 0;
+	e->sender_nsid = 0;
+	e->sender_pid = 0;
+	e->sender_tid = 0;
+	e->sender_uid = 0;
+	e->sender_parent_pid = 0;
+	e->sender_ns_level = 0;
+	__builtin_memset(e->sender_comm, 0, sizeof(e->sender_comm));
+	__builtin_memset(e->sender_parent_comm, 0, sizeof(e->sender_parent_comm));
+}
+
+static __always_inline void copy_sender(struct sigtrace_event *e, struct sigtrace_event *from)
+{
+	e->sender_start = from->sender_start;
+	e->sender_nsid = from->sender_nsid;
+	e->sender_pid = from->sender_pid;
+	e->sender_tid = from->sender_tid;
+	e->sender_uid = from->sender_uid;
+	e->sender_parent_pid = from->sender_parent_pid;
+	e->sender_ns_level = from->sender_ns_level;
+	__builtin_memcpy(e->sender_comm, from->sender_comm, sizeof(e->sender_comm));
+	__builtin_memcpy(e->sender_parent_comm, from->sender_parent_comm, sizeof(e->sender_parent_comm));
+}
+
+static __always_inline void count(struct facts *f, struct sigtrace_cpu *cpu)
+{
+	u64 *value = counts.lookup(&f->key), one = 1;
+
+	if (value)
+		*value += 1;
+	else if (counts.update(&f->key, &one))
+		cpu->uncounted += 1;
+}
+
+/* A superset of what the verdict will call dropped: the verdict is derived in user space. */
+static __always_inline int may_be_drop(struct sigtrace_count_key *key, u64 harmless)
+{
+	u8 wanted = FLAG_UNKILLABLE | FLAG_INIT;
+
+	return (key->flags & wanted) == wanted && key->disposition == DISPOSITION_DEFAULT &&
+	       !(harmless >> ((key->signal - 1) & 63) & 1) &&
+	       (key->stage == STAGE_DELIVER || key->result == IGNORED);
+}
+
+static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg)
+{
+	if (cfg->scope == SCOPE_ALL)
+		return 1;
+	if (cfg->scope == SCOPE_INITS)
+		return f->key.flags & FLAG_INIT;
+	return f->key.stage <= STAGE_DELIVER && may_be_drop(&f->key, cfg->harmless);
+}
+
+/* Room in the ring, with all fields but code, exit_code and the sender's filled in; NULL, and counted, if full. */
+static __always_inline struct sigtrace_event *reserve(struct facts *f, struct sigtrace_cpu *cpu, const int stage)
+{
+	struct sigtrace_event *e = events.ringbuf_reserve(sizeof(struct sigtrace_event));
+
+	if (!e) {
+		cpu->lost[stage] += 1;
+		return e;
+	}
+	e->time = bpf_ktime_get_boot_ns();
+	e->seq = cpu->committed[stage] + cpu->lost[stage];
+	e->ns_start = f->key.ns_start;
+	e->target_start = LOAD(u64, f->leader, O_TASK_START_BOOTTIME);
+	e->nsid = f->key.nsid;
+	e->target_pid = LOAD(u32, f->task, O_TASK_TGID);
+	e->target_tid = LOAD(u32, f->task, O_TASK_PID);
+	e->target_ns_pid = f->at.nr;
+	e->cpu = bpf_get_smp_processor_id();
+	e->stage = f->key.stage;
+	e->signal = f->key.signal;
+	e->result = f->key.result;
+	e->disposition = f->key.disposition;
+	e->relation = f->key.relation;
+	e->flags = f->key.flags;
+	e->ns_level = f->level;
+	e->pad = 0;
+	COPY_COMM(LOAD, e->target_comm, f->task);
+	cpu->committed[stage] += 1;
+	return e;
+}
+
+/*
+ * Waking a reader costs more than all the rest: do it at most once per wake_ns and CPU. A reader that was woken
+ * looks again until it has found the ring empty for longer than that, so nothing waits unseen.
+ */
+static __always_inline void submit(struct sigtrace_event *e, struct sigtrace_cpu *cpu, struct sigtrace_config *cfg)
+{
+	u64 flags = 1; /* BPF_RB_NO_WAKEUP */
+
+	if (e->time - cpu->woke > cfg->wake_ns) {
+		cpu->woke = e->time;
+		flags = 2; /* BPF_RB_FORCE_WAKEUP */
+	}
+	events.ringbuf_submit(e, flags);
+}
+
+static __always_inline int wants_signal(struct sigtrace_config *cfg, int sig)
+{
+	return cfg->signals >> ((sig - 1) & 63) & 1;
+}
+
+/* A drop at delivery has no sender at hand: remember who queued what for an init. */
+static __always_inline void remember_sender(struct facts *f, struct sigtrace_config *cfg, struct sender *from)
+{
+	int zero = 0, sig = f->key.signal;
+	struct sender_key key = {};
+	struct sigtrace_event *e;
+
+	if (!(f->key.flags & FLAG_INIT) || sig >= SIGRTMIN || sig == SIGKILL || sig == SIGSTOP)
+		return;
+	if ((f->key.result != QUEUED && f->key.result != LOSE_INFO) || cfg->harmless >> ((sig - 1) & 63) & 1)
+		return;
+	e = scratch.lookup(&zero);
+	if (!e)
+		return;
+	key.pid = LOAD(u32, f->task, O_TASK_TGID);
+	key.signal = sig;
+	e->target_start = f->key.ns_start;
+	e->relation = f->key.relation;
+	if (from->task)
+		fill_sender(e, from);
+	else
+		no_sender(e);
+	pending.update(&key, e);
+}
+
+/* signal_generate(sig, info, task, group, result) */
+int on_generate(u64 *args)
+{
+	int zero = 0, sig = (int)args[0];
+	void *info = (void *)args[1], *task = (void *)args[2], *sighand;
+	struct sigtrace_config *cfg = config.lookup(&zero);
+	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
+	struct sigtrace_event *e;
+	struct sender from = {};
+	struct facts f = {};
+	u64 blocked;
+	s32 code;
+
+	if (!cfg || !cpu || !wants_signal(cfg, sig) || !read_target(&f, task, cfg))
+		return 0;
+	code = code_of(info);
+	sighand = LOAD(void *, task, O_TASK_SIGHAND);
+	blocked = LOAD(u64, task, O_TASK_BLOCKED) | LOAD(u64, task, O_TASK_REAL_BLOCKED);
+	f.key.stage = STAGE_GENERATE;
+	f.key.signal = sig;
+	f.key.result = (int)args[4];
+	f.key.disposition = disposition(READ(u64, sighand, O_SIGHAND_ACTION + (u64)((sig - 1) & 63) * S_SIGACTION));
+	f.key.relation = RELATION_KERNEL;
+	if (!from_kernel(info, code)) {
+		read_sender(&from);
+		f.key.relation = relation(&f, &from);
+	}
+	f.key.flags |= (blocked >> ((sig - 1) & 63) & 1 ? FLAG_BLOCKED : 0) | ((int)args[3] ? FLAG_GROUP : 0);
+	count(&f, cpu);
+	remember_sender(&f, cfg, &from);
+	if (!in_scope(&f, cfg))
+		return 0;
+	e = reserve(&f, cpu, STAGE_GENERATE);
+	if (!e)
+		return 0;
+	e->code = code;
+	e->exit_code = 0;
+	if (from.task)
+		fill_sender(e, &from);
+	else
+		no_sender(e);
+	submit(e, cpu, cfg);
+	return 0;
+}
+
+/* signal_deliver(sig, info, ka): current is the target, and about to ask what the handler is */
+int on_deliver(u64 *args)
+{
+	int zero = 0, sig = (int)args[0];
+	void *info = (void *)args[1];
+	struct sigtrace_config *cfg = config.lookup(&zero);
+	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
+	struct sigtrace_event *e, *queued = 0;
+	struct sender_key key = {};
+	struct facts f = {};
+	s32 code;
+
+	if (!cfg || !cpu || !wants_signal(cfg, sig) || !read_target(&f, CURRENT(), cfg))
+		return 0;
+	code = code_of(info);
+	f.key.stage = STAGE_DELIVER;
+	f.key.signal = sig;
+	f.key.result = NO_RESULT;
+	f.key.disposition = disposition(READ(u64, args[2], O_SIGACTION_HANDLER));
+	f.key.relation = from_kernel(info, code) ? RELATION_KERNEL : RELATION_NONE;
+	if (may_be_drop(&f.key, cfg->harmless)) {
+		key.pid = bpf_get_current_pid_tgid() >> 32;
+		key.signal = sig;
+		queued = pending.lookup(&key);
+		if (queued && queued->target_start == f.key.ns_start)
+			f.key.relation = queued->relation;
+		else
+			queued = 0;
+	}
+	count(&f, cpu);
+	if (!in_scope(&f, cfg))
+		return 0;
+	e = reserve(&f, cpu, STAGE_DELIVER);
+	if (!e)
+		return 0;
+	e->code = code;
+	e->exit_code = 0;
+	if (queued)
+		copy_sender(e, queued);
+	else
+		no_sender(e);
+	submit(e, cpu, cfg);
+	return 0;
+}
+
+/* A record of a stage without a signal: the birth, exec or exit of a process. */
+static __always_inline int on_process(void *task, const int stage, s32 exit_code)
+{
+	int zero = 0;
+	struct sigtrace_config *cfg = config.lookup(&zero);
+	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
+	struct sigtrace_event *e;
+	struct sender from = {};
+	struct facts f = {};
+
+	if (!cfg || !cpu || cfg->signals != ALL_SIGNALS || !read_target(&f, task, cfg))
+		return 0;
+	if (stage != STAGE_EXIT && !(f.key.flags & FLAG_INIT))
+		return 0;
+	f.key.stage = stage;
+	f.key.result = NO_RESULT;
+	if (stage == STAGE_INIT) {
+		read_sender(&from);
+		f.key.relation = relation(&f, &from);
+	}
+	count(&f, cpu);
+	if (!in_scope(&f, cfg))
+		return 0;
+	e = reserve(&f, cpu, stage);
+	if (!e)
+		return 0;
+	e->code = 0;
+	e->exit_code = exit_code;
+	if (from.task)
+		fill_sender(e, &from);
+	else
+		no_sender(e);
+	submit(e, cpu, cfg);
+	return 0;
+}
+
+/* sched_process_exit(task), and from 6.16 sched_process_exit(task, group_dead): fires for each thread */
+int on_exit(u64 *args)
+{
+	void *task = (void *)args[0];
+	void *signal = LOAD(void *, task, O_TASK_SIGNAL);
+	void *leader = LOAD(void *, task, O_TASK_GROUP_LEADER);
+	s32 exit_code;
+
+#ifdef EXIT_GROUP_DEAD
+	if (!(args[1] & 1))
+		return 0;
+#else
+	if (READ(s32, signal, O_SIGNAL_LIVE))
+		return 0;
+#endif
+	/* as wait_task_zombie() reports it */
+	exit_code = LOAD(u32, signal, O_SIGNAL_FLAGS) & SIGNAL_GROUP_EXIT ? LOAD(s32, signal, O_SIGNAL_GROUP_EXIT_CODE) :
+									    LOAD(s32, leader, O_TASK_EXIT_CODE);
+	return on_process(task, STAGE_EXIT, exit_code);
+}
+
+/* sched_process_fork(parent, child): a namespace's init is born as its number 1 */
+int on_fork(u64 *args)
+{
+	return on_process((void *)args[1], STAGE_INIT, 0);
+}
+
+/* sched_process_exec(task, old_pid, bprm): handlers are reset, the program is new */
+int on_exec(u64 *args)
+{
+	return on_process((void *)args[0], STAGE_EXEC, 0);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The wire format: what the programs in sigtrace.bpf.c hand to user space.
+ *
+ * This file is its only definition. The C compiler reads it through sigtrace.bpf.c, and sigtrace/wire.py reads
+ * this very text to build the numpy dtypes and the names of the enums. So: plain integer types and char arrays,
+ * one member a line, explicit padding, no conditional parts. A name is the enumerator in lower case without its
+ * prefix up to the first underscore; *_NONE is shown as the empty string.
+ */
+#ifndef SIGTRACE_H
+#define SIGTRACE_H
+
+enum sigtrace_stage {
+	STAGE_GENERATE,
+	STAGE_DELIVER,
+	STAGE_EXIT,
+	STAGE_INIT,
+	STAGE_EXEC,
+};
+#define STAGES 5
+
+enum sigtrace_disposition {
+	DISPOSITION_NONE,
+	DISPOSITION_DEFAULT,
+	DISPOSITION_IGNORE,
+	DISPOSITION_HANDLER,
+};
+
+/* Where the sender's PID namespace stands to the target's. */
+enum sigtrace_relation {
+	RELATION_NONE,
+	RELATION_SAME,
+	RELATION_ANCESTOR,
+	RELATION_DESCENDANT,
+	RELATION_OTHER,
+	RELATION_KERNEL,
+	RELATION_SELF,
+};
+
+/* Facts about the target at that moment, as bits of `flags`. */
+enum sigtrace_flag {
+	FLAG_UNKILLABLE = 1,  /* signal->flags & SIGNAL_UNKILLABLE */
+	FLAG_BLOCKED = 2,     /* the signal is in task->blocked or task->real_blocked */
+	FLAG_EXITING = 4,     /* signal->flags & SIGNAL_GROUP_EXIT */
+	FLAG_TRACED = 8,      /* task->ptrace is not 0 */
+	FLAG_KTHREAD = 16,    /* task->flags & PF_KTHREAD */
+	FLAG_INIT = 32,       /* the thread group is PID 1 of its active namespace */
+	FLAG_GROUP = 64,      /* the signal is for the whole thread group */
+};
+
+/* Which records go to the ring; counts are kept of everything that passes the filters. */
+enum sigtrace_scope {
+	SCOPE_DROPS,  /* the two drop points, for namespace inits */
+	SCOPE_INITS,  /* all that concerns a namespace init */
+	SCOPE_ALL,
+};
+
+/* A record. Times are ns of CLOCK_BOOTTIME; pids are those of the initial PID namespace unless *_ns_pid. */
+struct sigtrace_event {
+	__u64 time;
+	__u64 seq;            /* records of this stage on this CPU before this one, lost ones included */
+	__u64 ns_start;       /* start_boottime of the namespace's init: tells reused inodes apart */
+	__u64 target_start;   /* start_boottime of the target's group leader: tells reused pids apart */
+	__u64 sender_start;
+	__u32 nsid;           /* inode of the target's active PID namespace */
+	__u32 sender_nsid;
+	__s32 target_pid;
+	__s32 target_tid;
+	__s32 target_ns_pid;
+	__s32 sender_pid;
+	__s32 sender_tid;
+	__u32 sender_uid;
+	__s32 sender_parent_pid;
+	__s32 code;           /* si_code */
+	__s32 exit_code;      /* as wait(2) reports it: status << 8 | signal */
+	__u16 cpu;
+	__u8 stage;
+	__u8 signal;
+	__s8 result;          /* TRACE_SIGNAL_* at generate, else -1 */
+	__u8 disposition;
+	__u8 relation;
+	__u8 flags;
+	__u8 ns_level;
+	__u8 sender_ns_level;
+	__u16 pad;
+	char target_comm[16];
+	char sender_comm[16];
+	char sender_parent_comm[16];
+};
+
+/* The key of the exact counts: the facts a verdict is derived from, per namespace. */
+struct sigtrace_count_key {
+	__u64 ns_start;
+	__u32 nsid;
+	__u8 stage;
+	__u8 signal;
+	__s8 result;
+	__u8 disposition;
+	__u8 relation;
+	__u8 flags;
+	__u16 pad;
+	__u32 pad2;
+};
+
+/* One a CPU: what became of the records. */
+struct sigtrace_cpu {
+	__u64 committed[5];   /* by stage: in the ring */
+	__u64 lost[5];        /* by stage: the ring was full */
+	__u64 uncounted;      /* the counts table was full */
+	__u64 woke;           /* when this CPU last woke the reader */
+};
+
+/* Set and changed by user space while the programs run. */
+struct sigtrace_config {
+	__u64 signals;        /* which signals count at all: bit n-1 for signal n; other stages only if all do */
+	__u64 harmless;       /* signals whose default action is to do nothing: never a drop */
+	__u64 wake_ns;        /* wake the reader at most this often from one CPU */
+	__u32 scope;
+	__u32 ns_filter;      /* 0: every namespace; 1: those in `namespaces` */
+};
+
+/* The value of `namespaces`, whose key is the inode. */
+struct sigtrace_ns_filter {
+	__u64 start_ticks;    /* only while its init has this start time, as /proc/PID/stat shows it; 0: whichever */
+	__u64 descendants;    /* also the namespaces below it */
+};
+
+#endif

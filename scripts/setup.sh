@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Set up what `make demo`, `make test` or `make bench` needs: system packages, then a virtual environment.
+# Safe to repeat; when nothing is missing it takes a fraction of a second, without apt, pip or the network.
+#
+#   scripts/setup.sh demo|test|bench
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly VENV=${VENV:-.venv}
+readonly FOR=${1:?usage: scripts/setup.sh demo|test|bench}
+
+say() { printf '==> %s\n' "$*" >&2; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# --- system packages -------------------------------------------------------------------------------------
+
+debian_packages() {
+  echo python3 python3-venv python3-bpfcc
+  [ "$FOR" = demo ] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace tini catatonit
+  [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
+}
+perf_package() { if grep -q '^ID=ubuntu' /etc/os-release; then echo linux-tools-generic; else echo linux-perf; fi; }
+# Older releases lack some of these; one test or one line of the benchmark does without.
+readonly OPTIONAL=" catatonit bpftrace libbpf-tools linux-perf linux-tools-generic "
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+optional() { [[ $OPTIONAL == *" $1 "* ]]; }
+known() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
+have_lists() { compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; }
+may_root() { [ "$(id -u)" = 0 ] || { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+apt_get() {
+  local log status=0
+  log=$(mktemp)
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null >"$log" 2>&1 || status=$?
+  [ "$status" = 0 ] || tail -n 20 "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
+install_debian() {
+  local package missing=() wanted=()
+  for package in $(debian_packages); do installed "$package" || missing+=("$package"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if ! may_root; then
+    say "not root, and sudo does not let us; going on without: ${missing[*]}"
+    say "to install them, as root:  apt-get install ${missing[*]}"
+    return 0
+  fi
+  for package in "${missing[@]}"; do
+    if known "$package" || { have_lists && optional "$package"; }; then continue; fi
+    say "apt-get update"
+    apt_get update || say "apt-get update failed; trying with what is known"
+    break
+  done
+  for package in "${missing[@]}"; do
+    if known "$package"; then
+      wanted+=("$package")
+    elif ! optional "$package"; then
+      say "no package $package in apt's sources; on Ubuntu: add-apt-repository universe"
+    fi
+  done
+  [ ${#wanted[@]} -gt 0 ] || return 0
+  say "apt-get install ${wanted[*]}"
+  apt_get install --no-install-recommends "${wanted[@]}" && return 0
+  say "failed; once more with fresh package lists"
+  { apt_get update && apt_get install --no-install-recommends "${wanted[@]}"; } ||
+    say "going on, but apt-get could not install: ${wanted[*]}"
+}
+
+has_bcc() { /usr/bin/python3 -c 'from bcc import BPF' 2>/dev/null || python3 -c 'from bcc import BPF' 2>/dev/null; }
+advise_others() {
+  has_bcc && return 0
+  local command
+  if command -v dnf >/dev/null; then command='dnf install python3 python3-bcc'
+  elif command -v pacman >/dev/null; then command='pacman -S python python-bcc'
+  elif command -v zypper >/dev/null; then command='zypper install python3 python3-bcc'
+  elif command -v apk >/dev/null; then command='apk add python3 py3-bcc'
+  else command='(your package manager) Python 3.10 or later with venv, and the Python bindings of iovisor bcc'
+  fi
+  say "bcc is not there; to trace the live kernel install it, as root:  $command"
+}
+
+# --- the virtual environment -----------------------------------------------------------------------------
+
+# Print the first interpreter that sigtrace supports and that can make a virtual environment.
+supported_python() {
+  local python
+  for python in python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
+    "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || continue
+    command -v "$python"
+    return 0
+  done
+  die "needs Python 3.10 or later with venv; found $(python3 -V 2>&1 || echo none)"
+}
+
+# What the environment was made from: it is made up to date when any of this changes.
+stamp() { { echo "$1 $PWD/$VENV"; cat pyproject.toml; } | sha256sum | cut -d' ' -f1; }
+is_made() { [ "$(cat "$VENV/.set-up-$1" 2>/dev/null)" = "$(stamp "$1")" ]; }
+
+install_python() {
+  local extra='' kind=run python
+  [ "$FOR" = demo ] || { extra='[dev]' kind=dev; }
+  if "$VENV/bin/python" -c '' 2>/dev/null && { is_made dev || is_made "$kind"; }; then return 0; fi
+  if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+    python=$(supported_python)
+    say "$python -m venv $VENV ($("$python" -V))"
+    "$python" -m venv --clear "$VENV"
+  fi
+  say "pip install -e .$extra"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -e ".$extra"
+  stamp "$kind" >"$VENV/.set-up-$kind"
+}
+
+mkdir -p .cache
+exec 9>.cache/setup.lock
+flock 9 2>/dev/null || true # two makes at once take turns
+if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then install_debian; else advise_others; fi
+install_python

@@ -1,0 +1,246 @@
+"""Batches of records and tables of counts: the arrays everything downstream reads, live or replayed.
+
+A batch holds the kernel's facts as they came; names, verdicts and text are derived from them, column by column,
+when somebody asks. The event table's columns and their order are public and stable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace import signals, text, verdict, wire
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FACTS = ("unkillable", "blocked", "exiting", "traced", "kthread")
+_CONTAINER = ("container_id", "container_name", "runtime", "image", "pod", "pod_namespace")
+_SENDER = ("sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column of few different texts: `codes` (n,) index `names`."""
+
+    codes: npt.NDArray[Any]
+    names: Sequence[str]
+
+    def tolist(self) -> list[str]:
+        """The text of each row."""
+        return np.array(self.names, object)[self.codes].tolist() if len(self.codes) else []
+
+
+@dataclass(frozen=True)
+class Optional:
+    """A column of numbers that some rows do not have: `present` (n,) says which do."""
+
+    values: npt.NDArray[Any]
+    present: npt.NDArray[np.bool_]
+
+    def tolist(self) -> list[int | None]:
+        """The numbers, None where there is none."""
+        out = self.values.astype(object)
+        out[~self.present] = None
+        numbers: list[int | None] = out.tolist()
+        return numbers
+
+
+Column = npt.NDArray[Any] | Labels | Optional
+
+
+class Batch:
+    """Records in the order of the ring. `records`: shape (n,), dtype of the wire event.
+
+    `boot_to_utc` is what to add to the records' CLOCK_BOOTTIME, in ns; `host` names the machine.
+    """
+
+    def __init__(self, records: npt.NDArray[np.void], boot_to_utc: int, host: str | None = None) -> None:
+        self.records = records
+        self.boot_to_utc = boot_to_utc
+        self.host = os.uname().nodename if host is None else host
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, which: npt.NDArray[np.bool_] | slice) -> Batch:
+        """The rows that a mask or a slice picks, as a batch."""
+        return Batch(self.records[which], self.boot_to_utc, self.host)
+
+    @cached_property
+    def verdicts(self) -> npt.NDArray[np.uint8]:
+        """The verdict of each record: shape (n,), codes into `verdict.VERDICTS`."""
+        return verdict.classify(self.records)
+
+    @property
+    def time(self) -> npt.NDArray[np.datetime64]:
+        """When the kernel did it: shape (n,), datetime64[ns], UTC."""
+        return (self.records["time"].astype("i8") + self.boot_to_utc).astype("datetime64[ns]")
+
+    def columns(self) -> dict[str, Column]:
+        """The event table, column by column, in its public order."""
+        r = self.records
+        sent = r["sender_pid"] != 0
+        exits = r["stage"] == wire.STAGE["exit"]
+        sender = {name: Optional(r[name], sent) for name in _SENDER}
+        return {
+            "time": self.time,
+            "stage": enum_labels(r["stage"], wire.STAGE),
+            "signal": r["signal"].astype("i1"),
+            "signal_name": signal_labels(r["signal"]),
+            "code": r["code"],
+            "result": r["result"],
+            "disposition": enum_labels(r["disposition"], wire.DISPOSITION),
+            **{name: flag(r, name) for name in _FACTS},
+            "relation": enum_labels(r["relation"], wire.RELATION),
+            "verdict": Labels(self.verdicts, verdict.VERDICTS),
+            "nsid": r["nsid"],
+            "ns_level": r["ns_level"],
+            "target_pid": r["target_pid"],
+            "target_tid": r["target_tid"],
+            "target_ns_pid": r["target_ns_pid"],
+            "target_comm": text_labels(r["target_comm"]),
+            "target_start": r["target_start"],
+            "is_init": flag(r, "init"),
+            "sender_pid": sender["sender_pid"],
+            "sender_tid": sender["sender_tid"],
+            "sender_comm": text_labels(r["sender_comm"]),
+            "sender_nsid": sender["sender_nsid"],
+            "sender_uid": sender["sender_uid"],
+            "sender_parent_pid": sender["sender_parent_pid"],
+            "sender_parent_comm": text_labels(r["sender_parent_comm"]),
+            "exit_code": Optional(r["exit_code"] >> 8 & 0xFF, exits),
+            "exit_signal": Optional(r["exit_code"] & 0x7F, exits),
+            "host": Labels(np.zeros(len(r), "u1"), [self.host]),
+            **{name: Labels(np.zeros(len(r), "u1"), [""]) for name in _CONTAINER},
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each record as a dict of the event table's columns, JSON-ready; `time` is ISO 8601 with ns and a Z."""
+        return _rows(self.columns())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The event table as pandas: categories for names, nullable integers for what a row may not have.
+
+        `time` is datetime64[ns, UTC]; `target_start` is ns of CLOCK_BOOTTIME.
+        """
+        return _frame(self.columns())
+
+
+class Counts:
+    """Exact counts. `records`: shape (n,), the members of `sigtrace_count_key` and `count`."""
+
+    def __init__(self, records: npt.NDArray[np.void]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def verdicts(self) -> npt.NDArray[np.uint8]:
+        """The verdict of each row: shape (n,), codes into `verdict.VERDICTS`."""
+        return verdict.classify(self.records)
+
+    @property
+    def signals_seen(self) -> int:
+        """How many signals were generated."""
+        return int(self.records["count"][self.records["stage"] == wire.STAGE["generate"]].sum())
+
+    def dropped(self) -> dict[int, int]:
+        """Dropped signals by namespace inode, most first; namespaces without any are left out."""
+        drops = self.records[verdict.is_dropped(self.verdicts)]
+        inodes, where = np.unique(drops["nsid"], return_inverse=True)
+        totals = np.zeros(len(inodes), "u8")
+        np.add.at(totals, where, drops["count"])
+        by_count = sorted(zip(totals.tolist(), inodes.tolist(), strict=True), reverse=True)
+        return {inode: total for total, inode in by_count}
+
+    def columns(self) -> dict[str, Column]:
+        """The counts table, column by column."""
+        r = self.records
+        return {
+            "nsid": r["nsid"],
+            "ns_start": r["ns_start"],
+            "stage": enum_labels(r["stage"], wire.STAGE),
+            "signal": r["signal"].astype("i1"),
+            "signal_name": signal_labels(r["signal"]),
+            "result": r["result"],
+            "disposition": enum_labels(r["disposition"], wire.DISPOSITION),
+            **{name: flag(r, name) for name in _FACTS},
+            "relation": enum_labels(r["relation"], wire.RELATION),
+            "is_init": flag(r, "init"),
+            "verdict": Labels(self.verdicts, verdict.VERDICTS),
+            "count": r["count"],
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each row as a dict, JSON-ready."""
+        return _rows(self.columns())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The counts table as pandas; `ns_start` is ns of CLOCK_BOOTTIME."""
+        return _frame(self.columns())
+
+
+def flag(records: npt.NDArray[np.void], name: str) -> npt.NDArray[np.bool_]:
+    """One of the facts packed in `flags`, by its name in `wire.FLAG`: shape (n,)."""
+    has: npt.NDArray[np.bool_] = (records["flags"] & wire.FLAG[name]) != 0
+    return has
+
+
+def enum_labels(codes: npt.NDArray[Any], enum: Mapping[str, int]) -> Labels:
+    """Codes of a wire enum with its names; a code it does not know becomes `unknown:7`."""
+    names = list(enum)
+    if len(codes) and int(codes.max()) >= len(names):
+        names += [f"unknown:{code}" for code in range(len(names), int(codes.max()) + 1)]
+    return Labels(codes, names)
+
+
+def signal_labels(numbers: npt.NDArray[Any]) -> Labels:
+    """Signal numbers with their names."""
+    return Labels(numbers, _SIGNAL_NAMES)
+
+
+def text_labels(raw: npt.NDArray[np.bytes_]) -> Labels:
+    """Kernel bytes as text, each different one decoded once."""
+    unique, codes = np.unique(raw, return_inverse=True)
+    return Labels(codes, [text.decode(bytes(value)) for value in unique])
+
+
+_SIGNAL_NAMES = tuple(signals.name(number) for number in range(256))
+
+
+def _rows(columns: Mapping[str, Column]) -> Iterator[dict[str, Any]]:
+    lists = [_json_ready(column) for column in columns.values()]
+    names = tuple(columns)
+    return (dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True))
+
+
+def _json_ready(column: Column) -> list[Any]:
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        return [f"{stamp}Z" for stamp in np.datetime_as_string(column, unit="ns").tolist()]
+    return column.tolist()
+
+
+def _frame(columns: Mapping[str, Column]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame: pd.DataFrame = pd.DataFrame({name: _series(column) for name, column in columns.items()})
+    return frame
+
+
+def _series(column: Column) -> Any:
+    import pandas as pd
+
+    if isinstance(column, Labels):
+        names = list(dict.fromkeys(column.names))
+        return pd.Categorical(column.tolist(), categories=names)
+    if isinstance(column, Optional):
+        return pd.arrays.IntegerArray(column.values.copy(), ~column.present)
+    return pd.Series(column).dt.tz_localize("UTC") if column.dtype.kind == "M" else column

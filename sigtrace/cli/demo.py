@@ -1,0 +1,175 @@
+"""`sigtrace demo`: perform or replay the stops, and tell their story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sigtrace import signals
+from sigtrace.cli.interrupt import terminated_like_ctrl_c
+from sigtrace.cli.options import format_option
+from sigtrace.cli.output import echo_json
+from sigtrace.text import printable
+
+if TYPE_CHECKING:
+    from sigtrace.batch import Batch
+    from sigtrace.demo import Act, Stop
+
+_WIDTH = 80
+
+_WHY = (
+    "The kernel marks the init of every PID namespace as unkillable. A signal it has no handler for is "
+    "discarded as soon as it is generated, while kill(2) tells the sender it succeeded. Only SIGKILL (and SIGSTOP) "
+    "from outside the namespace still act. So every stop of such a container takes its whole grace period."
+)
+_FIXES = (
+    "install a handler for SIGTERM in the program that runs as pid 1;",
+    "or give it an init that passes signals on: docker run --init, tini;",
+    "no shell as pid 1: ENTRYPOINT in exec form, or `exec` in the start script;",
+    "or set STOPSIGNAL to a signal the program does handle.",
+)
+
+
+@click.command(short_help="The whole story in seconds: a stop that hangs, and why.")
+@format_option
+@click.option("--save", type=click.Path(file_okay=False, path_type=Path), hidden=True)
+def demo(output: str, save: Path | None) -> None:
+    """Stop two containers' PID 1, and show what the kernel did to the signals.
+
+    Starts a PID namespace whose init has no SIGTERM handler and stops it as a
+    container runtime does: SIGTERM, 3 seconds of grace, SIGKILL. Then the same
+    with a handler. Where the kernel cannot be traced, says why and replays a
+    recording that ships with sigtrace.
+
+    \b
+    Examples:
+      sigtrace demo
+      sigtrace demo --format json
+    """
+    from sigtrace import demo as core
+    from sigtrace.errors import CannotTrace
+    from sigtrace.lab.channel import StageFailed
+
+    if output == "table":
+        _wrap(
+            f"A container's pid 1 is stopped as a runtime does it: SIGTERM, {core.GRACE_SECONDS:g} seconds of grace, "
+            "SIGKILL. What the kernel did, as sigtrace recorded it:\n"
+        )
+    with terminated_like_ctrl_c():
+        try:
+            with closing(core.perform()) as batches:
+                kept = _tell(batches, output, "")
+        except (CannotTrace, StageFailed) as err:
+            if save:
+                raise
+            batches_of_old, origin = core.replay()
+            if output == "table":
+                _wrap(f"This host cannot show it live: {_sentence(err)} Replaying a recording ({origin}).\n")
+            kept = _tell(batches_of_old, output, origin)
+    if output == "table":
+        _advise()
+    if save:
+        core.save(kept, save)
+
+
+def _tell(batches: Iterable[Batch], output: str, origin: str) -> list[Batch]:
+    """Show each stop as it comes; the batches, for --save."""
+    from sigtrace.demo import retell
+
+    kept: list[Batch] = []
+    for batch in batches:
+        stop = retell(batch)
+        if output == "json":
+            echo_json(_row(stop, origin))
+        else:
+            _show(stop, len(kept) + 1)
+        kept.append(batch)
+    return kept
+
+
+def _show(stop: Stop, number: int) -> None:
+    kind = "without a handler for SIGTERM" if stop.dropped else "with a handler for SIGTERM"
+    _say(f"{number}. {printable(stop.init)}, pid 1 of pid:[{stop.nsid}], {kind}")
+    for act in stop.sent:
+        name = signals.name(act.signal)
+        sender = f"{printable(act.sender_comm)}[{act.sender_pid}]"
+        parent = f"{printable(act.sender_parent_comm)}[{act.sender_parent_pid}]"
+        _moment(act.after, f"{name} from {sender}, child of {parent}")
+        _moment(None, _became(act))
+    end = stop.end
+    ended = f"is killed by {signals.name(end.signal)}" if end.signal else f"exits with code {end.exit_code}"
+    _moment(end.after, f"{printable(stop.init)} {ended}")
+    if stop.dropped:
+        _moment(None, f"The stop hung for {end.after:.1f} s, on a signal that nobody ever saw.")
+    else:
+        _moment(None, f"The stop took {end.after * 1000:.1f} ms.")
+    _say("")
+
+
+def _became(act: Act) -> str:
+    """The verdicts on one signal, in words."""
+    words = {
+        "dropped_at_generate": "DROPPED by the kernel: an init, and no handler for it",
+        "queued": "queued",
+        "handled": "delivered, and its handler ran",
+        "default_action": "delivered, and acted",
+    }
+    return ", ".join(words.get(name, name) for name in act.verdicts)
+
+
+def _advise() -> None:
+    _wrap(f"Why: {_WHY}\n")
+    _say("How to fix it:")
+    for fix in _FIXES:
+        _say(f"  - {fix}")
+    _say(
+        "\nOn your own containers: `sigtrace scan` names those that would hang,\n`sigtrace watch` shows drops live."
+    )
+
+
+def _moment(after: float | None, text: str) -> None:
+    lead = "" if after is None else f"+{after:.3f} s"
+    _say(click.wrap_text(text, _WIDTH, f"  {lead:<10}", " " * 14))
+
+
+def _wrap(text: str) -> None:
+    _say(click.wrap_text(text, _WIDTH) + ("\n" if text.endswith("\n") else ""))
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+
+
+def _sentence(err: Exception) -> str:
+    text = str(err)
+    return text if text.endswith(".") else f"{text}."
+
+
+def _row(stop: Stop, origin: str) -> dict[str, Any]:
+    return {
+        "time": stop.time,
+        "nsid": stop.nsid,
+        "target_comm": stop.init,
+        "target_pid": stop.pid,
+        "dropped": stop.dropped,
+        "took_seconds": round(stop.end.after, 6),
+        "exit_signal": stop.end.signal,
+        "exit_code": stop.end.exit_code,
+        "signals": [
+            {
+                "after_seconds": round(act.after, 6),
+                "signal_name": signals.name(act.signal),
+                "sender_comm": act.sender_comm,
+                "sender_pid": act.sender_pid,
+                "sender_parent_comm": act.sender_parent_comm,
+                "sender_parent_pid": act.sender_parent_pid,
+                "verdicts": list(act.verdicts),
+            }
+            for act in stop.sent
+        ],
+        "replayed_from": origin,
+    }

@@ -1,0 +1,70 @@
+"""One line an event: who sent what to whom in which namespace, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sigtrace.signals import name as signal_name
+from sigtrace.text import shorten
+from sigtrace.verdict import WORDS
+
+if TYPE_CHECKING:
+    from sigtrace.batch import Batch
+
+_TIME, _NS, _SIGNAL, _VERDICT = 12, 10, 8, 19
+_GAPS = 5
+_NARROWEST = 80
+
+
+class EventLines:
+    """Lays events out in `width` columns: under 80 on a terminal of 80, more of the names where there is more room."""
+
+    def __init__(self, width: int, colour: bool) -> None:
+        room = max(width, _NARROWEST) - 1 - _TIME - _NS - _SIGNAL - _VERDICT - _GAPS
+        self._sender = min((room + 1) // 2, 40)
+        self._target = min(room - self._sender, 24)
+        self._colour = colour
+
+    def header(self) -> str:
+        """The column titles."""
+        return self._line("TIME (UTC)", "NS", "SIGNAL", "SENDER", "TARGET") + "WHAT BECAME OF IT"
+
+    def lines(self, batch: Batch) -> Iterator[str]:
+        """A line for each record of the batch."""
+        for row in batch.rows():
+            yield self._line(
+                row["time"][11:23],
+                str(row["nsid"]),
+                row["signal_name"].removeprefix("SIG") or row["stage"],
+                self._sender_of(row),
+                self._process(row["target_comm"], row["target_pid"], self._target),
+            ) + self._outcome(row)
+
+    def _line(self, when: str, ns: str, signal: str, sender: str, target: str) -> str:
+        return f"{when:<{_TIME}} {ns:<{_NS}} {signal:<{_SIGNAL}} {sender:<{self._sender}} {target:<{self._target}} "
+
+    def _sender_of(self, row: dict[str, Any]) -> str:
+        if row["sender_pid"] is None:
+            return "kernel" if row["relation"] == "kernel" else "-"
+        sender = self._process(row["sender_comm"], row["sender_pid"], self._sender)
+        parent = f"{row['sender_parent_comm']}/{row['sender_parent_pid']}<"
+        return parent + sender if len(parent) + len(sender) <= self._sender else sender
+
+    @staticmethod
+    def _process(comm: str, pid: int, width: int) -> str:
+        return f"{shorten(comm, width - len(str(pid)) - 1)}/{pid}"
+
+    def _outcome(self, row: dict[str, Any]) -> str:
+        words = WORDS[row["verdict"]][0]
+        if row["stage"] == "exit":
+            words = (
+                f"killed by {signal_name(row['exit_signal'])[3:]}"
+                if row["exit_signal"]
+                else f"exit {row['exit_code']}"
+            )
+        if not self._colour:
+            return words
+        return click.style(words, fg="red" if row["verdict"].startswith("dropped") else None)

@@ -1,0 +1,150 @@
+"""`sigtrace explain`: what would become of a signal, before anybody sends it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from sigtrace.cli.options import Signal, format_option
+from sigtrace.cli.output import echo_json
+from sigtrace.text import printable, shorten
+
+if TYPE_CHECKING:
+    from sigtrace.explain import Explanation
+
+_WIDTH = 79
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--signal", "number", type=Signal(), required=True, help="A name such as TERM, or a number.")
+@click.option("--pid", type=click.IntRange(min=1), required=True, help="The process the signal is for.")
+@click.option(
+    "--from",
+    "sender",
+    default="",
+    metavar="PID|inside|outside",
+    help="Who sends it: a process, or anyone inside or outside the target's PID namespace. "
+    "[default: outside, unless the target lives in our own namespace]",
+)
+@format_option
+def explain(number: int, pid: int, sender: str, output: str) -> None:
+    """What would become of SIGNAL sent to PID, and by which rule of the kernel?
+
+    Nothing is sent. The answer rests on what /proc shows now: handlers, blocked and
+    awaited signals, signalfds, tracers, freezers. A drop comes with its fix. The
+    sender's permission to signal the process is not looked at. PID may be a thread's
+    number: kill(2) takes it for the whole process, but looks at that thread's mask.
+
+    The exit code is 0 whatever the answer, 2 for bad input. For scripts, use JSON:
+    signal, signal_name, target_pid, target_tid, target_ns_pid, target_comm,
+    target_cmdline, nsid, ns_level, is_init, relation, sender_pid, generate, deliver,
+    effect, waits_for, afterwards, dropped, certain, doubt, outcome, reason, kernel,
+    facts, advice.
+
+    \b
+    Examples:
+      sigtrace explain --signal TERM --pid 4242
+      sigtrace explain --signal KILL --pid 4242 --from inside
+      sigtrace explain --signal INT --pid 4242 --from 4250 --format json | jq .dropped
+    """
+    from sigtrace.explain import explain as ask
+
+    explanation = ask(number, pid, sender)
+    if output == "json":
+        echo_json(explanation.as_dict())
+    else:
+        click.echo("\n".join(_lines(explanation)))
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    from sigtrace import signals
+    from sigtrace.explain import advice, kernel_source, outcome
+
+    target, prediction = explanation.target, explanation.prediction
+    yield f"{signals.name(explanation.signal)} to {_whom(explanation)}, {_whence(explanation)}:"
+    yield from _wrapped("  ", outcome(explanation))
+    yield ""
+    yield from _part("rule", [prediction.reason, f"kernel/signal.c: {kernel_source(prediction)}"])
+    if prediction.afterwards:
+        until = {
+            "unblocking": "once unblocked",
+            "resuming": "once resumed",
+            "thaw": "once thawed",
+            "": "then",
+        }
+        yield from _part("later", [f"{until[prediction.waits_for]}: {prediction.afterwards.reason}"])
+    if prediction.doubt:
+        yield from _part("doubt", [prediction.doubt])
+    if target.looked_up:
+        words = (
+            f"{target.looked_up} is a thread of {target.pid}: the signal is for the whole process, but it is"
+        )
+        yield from _part("note", [f"{words} this thread's mask that the kernel looks at first"])
+    yield from _part("facts", list(_facts(explanation)))
+    yield from _part("fix", advice(explanation))
+
+
+def _whom(explanation: Explanation) -> str:
+    target = explanation.target
+    return f"PID {target.pid} ({shorten(target.comm, 16)})"
+
+
+def _whence(explanation: Explanation) -> str:
+    where = {
+        "same": "from inside its PID namespace",
+        "self": "from itself",
+        "ancestor": "from outside its PID namespace",
+        "descendant": "from a PID namespace below its own",
+        "other": "from an unrelated PID namespace",
+        "kernel": "from the kernel",
+    }[explanation.relation]
+    return where if explanation.sender_pid is None else f"{where} (PID {explanation.sender_pid})"
+
+
+def _facts(explanation: Explanation) -> Iterator[str]:
+    """What the prediction rests on, one short line each."""
+    from sigtrace import signals
+    from sigtrace.explain import facts
+
+    target, known = explanation.target, facts(explanation)
+    name, nsid = signals.name(explanation.signal), "?" if target.nsid is None else target.nsid
+    yield f"{'init' if target.unkillable else f'PID {target.ns_pid}, not the init,'} of PID namespace {nsid}"
+    if explanation.cmdline:
+        yield f"command: {shorten(' '.join(explanation.cmdline), 60)}"
+    action = {
+        "default": f"default ({known['default_action']})",
+        "ignore": "ignored (SIG_IGN)",
+        "handler": "a handler",
+    }
+    yield f"action for {name}: {action[target.disposition(explanation.signal)]}"
+    blocked = "no" if not known["blocked"] else "yes"
+    if known["blocked"] and known["threads"] != 1:
+        blocked = f"by {known['blocked']} of {known['threads']} threads"
+    yield f"blocked: {blocked}; sigtimedwait: {_said(known['awaited'])}; signalfd: {_said(known['signalfd'])}"
+    handled = known["handled"]
+    assert isinstance(handled, list)
+    yield f"handlers: {', '.join(word.removeprefix('SIG') for word in handled) or 'none at all'}"
+    states = [f"state {target.state}"]
+    states += [f"traced by PID {known['traced_by']}"] if known["traced_by"] else []
+    states += [f"frozen by cgroup {target.frozen}"] if target.frozen else []
+    states += ["a kernel thread"] if target.kthread else []
+    yield ", ".join(states)
+
+
+def _said(fact: object) -> str:
+    return "not known" if fact is None else "yes" if fact else "no"
+
+
+def _part(title: str, items: list[str]) -> Iterator[str]:
+    """A titled list; long items are wrapped under themselves."""
+    for place, item in enumerate(items):
+        yield from _wrapped(f"  {title if place == 0 else '':<7}", item)
+
+
+def _wrapped(indent: str, words: str) -> list[str]:
+    return textwrap.wrap(
+        printable(words), _WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent) + "  "
+    )

@@ -1,0 +1,29 @@
+"""Printing: JSON Lines, and consoles that are quiet when piped and honour NO_COLOR."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """One object on one line, ASCII only: text from the kernel cannot reach the terminal raw."""
+    return json.dumps(row)
+
+
+def echo_json(row: Mapping[str, Any]) -> None:
+    """Print one JSON line."""
+    click.echo(json_line(row))
+
+
+def console(stderr: bool = False) -> Console:
+    """A rich console for tables: 80 columns unless the terminal says otherwise, no markup from data."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)

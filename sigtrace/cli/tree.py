@@ -1,0 +1,119 @@
+"""The table of `sigtrace scan`: a tree of namespaces, two lines each, 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from sigtrace import signals
+from sigtrace.scan import Row
+from sigtrace.survey import PidNamespace
+from sigtrace.text import printable
+
+_STYLES = {
+    "stops at once": "green",
+    "waits for KILL": "bold red",
+    "can't be told": "yellow",
+    "drop": "red",
+    "handle": "green",
+    "take": "green",
+    "die": "green",
+}
+_WORD = 7
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row in its place: the guides before its own line, and before what is said below it."""
+
+    row: Row
+    guide: str
+    below: str
+
+
+def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> None:
+    """Print the namespaces as a tree: facts and words on one line, verdict and reason under it."""
+    lines = list(_guided(rows))
+    left = max([len("PID NAMESPACE"), *(len(line.guide + _label(line.row)) for line in lines)])
+    init = max([len("INIT"), *(len(_number(line.row.namespace.init_pid)) for line in lines)])
+    width = min(console.width, 100)
+    comm = min(max(width - left - init - 15 - _WORD * len(asked), 6), 16)
+    titles = "".join(f"{signals.name(number).removeprefix('SIG'):<{_WORD}}" for number in asked)
+    head = f"{'PID NAMESPACE':<{left}} {'INIT':>{init}} {'COMMAND':<{comm}} {'AGE':>4} {'TASKS':>5}  {titles}"
+    console.print(Text(head.rstrip(), "bold"), soft_wrap=True)
+    for line in lines:
+        known, row = line.row.namespace, line.row
+        facts = f"{line.guide + _label(row):<{left}} {_number(known.init_pid):>{init}} "
+        facts += set_cell_size(printable(row.comm), comm)
+        text = Text(f"{facts} {_age(row.age):>4} {known.tasks:>5}  ")
+        for number in asked:
+            said = row.words.get(number, "")
+            text.append(f"{said:<{_WORD}}", _STYLES.get(said, ""))
+        text.rstrip()
+        console.print(text, soft_wrap=True)
+        for part in _reason(line, width):
+            console.print(part, soft_wrap=True)
+
+
+def _reason(line: _Line, width: int) -> Iterator[Text]:
+    row, verdict = line.row, line.row.verdict
+    said = f"{verdict}: {printable(row.why)}" if verdict else printable(row.why)
+    for number, part in enumerate(textwrap.wrap(said, max(width - cell_len(line.below), 30))):
+        text = Text(line.below + part)
+        if number == 0 and verdict:
+            start = len(line.below)
+            text.stylize(_STYLES[verdict], start, start + len(verdict))
+        yield text
+
+
+def _guided(rows: Sequence[Row]) -> Iterator[_Line]:
+    """The rows with the guides of a tree; a row whose parent is not among them stands at the left."""
+    children: dict[int | None, list[Row]] = {}
+    for place, row in enumerate(rows):
+        children.setdefault(_parent(rows[:place], row.namespace), []).append(row)
+
+    def walk(row: Row, guide: str, rest: str) -> Iterator[_Line]:
+        below = children.get(id(row), [])
+        yield _Line(row, guide, rest + ("│ " if below else "  "))
+        for child in below:
+            last = child is below[-1]
+            yield from walk(child, rest + ("└─" if last else "├─"), rest + ("  " if last else "│ "))
+
+    for row in children.get(None, []):
+        yield from walk(row, "", "")
+
+
+def _parent(before: Sequence[Row], namespace: PidNamespace) -> int | None:
+    """The id() of the row before that is the namespace's parent; with inodes hidden, by its level."""
+    for row in reversed(before):
+        above = row.namespace
+        if namespace.nsid is None:
+            found = above.level == namespace.level - 1
+        else:
+            found = above.nsid is not None and above.nsid == namespace.parent_nsid
+        if found:
+            return id(row)
+    return None
+
+
+def _label(row: Row) -> str:
+    return "(hidden)" if row.namespace.nsid is None else str(row.namespace.nsid)
+
+
+def _number(pid: int | None) -> str:
+    return "-" if pid is None else str(pid)
+
+
+def _age(seconds: float | None) -> str:
+    """At most four characters: `45s`, `12m`, `47h`, `999d`, `3y`."""
+    if seconds is None:
+        return "-"
+    for unit, size, most in (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48), ("d", 86400, 1000)):
+        if seconds < size * most:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds // (365 * 86400))}y"

@@ -1,0 +1,229 @@
+"""The collector: kernel -> batches. Used by every live command, and by notebooks as a context manager.
+
+with sigtrace.Collector(ns=[4026532249]) as live:
+    for batch in live:
+        print(batch.to_pandas())
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+from sigtrace import signals, wire
+from sigtrace.errors import BadInput
+from sigtrace.kernel import syscall
+from sigtrace.kernel.load import Attachment
+
+if TYPE_CHECKING:
+    from sigtrace.batch import Batch, Counts
+    from sigtrace.kernel.counts import Losses
+    from sigtrace.kernel.ring import Ring
+
+Scope = Literal["drops", "inits", "all"]
+
+RING_BYTES = 16 << 20
+POLL_SECONDS = 0.010
+"""How often the reader looks while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
+WAKE_NS = 5_000_000
+_ALL_SIGNALS = (1 << 64) - 1
+_NS_LIMIT = 1024
+
+
+class Collector:
+    """Attached to the kernel between `with` and its end; iterate for batches.
+
+    ns: PID namespaces by inode, or a mapping inode -> start of its init in clock ticks (field 22 of
+        /proc/PID/stat), which keeps a reused inode out; none means all.
+    descendants: also the namespaces below those.
+    signals: signal numbers; none means all. With some, births, execs and exits are left out.
+    scope: which records to get: "drops" (init protection at either drop point), "inits" (all that concerns
+        namespace inits) or "all". Counts are of everything that passes `ns` and `signals`, whatever the scope.
+    ring_bytes: room for records, a power of two; `method`: "btf" or "raw" to insist on one way to attach.
+
+    Raises CannotTrace on entry if this host cannot trace, BadInput for arguments that make no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        ns: Iterable[int] | Mapping[int, int] = (),
+        descendants: bool = False,
+        signals: Iterable[int] = (),
+        scope: Scope = "drops",
+        ring_bytes: int = RING_BYTES,
+        method: str | None = None,
+    ) -> None:
+        self._filters = (ns, descendants, signals, scope)
+        self._ring_bytes = ring_bytes
+        self._method = method
+        self._attachment: Attachment | None = None
+        self._ring: Ring | None = None
+        self._filtered: set[bytes] = set()
+        self._stopping = False
+        self._bell = -1
+        self._callbacks: dict[int, Callable[[], None]] = {}
+
+    def __enter__(self) -> Collector:
+        self._attachment = Attachment(self._ring_bytes, self._method)
+        try:
+            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            ns, descendants, chosen, scope = self._filters
+            self.set_filter(ns=ns, descendants=descendants, signals=chosen, scope=scope)
+            self._attachment.attach()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Detach and free everything. Safe to repeat."""
+        if self._ring:
+            self._ring.close()
+            self._ring = None
+        if self._attachment:
+            self._attachment.close()
+            self._attachment = None
+        if self._bell >= 0:
+            os.close(self._bell)
+            self._bell = -1
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about this attachment a user may want to hear: a cache not used, a slower way to attach."""
+        return self._attached().notes
+
+    @property
+    def method(self) -> str:
+        """How it is attached: "btf" or "raw"."""
+        return self._attached().method
+
+    def set_filter(
+        self,
+        *,
+        ns: Iterable[int] | Mapping[int, int] = (),
+        descendants: bool = False,
+        signals: Iterable[int] = (),
+        scope: Scope = "drops",
+    ) -> None:
+        """Replace the filters, also while running; arguments as for the class."""
+        maps = self._attached().maps
+        starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(ns, 0)
+        if len(starts) > _NS_LIMIT:
+            raise BadInput(
+                f"{len(starts)} namespaces to filter on: at most {_NS_LIMIT} fit; leave the filter out instead."
+            )
+        wanted = {
+            inode.to_bytes(4, "little"): wire.NS_FILTER.pack(start_ticks=start, descendants=int(descendants))
+            for inode, start in starts.items()
+        }
+        for key, value in wanted.items():
+            syscall.map_update(maps["namespaces"], key, value)
+        syscall.map_update(maps["config"], bytes(4), _config(bool(wanted), signals, scope))
+        for key in self._filtered - wanted.keys():
+            syscall.map_delete(maps["namespaces"], key)
+        self._filtered = set(wanted)
+
+    def on_ready(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
+        """Call back, once, from the iteration when a descriptor is ready (epoll `events`; 0: hang-up only).
+
+        Raises PermissionError for a descriptor that is always ready, such as a plain file's.
+        """
+        self._reader().watch(fd, events)
+        self._callbacks[fd] = callback
+
+    def stop(self) -> None:
+        """End the iteration after what is in the ring by then. For signal handlers and other threads."""
+        self._stopping = True
+        os.eventfd_write(self._bell, 1)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches as they come, none of them empty; ends after `stop()` with the ring drained."""
+        flowing = True
+        while True:
+            ring = self._reader()
+            batch = self._take()
+            if len(batch):
+                yield batch
+            elif self._stopping:
+                return
+            if self._stopping:
+                self.detach()
+                continue
+            ready = ring.wait(POLL_SECONDS if flowing else None)
+            for fd in ready:
+                if fd in self._callbacks:
+                    self._callbacks.pop(fd)()
+            flowing = bool(ready) or len(batch) > 0 or ring.unread()
+
+    def detach(self) -> None:
+        """Stop recording now. What is in the ring and the counts can still be read."""
+        self._attached().detach()
+
+    def drain(self, timeout: float = 0.0) -> Batch:
+        """All that is in the ring now, as one batch, which may be empty; waits up to `timeout` s for a first record."""
+        deadline = time.monotonic() + timeout
+        while True:
+            batch = self._take()
+            left = deadline - time.monotonic()
+            if len(batch) or left <= 0:
+                return batch
+            self._reader().wait(min(left, POLL_SECONDS))
+
+    def counts(self) -> Counts:
+        """The kernel's exact counts so far."""
+        from sigtrace.batch import Counts
+        from sigtrace.kernel.counts import read_counts
+
+        return Counts(read_counts(self._attached()))
+
+    def losses(self) -> Losses:
+        """What became of the records so far."""
+        from sigtrace.kernel.counts import read_losses
+
+        return read_losses(self._attached())
+
+    def _take(self) -> Batch:
+        from sigtrace import clock
+        from sigtrace.batch import Batch
+
+        return Batch(self._reader().take(), clock.boot_to_utc())
+
+    def _reader(self) -> Ring:
+        """The ring's reader, made on first use: numpy loads after the programs are attached, not before."""
+        if self._ring is None:
+            from sigtrace.kernel.ring import Ring
+
+            attachment = self._attached()
+            self._ring = Ring(attachment.maps["events"], attachment.ring_bytes)
+            self._ring.watch(self._bell, select.EPOLLIN)
+        return self._ring
+
+    def _attached(self) -> Attachment:
+        if self._attachment is None:
+            raise BadInput("this Collector is not attached: use it as `with Collector(...) as live:`.")
+        return self._attachment
+
+
+def _config(ns_filter: bool, chosen: Iterable[int], scope: str) -> bytes:
+    if scope not in wire.SCOPE:
+        raise BadInput(f"unknown scope {scope!r}: use one of {', '.join(wire.SCOPE)}.")
+    numbers = list(chosen)
+    if any(not 1 <= number <= 64 for number in numbers):
+        raise BadInput(f"signal numbers run from 1 to 64, not {numbers}.")
+    return wire.CONFIG.pack(
+        signals=signals.mask(numbers) if numbers else _ALL_SIGNALS,
+        harmless=signals.DEFAULT_IGNORED,
+        wake_ns=WAKE_NS,
+        scope=wire.SCOPE[scope],
+        ns_filter=int(ns_filter),
+    )

@@ -1,0 +1,129 @@
+"""What the running kernel has to offer, found by trying it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from sigtrace.collector import RING_BYTES
+from sigtrace.doctor.check import Check, Checker, missing, ok, warning
+from sigtrace.doctor.host import Host
+from sigtrace.errors import CannotTrace
+from sigtrace.kernel.btf import TRACEPOINTS, VMLINUX
+
+_DISTRIBUTION_KERNEL = "use a distribution's kernel, of Linux 5.8 or later"
+
+
+def bpf_syscall(host: Host) -> Check:
+    """bpf(2) exists and lets us in."""
+    name, refusal = "bpf-syscall", host.array_map_errno
+    if refusal == 0:
+        return ok(name, "a map could be created")
+    if refusal == errno.ENOSYS:
+        return missing(
+            name, "bpf(2) is not there", "use a kernel with CONFIG_BPF_SYSCALL=y, as distributions ship"
+        )
+    return missing(name, _words(refusal), _why_refused(host))
+
+
+def ring_buffer(host: Host) -> Check:
+    """BPF_MAP_TYPE_RINGBUF carries the records."""
+    name, refusal = "ring-buffer", host.small_ring_errno
+    if refusal == 0:
+        return ok(name, "a BPF ring buffer could be created")
+    if refusal == errno.EINVAL:
+        return missing(name, "this kernel has no BPF ring buffer", _DISTRIBUTION_KERNEL)
+    return missing(name, _words(refusal), _why_refused(host))
+
+
+def memlock(host: Host) -> Check:
+    """Maps are charged to RLIMIT_MEMLOCK, or to the memory cgroup: does a ring of full size fit?"""
+    limit = "no limit" if host.memlock < 0 else f"limit {host.memlock >> 10} KiB"
+    if host.default_ring_errno == 0:
+        return ok("memlock", f"a ring of {RING_BYTES >> 20} MiB could be created ({limit})")
+    if host.default_ring_errno == errno.EPERM and host.has("SYS_RESOURCE"):
+        return ok(
+            "memlock", f"maps are charged to it ({limit}); sigtrace raises it, as CAP_SYS_RESOURCE allows"
+        )
+    if host.small_ring_errno:
+        return warning("memlock", f"cannot be told ({limit})", "see ring-buffer first")
+    detail = f"no room for a ring of {RING_BYTES >> 20} MiB ({limit})"
+    remedy = (
+        "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), CAP_SYS_RESOURCE, or a larger memory cgroup"
+    )
+    return missing("memlock", detail, remedy)
+
+
+def btf(host: Host) -> Check:
+    """The kernel's own description of its types, where every offset comes from."""
+    try:
+        facts = host.kernel_facts
+    except CannotTrace as err:
+        remedy = (
+            f"use a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship; {VMLINUX} must be readable"
+        )
+        return missing("btf", str(err).rstrip("."), remedy)
+    return ok("btf", f"{len(facts.macros)} offsets and sizes found in {VMLINUX}")
+
+
+def tracepoints(host: Host) -> Check:
+    """BTF lists the tracepoints, and a program can be attached to each; or else to the raw tracepoints."""
+    refused = {name: code for name, code in host.btf_tracepoint_errnos.items() if code}
+    if not refused:
+        return ok("tracepoints", f"a BTF program attaches to all {len(TRACEPOINTS)} of them")
+    refused = {name: code for name, code in host.raw_tracepoint_errnos.items() if code}
+    if not refused:
+        return ok(
+            "tracepoints", "no BTF programs here; raw tracepoints work, at a little more cost to senders"
+        )
+    name, code = next(iter(refused.items()))
+    if code in (errno.ENOENT, errno.EINVAL):
+        return missing("tracepoints", f"this kernel has no tracepoint {name}", _DISTRIBUTION_KERNEL)
+    return missing("tracepoints", f"{name}: {_words(code)}", _why_refused(host))
+
+
+def tracefs(host: Host) -> Check:
+    """Other tools need tracefs; sigtrace attaches by bpf(2) alone."""
+    mounted = any(_fstype(line) == "tracefs" for line in host.mountinfo.splitlines())
+    return ok("tracefs", f"{'mounted' if mounted else 'not mounted'}; not needed")
+
+
+def cgroups(host: Host) -> Check:
+    """How cgroups are laid out: that is where containers are recognised."""
+    layout = cgroup_layout(host.mountinfo)
+    if layout == "none":
+        return warning(
+            "cgroups",
+            "no cgroup hierarchy is mounted: containers cannot be told apart by name",
+            "mount cgroup2",
+        )
+    return ok("cgroups", layout)
+
+
+def cgroup_layout(mountinfo: str) -> str:
+    """`v2`, `hybrid`, `v1` or `none`, from the text of /proc/PID/mountinfo."""
+    kinds = {_fstype(line) for line in mountinfo.splitlines()}
+    if "cgroup" in kinds:
+        return "hybrid" if "cgroup2" in kinds else "v1"
+    return "v2" if "cgroup2" in kinds else "none"
+
+
+KERNEL: tuple[Checker, ...] = (bpf_syscall, ring_buffer, memlock, btf, tracepoints, tracefs, cgroups)
+
+
+def _fstype(line: str) -> str:
+    """A mountinfo line's file system type: the first word after the lone dash (proc_pid_mountinfo(5))."""
+    return line.partition(" - ")[2].split(" ")[0]
+
+
+def _words(code: int) -> str:
+    return f"{os.strerror(code)} ({errno.errorcode.get(code, code)})"
+
+
+def _why_refused(host: Host) -> str:
+    """What stands in the way of a call that the kernel knows."""
+    if not host.may_bpf():
+        return "grant the capabilities that are missing above"
+    if host.seccomp:
+        return "the capabilities are there, so it is the seccomp filter: --security-opt seccomp=unconfined"
+    return "the capabilities are there: look for lockdown, SELinux, AppArmor or a user namespace"

@@ -1,0 +1,56 @@
+"""The check that decides: attach as every command does, send a harmless signal, see its record."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+from sigtrace.collector import Collector
+from sigtrace.doctor.check import SELF_TEST, Check, Checker, missing, ok
+from sigtrace.doctor.host import Host
+from sigtrace.errors import CannotTrace
+
+_PATIENCE = 3.0
+"""Seconds to wait for a record that takes milliseconds."""
+
+
+def tracing(host: Host) -> Check:
+    """A SIGURG to a child of ours, which ignores it by default, has to show up with us as its sender."""
+    try:
+        started = time.monotonic()
+        with Collector(signals=[signal.SIGURG], scope="all") as live:
+            attached = time.monotonic() - started
+            if _sees_a_signal(live, host.pid_namespace):
+                return ok(
+                    SELF_TEST,
+                    f"attached in {attached * 1000:.0f} ms, sent a signal, saw its record: tracing works",
+                )
+    except CannotTrace as err:
+        sentence = str(err).splitlines()[0].rstrip(".")
+        return missing(SELF_TEST, sentence, "mend what is missing above, then run this again")
+    return missing(
+        SELF_TEST,
+        f"attached, but a signal sent left no record within {_PATIENCE:.0f} s",
+        "please report this",
+    )
+
+
+def _sees_a_signal(live: Collector, nsid: int) -> bool:
+    """Whether a signal to a child is recorded; the child is told by its PID in our own namespace."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        os.kill(child.pid, signal.SIGURG)
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            records = live.drain(timeout=0.2).records
+            if (
+                (records["nsid"] == nsid)
+                & (records["target_ns_pid"] == child.pid)
+                & (records["signal"] == signal.SIGURG)
+            ).any():
+                return True
+    return False
+
+
+TRACING: tuple[Checker, ...] = (tracing,)

@@ -1,0 +1,211 @@
+"""One signal explained before it is sent: what becomes of it, by which rule, and how to fix a drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sigtrace import pidns, proc, signals
+from sigtrace.errors import BadInput
+from sigtrace.predict import Prediction, Relation, Target, predict
+from sigtrace.target import has
+
+_SHELLS = ("sh", "bash", "dash", "ash", "busybox", "zsh", "ksh")
+_STOPPERS = signals.mask((1, 2, 3, 15, 37))
+"""Signals that programs take as a request to stop: HUP, INT, QUIT, TERM, and SIGRTMIN+3 for systemd."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What would become of one signal, and everything that says why."""
+
+    signal: int
+    target: Target
+    cmdline: tuple[str, ...]
+    """Empty when it could not be read."""
+    relation: Relation
+    sender_pid: int | None
+    """None for "inside" and "outside"."""
+    prediction: Prediction
+
+    def as_dict(self) -> dict[str, object]:
+        """The explanation for JSON Lines: stable keys, see `sigtrace.cli.explain`."""
+        target, prediction = self.target, self.prediction
+        return {
+            "signal": self.signal,
+            "signal_name": signals.name(self.signal),
+            "target_pid": target.pid,
+            "target_tid": target.looked_up or target.pid,
+            "target_ns_pid": target.ns_pid,
+            "target_comm": target.comm,
+            "target_cmdline": list(self.cmdline),
+            "nsid": target.nsid,
+            "ns_level": target.level,
+            "is_init": target.unkillable,
+            "relation": self.relation,
+            "sender_pid": self.sender_pid,
+            "generate": prediction.generate,
+            "deliver": prediction.deliver,
+            "effect": prediction.effect,
+            "waits_for": prediction.waits_for,
+            "afterwards": prediction.afterwards.verdict if prediction.afterwards else None,
+            "dropped": prediction.dropped,
+            "certain": prediction.certain,
+            "doubt": prediction.doubt,
+            "outcome": outcome(self),
+            "reason": prediction.reason,
+            "kernel": kernel_source(prediction),
+            "facts": facts(self),
+            "advice": advice(self),
+        }
+
+
+def explain(signal: int, pid: int, sender: str = "", root: str = "/proc") -> Explanation:
+    """Predict `signal` to `pid`; `sender` is `inside`, `outside` or a PID.
+
+    Without one, the sender is outside, unless the target lives in our own PID namespace. Raises BadInput.
+    """
+    target = proc.read_target(pid, root)
+    sender = sender or ("outside" if target.level > 0 else "inside")
+    sender_pid = None
+    relation: Relation
+    if sender == "inside":
+        relation = "same"
+    elif sender == "outside":
+        relation = "ancestor"
+        if target.nsid == proc.INITIAL_PID_NS:
+            raise BadInput(f"process {pid} lives in the initial PID namespace: nothing is outside of that")
+    elif sender.isascii() and sender.isdigit():
+        sender_pid = int(sender)
+        relation = pidns.relation_of(sender_pid, target.pid, root)
+    else:
+        raise BadInput(f"the sender {sender!r} is none: give a PID, inside or outside")
+    prediction = predict(target, signal, relation)
+    return Explanation(signal, target, proc.read_cmdline(target, root), relation, sender_pid, prediction)
+
+
+def outcome(explanation: Explanation) -> str:
+    """What becomes of the signal, in one sentence for people."""
+    prediction = explanation.prediction
+    if prediction.generate is None:
+        return "not sent: kill(2) fails with ESRCH"
+    said = {
+        "dropped_at_generate": "dropped: kill(2) reports success, and the process never hears of it",
+        "ignored": "ignored: the program asked for that",
+        "default_ignored": "nothing happens: that is its default action",
+        "dying": "nothing happens: the process is ending already",
+        "kernel_thread": "nothing happens: kernel threads do not take it",
+        "overflowed": "lost: the queue is full, and the sender is told so (EAGAIN)",
+    }.get(prediction.generate) or {
+        "handler": "handled: the program's handler runs",
+        "taken": "taken: the program fetches it without a handler",
+        "terminate": "the process ends",
+        "core": "the process ends with a core dump",
+        "stop": "the process stops until SIGCONT",
+        "continue": "the process goes on",
+        "frozen": "pending until the cgroup is thawed",
+        "pending": "pending, and nobody acts on it for now",
+        "none": "dropped when it is delivered" if prediction.dropped else "nothing happens",
+    }[prediction.effect]
+    if prediction.effect == "continue":
+        said = "the process goes on"
+    later = prediction.afterwards
+    if later and later.verdict == "dropped_at_deliver":
+        said += "; then dropped"
+    return said if prediction.certain else f"not certain; most likely {said}"
+
+
+def kernel_source(prediction: Prediction) -> str:
+    """The function of kernel/signal.c (6.x) whose rule this is."""
+    at_generation = {
+        None: "kill_something_info()",
+        "dropped_at_generate": "sig_task_ignored()",
+        "ignored": "sig_task_ignored()",
+        "default_ignored": "sig_task_ignored()",
+        "kernel_thread": "sig_task_ignored()",
+        "dying": "prepare_signal()",
+        "coalesced": "legacy_queue()",
+        "overflowed": "__send_signal_locked()",
+    }
+    if prediction.effect == "continue":
+        return "prepare_signal()"
+    if prediction.generate in at_generation:
+        return at_generation[prediction.generate]
+    if prediction.waits_for:
+        return "sig_ignored()" if prediction.waits_for == "unblocking" else "wants_signal()"
+    return {"taken": "dequeue_signal()", "terminate": "complete_signal()"}.get(
+        prediction.effect, "get_signal()"
+    )
+
+
+def facts(explanation: Explanation) -> dict[str, object]:
+    """What the prediction rests on, by stable names; None = could not be read."""
+    target, signal = explanation.target, explanation.signal
+    awaited = [thread.awaited for thread in target.threads]
+    waits = any(mask and has(mask, signal) for mask in awaited)
+    return {
+        "is_init": target.unkillable,
+        "disposition": target.disposition(signal),
+        "default_action": signals.default_action(signal),
+        "blocked": sum(has(thread.blocked, signal) for thread in target.threads),
+        "threads": len(target.threads),
+        "awaited": True if waits else None if None in awaited else False,
+        "signalfd": None if target.signalfd is None else has(target.signalfd, signal),
+        "pending": has(target.shared_pending, signal),
+        "handled": [signals.name(number) for number in signals.members(target.caught)],
+        "traced_by": next((thread.tracer_pid for thread in target.threads if thread.tracer_pid), None),
+        "state": target.state,
+        "frozen": target.frozen,
+        "kernel_thread": target.kthread,
+    }
+
+
+def advice(explanation: Explanation) -> list[str]:
+    """What would make the signal arrive, most specific first; empty when nothing needs fixing."""
+    target, prediction, signal = explanation.target, explanation.prediction, explanation.signal
+    later = prediction.afterwards
+    if prediction.dropped or (later and later.verdict == "dropped_at_deliver"):
+        return _against_a_drop(explanation)
+    if prediction.generate is None:
+        return ["send it from a namespace above the target's, or from inside its own (nsenter, docker exec)"]
+    if prediction.generate == "ignored":
+        return [
+            f"whoever started the program may have left {signals.name(signal)} ignored (nohup, a shell's &)"
+        ]
+    if prediction.generate == "dying" and target.state == "Z":
+        return ["its parent has to reap it: an init that does (tini), or fix the parent"]
+    waiting = {
+        "unblocking": f"unblock {signals.name(signal)}, or take it by sigtimedwait(2) or a signalfd",
+        "resuming": f"resume it: kill -CONT {target.pid}",
+        "thaw": "thaw its cgroup (docker unpause, or freezer.state / cgroup.freeze)",
+        "": "",
+    }[prediction.waits_for]
+    return [waiting] if waiting else []
+
+
+def _against_a_drop(explanation: Explanation) -> list[str]:
+    target, signal = explanation.target, explanation.signal
+    name = signals.name(signal)
+    if has(signals.KERNEL_ONLY, signal):
+        if target.global_init:
+            return []
+        return [f"send {name} from outside: kill -{name[3:]} {target.pid} in a namespace above"]
+    found = []
+    if target.comm in _SHELLS:
+        found.append(
+            'PID 1 is a shell: use the exec form, ENTRYPOINT ["program"], or end its script with exec'
+        )
+    stoppers = [signals.name(number) for number in signals.members(_taken(target) & _STOPPERS)]
+    if stoppers and signals.default_action(signal) in ("terminate", "core"):
+        found.append(f"it does take {' and '.join(stoppers)}: if it ends on that, make it the STOPSIGNAL")
+    found.append(f"install a handler for {name} in the program, before it starts its work")
+    if signals.default_action(signal) in ("terminate", "core"):
+        found.append("run a small init as PID 1: docker run --init, or tini or catatonit in the image")
+    return found
+
+
+def _taken(target: Target) -> int:
+    """The signals the program takes in any way, now."""
+    taken = target.caught | (target.signalfd or 0)
+    for thread in target.threads:
+        taken |= thread.awaited or 0
+    return taken

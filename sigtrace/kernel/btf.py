@@ -1,0 +1,254 @@
+"""Where the running kernel keeps its fields: offsets, sizes and type ids out of its BTF.
+
+BTF is the kernel's own description of its types (`Documentation/bpf/btf.rst`). Members are looked for by
+name, through anonymous structs and unions, newest spelling first; kernel versions are never asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sigtrace.errors import CannotTrace
+
+VMLINUX = Path("/sys/kernel/btf/vmlinux")
+
+_INT, _ARRAY, _STRUCT, _UNION, _ENUM, _TYPEDEF, _VOLATILE, _CONST, _RESTRICT = 1, 3, 4, 5, 6, 8, 9, 10, 11
+_FUNC_PROTO, _VAR, _DATASEC, _DECL_TAG, _TYPE_TAG, _ENUM64, _POINTER = 13, 14, 15, 17, 18, 19, 2
+_EXTRA_WORDS = {_INT: 1, _ARRAY: 3, _VAR: 1, _DECL_TAG: 1}
+_WORDS_A_MEMBER = {_STRUCT: 3, _UNION: 3, _ENUM: 2, _FUNC_PROTO: 2, _DATASEC: 3, _ENUM64: 3}
+_TRANSPARENT = (_TYPEDEF, _VOLATILE, _CONST, _RESTRICT, _TYPE_TAG)
+_MAGIC = 0xEB9F
+
+OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("O_TASK_PID", "task_struct", ("pid",)),
+    ("O_TASK_TGID", "task_struct", ("tgid",)),
+    ("O_TASK_FLAGS", "task_struct", ("flags",)),
+    ("O_TASK_PTRACE", "task_struct", ("ptrace",)),
+    ("O_TASK_COMM", "task_struct", ("comm",)),
+    ("O_TASK_BLOCKED", "task_struct", ("blocked",)),
+    ("O_TASK_REAL_BLOCKED", "task_struct", ("real_blocked",)),
+    ("O_TASK_EXIT_CODE", "task_struct", ("exit_code",)),
+    ("O_TASK_REAL_PARENT", "task_struct", ("real_parent",)),
+    ("O_TASK_GROUP_LEADER", "task_struct", ("group_leader",)),
+    ("O_TASK_THREAD_PID", "task_struct", ("thread_pid",)),
+    ("O_TASK_START_BOOTTIME", "task_struct", ("start_boottime",)),
+    ("O_TASK_CRED", "task_struct", ("cred",)),
+    ("O_CRED_UID", "cred", ("uid",)),
+    ("O_TASK_SIGNAL", "task_struct", ("signal",)),
+    ("O_TASK_SIGHAND", "task_struct", ("sighand",)),
+    ("O_SIGNAL_FLAGS", "signal_struct", ("flags",)),
+    ("O_SIGNAL_LIVE", "signal_struct", ("live",)),
+    ("O_SIGNAL_GROUP_EXIT_CODE", "signal_struct", ("group_exit_code",)),
+    ("O_SIGHAND_ACTION", "sighand_struct", ("action",)),
+    ("O_SIGACTION_HANDLER", "k_sigaction", ("sa.sa_handler",)),
+    ("O_SIGINFO_CODE", "kernel_siginfo", ("si_code",)),
+    ("O_PID_LEVEL", "pid", ("level",)),
+    ("O_PID_NUMBERS", "pid", ("numbers",)),
+    ("O_UPID_NR", "upid", ("nr",)),
+    ("O_UPID_NS", "upid", ("ns",)),
+    ("O_NS_INUM", "pid_namespace", ("ns.inum",)),
+    ("O_NS_CHILD_REAPER", "pid_namespace", ("child_reaper",)),
+)
+"""The macros of `bpf/sigtrace.bpf.c`: name, struct, member paths in the order they are tried."""
+
+SIZES = (("S_UPID", "upid"), ("S_SIGACTION", "k_sigaction"))
+
+TRACEPOINTS = {
+    "on_generate": "signal_generate",
+    "on_deliver": "signal_deliver",
+    "on_exit": "sched_process_exit",
+    "on_fork": "sched_process_fork",
+    "on_exec": "sched_process_exec",
+}
+"""The C function of each program -> the tracepoint it goes on."""
+
+
+@dataclass(frozen=True)
+class KernelFacts:
+    """What compiling and attaching need to know of the running kernel."""
+
+    macros: dict[str, int]
+    """-D macros for the compiler: offsets, sizes, and features as 1."""
+    tracepoint_ids: dict[str, int]
+    """C function -> BTF id of its tracepoint's typedef `btf_trace_NAME`; empty if the kernel lists none."""
+
+
+class Btf:
+    """A BTF blob, indexed once; lookups by name. Raises CannotTrace if it is not BTF."""
+
+    def __init__(self, blob: bytes) -> None:
+        if len(blob) < 24 or struct.unpack_from("<H", blob)[0] != _MAGIC:
+            raise CannotTrace("the kernel's type information (BTF) is not in a format sigtrace knows.")
+        header, types, types_size, strings, strings_size = struct.unpack_from("<5I", blob, 4)
+        start = header + types
+        self._words = memoryview(blob)[start : start + types_size].cast("I")
+        self._strings = blob[header + strings : header + strings + strings_size]
+        self._at = self._index()
+
+    @classmethod
+    def of_running_kernel(cls) -> Btf:
+        """The BTF in /sys/kernel/btf/vmlinux. Raises CannotTrace, saying what to do, if there is none."""
+        return cls(read_vmlinux())
+
+    def _index(self) -> list[int]:
+        words, at, position = self._words, [0], 0
+        extra = [_EXTRA_WORDS.get(kind, 0) for kind in range(32)]
+        each = [_WORDS_A_MEMBER.get(kind, 0) for kind in range(32)]
+        end = len(words)
+        while position < end:
+            at.append(position)
+            info = words[position + 1]
+            kind = info >> 24 & 31
+            position += 3 + extra[kind] + each[kind] * (info & 0xFFFF)
+        return at
+
+    def find(self, name: str, kind: int) -> int | None:
+        """The id of the first type of this name and kind, or None."""
+        offset = self._strings.find(b"\0" + name.encode() + b"\0") + 1
+        while offset:
+            for identity, position in enumerate(self._at[1:], 1):
+                if self._words[position] == offset and self._words[position + 1] >> 24 & 31 == kind:
+                    return identity
+            offset = self._strings.find(b"\0" + name.encode() + b"\0", offset) + 1
+        return None
+
+    def offset(self, struct_name: str, path: str) -> int | None:
+        """Byte offset of `path` (dotted members) in a struct, or None if it has no such member."""
+        current = self.find(struct_name, _STRUCT)
+        bits = 0
+        for name in path.split("."):
+            found = self._member(current, name) if current else None
+            if found is None:
+                return None
+            current, more = found
+            bits += more
+        return bits // 8
+
+    def array_length(self, struct_name: str, member: str) -> int | None:
+        """How many elements a struct's array member is declared with (0: flexible), or None if it is no array."""
+        identity = self.find(struct_name, _STRUCT)
+        found = self._member(identity, member) if identity else None
+        if found is None or self._kind(found[0]) != _ARRAY:
+            return None
+        return self._words[self._at[found[0]] + 5]
+
+    def size(self, struct_name: str) -> int | None:
+        """sizeof(struct), or None if there is no such struct."""
+        identity = self.find(struct_name, _STRUCT)
+        return self._words[self._at[identity] + 2] if identity else None
+
+    def typedef_id(self, name: str) -> int | None:
+        """The id of a typedef, or None."""
+        return self.find(name, _TYPEDEF)
+
+    def arguments(self, typedef: str) -> int | None:
+        """How many arguments the function has to which a typedef points, or None."""
+        identity = self.typedef_id(typedef)
+        while identity and (self._kind(identity) in _TRANSPARENT or self._kind(identity) == _POINTER):
+            identity = self._words[self._at[identity] + 2]
+        return self._words[self._at[identity] + 1] & 0xFFFF if identity else None
+
+    def enumerates(self, name: str) -> bool:
+        """Whether any enum has an enumerator of this name."""
+        offset = self._strings.find(b"\0" + name.encode() + b"\0") + 1
+        if not offset:
+            return False
+        for position in self._at[1:]:
+            info = self._words[position + 1]
+            if (
+                info >> 24 & 31 == _ENUM
+                and offset in self._words[position + 3 : position + 3 + 2 * (info & 0xFFFF) : 2]
+            ):
+                return True
+        return False
+
+    def _kind(self, identity: int) -> int:
+        return self._words[self._at[identity] + 1] >> 24 & 31
+
+    def _members(self, identity: int) -> Iterator[tuple[str, int, int]]:
+        position = self._at[identity]
+        info = self._words[position + 1]
+        bitfields = info >> 31
+        for index in range(info & 0xFFFF):
+            name, kind, offset = self._words[position + 3 + 3 * index : position + 6 + 3 * index]
+            yield self._string(name), kind, offset & 0xFFFFFF if bitfields else offset
+
+    def _member(self, identity: int, name: str) -> tuple[int, int] | None:
+        while self._kind(identity) in _TRANSPARENT:
+            identity = self._words[self._at[identity] + 2]
+        if self._kind(identity) not in (_STRUCT, _UNION):
+            return None
+        for member, kind, offset in self._members(identity):
+            if member == name:
+                return kind, offset
+            if not member:
+                inside = self._member(kind, name)
+                if inside:
+                    return inside[0], offset + inside[1]
+        return None
+
+    def _string(self, offset: int) -> str:
+        return self._strings[offset : self._strings.index(b"\0", offset)].decode()
+
+
+def read_vmlinux() -> bytes:
+    """The running kernel's BTF blob. Raises CannotTrace if the kernel has none or it cannot be read."""
+    with open_vmlinux() as file:
+        return file.read()
+
+
+def digest_vmlinux() -> bytes:
+    """A BLAKE2b digest of the BTF blob, taken in pieces: it is megabytes, and most starts need no more of it."""
+    digest = hashlib.blake2b(digest_size=20)
+    with open_vmlinux() as file:
+        while piece := file.read(1 << 16):
+            digest.update(piece)
+    return digest.digest()
+
+
+def open_vmlinux() -> BinaryIO:
+    """The BTF blob, open. Raises CannotTrace if the kernel has none or it cannot be read."""
+    try:
+        return VMLINUX.open("rb")
+    except FileNotFoundError:
+        raise CannotTrace(
+            f"this kernel has no BTF ({VMLINUX} is missing): use a kernel built with CONFIG_DEBUG_INFO_BTF=y, "
+            "as all current distributions ship."
+        ) from None
+    except OSError as err:
+        raise CannotTrace(f"cannot read {VMLINUX}: {err.strerror}.") from err
+
+
+def kernel_facts(btf: Btf) -> KernelFacts:
+    """All that `bpf/sigtrace.bpf.c` asks of the kernel. Raises CannotTrace, naming the field, if one is missing."""
+    macros: dict[str, int] = {}
+    for macro, name, paths in OFFSETS:
+        found = next((at for path in paths if (at := btf.offset(name, path)) is not None), None)
+        if found is None:
+            raise CannotTrace(
+                f"this kernel's struct {name} has no member {paths[0]}: sigtrace does not know its layout."
+            )
+        macros[macro] = found
+    for macro, name in SIZES:
+        size = btf.size(name)
+        if size is None:
+            raise CannotTrace(
+                f"this kernel's BTF describes no struct {name}: sigtrace does not know its layout."
+            )
+        macros[macro] = size
+    # the helper bpf_get_current_task_btf() (in v5.11)
+    if btf.enumerates("BPF_FUNC_get_current_task_btf"):
+        macros["CURRENT_BTF"] = 1
+    # struct pid ends in a flexible array of numbers (in v6.6): the verifier then allows any constant index
+    if btf.array_length("pid", "numbers") == 0:
+        macros["NUMBERS_FLEXIBLE"] = 1
+    # sched_process_exit(task, group_dead) (in v6.16); the function type's first argument is the tracepoint's own
+    if btf.arguments("btf_trace_sched_process_exit") == 3:
+        macros["EXIT_GROUP_DEAD"] = 1
+    ids = {function: btf.typedef_id(f"btf_trace_{name}") for function, name in TRACEPOINTS.items()}
+    return KernelFacts(macros, {function: identity for function, identity in ids.items() if identity})

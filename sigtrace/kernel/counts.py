@@ -1,0 +1,54 @@
+"""The kernel's own tallies: exact whatever happens to the ring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace import wire
+from sigtrace.kernel import syscall
+from sigtrace.kernel.load import COUNTS_ENTRIES, Attachment
+
+COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("count", "<u8")])
+"""A row of counts: the members of `sigtrace_count_key`, then how often."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What became of our own records. Never "dropped": that word is for signals."""
+
+    committed: int
+    """Records written to the ring."""
+    lost: int
+    """Records for which the ring had no room; the counts have them all the same."""
+    uncounted: int
+    """Signals missing from the counts because their table was full."""
+    missed: int
+    """Runs the kernel skipped because the program was running on that CPU already."""
+
+
+def read_counts(attachment: Attachment) -> npt.NDArray[np.void]:
+    """Every count, summed over CPUs: shape (n,), dtype COUNT."""
+    keys, values, rows = syscall.map_dump(
+        attachment.maps["counts"], wire.COUNT_KEY.size, 8 * attachment.cpus, COUNTS_ENTRIES
+    )
+    out = np.zeros(rows, COUNT)
+    key = np.frombuffer(keys, wire.COUNT_KEY.dtype())
+    for member in key.dtype.names or ():
+        out[member] = key[member]
+    out["count"] = np.frombuffer(values, "<u8").reshape(rows, attachment.cpus).sum(axis=1)
+    return out
+
+
+def read_losses(attachment: Attachment) -> Losses:
+    """What became of the records so far, summed over CPUs and stages."""
+    raw = syscall.map_lookup(attachment.maps["cpus"], bytes(4), wire.CPU.size * attachment.cpus)
+    cpus = np.frombuffer(raw, wire.CPU.dtype())
+    return Losses(
+        committed=int(cpus["committed"].sum()),
+        lost=int(cpus["lost"].sum()),
+        uncounted=int(cpus["uncounted"].sum()),
+        missed=sum(syscall.recursion_misses(fd) for fd in attachment.programs.values()),
+    )

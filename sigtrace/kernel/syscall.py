@@ -1,0 +1,203 @@
+"""bpf(2), by number and bytes: maps, programs and attachments without any library.
+
+Attribute layouts are those of `union bpf_attr` in `include/uapi/linux/bpf.h`. Every refusal becomes
+LoadRefused, with the errno in words and, for privileges, what to grant.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+
+from sigtrace.errors import LoadRefused
+
+_NUMBER = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+"""__NR_bpf by machine."""
+
+MAP_HASH, MAP_ARRAY, MAP_PERCPU_HASH, MAP_PERCPU_ARRAY, MAP_LRU_HASH, MAP_RINGBUF = 1, 2, 5, 6, 9, 27
+PROG_RAW_TRACEPOINT, PROG_TRACING = 17, 26
+_TRACE_RAW_TP = 23
+_ATTR_SIZE = 144
+_MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _PROG_LOAD = 0, 1, 2, 3, 4, 5
+_OBJ_INFO, _RAW_TRACEPOINT_OPEN, _LOOKUP_BATCH = 15, 17, 24
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def bpf(command: int, attributes: bytes) -> tuple[int, bytes]:
+    """One bpf(2) call: its return value and the attributes as the kernel left them. Raises OSError."""
+    number = _NUMBER.get(platform.machine())
+    if number is None:
+        raise OSError(errno.ENOSYS, f"bpf(2) on {platform.machine()} is not known to sigtrace")
+    buffer = ctypes.create_string_buffer(attributes, max(len(attributes), _ATTR_SIZE))
+    result = int(_LIBC.syscall(number, command, buffer, len(buffer)))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result, buffer.raw
+
+
+def map_create(kind: int, key_size: int, value_size: int, entries: int, name: str) -> int:
+    """A new map's file descriptor. Raises LoadRefused."""
+    attributes = struct.pack("<5IIII16s", kind, key_size, value_size, entries, 0, 0, 0, 0, name.encode()[:15])
+    try:
+        return bpf(_MAP_CREATE, attributes)[0]
+    except OSError as err:
+        raise _refused(f"the BPF map {name!r} ({entries} entries)", err) from err
+
+
+def map_update(fd: int, key: bytes, value: bytes) -> None:
+    """Set one element. Raises OSError (E2BIG: the map is full)."""
+    k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    bpf(_UPDATE, struct.pack("<IIQQQ", fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
+
+
+def map_delete(fd: int, key: bytes) -> None:
+    """Remove one element. Raises OSError (ENOENT: there is none)."""
+    k = ctypes.create_string_buffer(key, len(key))
+    bpf(_DELETE, struct.pack("<IIQQQ", fd, 0, ctypes.addressof(k), 0, 0))
+
+
+def map_lookup(fd: int, key: bytes, value_size: int) -> bytes:
+    """One element's value; for per-CPU maps `value_size` is that of all CPUs together. Raises OSError."""
+    k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value_size)
+    bpf(_LOOKUP, struct.pack("<IIQQQ", fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
+    return v.raw
+
+
+def map_keys(fd: int, key_size: int) -> list[bytes]:
+    """Every key of a hash map. Keys added while it walks may be missed, none twice unless others are deleted."""
+    keys: list[bytes] = []
+    current = 0
+    following = ctypes.create_string_buffer(key_size)
+    previous = ctypes.create_string_buffer(key_size)
+    while True:
+        try:
+            bpf(_NEXT_KEY, struct.pack("<IIQQ", fd, 0, current, ctypes.addressof(following)))
+        except OSError as err:
+            if err.errno == errno.ENOENT:
+                return keys
+            raise
+        keys.append(following.raw)
+        previous.raw = following.raw
+        current = ctypes.addressof(previous)
+
+
+def map_dump(fd: int, key_size: int, value_size: int, entries: int) -> tuple[bytes, bytes, int]:
+    """All of a hash map in one call: the keys' bytes, the values' bytes and how many. Raises OSError.
+
+    BPF_MAP_LOOKUP_BATCH takes a bucket at a time under its lock, so no element is torn or seen twice.
+    """
+    keys, values = (
+        ctypes.create_string_buffer(key_size * entries),
+        ctypes.create_string_buffer(value_size * entries),
+    )
+    batch = ctypes.create_string_buffer(8)
+    at, total, cursor = ctypes.addressof(batch), 0, 0
+    while total < entries:
+        attributes = struct.pack(
+            "<QQQQIIQQ",
+            cursor,
+            at,
+            ctypes.addressof(keys) + total * key_size,
+            ctypes.addressof(values) + total * value_size,
+            entries - total,
+            fd,
+            0,
+            0,
+        )
+        count, done = _lookup_batch(attributes)
+        total += count
+        if done or not count:
+            break
+        cursor = at
+    return keys.raw[: total * key_size], values.raw[: total * value_size], total
+
+
+def _lookup_batch(attributes: bytes) -> tuple[int, bool]:
+    buffer = ctypes.create_string_buffer(attributes, _ATTR_SIZE)
+    number = _NUMBER[platform.machine()]
+    failed = int(_LIBC.syscall(number, _LOOKUP_BATCH, buffer, len(buffer))) < 0
+    code = ctypes.get_errno() if failed else 0
+    if failed and code != errno.ENOENT:  # ENOENT ends the walk; the count is still good
+        raise OSError(code, os.strerror(code))
+    return struct.unpack_from("<I", buffer.raw, 32)[0], failed
+
+
+def prog_load(instructions: bytes, name: str, btf_id: int | None) -> int:
+    """A program's file descriptor: a BTF tracepoint if `btf_id` is given, else a raw tracepoint.
+
+    Raises LoadRefused with the tail of the verifier's log.
+    """
+    try:
+        return _load(instructions, name, btf_id, b"")
+    except OSError as err:
+        log = ctypes.create_string_buffer(1 << 20)
+        try:
+            return _load(instructions, name, btf_id, log)
+        except OSError:
+            said = log.value.decode(errors="replace").strip().splitlines()[-12:]
+            raise _refused(f"the BPF program {name!r}", err, said) from err
+
+
+def _load(
+    instructions: bytes, name: str, btf_id: int | None, log: bytes | ctypes.Array[ctypes.c_char]
+) -> int:
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    licence = ctypes.create_string_buffer(b"GPL")
+    size = len(log)
+    attributes = struct.pack(
+        "<IIQQIIQII16sIIIIQIIQII",
+        PROG_TRACING if btf_id else PROG_RAW_TRACEPOINT,
+        len(instructions) // 8,
+        ctypes.addressof(code),
+        ctypes.addressof(licence),
+        1 if size else 0,
+        size,
+        ctypes.addressof(log) if isinstance(log, ctypes.Array) else 0,
+        0,
+        0,
+        name.encode()[:15],
+        0,
+        _TRACE_RAW_TP if btf_id else 0,
+        *(0,) * 7,
+        btf_id or 0,
+    )
+    return bpf(_PROG_LOAD, attributes)[0]
+
+
+def raw_tracepoint_open(prog_fd: int, tracepoint: str | None) -> int:
+    """Attach: a link that lives as long as its descriptor. BTF tracepoints name themselves. Raises LoadRefused."""
+    name = ctypes.create_string_buffer(tracepoint.encode()) if tracepoint else None
+    try:
+        return bpf(
+            _RAW_TRACEPOINT_OPEN, struct.pack("<QII", ctypes.addressof(name) if name else 0, prog_fd, 0)
+        )[0]
+    except OSError as err:
+        raise _refused(f"attaching to the tracepoint {tracepoint or 'by BTF'}", err) from err
+
+
+def recursion_misses(prog_fd: int) -> int:
+    """How often the kernel skipped a program because it was running on that CPU already (struct bpf_prog_info)."""
+    info = ctypes.create_string_buffer(232)
+    bpf(_OBJ_INFO, struct.pack("<IIQ", prog_fd, len(info), ctypes.addressof(info)))
+    return int(struct.unpack_from("<Q", info.raw, 208)[0])
+
+
+def possible_cpus() -> int:
+    """How many CPUs a per-CPU map has values for: /sys/devices/system/cpu/possible, as `0-3` or `0,2-5`."""
+    with open("/sys/devices/system/cpu/possible") as file:
+        return int(file.read().strip().replace(",", "-").split("-")[-1]) + 1
+
+
+def _refused(what: str, err: OSError, said: list[str] | None = None) -> LoadRefused:
+    if err.errno in (errno.EPERM, errno.EACCES) and not said:
+        why = "run as root, or grant CAP_BPF and CAP_PERFMON (`sigtrace doctor` says which is missing)"
+    elif err.errno == errno.ENOMEM:
+        why = "not enough locked memory (raise `ulimit -l` or grant CAP_SYS_RESOURCE)"
+    else:
+        why = "`sigtrace doctor` says what this kernel lacks"
+    words = "".join(f"\n  {line}" for line in said or [])
+    return LoadRefused(f"the kernel refused {what}: {err.strerror}; {why}.{words}")

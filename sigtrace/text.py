@@ -1,0 +1,39 @@
+"""Bytes the kernel hands out (comm, command lines, cgroup names) are chosen by whoever runs a process.
+
+`decode` keeps them faithful as text; `printable` makes any text harmless on a terminal.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_ALIAS = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode categories that move the cursor, reorder or hide text."""
+
+
+def decode(raw: bytes) -> str:
+    """Kernel bytes up to the first NUL as text; bytes that are not UTF-8 become `\\xNN`."""
+    return raw.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+
+
+def printable(text: str) -> str:
+    """The text with every control, format or invisible character written as an escape (`\\x1b`, `\\u202e`)."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_show(char) for char in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """The printable text, cut to `width` columns with an ellipsis in place of what is left out."""
+    text = printable(text)
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def _show(char: str) -> str:
+    if unicodedata.category(char) not in _HIDDEN:
+        return char
+    if char in _ALIAS:
+        return _ALIAS[char]
+    point = ord(char)
+    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"

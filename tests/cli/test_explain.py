@@ -1,0 +1,265 @@
+"""`sigtrace explain`: whole answers about real processes, and what it says to bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sigtrace.cli.explain import _lines
+from sigtrace.explain import Explanation, explain
+from sigtrace.lab.actor import Actor
+from sigtrace.lab.stage import Stage
+from sigtrace.predict import Target, Thread, predict
+from sigtrace.signals import mask
+from tests.conftest import require
+
+INT, KILL, USR1, TERM = 2, 9, 10, 15
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    require(os.geteuid() == 0, "kernel", "PID namespaces need root")
+    with Stage() as opened:
+        yield opened
+
+
+@pytest.fixture
+def init(stage: Stage) -> Actor:
+    actor = stage.namespace().init
+    actor("name('app')")
+    return actor
+
+
+def sigtrace(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sigtrace", *words], capture_output=True, text=True, check=False
+    )
+
+
+def nsid(actor: Actor) -> int:
+    return Path(f"/proc/{actor.pid}/ns/pid").stat().st_ino
+
+
+def answer(*words: str) -> dict[str, object]:
+    done = sigtrace("explain", "--format", "json", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_drop_is_explained_with_its_rule_its_facts_and_its_fix(init: Actor) -> None:
+    init.set("handler", INT)
+    done = sigtrace("explain", "--signal", "TERM", "--pid", str(init.pid))
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = re.sub(r"command: .*\n", "command: (that of the actor)\n", done.stdout)
+    assert shown == (
+        f"SIGTERM to PID {init.pid} (app), from outside its PID namespace:\n"
+        "  dropped: kill(2) reports success, and the process never hears of it\n"
+        "\n"
+        "  rule   it is the init of its PID namespace and has no handler for SIGTERM:\n"
+        "           the kernel discards it\n"
+        "         kernel/signal.c: sig_task_ignored()\n"
+        f"  facts  init of PID namespace {nsid(init)}\n"
+        "         command: (that of the actor)\n"
+        "         action for SIGTERM: default (terminate)\n"
+        "         blocked: no; sigtimedwait: no; signalfd: no\n"
+        "         handlers: INT\n"
+        "         state S\n"
+        "  fix    it does take SIGINT: if it ends on that, make it the STOPSIGNAL\n"
+        "         install a handler for SIGTERM in the program, before it starts its\n"
+        "           work\n"
+        "         run a small init as PID 1: docker run --init, or tini or catatonit in\n"
+        "           the image\n"
+    )
+
+
+def test_json_has_stable_keys_and_the_whole_prediction(init: Actor) -> None:
+    found = answer("--signal", "TERM", "--pid", str(init.pid))
+    assert isinstance(found.pop("target_cmdline"), list)
+    assert isinstance(found.pop("advice"), list)
+    assert found == {
+        "signal": 15,
+        "signal_name": "SIGTERM",
+        "target_pid": init.pid,
+        "target_tid": init.pid,
+        "target_ns_pid": 1,
+        "target_comm": "app",
+        "nsid": nsid(init),
+        "ns_level": 1,
+        "is_init": True,
+        "relation": "ancestor",
+        "sender_pid": None,
+        "generate": "dropped_at_generate",
+        "deliver": None,
+        "effect": "none",
+        "waits_for": "",
+        "afterwards": None,
+        "dropped": True,
+        "certain": True,
+        "doubt": "",
+        "outcome": "dropped: kill(2) reports success, and the process never hears of it",
+        "reason": "it is the init of its PID namespace and has no handler for SIGTERM: the kernel discards it",
+        "kernel": "sig_task_ignored()",
+        "facts": {
+            "is_init": True,
+            "disposition": "default",
+            "default_action": "terminate",
+            "blocked": 0,
+            "threads": 1,
+            "awaited": False,
+            "signalfd": False,
+            "pending": False,
+            "handled": [],
+            "traced_by": None,
+            "state": "S",
+            "frozen": "",
+            "kernel_thread": False,
+        },
+    }
+
+
+def test_a_blocked_signal_is_pending_now_and_dropped_later(init: Actor) -> None:
+    init(f"block({TERM})")
+    found = answer("--signal", "TERM", "--pid", str(init.pid))
+    assert (found["effect"], found["afterwards"], found["dropped"]) == (
+        "pending",
+        "dropped_at_deliver",
+        False,
+    )
+    assert found["outcome"] == "pending, and nobody acts on it for now; then dropped"
+    assert sigtrace("explain", "--signal", "TERM", "--pid", str(init.pid)).stdout.splitlines()[3:6] == [
+        "  rule   it blocks SIGTERM, and no thread of it waits for the signal",
+        "         kernel/signal.c: sig_ignored()",
+        "  later  once unblocked: it is the init of its PID namespace and has no handler",
+    ]
+
+
+def test_sigkill_is_dropped_from_inside_and_kills_from_outside(init: Actor) -> None:
+    inside = answer("--signal", "KILL", "--pid", str(init.pid), "--from", "inside")
+    assert (inside["dropped"], inside["relation"]) == (True, "same")
+    assert inside["advice"] == [f"send SIGKILL from outside: kill -KILL {init.pid} in a namespace above"]
+    assert answer("--signal", "KILL", "--pid", str(init.pid), "--from", "outside")["effect"] == "terminate"
+
+
+def test_the_relation_is_worked_out_from_the_senders_pid(stage: Stage) -> None:
+    outer, beside = stage.namespace(), stage.namespace()
+    inner = outer.member().namespace()
+    member = inner.member()
+    relations = {
+        (member, inner.init): "same",
+        (inner.init, inner.init): "self",
+        (outer.init, inner.init): "ancestor",
+        (stage.outside, inner.init): "ancestor",
+        (inner.init, outer.init): "descendant",
+        (inner.init, stage.outside): "descendant",
+        (beside.init, inner.init): "other",
+    }
+    for (sender, target), relation in relations.items():
+        found = answer("--signal", "KILL", "--pid", str(target.pid), "--from", str(sender.pid))
+        assert (found["relation"], found["sender_pid"]) == (relation, sender.pid)
+        assert (found["generate"] is None) == (relation in ("descendant", "other"))
+
+
+def test_the_number_of_a_thread_is_said_to_be_one(init: Actor) -> None:
+    init(f"thread([{TERM}])")
+    (thread,) = {int(tid) for tid in os.listdir(f"/proc/{init.pid}/task")} - {init.pid}
+    lines = sigtrace("explain", "--signal", "TERM", "--pid", str(thread)).stdout.splitlines()
+    assert lines[0] == f"SIGTERM to PID {init.pid} (app), from outside its PID namespace:"
+    assert lines[1] == "  the process ends"
+    (note,) = (line for line in lines if line.startswith("  note"))
+    assert note.startswith(
+        f"  note   {thread} is a thread of {init.pid}: the signal is for the whole process"
+    )
+
+
+def test_a_process_of_our_own_namespace_is_signalled_from_inside_by_default(stage: Stage) -> None:
+    found = answer("--signal", "TERM", "--pid", str(stage.outside.pid))
+    assert (found["relation"], found["effect"]) == ("same", "terminate")
+
+
+def test_nothing_is_sent(init: Actor) -> None:
+    init.set("handler", TERM)
+    answer("--signal", "TERM", "--pid", str(init.pid))
+    assert init.caught() == []
+
+
+# What it advises -------------------------------------------------------------------------------------
+
+
+def advised(signal: int, **facts: object) -> str:
+    threads = (Thread(7, facts.get("state", "S"), awaited=facts.pop("awaited", 0)),)
+    target = Target(7, threads=threads, **({"unkillable": True, "ns_pid": 1, "level": 1} | facts))
+    prediction = predict(target, signal, "ancestor")
+    return "\n".join(_lines(Explanation(signal, target, (), "ancestor", None, prediction))).partition("fix ")[
+        2
+    ]
+
+
+def test_a_shell_as_pid_1_is_advised_the_exec_form() -> None:
+    assert "ENTRYPOINT" in advised(TERM, comm="sh")
+    assert "ENTRYPOINT" not in advised(TERM, comm="python3")
+
+
+@pytest.mark.parametrize("way", ["caught", "awaited"])
+def test_a_signal_that_it_takes_is_offered_as_the_stop_signal(way: str) -> None:
+    assert "it does take SIGQUIT" in " ".join(advised(TERM, **{way: mask([3, USR1, 17])}).split())
+
+
+def test_what_is_no_drop_gets_no_fix_for_one() -> None:
+    assert advised(TERM, caught=mask([TERM])) == ""
+    assert "SIG_IGN" not in advised(TERM, ignored=mask([TERM]))
+    assert "nohup" in advised(TERM, ignored=mask([TERM]))
+    assert "kill -CONT 7" in advised(TERM, unkillable=False, state="T")
+
+
+def test_hostile_names_and_command_lines_are_harmless() -> None:
+    target = Target(7, "\x1b]0;x\x07", (Thread(7),), unkillable=True)
+    explanation = Explanation(
+        TERM, target, ("a\nb", "\x1b[2J", "\u202e"), "ancestor", None, predict(target, TERM, "same")
+    )
+    shown = "\n".join(_lines(explanation))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+    assert "command: a\\nb \\x1b[2J \\u202e" in shown
+    assert max(map(len, shown.splitlines())) < 80
+
+
+# Bad input -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--signal TREM --pid 1", "unknown signal 'TREM': did you mean TERM?"),
+        ("--signal TERM --pid 4194303", "there is no process 4194303 here: it has ended, or was never born"),
+        ("--signal TERM --pid {} --from host", "the sender 'host' is none: give a PID, inside or outside"),
+        (
+            "--signal TERM --pid {} --from 4194303",
+            "there is no process 4194303 here: it has ended, or was never born",
+        ),
+    ],
+)
+def test_bad_input_is_one_sentence(words: str, sentence: str) -> None:
+    done = sigtrace("explain", *words.format(os.getpid()).split())
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"sigtrace: {sentence}\n")
+
+
+def test_there_is_no_outside_of_the_initial_namespace() -> None:
+    inode = os.stat("/proc/self/ns/pid").st_ino
+    require(inode == 4026531836, "initial-namespace", "these tests run in a container")
+    done = sigtrace("explain", "--signal", "TERM", "--pid", str(os.getpid()), "--from", "outside")
+    assert done.returncode == 2
+    assert "lives in the initial PID namespace: nothing is outside of that" in done.stderr
+
+
+def test_the_library_gives_the_same_answer(init: Actor) -> None:
+    printed = answer("--signal", "TERM", "--pid", str(init.pid))
+    assert explain(TERM, init.pid).as_dict() == printed

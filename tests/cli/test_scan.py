@@ -1,0 +1,268 @@
+"""`sigtrace scan`: the whole table, the whole JSON, on made-up rows and on real namespaces."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sigtrace import proc
+from sigtrace.cli.scan import _summary
+from sigtrace.cli.tree import print_tree
+from sigtrace.lab.actor import Actor
+from sigtrace.lab.stage import Stage
+from sigtrace.scan import asked_about, row
+from sigtrace.signals import mask
+from sigtrace.survey import PidNamespace
+from sigtrace.target import Target, Thread
+from tests.conftest import require
+
+OWN = 4026531836
+NOW = 1_000_000.0
+
+
+def namespace(nsid: int | None, level: int, parent: int | None, init: int, tasks: int = 1) -> PidNamespace:
+    return PidNamespace(nsid, level, parent, init, 0, tasks, tasks)
+
+
+def init(pid: int, comm: str, age: float, **facts: object) -> Target:
+    start = int((NOW - age) * proc.TICKS_PER_SECOND)
+    threads = (Thread(pid, blocked=int(facts.pop("blocked", 0)), awaited=facts.pop("awaited", 0)),)
+    return Target(pid, comm, threads, unkillable=True, ns_pid=1, level=1, start_ticks=start, **facts)
+
+
+def table(pairs: list[tuple[PidNamespace, Target]], stop_signal: int = 15, width: int = 80) -> str:
+    rows = [row(known, target, stop_signal, NOW) for known, target in pairs]
+    out = io.StringIO()
+    print_tree(Console(file=out, width=width), rows, asked_about(stop_signal))
+    return out.getvalue()
+
+
+HOST = (namespace(OWN, 0, None, 1, 312), init(1, "systemd", 400 * 86400, global_init=True, caught=mask([2])))
+PYTHON = (namespace(4026532249, 1, OWN, 4242, 4), init(4242, "python3", 3 * 3600))
+NGINX = (namespace(4026532301, 1, OWN, 51200, 9), init(51200, "nginx", 172801, caught=mask([1, 2, 3, 15])))
+NESTED = (
+    namespace(4026532400, 2, 4026532301, 51300, 2),
+    init(51300, "tini", 59, awaited=mask([1, 2, 3, 15])),
+)
+PAUSED = (namespace(4026532500, 1, OWN, 60000, 1), init(60000, "app", 7200, frozen="v1", caught=mask([15])))
+
+
+def test_the_table_is_a_tree_with_a_verdict_and_its_reason_under_each_namespace() -> None:
+    assert table([HOST, PYTHON, NGINX, NESTED, PAUSED]) == (
+        "PID NAMESPACE   INIT COMMAND           AGE TASKS  TERM   INT    HUP    QUIT\n"
+        "4026531836         1 systemd          400d   312  drop   handle drop   drop\n"
+        "│ the initial namespace: nobody is outside it to stop it\n"
+        "├─4026532249    4242 python3            3h     4  drop   drop   drop   drop\n"
+        "│   waits for KILL: no handler for SIGTERM, so the kernel drops it\n"
+        "├─4026532301   51200 nginx              2d     9  handle handle handle handle\n"
+        "│ │ stops at once: it reaches the program's handler for SIGTERM\n"
+        "│ └─4026532400 51300 tini              59s     2  take   take   take   take\n"
+        "│     stops at once: a thread of it takes SIGTERM in sigtimedwait(2)\n"
+        "└─4026532500   60000 app                2h     1  frozen drop   drop   drop\n"
+        "    waits for KILL: it is frozen (cgroup v1) and acts only once thawed, even on\n"
+        "    SIGKILL\n"
+    )
+
+
+def test_another_stop_signal_gets_a_column_of_its_own_and_the_verdict() -> None:
+    assert table([PYTHON, NGINX], stop_signal=37) == (
+        "PID NAMESPACE  INIT COMMAND       AGE TASKS  TERM   INT    HUP    QUIT   RTMIN+3\n"
+        "4026532249     4242 python3        3h     4  drop   drop   drop   drop   drop\n"
+        "  waits for KILL: no handler for SIGRTMIN+3, so the kernel drops it\n"
+        "4026532301    51200 nginx          2d     9  handle handle handle handle drop\n"
+        "  waits for KILL: no handler for SIGRTMIN+3, so the kernel drops it (it does\n"
+        "  take SIGTERM and SIGINT and SIGHUP and SIGQUIT)\n"
+    )
+
+
+def test_fifty_namespaces_keep_to_eighty_columns_whatever_their_names() -> None:
+    names = ["app", "\x1b[31mred", "a" * 15, "日本語の名前", "two\nlines", "\u202egnp"]
+    many = [
+        (namespace(4026532249 + n, 1, OWN, 4194304 - n, 99999), init(4194304 - n, names[n % 6], n * 40000))
+        for n in range(50)
+    ]
+    shown = table([HOST, *many])
+    lines = shown.splitlines()
+    assert len(lines) == 1 + 2 * 51
+    assert max(map(cells, lines)) <= 80
+    assert len({line.index("drop") + extra(line) for line in lines if line.count("drop ") == 3}) == 1
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+def cells(line: str) -> int:
+    return len(line) + extra(line)
+
+
+def extra(line: str) -> int:
+    return sum(ord(char) > 0x2FFF for char in line)
+
+
+def test_namespaces_that_are_not_readable_hang_where_their_level_says() -> None:
+    hidden = (namespace(None, 1, None, 9231), init(9231, "sleep", 60, awaited=None))
+    nested = (namespace(None, 2, None, 9300), init(9300, "bash", 60, awaited=None, caught=mask([15])))
+    assert table([HOST, hidden, nested]).splitlines()[3:] == [
+        "└─(hidden)    9231 sleep             60s     1  ?      ?      ?      ?",
+        "  │ can't be told: seeing whether it waits in sigtimedwait(2) takes more rights",
+        "  └─(hidden)  9300 bash              60s     1  handle ?      ?      ?",
+        "      stops at once: it reaches the program's handler for SIGTERM",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        ([], "No PID namespace here that could be stopped from outside: no containers."),
+        (["waits for KILL"], "1 PID namespace: waits for KILL."),
+        (
+            ["stops at once", "waits for KILL", "waits for KILL", "can't be told"],
+            "4 PID namespaces: 2 wait for KILL, 1 stop at once, 1 can't be told.",
+        ),
+    ],
+)
+def test_the_table_ends_in_a_sum(verdicts: list[str], sentence: str) -> None:
+    assert _summary(verdicts) == sentence
+
+
+# Real namespaces -------------------------------------------------------------------------------------
+
+
+def sigtrace(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sigtrace", *words], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def inits() -> Iterator[tuple[Actor, Actor]]:
+    """An init without handlers, and one with a handler for INT, in a namespace below it."""
+    require(os.geteuid() == 0, "kernel", "PID namespaces need root")
+    with Stage() as stage:
+        outer = stage.namespace()
+        inner = outer.member().namespace()
+        inner.init.set("handler", 2)
+        outer.init("name('outer')")
+        inner.init("name('inner')")
+        yield outer.init, inner.init
+
+
+def normal(text: str, *actors: Actor) -> str:
+    """The text without the numbers of this run."""
+    for number, actor in enumerate(actors, 1):
+        text = text.replace(str(nsid(actor)), f"402653200{number}")
+        text = re.sub(rf"\b {{0,6}}{actor.pid}\b", f"{number:>5}", text)
+    return re.sub(r"\b\d+s\b", " 0s", re.sub(r" {1,2}\d+s\b", "  0s", text))
+
+
+def nsid(actor: Actor) -> int:
+    return Path(f"/proc/{actor.pid}/ns/pid").stat().st_ino
+
+
+def test_real_namespaces_are_shown_as_they_nest(inits: tuple[Actor, Actor]) -> None:
+    outer, inner = inits
+    done = sigtrace("scan", "--ns", str(outer.pid), "--ns", f"pid:[{nsid(inner)}]")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [re.sub(r" +", " ", line) for line in normal(done.stdout, outer, inner).splitlines()]
+    assert lines == [
+        "PID NAMESPACE INIT COMMAND AGE TASKS TERM INT HUP QUIT",
+        "4026532001 1 outer 0s 3 drop drop drop drop",
+        "│ waits for KILL: no handler for SIGTERM, so the kernel drops it",
+        "└─4026532002 2 inner 0s 1 drop handle drop drop",
+        " waits for KILL: no handler for SIGTERM, so the kernel drops it (it does take",
+        " SIGINT)",
+        "",
+        "2 PID namespaces: 2 wait for KILL.",
+    ]
+
+
+def test_json_lines_have_stable_keys(inits: tuple[Actor, Actor]) -> None:
+    outer, inner = inits
+    done = sigtrace("scan", "--format", "json", "--stop-signal", "INT", "--ns", str(inner.pid))
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    found = json.loads(line)
+    assert 0 <= found.pop("age_seconds") < 60
+    assert found.pop("ns_start") == inner.start_ticks()
+    assert found == {
+        "nsid": nsid(inner),
+        "ns_level": 2,
+        "parent_nsid": nsid(outer),
+        "init_pid": inner.pid,
+        "init_comm": "inner",
+        "processes": 1,
+        "tasks": 1,
+        "frozen": "",
+        "kept_by": [f"PID {inner.parent.pid}" if inner.parent else ""],
+        "signals": {"SIGTERM": "drop", "SIGINT": "handle", "SIGHUP": "drop", "SIGQUIT": "drop"},
+        "stop_signal": "SIGINT",
+        "verdict": "stops at once",
+        "why": "it reaches the program's handler for SIGINT",
+    }
+
+
+def test_the_whole_tree_holds_every_namespace_and_the_hosts_own(inits: tuple[Actor, Actor]) -> None:
+    done = sigtrace("scan", "--format", "json")
+    rows = {line["nsid"]: line for line in map(json.loads, done.stdout.splitlines())}
+    own = os.stat("/proc/self/ns/pid").st_ino
+    assert {own, nsid(inits[0]), nsid(inits[1])} <= set(rows)
+    assert rows[own]["parent_nsid"] is None
+    assert rows[own]["ns_level"] == 0
+
+
+def test_another_user_sees_the_namespaces_and_is_told_what_is_hidden(inits: tuple[Actor, Actor]) -> None:
+    script = "import os, sys\nfrom sigtrace import explain, scan\nfrom sigtrace.cli import main, scan, tree\n"
+    script += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\nsys.argv = ['sigtrace', 'scan']\nmain()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    (outer,) = (line for line in done.stdout.splitlines() if " outer " in line)
+    (inner,) = (line for line in done.stdout.splitlines() if " inner " in line)
+    assert "(hidden)" in outer
+    assert inner.split()[-4:] == ["?", "handle", "?", "?"]
+    assert inner.index("(hidden)") > outer.index("(hidden)")
+    assert re.fullmatch(
+        r"sigtrace: \d+ processes in other PID namespaces could not be looked at closely: run as root to see all\n",
+        done.stderr,
+    )
+
+
+def test_a_namespace_kept_by_a_bind_mount_is_listed_without_an_init(tmp_path: Path) -> None:
+    require(os.geteuid() == 0, "kernel", "PID namespaces need root")
+    held = tmp_path / "held"
+    held.touch()
+    with Stage() as stage:
+        keeper = stage.actor()
+        keeper("private_mounts()")
+        inside = stage.namespace()
+        inode = inside.inode
+        keeper(f"mount('/proc/{inside.init.pid}/ns/pid', {str(held)!r}, flags=syscalls.MS_BIND)")
+        inside.init.dismiss()
+        inside.holder.dismiss()
+        line = keeper(
+            f"__import__('subprocess').check_output([{sys.executable!r}, '-m', 'sigtrace', 'scan', '--format', "
+            f"'json', '--ns', {str(held)!r}], cwd={os.getcwd()!r}, text=True)",
+        )
+    found = json.loads(line)
+    assert (found["nsid"], found["init_pid"], found["processes"]) == (inode, None, 0)
+    assert found["kept_by"] == [str(held)]
+    assert found["why"] == f"no process lives in it; kept by {held}"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--stop-signal", "TREM"], "sigtrace: unknown signal 'TREM': did you mean TERM?"),
+        (["--ns", "4194303"], "sigtrace: there is no process 4194303 here: it has ended, or was never born"),
+    ],
+)
+def test_bad_input_is_one_sentence(words: list[str], sentence: str) -> None:
+    done = sigtrace("scan", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence + "\n")

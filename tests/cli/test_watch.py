@@ -1,0 +1,271 @@
+"""`sigtrace watch`, as its user runs it: what it prints for real signals, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sigtrace.lab.stage import Stage
+from tests.unit.test_batch import COLUMNS
+
+pytestmark = pytest.mark.kernel
+
+READY = "sigtrace: ready: watching signals dropped for namespace inits"
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with Stage() as opened:
+        yield opened
+
+
+@contextmanager
+def watching(*options: str) -> Iterator[subprocess.Popen[str]]:
+    """A `sigtrace watch` that has said it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sigtrace", "watch", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("sigtrace: ready")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def _run(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sigtrace", "watch", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def _plain(line: str) -> str:
+    """The line with times, inodes and PIDs made the same in every run."""
+    line = re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "<time>", line)
+    line = re.sub(r"\b402653\d{4}\b", "<nsid>", line)
+    return re.sub(r" +", " ", re.sub(r"/\d+\b", "/<pid>", line))
+
+
+def test_drops_are_one_line_each_under_80_columns(stage: Stage) -> None:
+    namespace = stage.namespace()
+    member = namespace.member()
+    with watching("--ns", str(namespace.inode)) as process:
+        stage.outside.kill(namespace.init, 15)
+        member.kill(namespace.init, 9)
+        stage.outside.kill(namespace.init, 37)
+        stage.outside.kill(namespace.init, 17)  # harmless: not a drop
+        out, err = _end(process)
+    assert max(map(len, out.splitlines())) < 80
+    assert [_plain(line) for line in out.splitlines()] == [
+        "TIME (UTC) NS SIGNAL SENDER TARGET WHAT BECAME OF IT",
+        "<time> <nsid> TERM python/<pid> python/<pid> dropped: no handler",
+        "<time> <nsid> KILL python/<pid> python/<pid> dropped: no handler",
+        "<time> <nsid> RTMIN+3 python/<pid> python/<pid> dropped: no handler",
+    ]
+    assert err.splitlines() == [
+        f"sigtrace: 4 signals seen, 3 dropped: 3 in {namespace.inode}",
+        "sigtrace: 0 records lost",
+    ]
+
+
+def test_json_lines_have_exactly_the_event_tables_columns(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", f"/proc/{namespace.init.pid}/ns/pid", "--format", "json") as process:
+        stage.outside.kill(namespace.init, 15)
+        out, _ = _end(process)
+    (line,) = out.splitlines()
+    row = json.loads(line)
+    assert list(row) == COLUMNS
+    expected = {
+        "stage": "generate",
+        "signal": 15,
+        "signal_name": "SIGTERM",
+        "code": 0,
+        "result": 1,
+        "disposition": "default",
+        "unkillable": True,
+        "blocked": False,
+        "exiting": False,
+        "traced": False,
+        "kthread": False,
+        "relation": "ancestor",
+        "verdict": "dropped_at_generate",
+        "nsid": namespace.inode,
+        "ns_level": 1,
+        "target_pid": namespace.init.pid,
+        "target_tid": namespace.init.pid,
+        "target_ns_pid": 1,
+        "is_init": True,
+        "sender_pid": stage.outside.pid,
+        "sender_tid": stage.outside.pid,
+        "sender_nsid": int(os.readlink("/proc/self/ns/pid")[5:-1]),
+        "sender_uid": os.getuid(),
+        "sender_parent_pid": os.getpid(),
+        "exit_code": None,
+        "exit_signal": None,
+        "host": os.uname().nodename,
+    }
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_all_shows_every_signal_and_the_end(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", str(namespace.inode), "--all") as process:
+        stage.outside.kill(namespace.init, 15)
+        stage.outside.kill(namespace.init, 9)
+        out, err = process.communicate(timeout=20)  # ends by itself: the only namespace it watches is gone
+    assert process.returncode == 0
+    assert f"PID namespace {namespace.inode} has ended: its init, PID {namespace.init.pid}, exited" in err
+    assert [_plain(line) for line in out.splitlines()][1:] == [
+        "<time> <nsid> TERM python/<pid> python/<pid> dropped: no handler",
+        "<time> <nsid> KILL python/<pid> python/<pid> queued",
+        "<time> <nsid> KILL kernel python/<pid> default action",
+        "<time> <nsid> exit - python/<pid> killed by KILL",
+    ]
+
+
+def test_nothing_sent_after_ready_is_missed(stage: Stage) -> None:
+    inits = [stage.namespace() for _ in range(5)]
+    chosen = [word for namespace in inits for word in ("--ns", str(namespace.inode))]
+    with watching(*chosen, "--format", "json", "--count", "500") as process:
+        for _ in range(100):
+            for namespace in inits:
+                stage.outside.kill(namespace.init, 15)
+        out, _ = process.communicate(timeout=20)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert len(rows) == 500
+    assert Counter(row["nsid"] for row in rows) == {namespace.inode: 100 for namespace in inits}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_the_summary(number: signal.Signals) -> None:
+    with watching() as process:
+        _, err = _end(process, number)
+    assert re.fullmatch(r"sigtrace: [\d,]+ signals seen, .*\nsigtrace: 0 records lost\n", err)
+
+
+def test_a_duration_ends_it() -> None:
+    done = _run("--duration", "300ms")
+    assert done.returncode == 0
+    assert done.stderr.startswith(READY)
+    assert done.stderr.endswith("records lost\n")
+
+
+def test_a_count_ends_it_at_that_very_number(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", str(namespace.inode), "--count", "2", "--format", "json") as process:
+        for _ in range(5):
+            stage.outside.kill(namespace.init, 15)
+        out, err = process.communicate(timeout=20)
+    assert len(out.splitlines()) == 2
+    assert process.returncode == 0
+    assert "signals seen" in err
+
+
+def test_a_reader_that_leaves_ends_it_even_when_nothing_happens(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", str(namespace.inode)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("TIME")
+        process.stdout.close()
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_a_signal_filter_leaves_the_others_out(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", str(namespace.inode), "--signal", "int", "--signal", "RTMIN+3") as process:
+        for number in (15, 2, 37):
+            stage.outside.kill(namespace.init, number)
+        out, _ = _end(process)
+    assert [line.split()[2] for line in out.splitlines()[1:]] == ["INT", "RTMIN+3"]
+
+
+def test_hostile_names_reach_the_terminal_as_escapes_only(stage: Stage) -> None:
+    namespace = stage.namespace()
+    sender = stage.actor()
+    sender("open('/proc/self/comm', 'wb').write(b'\\x1b[2J\\n\\xff\\xe2\\x80\\xaex')")
+    with watching("--ns", str(namespace.inode), "--count", "1") as process:
+        sender.kill(namespace.init, 15)
+        table, _ = process.communicate(timeout=20)
+    with watching("--ns", str(namespace.inode), "--count", "1", "--format", "json") as process:
+        sender.kill(namespace.init, 15)
+        lines, _ = process.communicate(timeout=20)
+    for text in (table, lines):
+        assert all(char.isprintable() for line in text.splitlines() for char in line)
+        assert "\x1b" not in text
+    assert len(table.splitlines()) == 2
+    assert " \\x1b" in table
+    assert json.loads(lines)["sender_comm"].startswith("\x1b[2J\n\\xff\u202e")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--signal", "TREM"), "unknown signal 'TREM': did you mean TERM?"),
+        (("--signal", "99"), "unknown signal '99'"),
+        (("--duration", "soon"), "'soon' is no duration: write it as 250ms, 30s, 5m or 2h."),
+        (("--ns", "4026531835"), "not a PID namespace"),
+        (("--ns", "/etc/passwd"), "/etc/passwd is not a namespace's file"),
+        (("--ns", "4194303"), "4194303"),
+        (
+            ("--ns", f"net:[{os.stat('/proc/self/ns/net').st_ino}]"),
+            "is a network namespace, not a PID namespace",
+        ),
+        (("--ns", str(os.stat("/proc/self/ns/net").st_ino)), "is a network namespace, not a PID namespace"),
+        (("--count", "0"), "0 is not in the range"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_a_usage_code(options: tuple[str, ...], says: str) -> None:
+    done = _run(*options)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_without_privileges_it_says_what_to_grant(tmp_path: Path) -> None:
+    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+    done = subprocess.run(
+        [*drop, sys.executable, "-m", "sigtrace", "watch", "--duration", "1s"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert "run as root, or grant CAP_BPF and CAP_PERFMON" in done.stderr
+
+
+def test_two_instances_run_side_by_side(stage: Stage) -> None:
+    namespace = stage.namespace()
+    options = ("--ns", str(namespace.inode), "--count", "1", "--format", "json")
+    with watching(*options) as one, watching(*options) as other:
+        stage.outside.kill(namespace.init, 15)
+        rows = [json.loads(process.communicate(timeout=20)[0]) for process in (one, other)]
+    for row in rows:
+        del row["time"]  # each has its own programs, run one after the other
+    assert rows[0] == rows[1]

@@ -1,0 +1,58 @@
+"""What every tier of the suite shares: a terminal of 80 columns, and skips that CI turns into failures."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_MAY_TRACE = 1 << 39 | 1 << 38 | 1 << 21  # BPF and PERFMON to trace, SYS_ADMIN to make namespaces
+
+
+def require(condition: object, feature: str, why: str) -> None:
+    """Skip the test, saying why, unless `condition` holds; fail it where SIGTRACE_REQUIRE names the feature.
+
+    SIGTRACE_REQUIRE is a comma list: `SIGTRACE_REQUIRE=kernel` on a machine that must be able to trace.
+    """
+    if condition:
+        return
+    if feature in os.environ.get("SIGTRACE_REQUIRE", "").split(","):
+        pytest.fail(f"SIGTRACE_REQUIRE={feature}, but {why}", pytrace=False)
+    pytest.skip(why)
+
+
+def _has_bcc(python: str) -> bool:
+    ask = "import importlib.util, sys; sys.exit(importlib.util.find_spec('bcc') is None)"
+    return Path(python).exists() and subprocess.run([python, "-I", "-c", ask], check=False).returncode == 0
+
+
+@functools.cache
+def why_no_kernel() -> str:
+    """Why tests marked `kernel` cannot run here; empty when they can. Asks the host, not sigtrace."""
+    status = Path("/proc/self/status").read_text()
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    if os.geteuid() != 0 or effective & _MAY_TRACE != _MAY_TRACE:
+        return "not root with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN"
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        return "this kernel has no BTF (/sys/kernel/btf/vmlinux)"
+    if not any(_has_bcc(python) for python in ("/usr/bin/python3", sys.executable)):
+        return "bcc is not installed"
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A test marked `kernel` runs where this process may trace."""
+    if item.get_closest_marker("kernel"):
+        require(not why_no_kernel(), "kernel", why_no_kernel())
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output is 80 columns wide and uncoloured, whoever runs the tests and from where."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "PY_COLORS", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)

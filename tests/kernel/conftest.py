@@ -1,0 +1,29 @@
+"""Fixtures of the kernel tests: real processes to signal, and a recording of what the kernel does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from sigtrace.lab.stage import Stage
+from tests.kernel.recording import Tape, tape
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with Stage() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def reel() -> Iterator[Tape]:
+    with tape() as opened:
+        yield opened
+
+
+@pytest.fixture
+def recorded(reel: Tape) -> Tape:
+    """A blank recording, of the namespaces that the test has it `watch`."""
+    reel.rewind()
+    return reel

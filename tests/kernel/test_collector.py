@@ -1,0 +1,233 @@
+"""The collector: filters in the kernel, changed while it runs, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import sigtrace
+from sigtrace.collector import Collector
+from sigtrace.errors import BadInput, CannotTrace
+from sigtrace.kernel import cache, compile
+from sigtrace.lab.stage import Stage
+
+pytestmark = pytest.mark.kernel
+
+
+def _targets(live: Collector) -> list[tuple[int, int]]:
+    """(pid, signal) of every record so far, oldest first."""
+    records = live.drain(0.05).records
+    return list(zip(records["target_pid"].tolist(), records["signal"].tolist(), strict=True))
+
+
+def test_only_the_named_namespace_is_recorded_and_counted(stage: Stage) -> None:
+    one, other = stage.namespace(), stage.namespace()
+    with Collector(ns=[one.inode]) as live:
+        stage.outside.kill(other.init, 15)
+        stage.outside.kill(one.init, 15)
+        assert _targets(live) == [(one.init.pid, 15)]
+        assert live.counts().dropped() == {one.inode: 1}
+
+
+def test_descendants_are_recorded_only_when_asked_for(stage: Stage) -> None:
+    outer = stage.namespace()
+    inner = outer.init.namespace().init.namespace()
+    for descendants, expected in ((False, []), (True, [(inner.init.pid, 15)])):
+        with Collector(ns=[outer.inode], descendants=descendants) as live:
+            stage.outside.kill(inner.init, 15)
+            assert _targets(live) == expected
+
+
+def test_only_the_chosen_signals_are_recorded(stage: Stage) -> None:
+    init = stage.namespace().init
+    with Collector(signals=[2, 64]) as live:
+        for number in (15, 2, 1, 64):
+            stage.outside.kill(init, number)
+        assert [number for pid, number in _targets(live) if pid == init.pid] == [2, 64]
+
+
+def test_filters_change_while_it_runs(stage: Stage) -> None:
+    one, other = stage.namespace(), stage.namespace()
+    with Collector(ns=[one.inode]) as live:
+        for inodes in ([other.inode], [one.inode, other.inode], []):
+            live.set_filter(ns=inodes)
+            stage.outside.kill(one.init, 15)
+            stage.outside.kill(other.init, 15)
+        seen = [pid for pid, _ in _targets(live) if pid in (one.init.pid, other.init.pid)]
+        assert seen == [other.init.pid] + 2 * [one.init.pid, other.init.pid]
+
+
+def test_a_namespace_is_told_from_a_later_one_with_its_inode(stage: Stage) -> None:
+    namespace = stage.namespace()
+    start = namespace.init.start_ticks()
+    for ticks, expected in ((start, 1), (start - 1, 0), (0, 1)):
+        with Collector(ns={namespace.inode: ticks}) as live:
+            stage.outside.kill(namespace.init, 15)
+            assert len(_targets(live)) == expected
+
+
+def test_scopes_widen_from_drops_to_inits_to_all(stage: Stage) -> None:
+    namespace = stage.namespace()
+    member = namespace.member()
+    namespace.init.set("ignore", 1)
+    seen = {}
+    for scope in ("drops", "inits", "all"):
+        with Collector(ns=[namespace.inode], scope=scope) as live:  # type: ignore[arg-type]
+            stage.outside.kill(namespace.init, 15)
+            stage.outside.kill(namespace.init, 1)
+            stage.outside.kill(member, 18)
+            seen[scope] = _targets(live)
+    init, other = namespace.init.pid, member.pid
+    assert seen["drops"] == [(init, 15)]
+    assert seen["inits"] == [(init, 15), (init, 1)]
+    assert seen["all"][:3] == [(init, 15), (init, 1), (other, 18)]
+
+
+def test_two_instances_see_the_same_and_do_not_disturb_each_other(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with Collector(ns=[namespace.inode]) as one:
+        with Collector(ns=[namespace.inode]) as other:
+            stage.outside.kill(namespace.init, 15)
+            assert _targets(one) == _targets(other) == [(namespace.init.pid, 15)]
+        stage.outside.kill(namespace.init, 2)
+        assert _targets(one) == [(namespace.init.pid, 2)]
+
+
+def test_iteration_ends_on_stop_after_all_that_was_sent_before(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with sigtrace.Collector(ns=[namespace.inode]) as live:
+        for _ in range(50):
+            stage.outside.kill(namespace.init, 15)
+        live.stop()
+        stage.outside.kill(namespace.init, 15)
+        assert sum(len(batch) for batch in live) in (50, 51)
+
+
+def test_a_blocked_reader_wakes_for_a_single_event(stage: Stage) -> None:
+    namespace = stage.namespace()
+    seen: list[float] = []
+    with Collector(ns=[namespace.inode]) as live:
+
+        def read() -> None:
+            for _ in live:
+                seen.append(time.monotonic())
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        for number in range(1, 6):
+            time.sleep(0.15)  # long enough for the reader to go to sleep
+            sent = time.monotonic()
+            stage.outside.kill(namespace.init, 15)
+            deadline = sent + 5
+            while len(seen) < number and time.monotonic() < deadline:
+                time.sleep(0.002)
+            assert len(seen) >= number, "the reader slept through it"
+        live.stop()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_events_right_after_a_wake_up_are_not_left_lying(stage: Stage) -> None:
+    namespace = stage.namespace()
+    got: list[int] = []
+    with Collector(ns=[namespace.inode]) as live:
+
+        def read() -> None:
+            for batch in live:
+                got.append(len(batch))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        for pause in (0.0, 0.001, 0.004, 0.006, 0.009, 0.011, 0.02, 0.1) * 5:
+            stage.outside.kill(namespace.init, 15)
+            time.sleep(pause)
+        deadline = time.monotonic() + 5
+        while sum(got) < 40 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sum(got) == 40
+        live.stop()
+        thread.join(5)
+
+
+def test_births_and_execs_of_inits_are_recorded_with_who_made_them(stage: Stage) -> None:
+    with Collector(scope="inits") as live:
+        namespace = stage.namespace()
+        namespace.init.become("/bin/sleep", "1000")
+        rows = [row for row in live.drain(1).rows() if row["target_pid"] == namespace.init.pid]
+    assert [(row["stage"], row["verdict"]) for row in rows][:1] == [("init", "born")]
+    assert rows[0]["sender_pid"] == namespace.init.parent.pid  # type: ignore[union-attr]
+    assert rows[0]["relation"] == "ancestor"
+    execs = [row for row in rows if row["stage"] == "exec"]
+    assert [(row["verdict"], row["target_comm"]) for row in execs] == [("executed", "sleep")]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"scope": "most"}, {"signals": [65]}, {"signals": [0]}, {"ring_bytes": 5000}]
+)
+def test_arguments_that_make_no_sense_are_named(arguments: dict[str, object]) -> None:
+    with pytest.raises(BadInput), Collector(**arguments):  # type: ignore[arg-type]
+        pass
+
+
+def test_using_it_outside_its_block_is_refused_in_a_sentence() -> None:
+    with pytest.raises(BadInput, match="with Collector"):
+        Collector().drain()
+
+
+def test_nothing_stays_open_behind(stage: Stage) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    with Collector() as live:
+        live.drain()
+    before = descriptors()
+    for _ in range(3):
+        with Collector() as live:
+            live.drain()
+    assert descriptors() == before
+
+
+def test_the_second_start_needs_no_bcc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with Collector() as live:
+        assert live.notes == []
+    monkeypatch.setattr(compile, "interpreters", lambda: ["/bin/false"])
+    with Collector():
+        pass
+
+
+def test_without_bcc_and_cache_it_says_which_package_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compile, "interpreters", list)
+    with pytest.raises(CannotTrace, match="apt install python3-bpfcc"), Collector():
+        pass
+
+
+def test_a_damaged_cache_is_compiled_anew_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with Collector():
+        pass
+    (entry,) = (tmp_path / "sigtrace").iterdir()
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[:-100] + bytes(100))
+    with Collector():
+        pass
+    assert entry.read_bytes() == whole
+
+
+def test_a_cache_that_is_not_ours_alone_is_left_alone_with_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "sigtrace").mkdir(mode=0o777)
+    (tmp_path / "sigtrace").chmod(0o777)
+    with Collector() as live:
+        assert any("open to others" in note for note in live.notes)
+    assert list((tmp_path / "sigtrace").iterdir()) == []
+    assert cache.directory() == tmp_path / "sigtrace"
