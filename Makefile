@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export VENV
 export MAKE_GOAL = $@
-CODE := sigtrace tests $(wildcard bench)
+CODE := sigtrace tests bench scripts
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench build clean
+.PHONY: help demo test lint format bench docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ format: ## Format the code, and fix what ruff can fix
 bench: ## Measure beside bpftrace, sigsnoop, perf; QUICK=1: under 2 min
 	@scripts/setup.sh bench
 	@scripts/as-root.sh $(BIN)/python -m bench.run $(if $(QUICK),--quick)
+
+docs: ## Write docs/commands.md anew from the commands' help
+	@scripts/setup.sh test
+	$(BIN)/python scripts/cli_reference.py > docs/commands.md
 
 build: ## Build the wheel and the sdist into dist/
 	@scripts/setup.sh test

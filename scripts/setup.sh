@@ -16,7 +16,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 debian_packages() {
   echo python3 python3-venv python3-bpfcc
-  [ "$FOR" = demo ] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace tini catatonit
+  [ "$FOR" = demo ] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini catatonit
   [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
 }
 perf_package() { if grep -q '^ID=ubuntu' /etc/os-release; then echo linux-tools-generic; else echo linux-perf; fi; }

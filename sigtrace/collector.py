@@ -159,7 +159,9 @@ class Collector:
             if self._stopping:
                 self.detach()
                 continue
-            ready = ring.wait(POLL_SECONDS if flowing else None)
+            if len(batch):
+                time.sleep(POLL_SECONDS)  # more is coming: let it, whoever would wake us
+            ready = ring.wait(0 if len(batch) else POLL_SECONDS if flowing else None)
             for fd in ready:
                 if fd in self._callbacks:
                     self._callbacks.pop(fd)()

@@ -21,22 +21,12 @@ Verdict = Literal["stops at once", "waits for KILL", "can't be told", ""]
 Word = Literal[
     "drop", "handle", "take", "ignore", "block", "die", "dead", "frozen", "stopped", "stop", "none", "?"
 ]
-"""What an init does with one signal, for a table; see WORDS."""
+"""What an init does with one signal, in short.
 
-WORDS: Mapping[Word, str] = {
-    "drop": "dropped: no handler, and the kernel protects an init",
-    "handle": "reaches its handler",
-    "take": "taken by sigtimedwait or signalfd",
-    "ignore": "ignored by the program (SIG_IGN)",
-    "block": "blocked: stays pending",
-    "die": "ends it",
-    "dead": "it is exiting already",
-    "frozen": "waits for the thaw",
-    "stopped": "waits for SIGCONT",
-    "stop": "stops it until SIGCONT",
-    "none": "does nothing by default",
-    "?": "can't be told",
-}
+drop: no handler, so the kernel discards it. handle: runs its handler. take: by sigtimedwait or a signalfd.
+ignore: SIG_IGN. none: does nothing by default. block: stays pending, nobody takes it. die: ends it. stop: stops
+it. frozen, stopped: acts once thawed or resumed. dead: it is exiting already. ?: can't be told.
+"""
 
 STOP_SIGNALS = (15, 2, 1, 3)
 """TERM, INT, HUP, QUIT: what runtimes, terminals and users send to stop something."""

@@ -6,6 +6,8 @@ generation, `get_signal()` at delivery. Only the two init-protection verdicts me
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,10 +71,28 @@ _IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL = 1, 2, 3
 def classify(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     """The verdict of each record, as a code into VERDICTS.
 
-    `facts` is any structured array with the fields stage, signal, result, disposition and flags of the
-    wire record: a batch of events or a table of counts. Shape (n,) in, (n,) of uint8 out. Total: values
-    no rule knows become `unknown`.
+    `facts` is a batch of events or a table of counts: a structured array in which the bytes stage, signal,
+    result, disposition, relation and flags follow each other, as in the wire header. Shape (n,) in, (n,) of
+    uint8 out. Total: values no rule knows become `unknown`.
     """
+    assert facts.dtype.fields is not None
+    first = facts.dtype.fields["stage"][1]
+    # The six bytes of each record, gathered once: going back to the records for each costs a cache miss a time.
+    rows = facts.getfield(np.dtype("<u8"), first).copy().view("u1").reshape(-1, 8)
+    table, *axes = _table()
+    index = axes[0][rows[:, 0]]
+    for axis, field in zip(axes[1:], _FIELDS[1:], strict=True):
+        index += axis[rows[:, facts.dtype.fields[field][1] - first]]
+    verdicts: npt.NDArray[np.uint8] = table[index]
+    return verdicts
+
+
+_FIELDS = ("stage", "signal", "result", "disposition", "flags")
+_SEEN_BY_RULES = wire.FLAG["unkillable"] | wire.FLAG["exiting"] | wire.FLAG["kthread"]
+
+
+def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
+    """The rules themselves; `classify` asks them once for every kind of facts there is."""
     stage, result, flags = facts["stage"], facts["result"], facts["flags"]
     at = wire.STAGE
     default = facts["disposition"] == wire.DISPOSITION["default"]
@@ -105,6 +125,42 @@ def classify(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     codes = [np.uint8(CODE[name]) for name, _ in rules]
     verdicts: npt.NDArray[np.uint8] = np.select([holds for _, holds in rules], codes, np.uint8(0))
     return verdicts
+
+
+@functools.cache
+def _table() -> tuple[npt.NDArray[Any], ...]:
+    """The rules as a table, and for each field a table from its byte to its share of the index.
+
+    Bytes that no rule tells apart share an entry. A storm is judged this way in a fifth of the time.
+    """
+    kinds: dict[str, list[int]] = {
+        "stage": [*wire.STAGE.values(), 255],
+        "signal": [0, signals.members(signals.DEFAULT_IGNORED)[0], signals.members(signals.KERNEL_ONLY)[0]],
+        "result": [255, 0, _IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL, 4],
+        "disposition": list(wire.DISPOSITION.values()),
+        "flags": sorted({flags & _SEEN_BY_RULES for flags in range(256)}),
+    }
+    every = np.array(list(itertools.product(*kinds.values())), "u1")
+    facts = np.zeros(len(every), [(field, "i1" if field == "result" else "u1") for field in _FIELDS])
+    for column, field in enumerate(_FIELDS):
+        facts[field] = every[:, column].view(facts[field].dtype)
+    axes = []
+    step = len(every)
+    for field in _FIELDS:
+        step //= len(kinds[field])
+        axes.append(np.array([step * _kind(field, byte, kinds[field]) for byte in range(256)], "u2"))
+    return _judge(facts), *axes
+
+
+def _kind(field: str, byte: int, kinds: list[int]) -> int:
+    """Which of a field's kinds a byte is; the one for "none of the others" if no rule knows it."""
+    if field == "flags":
+        return kinds.index(byte & _SEEN_BY_RULES)
+    if field == "signal":
+        bit = 1 << (byte - 1) if byte else 0
+        return 1 if bit & signals.DEFAULT_IGNORED else 2 if bit & signals.KERNEL_ONLY else 0
+    other = {"stage": 255, "result": 255, "disposition": wire.DISPOSITION[""]}[field]
+    return kinds.index(byte if byte in kinds else other)
 
 
 def is_dropped(verdicts: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib
-import os
+import io
 import sys
 
 import click
@@ -54,8 +54,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal whose encoding lacks a character gets an escape
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="sigtrace", standalone_mode=False)
     except click.ClickException as err:
         err.show()
         code = err.exit_code
@@ -64,7 +67,4 @@ def main() -> None:
         code = EXIT_USAGE if isinstance(err, BadInput) else EXIT_FAILED
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)

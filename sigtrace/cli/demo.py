@@ -52,7 +52,7 @@ def demo(output: str, save: Path | None) -> None:
     """
     from sigtrace import demo as core
     from sigtrace.errors import CannotTrace
-    from sigtrace.lab.channel import StageFailed
+    from sigtrace.lab.channel import NoNamespaces
 
     if output == "table":
         _wrap(
@@ -62,29 +62,29 @@ def demo(output: str, save: Path | None) -> None:
     with terminated_like_ctrl_c():
         try:
             with closing(core.perform()) as batches:
-                kept = _tell(batches, output, "")
-        except (CannotTrace, StageFailed) as err:
+                kept = _tell(batches, output)
+        except (CannotTrace, NoNamespaces) as err:
             if save:
                 raise
             batches_of_old, origin = core.replay()
             if output == "table":
                 _wrap(f"This host cannot show it live: {_sentence(err)} Replaying a recording ({origin}).\n")
-            kept = _tell(batches_of_old, output, origin)
+            kept = _tell(batches_of_old, output, origin, _sentence(err))
     if output == "table":
         _advise()
     if save:
         core.save(kept, save)
 
 
-def _tell(batches: Iterable[Batch], output: str, origin: str) -> list[Batch]:
-    """Show each stop as it comes; the batches, for --save."""
+def _tell(batches: Iterable[Batch], output: str, origin: str = "", because: str = "") -> list[Batch]:
+    """Show each stop as it comes, with `origin` and `because` if it is replayed; the batches, for --save."""
     from sigtrace.demo import retell
 
     kept: list[Batch] = []
     for batch in batches:
         stop = retell(batch)
         if output == "json":
-            echo_json(_row(stop, origin))
+            echo_json(_row(stop) | {"replayed_from": origin, "replayed_because": because})
         else:
             _show(stop, len(kept) + 1)
         kept.append(batch)
@@ -149,7 +149,7 @@ def _sentence(err: Exception) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _row(stop: Stop, origin: str) -> dict[str, Any]:
+def _row(stop: Stop) -> dict[str, Any]:
     return {
         "time": stop.time,
         "nsid": stop.nsid,
@@ -171,5 +171,4 @@ def _row(stop: Stop, origin: str) -> dict[str, Any]:
             }
             for act in stop.sent
         ],
-        "replayed_from": origin,
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "warning": "yellow", "missing": "bold red"}
 
 
-@click.command()
+@click.command(short_help="Can this host trace, and if not, what to do?")
 @format_option
 @click.pass_context
 def doctor(ctx: click.Context, output: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _WIDTH = 79
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(short_help="What would become of a signal, and by which rule?")
 @click.option("--signal", "number", type=Signal(), required=True, help="A name such as TERM, or a number.")
 @click.option("--pid", type=click.IntRange(min=1), required=True, help="The process the signal is for.")
 @click.option(

@@ -105,7 +105,8 @@ def _mark(good: bool) -> str:
 
 def _tally(checks: Sequence[Check]) -> str:
     bad = sum(not check.passed for check in checks)
-    return f"{len(checks)} checks" if not bad else f"{bad} of {len(checks)} checks fail"
+    total = f"{len(checks)} check{'s' if len(checks) != 1 else ''}"
+    return total if not bad else f"{bad} of {total} failed"
 
 
 def _say(label: str, text: str) -> None:

@@ -11,7 +11,7 @@ from sigtrace.cli.options import Signal, format_option, ns_option
 from sigtrace.cli.output import console, echo_json
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(short_help="What would the init of each PID namespace do with a signal?")
 @ns_option
 @click.option(
     "--stop-signal",
@@ -26,9 +26,16 @@ def scan(namespaces: tuple[str, ...], stop_signal: int, output: str) -> None:
 
     One row a namespace, as a tree: its inode, its init and how old it is, its
     number of tasks, and what the init does with TERM, INT, HUP, QUIT and the stop
-    signal: drop (no handler, so the kernel discards it), handle, take (by
-    sigtimedwait or signalfd), ignore, block, die, ... and below, whether a stop
-    works at once or hangs until KILL, and why.
+    signal; below, whether a stop works at once or hangs until KILL, and why.
+
+    \b
+    drop     no handler, so the kernel discards it
+    handle   runs its handler           take     by sigtimedwait or a signalfd
+    ignore   SIG_IGN                    none     the default is to do nothing
+    block    stays pending              die      ends it
+    stopped  acts once resumed          frozen   acts once thawed
+    stop     stops it until SIGCONT     dead     it is exiting already
+    ?        can't be told
 
     Needs neither BPF nor root, but as another user it sees less, and says so.
 

@@ -25,6 +25,9 @@ _STYLES = {
     "die": "green",
 }
 _WORD = 7
+"""Columns for what an init does with one signal."""
+
+_ASCII = str.maketrans("│├└─", "||`-")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class _Line:
 def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> None:
     """Print the namespaces as a tree: facts and words on one line, verdict and reason under it."""
     lines = list(_guided(rows))
+    if not console.encoding.startswith("utf"):
+        lines = [
+            _Line(line.row, line.guide.translate(_ASCII), line.below.translate(_ASCII)) for line in lines
+        ]
     left = max([len("PID NAMESPACE"), *(len(line.guide + _label(line.row)) for line in lines)])
     init = max([len("INIT"), *(len(_number(line.row.namespace.init_pid)) for line in lines)])
     width = min(console.width, 100)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import click
 
 from sigtrace.cli.options import Duration, Signal, format_option, ns_option
-from sigtrace.cli.output import json_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,7 @@ _AT_ONCE = 1000
 _ENDING = (os_signal.SIGINT, os_signal.SIGTERM, os_signal.SIGHUP)
 
 
-@click.command()
+@click.command(short_help="Show drops as they happen.")
 @ns_option
 @click.option("--descendants", is_flag=True, help="With --ns: also the namespaces below it.")
 @click.option(
@@ -120,7 +119,7 @@ def _emitter(output: str) -> Callable[[Batch, int], int]:
         batch = batch[:left] if left >= 0 else batch
         for start in range(0, len(batch), _AT_ONCE):
             part = batch[start : start + _AT_ONCE]
-            lines = map(json_line, part.rows()) if output == "json" else table.lines(part)
+            lines = part.json_lines() if output == "json" else table.lines(part)
             sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
         return len(batch)

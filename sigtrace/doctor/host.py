@@ -12,7 +12,7 @@ from pathlib import Path
 from sigtrace.collector import RING_BYTES
 from sigtrace.doctor import probes
 from sigtrace.kernel import cache
-from sigtrace.kernel.btf import TRACEPOINTS, Btf, KernelFacts, kernel_facts, digest_vmlinux
+from sigtrace.kernel.btf import TRACEPOINTS, Btf, KernelFacts, digest_vmlinux, kernel_facts
 from sigtrace.kernel.compile import interpreters
 
 INITIAL_PID_NS = 0xEFFFFFFC

@@ -101,15 +101,15 @@ class Actor:
         """
         holder = self.fork()
         try:
-            holder(f"unshare({CLONE_NEWPID})")
-        except PermissionError:
             try:
+                holder(f"unshare({CLONE_NEWPID})")
+            except PermissionError:
                 holder(f"unshare({CLONE_NEWPID | CLONE_NEWUSER})")
-            except OSError as err:
-                raise NoNamespaces(
-                    "cannot create a PID namespace: that takes CAP_SYS_ADMIN (run as root), "
-                    "and this host does not let users make one in a user namespace either."
-                ) from err
+        except OSError as err:
+            raise NoNamespaces(
+                f"cannot create a PID namespace ({err.strerror}): run as root, or let users create them in "
+                "user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone)."
+            ) from err
         return Namespace(holder)
 
     def enter(self, namespace: Namespace) -> None:

@@ -126,8 +126,7 @@ class Lab:
         self.checks.append(Check(did, _text(theory), _text(happened)))
 
     def send(self, sender: Actor, target: Actor, number: int, happens: str, record: str) -> None:
-        """kill(2) from one process to another; note what became of the target and the verdicts recorded of
-        it.
+        """kill(2) from one process to another; note what became of the target, and what was recorded.
 
         `happens` is NOTHING, HANDLER, a Fate's text or an error's name; `record` the verdicts in the order of
         time, joined by ", then ".
@@ -203,8 +202,5 @@ def _whose(sender: Actor, target: Actor) -> str:
         return "it"
     if sender.space is target.space:
         return f"pid {sender.own_pid} inside"
-    return (
-        "a process of the namespace above"
-        if sender.space is (target.space and target.space.parent)
-        else "another"
-    )
+    above = target.space.parent if target.space else None
+    return "a process of the namespace above" if sender.space is above else "a process elsewhere"

@@ -172,7 +172,3 @@ def main(descriptor: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     Actor(socket.socket(fileno=descriptor), syscalls.handler_record(), {}).serve()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

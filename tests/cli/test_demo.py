@@ -105,6 +105,7 @@ def test_json_is_one_line_a_stop_and_says_where_it_is_replayed_from() -> None:
             for after, name, verdict in ((0.0, "SIGTERM", "dropped_at_generate"), (3.0, "SIGKILL", "queued"))
         ],
         "replayed_from": "Linux 6.1 x86_64, 2030-01-01",
+        "replayed_because": WHY_NOT,
     }
     assert (second["dropped"], second["exit_code"]) == (False, 0)
 

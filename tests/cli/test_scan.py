@@ -99,6 +99,20 @@ def test_fifty_namespaces_keep_to_eighty_columns_whatever_their_names() -> None:
     assert "\u202e" not in shown
 
 
+def test_a_terminal_without_unicode_gets_a_tree_of_ascii() -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    print_tree(Console(file=out, width=80), [row(*pair, 15, NOW) for pair in (HOST, NGINX, NESTED)], (15,))
+    out.seek(0)
+    assert [line.split()[0] for line in out][1:] == [
+        "4026531836",
+        "|",
+        "`-4026532301",
+        "|",
+        "`-4026532400",
+        "stops",
+    ]
+
+
 def cells(line: str) -> int:
     return len(line) + extra(line)
 

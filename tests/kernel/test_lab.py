@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from sigtrace.lab.catalogue import EXPERIMENTS, play, recording
 from sigtrace.lab.channel import ActorGone, ActorSilent, StageFailed
 from sigtrace.lab.experiment import Experiment, Lab, Recorder, experiment
 from sigtrace.lab.stage import Stage
+from sigtrace.lab.syscalls import CLONE_NEWUSER
 from tests.conftest import require
 from tests.kernel.recording import give_up_privileges
 
@@ -218,6 +220,24 @@ def test_without_privileges_most_of_it_runs_in_user_namespaces_and_the_rest_says
     assert set(skipped) == {"dead-namespace", "unshare-setns"}
     assert set(skipped.values()) == {"takes root: Operation not permitted"}
     assert all("CAP_BPF" in row["not_recorded_because"] for row in rows.values())
+
+
+def test_where_no_namespace_can_be_made_that_is_said_once_and_not_per_experiment() -> None:
+    done = subprocess.run(
+        [*SIGTRACE, "lab"], preexec_fn=forbid_namespaces, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("sigtrace: cannot create a PID namespace (")
+    assert "theory" not in done.stdout
+
+
+def forbid_namespaces() -> None:
+    """No capability, and no way to more in a user namespace: this one's limit on those below it is 0."""
+    assert ctypes.CDLL(None).unshare(CLONE_NEWUSER) == 0
+    Path("/proc/self/uid_map").write_text("0 0 1")
+    Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    give_up_privileges()
 
 
 def test_inside_a_pid_namespace_as_in_a_privileged_container_the_record_still_agrees() -> None:

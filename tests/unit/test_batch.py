@@ -88,6 +88,17 @@ def test_comm_stays_faithful_and_its_json_is_harmless(raw: bytes, shown: str) ->
     assert line.isprintable()
 
 
+def test_json_lines_are_what_json_makes_of_the_rows() -> None:
+    rows = [
+        record(target_comm=b'a"\\\x1b\xff%s{}', sender_pid=3, sender_comm="é\u202e".encode(), time=1),
+        record(stage="exit", signal=0, disposition="", relation="", exit_code=0x89, target_start=1 << 63),
+        record(stage=77, relation=99, signal=200, code=-2147483648),
+    ]
+    batch = Batch(np.concatenate(rows), 1_700_000_000_000_000_000, 'ho"st')
+    assert list(batch.json_lines()) == [json.dumps(row) for row in batch.rows()]
+    assert list(batch[:0].json_lines()) == []
+
+
 def test_an_empty_batch_has_all_columns_and_no_rows() -> None:
     batch = Batch(record()[:0], 0)
     assert list(batch.rows()) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sigtrace import wire
-from sigtrace.verdict import CODE, VERDICTS, WORDS, classify, is_dropped
+from sigtrace.verdict import CODE, VERDICTS, WORDS, _judge, classify, is_dropped
 from tests.unit.records import record
 
 
@@ -59,15 +59,19 @@ def test_only_init_protection_is_called_dropped() -> None:
 
 
 def test_no_combination_of_facts_fails_or_drops_a_process_that_is_no_init() -> None:
-    combinations = np.array(
-        list(itertools.product(range(8), range(0, 256, 3), range(-2, 8), range(6), range(0, 128))),
-        dtype=[("stage", "u1"), ("signal", "u1"), ("result", "i1"), ("disposition", "u1"), ("flags", "u1")],
+    fields = ("stage", "signal", "result", "disposition", "flags")
+    every = np.array(
+        list(itertools.product(range(8), range(0, 256, 3), range(-2, 8), range(6), range(0, 128)))
     )
+    combinations = np.zeros(len(every), wire.COUNT_KEY.dtype())
+    for column, field in enumerate(fields):
+        combinations[field] = every[:, column]
     verdicts = classify(combinations)
     assert verdicts.dtype == np.uint8
     assert set(np.unique(verdicts).tolist()) <= set(range(len(VERDICTS)))
     killable = combinations["flags"] & wire.FLAG["unkillable"] == 0
     assert not is_dropped(verdicts[killable]).any()
+    assert (verdicts == _judge(combinations)).all()  # the table is the rules
     known = combinations["stage"] < len(wire.STAGE)
     assert (verdicts[~known] == CODE["unknown"]).all()
 

@@ -75,6 +75,14 @@ def test_a_record_fills_whole_words_so_that_the_ring_holds_records_back_to_back(
     assert wire.EVENT.size % 8 == 0
 
 
+@pytest.mark.parametrize("layout", [wire.EVENT, wire.COUNT_KEY])
+def test_the_facts_of_a_verdict_follow_each_other(layout: wire.Layout) -> None:
+    names = [member for member, _, _ in layout.members]
+    facts = ["stage", "signal", "result", "disposition", "relation", "flags"]
+    first = names.index("stage")
+    assert names[first : first + 6] == facts
+
+
 def test_packed_members_come_back() -> None:
     raw = wire.CONFIG.pack(signals=5, harmless=7, wake_ns=9, scope=2, ns_filter=1)
     assert wire.CONFIG.unpack(raw) == {"signals": 5, "harmless": 7, "wake_ns": 9, "scope": 2, "ns_filter": 1}

@@ -1,0 +1,152 @@
+"""The documentation cannot lie: what it names exists, what exists is named, and every example runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from sigtrace.cli import cli
+from sigtrace.lab.stage import Stage
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_PID, _INODE, _OTHER = "4242", "4026532249", "4250"
+"""What the documentation calls an init, its namespace and another process; the tests put live ones in their place."""
+
+
+def _commands() -> dict[str, click.Command]:
+    context = click.Context(cli)
+    found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def _reference() -> str:
+    spec = importlib.util.spec_from_file_location("cli_reference", ROOT / "scripts" / "cli_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.reference())
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+def _examples() -> Iterator[str]:
+    """Every command line that the help texts and the pages show, without comments."""
+    for command in _commands().values():
+        for line in (command.help or "").splitlines():
+            if re.match(r"\s+(sudo )?sigtrace ", line):
+                yield re.split(r" {2,}", line.strip())[0]
+    for page in PAGES:
+        for block in _blocks(page, "console"):
+            for line in block.splitlines():
+                if re.match(r"\$ (sudo )?sigtrace ", line):
+                    yield re.split(r" {2,}#", line[2:])[0].strip()
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert (ROOT / "docs" / "commands.md").read_text() == _reference(), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", _commands())
+def test_every_command_is_helpful_and_in_the_readme(name: str) -> None:
+    command = _commands()[name]
+    assert "Examples:" in (command.help or "")
+    assert f"sigtrace {name}" in (ROOT / "README.md").read_text()
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden and option.name != "help":
+            assert option.help, f"{name} {option.opts} has no help"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("name", _commands())
+def test_help_fits_80_columns(name: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "sigtrace", name, "-h"], capture_output=True, text=True, check=True
+    ).stdout
+    too_long = [line for line in shown.splitlines() if len(line) > 80]
+    assert [line for line in too_long if "|" not in line] == []
+
+
+@pytest.fixture(scope="module")
+def cast() -> Iterator[dict[str, str]]:
+    """A live init, its namespace and a member, under the numbers that the documentation uses."""
+    with Stage() as stage:
+        namespace = stage.namespace()
+        member = namespace.member()
+        yield {_PID: str(namespace.init.pid), _INODE: str(namespace.inode), _OTHER: str(member.pid)}
+
+
+def _live(text: str, cast: dict[str, str]) -> str:
+    for written, real in cast.items():
+        text = re.sub(rf"\b{written}\b", real, text)
+    return text
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("line", sorted(set(_examples())))
+def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> None:
+    words = _live(line.removeprefix("sudo "), cast)
+    script = (
+        f'set -o pipefail\nsigtrace() {{ exec {shlex.quote(sys.executable)} -m sigtrace "$@"; }}\n({words})'
+    )
+    process = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        assert process.stderr is not None
+        if "watch" in line:
+            assert process.stderr.readline().startswith("sigtrace: ready")
+            for _ in range(3):
+                os.kill(int(cast[_PID]), signal.SIGTERM)
+            if "--count" not in line:
+                os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=100)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    assert out or ">" in line or "|" in line
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("page", "number"), [(page, n) for page in PAGES for n in range(len(_blocks(page, "python")))], ids=str
+)
+def test_every_python_example_runs(page: Path, number: int, cast: dict[str, str]) -> None:
+    code = _live(_blocks(page, "python")[number], cast)
+    with tempfile.TemporaryDirectory() as where:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=where,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    assert done.returncode == 0, done.stderr
