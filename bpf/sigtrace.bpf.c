@@ -11,13 +11,12 @@
 #include "sigtrace.h"
 
 #define SIGNAL_GROUP_EXIT 0x00000004  /* include/linux/sched/signal.h */
+#define SIGNAL_GROUP_COREDUMP 0x00000008 /* before v5.17; unused since */
 #define SIGNAL_UNKILLABLE 0x00000040
 #define PF_KTHREAD 0x00200000         /* include/linux/sched.h */
 #define SI_KERNEL 0x80                /* include/uapi/asm-generic/siginfo.h; a positive code is the kernel's, */
 #define SI_TIMER -2                   /* and so are these: timers, message queues, finished and signal-driven I/O, */
 #define SI_SIGIO -5
-#define SI_DETHREAD -7                /* threads ended by exec */
-#define SI_ASYNCNL -60                /* and finished name lookups */
 #define SIGKILL 9
 #define SIGSTOP 19
 #define SIGRTMIN 32                   /* the kernel's own: real-time signals queue up, the others coalesce */
@@ -42,13 +41,11 @@
 		((u64 *)(to))[1] = VIA(u64, task, O_TASK_COMM + 8);           \
 	} while (0)
 
-/* The current task as a typed pointer (5.11), where loads can be direct; else as an address. */
-#ifdef CURRENT_BTF
+/* The current task: bpf_get_current_task_btf() gives the typed pointer that plain loads want. */
+#ifdef DIRECT
 #define CURRENT() ((void *)((u64 (*)(void))158)())
-#define LOAD_CURRENT LOAD
 #else
 #define CURRENT() ((void *)bpf_get_current_task())
-#define LOAD_CURRENT READ
 #endif
 
 struct sender_key {
@@ -56,13 +53,20 @@ struct sender_key {
 	u32 signal;
 };
 
+struct exited_key {
+	u64 start;
+	u64 pid;
+};
+
 BPF_TABLE("array", int, struct sigtrace_config, config, 1);
-BPF_TABLE("hash", u32, struct sigtrace_ns_filter, namespaces, 1024);
+BPF_TABLE("hash", u32, struct sigtrace_ns_filter, namespaces, 2048);
 BPF_TABLE("percpu_hash", struct sigtrace_count_key, u64, counts, 16384);
 BPF_TABLE("percpu_array", int, struct sigtrace_cpu, cpus, 1);
 /* Who queued what is still pending for an init: a drop at delivery has no sender but this. */
 BPF_TABLE("lru_hash", struct sender_key, struct sigtrace_event, pending, 1024);
 BPF_TABLE("percpu_array", int, struct sigtrace_event, scratch, 1);
+/* Which processes' exits are told already, where the tracepoint does not say which thread is the last. */
+BPF_TABLE("lru_hash", struct exited_key, u64, exited, 1024);
 BPF_RINGBUF_OUTPUT(events, 8);
 
 /* Where a task lives: the namespace its own number belongs to, not the one its children would be born in. */
@@ -110,7 +114,7 @@ static __always_inline void place_at(struct place *at, void *pid, u32 level, con
 	}
 #endif
 #endif
-	place_read(at, pid, level & 31, with_start);
+	place_read(at, pid, level & 63, with_start);
 }
 
 /* The facts that decide whether a record is counted and kept; the rest is filled in only for the ring. */
@@ -170,7 +174,7 @@ static __always_inline int read_target(struct facts *f, void *task, struct sigtr
 	f->key.nsid = f->at.inum;
 	f->key.ns_start = f->at.start;
 	f->key.flags = (signal_flags & SIGNAL_UNKILLABLE ? FLAG_UNKILLABLE : 0) |
-		       (signal_flags & SIGNAL_GROUP_EXIT ? FLAG_EXITING : 0) |
+		       (signal_flags & (SIGNAL_GROUP_EXIT | SIGNAL_GROUP_COREDUMP) ? FLAG_EXITING : 0) |
 		       (LOAD(u32, task, O_TASK_PTRACE) ? FLAG_TRACED : 0) |
 		       (LOAD(u32, task, O_TASK_FLAGS) & PF_KTHREAD ? FLAG_KTHREAD : 0) |
 		       (f->at.nr == 1 ? FLAG_INIT : 0);
@@ -198,19 +202,19 @@ static __always_inline int from_kernel(void *info, s32 code)
 {
 	if ((u64)info <= 1 || code > 0)
 		return 1;
-	return (code <= SI_TIMER && code >= SI_SIGIO) || code == SI_DETHREAD || code == SI_ASYNCNL;
+	return code <= SI_TIMER && code >= SI_SIGIO;
 }
 
 /* `current` as a sender: where it lives. */
 static __always_inline void read_sender(struct sender *from)
 {
 	void *task = CURRENT();
-	void *leader = LOAD_CURRENT(void *, task, O_TASK_GROUP_LEADER);
-	void *pid = LOAD_CURRENT(void *, leader, O_TASK_THREAD_PID);
+	void *leader = LOAD(void *, task, O_TASK_GROUP_LEADER);
+	void *pid = LOAD(void *, leader, O_TASK_THREAD_PID);
 
 	from->task = task;
 	from->leader = leader;
-	from->level = LOAD_CURRENT(u32, pid, O_PID_LEVEL);
+	from->level = LOAD(u32, pid, O_PID_LEVEL);
 	place_at(&from->at, pid, from->level, 0);
 }
 
@@ -227,25 +231,25 @@ static __always_inline u8 relation(struct facts *f, struct sender *from)
 		place_at(&at, LOAD(void *, f->leader, O_TASK_THREAD_PID), from->level, 0);
 		return at.inum == from->at.inum ? RELATION_ANCESTOR : RELATION_OTHER;
 	}
-	place_read(&at, LOAD_CURRENT(void *, from->leader, O_TASK_THREAD_PID), f->level & 31, 0);
+	place_read(&at, LOAD(void *, from->leader, O_TASK_THREAD_PID), f->level & 63, 0);
 	return at.inum == f->at.inum ? RELATION_DESCENDANT : RELATION_OTHER;
 }
 
 /* With a sender; without one (the kernel, an exit) from->task is NULL, and no_sender() leaves the fields empty. */
 static __always_inline void fill_sender(struct sigtrace_event *e, struct sender *from)
 {
-	void *parent = LOAD_CURRENT(void *, from->task, O_TASK_REAL_PARENT);
-	void *cred = LOAD_CURRENT(void *, from->task, O_TASK_CRED);
+	void *parent = LOAD(void *, from->task, O_TASK_REAL_PARENT);
+	void *cred = LOAD(void *, from->task, O_TASK_CRED);
 
-	e->sender_start = LOAD_CURRENT(u64, from->leader, O_TASK_START_BOOTTIME);
-	e->sender_pid = LOAD_CURRENT(u32, from->task, O_TASK_TGID);
-	e->sender_tid = LOAD_CURRENT(u32, from->task, O_TASK_PID);
-	e->sender_uid = LOAD_CURRENT(u32, cred, O_CRED_UID);
+	e->sender_start = LOAD(u64, from->leader, O_TASK_START_BOOTTIME);
+	e->sender_pid = LOAD(u32, from->task, O_TASK_TGID);
+	e->sender_tid = LOAD(u32, from->task, O_TASK_PID);
+	e->sender_uid = LOAD(u32, cred, O_CRED_UID);
 	e->sender_ns_level = from->level;
 	e->sender_nsid = from->at.inum;
-	e->sender_parent_pid = LOAD_CURRENT(u32, parent, O_TASK_TGID);
-	COPY_COMM(LOAD_CURRENT, e->sender_comm, from->task);
-	COPY_COMM(LOAD_CURRENT, e->sender_parent_comm, parent);
+	e->sender_parent_pid = LOAD(u32, parent, O_TASK_TGID);
+	COPY_COMM(LOAD, e->sender_comm, from->task);
+	COPY_COMM(LOAD, e->sender_parent_comm, parent);
 }
 
 static __always_inline void no_sender(struct sigtrace_event *e)
@@ -400,7 +404,8 @@ int on_generate(u64 *args)
 	f.key.stage = STAGE_GENERATE;
 	f.key.signal = sig;
 	f.key.result = (int)args[4];
-	f.key.disposition = disposition(READ(u64, sighand, O_SIGHAND_ACTION + (u64)((sig - 1) & 63) * S_SIGACTION));
+	f.key.disposition = disposition(
+		READ(u64, sighand, O_SIGHAND_ACTION + (u64)((sig - 1) & 63) * S_SIGACTION + O_SIGACTION_HANDLER));
 	f.key.relation = RELATION_KERNEL;
 	if (!from_kernel(info, code)) {
 		read_sender(&from);
@@ -517,19 +522,31 @@ int on_exit(u64 *args)
 	if (!(args[1] & 1))
 		return 0;
 #else
+	/* Threads that die at the same time may all find that none is left: the first of them speaks. */
+	struct exited_key key = {};
+	u64 one = 1;
+
 	if (READ(s32, signal, O_SIGNAL_LIVE))
+		return 0;
+	key.start = LOAD(u64, leader, O_TASK_START_BOOTTIME);
+	key.pid = LOAD(u32, leader, O_TASK_TGID);
+	if (exited.insert(&key, &one)) /* BPF_NOEXIST */
 		return 0;
 #endif
 	/* as wait_task_zombie() reports it */
 	exit_code = LOAD(u32, signal, O_SIGNAL_FLAGS) & SIGNAL_GROUP_EXIT ? LOAD(s32, signal, O_SIGNAL_GROUP_EXIT_CODE) :
 									    LOAD(s32, leader, O_TASK_EXIT_CODE);
-	return on_process(task, STAGE_EXIT, exit_code);
+	return on_process(leader, STAGE_EXIT, exit_code);
 }
 
 /* sched_process_fork(parent, child): a namespace's init is born as its number 1 */
 int on_fork(u64 *args)
 {
-	return on_process((void *)args[1], STAGE_INIT, 0);
+	void *child = (void *)args[1];
+
+	if ((u64)LOAD(void *, child, O_TASK_GROUP_LEADER) != (u64)child)
+		return 0; /* a new thread */
+	return on_process(child, STAGE_INIT, 0);
 }
 
 /* sched_process_exec(task, old_pid, bprm): handlers are reset, the program is new */

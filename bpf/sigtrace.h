@@ -17,7 +17,6 @@ enum sigtrace_stage {
 	STAGE_INIT,
 	STAGE_EXEC,
 };
-#define STAGES 5
 
 enum sigtrace_disposition {
 	DISPOSITION_NONE,
@@ -41,7 +40,7 @@ enum sigtrace_relation {
 enum sigtrace_flag {
 	FLAG_UNKILLABLE = 1,  /* signal->flags & SIGNAL_UNKILLABLE */
 	FLAG_BLOCKED = 2,     /* the signal is in task->blocked or task->real_blocked */
-	FLAG_EXITING = 4,     /* signal->flags & SIGNAL_GROUP_EXIT */
+	FLAG_EXITING = 4,     /* signal->flags & SIGNAL_GROUP_EXIT, or dumping core */
 	FLAG_TRACED = 8,      /* task->ptrace is not 0 */
 	FLAG_KTHREAD = 16,    /* task->flags & PF_KTHREAD */
 	FLAG_INIT = 32,       /* the thread group is PID 1 of its active namespace */

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
-from sigtrace import signals, wire
+from sigtrace import clock, signals, wire
 from sigtrace.errors import BadInput
 from sigtrace.kernel import syscall
-from sigtrace.kernel.load import Attachment
+from sigtrace.kernel.load import NS_FILTERS, Attachment
 
 if TYPE_CHECKING:
     from sigtrace.batch import Batch, Counts
@@ -31,7 +31,7 @@ POLL_SECONDS = 0.010
 """How often the reader looks while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
 WAKE_NS = 5_000_000
 _ALL_SIGNALS = (1 << 64) - 1
-_NS_LIMIT = 1024
+_TICK_NS = 10_000_000
 
 
 class Collector:
@@ -69,6 +69,9 @@ class Collector:
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def __enter__(self) -> Collector:
+        self._stopping = False
+        self._filtered.clear()
+        self._callbacks.clear()
         self._attachment = Attachment(self._ring_bytes, self._method)
         try:
             self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -118,12 +121,19 @@ class Collector:
         """Replace the filters, also while running; arguments as for the class."""
         maps = self._attached().maps
         starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(ns, 0)
-        if len(starts) > _NS_LIMIT:
+        if any(not 0 <= inode < 1 << 32 or not 0 <= start < 1 << 63 for inode, start in starts.items()):
             raise BadInput(
-                f"{len(starts)} namespaces to filter on: at most {_NS_LIMIT} fit; leave the filter out instead."
+                "namespaces are given by inode, 32 bits wide, with the start of the init in clock ticks."
             )
+        if len(starts) > NS_FILTERS:
+            raise BadInput(
+                f"{len(starts)} namespaces to filter on: at most {NS_FILTERS} fit; leave the filter out instead."
+            )
+        shift = clock.boottime_offset() // _TICK_NS  # /proc shows start times of our time namespace
         wanted = {
-            inode.to_bytes(4, "little"): wire.NS_FILTER.pack(start_ticks=start, descendants=int(descendants))
+            inode.to_bytes(4, "little"): wire.NS_FILTER.pack(
+                start_ticks=start - shift if start else 0, descendants=int(descendants)
+            )
             for inode, start in starts.items()
         }
         for key, value in wanted.items():
@@ -147,17 +157,21 @@ class Collector:
         os.eventfd_write(self._bell, 1)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches as they come, none of them empty; ends after `stop()` with the ring drained."""
+        """Batches as they come, none of them empty; ends after `stop()` with the ring drained.
+
+        It blocks for ever only after an empty look at the ring that follows POLL_SECONDS without a wake-up:
+        then every CPU's last one is longer ago than WAKE_NS, and the next record wakes the reader.
+        """
         flowing = True
         while True:
             ring = self._reader()
             batch = self._take()
             if len(batch):
                 yield batch
-            elif self._stopping:
+            elif self._stopping and not self._reader().unread():
                 return
             if self._stopping:
-                self.detach()
+                self.detach()  # what is still being written at this moment will be whole at the next look
                 continue
             if len(batch):
                 time.sleep(POLL_SECONDS)  # more is coming: let it, whoever would wake us
@@ -195,7 +209,6 @@ class Collector:
         return read_losses(self._attached())
 
     def _take(self) -> Batch:
-        from sigtrace import clock
         from sigtrace.batch import Batch
 
         return Batch(self._reader().take(), clock.boot_to_utc())

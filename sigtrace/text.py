@@ -27,7 +27,21 @@ def printable(text: str) -> str:
 def shorten(text: str, width: int) -> str:
     """The printable text, cut to `width` columns with an ellipsis in place of what is left out."""
     text = printable(text)
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+    if columns(text) <= width:
+        return text
+    while text and columns(text) >= width:
+        text = text[:-1]
+    return text + "…"
+
+
+def columns(text: str) -> int:
+    """How many columns a terminal gives the text: two for East Asian wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
 
 
 def _show(char: str) -> str:

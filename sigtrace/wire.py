@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +67,7 @@ SCOPE = _enum("sigtrace_scope")
 class Layout:
     """One struct of the header: its members' names in order, and how to pack and unpack it.
 
-    `pack(**members)` takes every member but padding; `unpack(bytes)` gives a dict. Arrays are tuples of ints,
-    char arrays bytes. Raises struct.error on values out of range.
+    `pack(**members)` makes the bytes of one; `dtype()` reads many.
     """
 
     def __init__(self, name: str) -> None:
@@ -84,14 +83,6 @@ class Layout:
     def pack(self, **values: int) -> bytes:
         """The bytes of a struct without arrays."""
         return self._struct.pack(*(values.get(member, 0) for member, _, _ in self.members))
-
-    def unpack(self, raw: bytes) -> dict[str, Any]:
-        """Member name -> int, tuple of ints or bytes."""
-        flat = iter(self._struct.unpack(raw))
-        return {
-            member: tuple(next(flat) for _ in range(size)) if size and kind != "char" else next(flat)
-            for member, kind, size in self.members
-        }
 
     def dtype(self) -> np.dtype[np.void]:
         """The numpy dtype of the same bytes, little-endian as the kernels sigtrace runs on; chars as `S16`."""

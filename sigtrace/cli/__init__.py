@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import io
+import os
 import sys
 
 import click
 
 from sigtrace import __version__
 from sigtrace.errors import BadInput, SigtraceError
+from sigtrace.text import printable
 
 _COMMANDS = ("watch", "scan", "explain", "doctor", "demo", "lab")
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; the order is that of --help."""
@@ -54,6 +58,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    for number in range(3):  # a closed one would be given to the next file opened
+        with contextlib.suppress(OSError):
+            os.fstat(number)
+            continue
+        os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (it is for good)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal whose encoding lacks a character gets an escape
             stream.reconfigure(errors="backslashreplace")
@@ -65,6 +76,15 @@ def main() -> None:
     except SigtraceError as err:
         click.echo(f"sigtrace: {err}", err=True)
         code = EXIT_USAGE if isinstance(err, BadInput) else EXIT_FAILED
+    except OSError as err:
+        about = f": {printable(os.fsdecode(err.filename))}" if err.filename else ""
+        code = EXIT_FAILED
+        with contextlib.suppress(OSError):
+            what_to_do = "; raise `ulimit -n`" if err.errno == errno.EMFILE else ""
+            click.echo(f"sigtrace: {err.strerror or err}{about}{what_to_do}", err=True)
+        for stream in (sys.stdout, sys.stderr):  # what could not be written must not be tried again at exit
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (click.Abort, KeyboardInterrupt):
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigtrace.signals import name as signal_name
-from sigtrace.text import shorten
+from sigtrace.text import columns, shorten
 from sigtrace.verdict import WORDS
 
 if TYPE_CHECKING:
@@ -44,14 +44,16 @@ class EventLines:
             ) + self._outcome(row)
 
     def _line(self, when: str, ns: str, signal: str, sender: str, target: str) -> str:
-        return f"{when:<{_TIME}} {ns:<{_NS}} {signal:<{_SIGNAL}} {sender:<{self._sender}} {target:<{self._target}} "
+        sender += " " * (self._sender - columns(sender))
+        target += " " * (self._target - columns(target))
+        return f"{when:<{_TIME}} {ns:<{_NS}} {signal:<{_SIGNAL}} {sender} {target} "
 
     def _sender_of(self, row: dict[str, Any]) -> str:
         if row["sender_pid"] is None:
             return "kernel" if row["relation"] == "kernel" else "-"
         sender = self._process(row["sender_comm"], row["sender_pid"], self._sender)
-        parent = f"{row['sender_parent_comm']}/{row['sender_parent_pid']}<"
-        return parent + sender if len(parent) + len(sender) <= self._sender else sender
+        parent = self._process(row["sender_parent_comm"], row["sender_parent_pid"], self._sender) + "<"
+        return parent + sender if columns(parent) + columns(sender) <= self._sender else sender
 
     @staticmethod
     def _process(comm: str, pid: int, width: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +22,15 @@ def json_line(row: Mapping[str, Any]) -> str:
 def echo_json(row: Mapping[str, Any]) -> None:
     """Print one JSON line."""
     click.echo(json_line(row))
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Print many lines at once, and all of them: under PYTHONUNBUFFERED, sys.stdout forgets what a signal cut off."""
+    text = "".join(f"{line}\n" for line in lines)
+    left = memoryview(text.encode(sys.stdout.encoding, "backslashreplace"))
+    sys.stdout.flush()
+    while left:
+        left = left[os.write(sys.stdout.fileno(), left) :]
 
 
 def console(stderr: bool = False) -> Console:

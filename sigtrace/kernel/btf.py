@@ -76,6 +76,8 @@ class KernelFacts:
     """-D macros for the compiler: offsets, sizes, and features as 1."""
     tracepoint_ids: dict[str, int]
     """C function -> BTF id of its tracepoint's typedef `btf_trace_NAME`; empty if the kernel lists none."""
+    current_task_typed: bool
+    """Whether a program can ask for the current task as a typed pointer, for plain loads."""
 
 
 class Btf:
@@ -241,9 +243,6 @@ def kernel_facts(btf: Btf) -> KernelFacts:
                 f"this kernel's BTF describes no struct {name}: sigtrace does not know its layout."
             )
         macros[macro] = size
-    # the helper bpf_get_current_task_btf() (in v5.11)
-    if btf.enumerates("BPF_FUNC_get_current_task_btf"):
-        macros["CURRENT_BTF"] = 1
     # struct pid ends in a flexible array of numbers (in v6.6): the verifier then allows any constant index
     if btf.array_length("pid", "numbers") == 0:
         macros["NUMBERS_FLEXIBLE"] = 1
@@ -251,4 +250,8 @@ def kernel_facts(btf: Btf) -> KernelFacts:
     if btf.arguments("btf_trace_sched_process_exit") == 3:
         macros["EXIT_GROUP_DEAD"] = 1
     ids = {function: btf.typedef_id(f"btf_trace_{name}") for function, name in TRACEPOINTS.items()}
-    return KernelFacts(macros, {function: identity for function, identity in ids.items() if identity})
+    return KernelFacts(
+        macros,
+        {function: identity for function, identity in ids.items() if identity},
+        current_task_typed=btf.enumerates("BPF_FUNC_get_current_task_btf"),  # (in v5.11)
+    )

@@ -1,8 +1,9 @@
 """Compiled programs kept from the last run, so that a start needs neither bcc nor half a second.
 
-One file an entry, `KEY.json`: a line with the BLAKE2b digest of the rest, then JSON. The key covers the source,
-the kernel's release and its BTF; the entry also names the bcc that made it. What is loaded into the kernel must
-be ours: the directory and the file have to belong to this user and be closed to all others, or the cache is off.
+One file an entry, `KEY.json`: a line with the BLAKE2b digest of the rest, then JSON. The key covers all that the
+instructions depend on, the kernel's release and BTF among it; the entry also names the bcc that made it. What is
+loaded into the kernel must be ours: the directory and the file have to belong to this user and be closed to all
+others, or the cache is off.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from sigtrace import __version__, wire
+from sigtrace.kernel.btf import OFFSETS, SIZES, TRACEPOINTS
 from sigtrace.kernel.compile import Compiled, installed_bcc_version, source_text
 
 _LIMIT = 4 << 20
@@ -29,21 +32,28 @@ def directory() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     if base:
         return Path(base) / "sigtrace"
-    return Path("/var/cache/sigtrace") if os.geteuid() == 0 else Path.home() / ".cache" / "sigtrace"
+    if os.geteuid() == 0:
+        return Path("/var/cache/sigtrace")
+    try:
+        return Path.home() / ".cache" / "sigtrace"
+    except RuntimeError:
+        raise Untrusted("no home directory, so no cache: every start compiles anew") from None
 
 
 def key(btf_digest: bytes, direct: bool) -> str:
     """The name of the entry for this source, this kernel and this way to attach."""
     digest = hashlib.blake2b(digest_size=20)
+    shim = sorted((wire.sources() / "shim").rglob("*.h"))
     for part in (
-        source_text().encode(),
-        os.uname().release.encode(),
-        os.uname().machine.encode(),
-        btf_digest,
-        bytes([direct]),
+        __version__,
+        source_text(),
+        *(path.read_text() for path in shim),
+        repr((OFFSETS, SIZES, TRACEPOINTS, direct)),
+        os.uname().release,
+        os.uname().machine,
+        btf_digest.hex(),
     ):
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
+        digest.update(f"{len(part)}:{part}".encode())
     return digest.hexdigest()
 
 
@@ -76,6 +86,8 @@ def write(name: str, compiled: Compiled) -> None:
     try:
         directory().mkdir(mode=0o700, parents=True, exist_ok=True)
         with _open_directory() as at:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=at)  # left by one that was killed here
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=at)
             with os.fdopen(fd, "wb") as file:
                 file.write(_digest(body) + b"\n" + body)

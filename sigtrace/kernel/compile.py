@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from sigtrace import wire
-from sigtrace.errors import CannotTrace, CompileFailed
+from sigtrace.errors import CannotTrace, CompileFailed, LoadRefused
 from sigtrace.kernel.btf import TRACEPOINTS, KernelFacts
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "events")
+MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "exited", "events")
 """The maps of `bpf/sigtrace.bpf.c`, by name."""
 
 _NO_BCC = 3
@@ -71,8 +71,11 @@ def installed_bcc_version() -> str | None:
 def compile_programs(facts: KernelFacts, direct: bool) -> Compiled:
     """Compile for the running kernel; `direct` for BTF tracepoints, else for raw tracepoints.
 
-    Raises CannotTrace if no interpreter has bcc, CompileFailed with the compiler's words if it refuses.
+    Raises CannotTrace if no interpreter has bcc, LoadRefused if the kernel is too old for `direct`, and
+    CompileFailed with the compiler's words if it refuses.
     """
+    if direct and not facts.current_task_typed:
+        raise LoadRefused("this kernel has no bpf_get_current_task_btf(), which BTF tracepoints need here.")
     flags = [f"-D{name}={value}" for name, value in facts.macros.items()]
     if direct:
         flags.append("-DDIRECT")
@@ -103,31 +106,25 @@ def compile_programs(facts: KernelFacts, direct: bool) -> Compiled:
 def _run_child(python: str, job: str) -> dict[str, Any] | None:
     import subprocess
 
-    reader, writer = os.pipe()
     script = str(Path(__file__).with_name("bcc_child.py"))
+    # -I: neither the caller's PYTHON* variables nor the current directory choose what a root process imports
+    command = [python, "-I", script]
     try:
-        # -I: neither the caller's PYTHON* variables nor the current directory choose what a root process imports
-        child = subprocess.Popen(
-            [python, "-I", script, str(writer)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=(writer,),
+        child = subprocess.run(
+            command,
+            input=job,
+            capture_output=True,
             text=True,
             errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
         )
-    finally:
-        os.close(writer)
-    with os.fdopen(reader) as answer, child:
-        try:
-            _, said = child.communicate(job, timeout=_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            raise CompileFailed(f"bcc under {python} did not finish within {_TIMEOUT} s.") from None
-        if child.returncode == _NO_BCC:
-            return None
-        text = answer.read()
-    if child.returncode or not text:
-        raise CompileFailed(f"bcc under {python} could not compile the BPF programs:\n{said.strip()[-2000:]}")
-    answer_json: dict[str, Any] = json.loads(text)
-    return answer_json
+    except subprocess.TimeoutExpired:
+        raise CompileFailed(f"bcc under {python} did not finish within {_TIMEOUT} s.") from None
+    if child.returncode == _NO_BCC:
+        return None
+    if child.returncode or not child.stdout:
+        said = child.stderr.strip()[-2000:]
+        raise CompileFailed(f"bcc under {python} could not compile the BPF programs:\n{said}")
+    answer: dict[str, Any] = json.loads(child.stdout)
+    return answer

@@ -16,6 +16,10 @@ from sigtrace.kernel.compile import Compiled, compile_programs
 
 _LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _PENDING_KEY = 8
+_UNSUPPORTED = (None, errno.EACCES, errno.EINVAL, errno.ENOENT, errno.E2BIG, 524)
+"""What a kernel says to a program it cannot verify or attach (524: ENOTSUPP): raw tracepoints may still do."""
+NS_FILTERS = 1024
+"""Namespaces one can filter on; the map holds twice as many, so that one set can replace another."""
 COUNTS_ENTRIES = 16384
 """Room for that many different count keys, as `bpf/sigtrace.bpf.c` asks; further ones are `uncounted`."""
 
@@ -28,8 +32,10 @@ class Attachment:
     """
 
     def __init__(self, ring_bytes: int, method: str | None = None) -> None:
-        if ring_bytes < 4096 or ring_bytes & ring_bytes - 1:
-            raise BadInput(f"a ring of {ring_bytes} bytes: use a power of two from 4096.")
+        if not 4096 <= ring_bytes <= 1 << 30 or ring_bytes & ring_bytes - 1:
+            raise BadInput(f"a ring of {ring_bytes} bytes: use a power of two from 4096 to {1 << 30}.")
+        if method not in (None, "btf", "raw"):
+            raise BadInput(f"unknown method {method!r}: use btf, raw, or none for the best there is.")
         self.notes: list[str] = []
         self.maps: dict[str, int] = {}
         self.programs: dict[str, int] = {}
@@ -49,10 +55,11 @@ class Attachment:
         event, config, cpu = wire.EVENT.size, wire.CONFIG.size, wire.CPU.size
         for name, kind, key, value, entries in (
             ("config", syscall.MAP_ARRAY, 4, config, 1),
-            ("namespaces", syscall.MAP_HASH, 4, wire.NS_FILTER.size, 1024),
+            ("namespaces", syscall.MAP_HASH, 4, wire.NS_FILTER.size, 2 * NS_FILTERS),
             ("counts", syscall.MAP_PERCPU_HASH, wire.COUNT_KEY.size, 8, COUNTS_ENTRIES),
             ("cpus", syscall.MAP_PERCPU_ARRAY, 4, cpu, 1),
             ("pending", syscall.MAP_LRU_HASH, _PENDING_KEY, event, 1024),
+            ("exited", syscall.MAP_LRU_HASH, 16, 8, 1024),
             ("scratch", syscall.MAP_PERCPU_ARRAY, 4, event, 1),
             ("events", syscall.MAP_RINGBUF, 0, 0, self.ring_bytes),
         ):
@@ -66,8 +73,8 @@ class Attachment:
             self._load_programs(direct=True)
             return "btf"
         except LoadRefused as err:
-            denied = isinstance(err.__cause__, OSError) and err.__cause__.errno == errno.EPERM
-            if method == "btf" or denied:
+            code = err.__cause__.errno if isinstance(err.__cause__, OSError) else None
+            if method == "btf" or code not in _UNSUPPORTED:
                 raise
             self._close_programs()
             self._load_programs(direct=False)

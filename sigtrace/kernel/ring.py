@@ -20,7 +20,7 @@ from sigtrace import wire
 _PAGE = mmap.PAGESIZE
 _HEADER = 8
 _MEMBARRIER = {"aarch64": 283, "riscv64": 283}
-_MEMBARRIER_PRIVATE, _MEMBARRIER_REGISTER = 1 << 3, 1 << 4
+_MEMBARRIER_GLOBAL, _MEMBARRIER_PRIVATE, _MEMBARRIER_REGISTER = 1 << 0, 1 << 3, 1 << 4
 RECORD = np.dtype([("length", "<u4"), ("page", "<u4"), ("event", wire.EVENT.dtype())])
 
 
@@ -51,6 +51,7 @@ class Records:
         unfinished = view["length"] != RECORD.itemsize - _HEADER
         if unfinished.any():
             view = view[: int(unfinished.argmax())]
+        self._barrier()
         # As bytes: numpy copies structured records member by member, twenty times slower.
         size = len(view) * RECORD.itemsize
         raw = np.frombuffer(self._data, "u1", size, _PAGE + (start & self._mask)).copy()
@@ -92,10 +93,13 @@ class Ring(Records):
 
 
 def _read_barrier() -> Callable[[], object]:
-    """What must stand between reading the producer's position and the headers: nothing where loads stay in order."""
+    """What must stand between reading a position or length and what it vouches for: nothing where loads stay in order.
+
+    Elsewhere membarrier(2), which is a full barrier for its caller too.
+    """
     number = _MEMBARRIER.get(platform.machine())
     if number is None:
         return lambda: None
     libc = ctypes.CDLL(None)
-    libc.syscall(number, _MEMBARRIER_REGISTER, 0)
-    return lambda: libc.syscall(number, _MEMBARRIER_PRIVATE, 0)
+    registered = libc.syscall(number, _MEMBARRIER_REGISTER, 0) == 0
+    return lambda: libc.syscall(number, _MEMBARRIER_PRIVATE if registered else _MEMBARRIER_GLOBAL, 0)

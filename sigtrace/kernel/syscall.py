@@ -12,7 +12,7 @@ import os
 import platform
 import struct
 
-from sigtrace.errors import LoadRefused
+from sigtrace.errors import CannotTrace, LoadRefused
 
 _NUMBER = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 """__NR_bpf by machine."""
@@ -21,7 +21,7 @@ MAP_HASH, MAP_ARRAY, MAP_PERCPU_HASH, MAP_PERCPU_ARRAY, MAP_LRU_HASH, MAP_RINGBU
 PROG_RAW_TRACEPOINT, PROG_TRACING = 17, 26
 _TRACE_RAW_TP = 23
 _ATTR_SIZE = 144
-_MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _NEXT_KEY, _PROG_LOAD = 0, 1, 2, 3, 4, 5
+_MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
 _OBJ_INFO, _RAW_TRACEPOINT_OPEN, _LOOKUP_BATCH = 15, 17, 24
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -65,24 +65,6 @@ def map_lookup(fd: int, key: bytes, value_size: int) -> bytes:
     k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value_size)
     bpf(_LOOKUP, struct.pack("<IIQQQ", fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
     return v.raw
-
-
-def map_keys(fd: int, key_size: int) -> list[bytes]:
-    """Every key of a hash map. Keys added while it walks may be missed, none twice unless others are deleted."""
-    keys: list[bytes] = []
-    current = 0
-    following = ctypes.create_string_buffer(key_size)
-    previous = ctypes.create_string_buffer(key_size)
-    while True:
-        try:
-            bpf(_NEXT_KEY, struct.pack("<IIQQ", fd, 0, current, ctypes.addressof(following)))
-        except OSError as err:
-            if err.errno == errno.ENOENT:
-                return keys
-            raise
-        keys.append(following.raw)
-        previous.raw = following.raw
-        current = ctypes.addressof(previous)
 
 
 def map_dump(fd: int, key_size: int, value_size: int, entries: int) -> tuple[bytes, bytes, int]:
@@ -187,17 +169,34 @@ def recursion_misses(prog_fd: int) -> int:
 
 
 def possible_cpus() -> int:
-    """How many CPUs a per-CPU map has values for: /sys/devices/system/cpu/possible, as `0-3` or `0,2-5`."""
-    with open("/sys/devices/system/cpu/possible") as file:
-        return int(file.read().strip().replace(",", "-").split("-")[-1]) + 1
+    """How many CPUs a per-CPU map has values for: those set in /sys/devices/system/cpu/possible (`0-3`, `0,2-5`)."""
+    try:
+        with open("/sys/devices/system/cpu/possible") as file:
+            return count_cpus(file.read())
+    except OSError as err:
+        raise CannotTrace(f"cannot read {err.filename}: {err.strerror}; mount sysfs on /sys.") from err
+
+
+def count_cpus(listed: str) -> int:
+    """How many numbers a list such as `0,2-5` names."""
+    ranges = [part.partition("-") for part in listed.strip().split(",")]
+    return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
+
+
+_ADVICE = {
+    errno.EPERM: "run as root, or grant CAP_BPF and CAP_PERFMON (`sigtrace doctor` says which is missing); "
+    "before 5.11 it may also be `ulimit -l`",
+    errno.EMFILE: "too many open files: raise `ulimit -n`",
+    errno.ENFILE: "the system has too many open files",
+    errno.ENOMEM: "out of memory, perhaps that of this cgroup: use a smaller ring",
+    errno.ENOSYS: "bpf(2) is not there: a seccomp filter, as in most containers, or a kernel without it",
+}
 
 
 def _refused(what: str, err: OSError, said: list[str] | None = None) -> LoadRefused:
-    if err.errno in (errno.EPERM, errno.EACCES) and not said:
-        why = "run as root, or grant CAP_BPF and CAP_PERFMON (`sigtrace doctor` says which is missing)"
-    elif err.errno == errno.ENOMEM:
-        why = "not enough locked memory (raise `ulimit -l` or grant CAP_SYS_RESOURCE)"
-    else:
-        why = "`sigtrace doctor` says what this kernel lacks"
-    words = "".join(f"\n  {line}" for line in said or [])
-    return LoadRefused(f"the kernel refused {what}: {err.strerror}; {why}.{words}")
+    number = errno.EPERM if err.errno == errno.EACCES and not said else err.errno
+    why = _ADVICE.get(number or 0)
+    words = "" if why else "".join(f"\n  {line}" for line in said or [])
+    return LoadRefused(
+        f"the kernel refused {what}: {err.strerror}; {why or '`sigtrace doctor` says what this kernel lacks'}.{words}"
+    )

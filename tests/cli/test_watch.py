@@ -8,18 +8,22 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from sigtrace.lab.stage import Stage
+from sigtrace.text import columns
 from tests.unit.test_batch import COLUMNS
 
 pytestmark = pytest.mark.kernel
 
+_IGNORE = "import os, signal, sys; signal.signal(int(sys.argv[1]), signal.SIG_IGN); os.execv(sys.argv[2], sys.argv[2:])"
 READY = "sigtrace: ready: watching signals dropped for namespace inits"
 
 
@@ -30,10 +34,14 @@ def stage() -> Iterator[Stage]:
 
 
 @contextmanager
-def watching(*options: str) -> Iterator[subprocess.Popen[str]]:
-    """A `sigtrace watch` that has said it is ready."""
+def watching(
+    *options: str, ignoring: signal.Signals | None = None, shifted: int = 0
+) -> Iterator[subprocess.Popen[str]]:
+    """A `sigtrace watch` that has said it is ready; `shifted`: with its clock of uptime that many seconds ahead."""
+    wrapped = [sys.executable, "-c", _IGNORE, str(int(ignoring))] if ignoring else []
+    wrapped += ["unshare", "--time", "--boottime", str(shifted), "--fork", "--kill-child"] if shifted else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "sigtrace", "watch", *options],
+        [*wrapped, sys.executable, "-m", "sigtrace", "watch", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -218,6 +226,95 @@ def test_hostile_names_reach_the_terminal_as_escapes_only(stage: Stage) -> None:
     assert len(table.splitlines()) == 2
     assert " \\x1b" in table
     assert json.loads(lines)["sender_comm"].startswith("\x1b[2J\n\\xff\u202e")
+
+
+def test_a_hostile_parent_reaches_a_wide_terminal_as_escapes_only(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    namespace = stage.namespace()
+    parent = stage.actor()
+    sender = parent.fork()
+    parent("open('/proc/self/comm', 'wb').write(b'\\x1b]0;pwn\\x07\\n\\x85')")
+    with watching("--ns", str(namespace.inode), "--count", "1") as process:
+        sender.kill(namespace.init, 15)
+        table, _ = process.communicate(timeout=20)
+    lines = table.removesuffix("\n").split("\n")
+    assert len(lines) == 2
+    assert all(char.isprintable() for line in lines for char in line)
+    assert f"\\x1b]0;pwn\\x07\\n\\x85/{parent.pid}<" in lines[1]
+
+
+def test_wide_characters_keep_the_columns_in_line(stage: Stage) -> None:
+    namespace = stage.namespace()
+    sender = stage.actor()
+    sender("open('/proc/self/comm', 'wb').write('信号信号信'.encode())")
+    with watching("--ns", str(namespace.inode), "--count", "1") as process:
+        sender.kill(namespace.init, 15)
+        table, _ = process.communicate(timeout=20)
+    header, line = table.splitlines()
+    assert columns(line.partition("python/")[0]) == header.index("TARGET")
+
+
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "sigtrace", "watch", "--duration", "2s"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith("sigtrace: No space left on device\n")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_descriptors_do_no_harm(closed: str) -> None:
+    script = f"{sys.executable} -m sigtrace watch --duration 300ms {closed}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+def test_too_few_descriptors_are_one_sentence() -> None:
+    script = f"ulimit -n 12; {sys.executable} -m sigtrace watch --duration 300ms"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "raise `ulimit -n`" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_second_signal_ends_it_even_when_nobody_reads_its_output(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", str(namespace.inode), "--format", "json") as process:
+        for _ in range(300):  # more than a pipe holds
+            stage.outside.kill(namespace.init, 15)
+        wchan = Path(f"/proc/{process.pid}/wchan")
+        deadline = time.monotonic() + 10
+        while "pipe" not in wchan.read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == -signal.SIGTERM
+
+
+def test_nohup_is_honoured() -> None:
+    with watching(ignoring=signal.SIGHUP) as process:
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        _end(process)
+
+
+def test_a_namespace_in_another_time_namespace_is_watched(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", str(namespace.inode), "--count", "1", shifted=1000) as process:
+        stage.outside.kill(namespace.init, 15)
+        out, _ = process.communicate(timeout=20)
+    shown = datetime.strptime(out.splitlines()[1][:8], "%H:%M:%S")
+    now = datetime.now(timezone.utc)
+    seconds = (now.hour - shown.hour) * 3600 + (now.minute - shown.minute) * 60 + now.second - shown.second
+    assert seconds % 86400 < 60
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sigtrace
+from sigtrace import wire
 from sigtrace.collector import Collector
 from sigtrace.errors import BadInput, CannotTrace
-from sigtrace.kernel import cache, compile
+from sigtrace.kernel import cache, compile, load
+from sigtrace.kernel.btf import Btf, KernelFacts, kernel_facts
 from sigtrace.lab.stage import Stage
 
 pytestmark = pytest.mark.kernel
@@ -165,8 +171,145 @@ def test_births_and_execs_of_inits_are_recorded_with_who_made_them(stage: Stage)
     assert [(row["verdict"], row["target_comm"]) for row in execs] == [("executed", "sleep")]
 
 
+def test_an_init_is_born_once_however_many_threads_it_starts(stage: Stage) -> None:
+    with Collector(scope="inits") as live:
+        init = stage.namespace().init
+        for _ in range(5):
+            init("thread()")
+        assert len(list(Path(f"/proc/{init.pid}/task").iterdir())) == 6
+        records = live.drain(1).records
+    born = (records["stage"] == wire.STAGE["init"]) & (records["target_pid"] == init.pid)
+    assert born.sum() == 1
+
+
+@pytest.mark.parametrize("group_dead", [True, False])
+def test_a_process_exits_once_however_many_threads_die_with_it(
+    group_dead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not group_dead:  # as before 6.16, where the tracepoint does not say which thread is the last
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        monkeypatch.setattr(load, "kernel_facts", _without_group_dead)
+    with Collector(scope="all") as live:
+        crowds = [
+            subprocess.Popen([sys.executable, "-S", "-c", _CROWD], stdout=subprocess.PIPE) for _ in range(12)
+        ]
+        for crowd in crowds:
+            assert crowd.stdout is not None
+            crowd.stdout.readline()
+            crowd.kill()
+            crowd.communicate()
+        records = live.drain(1).records
+    exits = records[records["stage"] == wire.STAGE["exit"]]
+    assert [int((exits["target_pid"] == crowd.pid).sum()) for crowd in crowds] == [1] * len(crowds)
+    mine = exits[np.isin(exits["target_pid"], [crowd.pid for crowd in crowds])]
+    assert (mine["target_tid"] == mine["target_pid"]).all()
+    assert (mine["exit_code"] == 9).all()
+
+
+_CROWD = """
+import threading, time
+for _ in range(40):
+    threading.Thread(target=time.sleep, args=(99,)).start()
+print(flush=True)
+"""
+
+
+def _without_group_dead(btf: Btf) -> KernelFacts:
+    facts = kernel_facts(btf)
+    return replace(
+        facts, macros={name: value for name, value in facts.macros.items() if name != "EXIT_GROUP_DEAD"}
+    )
+
+
+def test_a_record_between_the_last_look_and_sleep_is_not_slept_over(stage: Stage) -> None:
+    namespace = stage.namespace()
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})  # one CPU: its wake-ups are rationed together
+    try:
+        with Collector(ns=[namespace.inode]) as live:
+            assert _read_around_the_last_look(live, namespace.init.pid) == [15, 2]
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _read_around_the_last_look(live: Collector, pid: int) -> list[int]:
+    """The signals read when one comes just after the reader's last look, and one before the CPU would wake it again."""
+    ring = live._reader()
+    look, found_nothing = ring.unread, threading.Event()
+    got: list[int] = []
+
+    def unread() -> bool:
+        there = look()
+        if not there and not found_nothing.is_set():
+            os.kill(pid, 15)
+            found_nothing.set()
+        return there
+
+    def send_again() -> None:
+        found_nothing.wait(5)
+        time.sleep(0.0015)
+        os.kill(pid, 2)
+
+    def read() -> None:
+        for batch in live:
+            got.extend(batch.records["signal"].tolist())
+
+    threads = [threading.Thread(target=send_again), threading.Thread(target=read)]
+    ring.unread = unread  # type: ignore[method-assign]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 2
+    while len(got) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    seen = list(got)
+    live.stop()
+    for thread in threads:
+        thread.join(5)
+    return seen
+
+
+def test_one_full_set_of_namespaces_can_replace_another() -> None:
+    with Collector(ns=range(1, 1025)) as live:
+        live.set_filter(ns=range(5001, 6025))
+        with pytest.raises(BadInput, match="at most 1024"):
+            live.set_filter(ns=range(1, 1030))
+
+
+def test_a_collector_can_be_used_again(stage: Stage) -> None:
+    namespace = stage.namespace()
+    live = Collector(ns=[namespace.inode])
+    for _ in range(2):
+        with live:
+            stage.outside.kill(namespace.init, 15)
+            live.stop()
+            assert sum(len(batch) for batch in live) == 1
+
+
+def test_an_odd_code_does_not_make_a_sender_the_kernel(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with Collector(ns=[namespace.inode]) as live:
+        for code in (-1, -7, -60, -100):
+            siginfo = f"(15).to_bytes(8, 'little') + ({code}).to_bytes(4, 'little', signed=True)"
+            stage.outside(
+                f"(lambda info: raw('rt_sigqueueinfo', {namespace.init.pid}, 15, ctypes.addressof(info)))"
+                f"(ctypes.create_string_buffer({siginfo}, 128))"
+            )
+        rows = list(live.drain(1).rows())
+    assert [(row["relation"], row["sender_pid"]) for row in rows] == [("ancestor", stage.outside.pid)] * 4
+
+
 @pytest.mark.parametrize(
-    "arguments", [{"scope": "most"}, {"signals": [65]}, {"signals": [0]}, {"ring_bytes": 5000}]
+    "arguments",
+    [
+        {"scope": "most"},
+        {"signals": [65]},
+        {"signals": [0]},
+        {"ring_bytes": 5000},
+        {"ring_bytes": 1 << 33},
+        {"ns": [1 << 40]},
+        {"ns": {5: -1}},
+        {"method": "fentry"},
+    ],
 )
 def test_arguments_that_make_no_sense_are_named(arguments: dict[str, object]) -> None:
     with pytest.raises(BadInput), Collector(**arguments):  # type: ignore[arg-type]

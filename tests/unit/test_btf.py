@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace.errors import CannotTrace
-from sigtrace.kernel import btf
+from sigtrace.kernel import btf, syscall
 from tests.conftest import require
 
 _SOURCE = """
@@ -78,6 +78,11 @@ def test_features_are_read_from_types(compiled: tuple[btf.Btf, dict[str, int]]) 
 def test_what_is_no_btf_is_refused_in_a_sentence(blob: bytes) -> None:
     with pytest.raises(CannotTrace, match="BTF"):
         btf.Btf(blob)
+
+
+@pytest.mark.parametrize(("listed", "count"), [("0", 1), ("0-3\n", 4), ("0,2-5", 5), ("0-1,4-5,9", 5)])
+def test_possible_cpus_are_counted_not_numbered(listed: str, count: int) -> None:
+    assert syscall.count_cpus(listed) == count
 
 
 def test_a_missing_member_is_named(compiled: tuple[btf.Btf, dict[str, int]]) -> None:

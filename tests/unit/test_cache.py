@@ -103,6 +103,32 @@ def test_a_fifo_in_the_place_of_an_entry_does_not_hang(home: Path) -> None:
     assert cache.read("k") is None
 
 
+def test_the_key_changes_with_the_rules_for_offsets_and_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cache.key(b"one", True)
+    monkeypatch.setattr(cache, "OFFSETS", cache.OFFSETS[1:])
+    changed = cache.key(b"one", True)
+    monkeypatch.setattr(cache, "__version__", "99")
+    assert len({before, changed, cache.key(b"one", True)}) == 3
+
+
+def test_without_a_home_the_cache_is_off(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(cache.os, "geteuid", lambda: 4321)
+    monkeypatch.setattr(cache.Path, "home", no_home)
+    with pytest.raises(cache.Untrusted, match="no home directory"):
+        cache.read("k")
+
+
+def test_what_a_killed_writer_left_does_not_stop_the_next(home: Path) -> None:
+    cache.write("k", ENTRY)
+    (home / f".k.{os.getpid()}").write_text("half")
+    cache.write("k", ENTRY)
+    assert os.listdir(home) == ["k.json"]
+
+
 def test_the_key_changes_with_the_kernels_types_and_the_way_to_attach() -> None:
     keys = {cache.key(b"one", True), cache.key(b"two", True), cache.key(b"one", False)}
     assert len(keys) == 3

@@ -60,9 +60,8 @@ def test_only_init_protection_is_called_dropped() -> None:
 
 def test_no_combination_of_facts_fails_or_drops_a_process_that_is_no_init() -> None:
     fields = ("stage", "signal", "result", "disposition", "flags")
-    every = np.array(
-        list(itertools.product(range(8), range(0, 256, 3), range(-2, 8), range(6), range(0, 128)))
-    )
+    few = (0, 1, 9, 15, 17, 18, 19, 23, 28, 34, 64, 65, 200, 255)
+    every = np.array(list(itertools.product(range(8), few, range(-2, 8), range(6), range(0, 128, 3))))
     combinations = np.zeros(len(every), wire.COUNT_KEY.dtype())
     for column, field in enumerate(fields):
         combinations[field] = every[:, column]
