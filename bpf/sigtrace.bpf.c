@@ -94,7 +94,7 @@ DEFINE_PLACE(place_read, READ)
 
 /*
  * The verifier follows typed pointers at constant offsets only, so each level that gets plain loads is spelled
- * out; deeper ones, and all but the first where struct pid ends in numbers[1] (before v6.6), are read the slow way.
+ * out; deeper ones, and all but the first where struct pid still ends in numbers[1], are read the slow way.
  */
 static __always_inline void place_at(struct place *at, void *pid, u32 level, const int with_start)
 {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 
 _TRIES = 5
@@ -24,6 +25,7 @@ def boot_to_utc() -> int:
     return best[1] + boottime_offset()
 
 
+@functools.cache
 def boottime_offset() -> int:
     """Nanoseconds by which this process's time namespace shifts CLOCK_BOOTTIME: what it reads, less the kernel's own.
 

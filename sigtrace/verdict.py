@@ -7,7 +7,6 @@ generation, `get_signal()` at delivery. Only the two init-protection verdicts me
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -79,16 +78,25 @@ def classify(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     first = facts.dtype.fields["stage"][1]
     # The six bytes of each record, gathered once: going back to the records for each costs a cache miss a time.
     rows = facts.getfield(np.dtype("<u8"), first).copy().view("u1").reshape(-1, 8)
-    table, *axes = _table()
-    index = axes[0][rows[:, 0]]
-    for axis, field in zip(axes[1:], _FIELDS[1:], strict=True):
-        index += axis[rows[:, facts.dtype.fields[field][1] - first]]
-    verdicts: npt.NDArray[np.uint8] = table[index]
+    index = np.zeros(len(facts), "u2")
+    for field, bits in _INDEX:
+        column = rows[:, facts.dtype.fields[field][1] - first]
+        most = (1 << bits) - 1
+        index <<= bits
+        if field == "signal":
+            index |= _signal_class()[column]
+        else:
+            index |= column & most if field == "flags" else np.minimum(column, most)
+    verdicts: npt.NDArray[np.uint8] = _table()[index]
     return verdicts
 
 
-_FIELDS = ("stage", "signal", "result", "disposition", "flags")
-_SEEN_BY_RULES = wire.FLAG["unkillable"] | wire.FLAG["exiting"] | wire.FLAG["kthread"]
+_INDEX = (("stage", 3), ("result", 3), ("disposition", 3), ("flags", 5), ("signal", 2))
+"""How the facts of a record become an index into the table of verdicts: bits a field, the most significant first.
+
+The greatest value of a field also stands for all above it, which no rule knows. Of `flags` the rules ask for the low
+bits only. Signals go by class.
+"""
 
 
 def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
@@ -128,39 +136,28 @@ def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
 
 
 @functools.cache
-def _table() -> tuple[npt.NDArray[Any], ...]:
-    """The rules as a table, and for each field a table from its byte to its share of the index.
-
-    Bytes that no rule tells apart share an entry. A storm is judged this way in a fifth of the time.
-    """
-    kinds: dict[str, list[int]] = {
-        "stage": [*wire.STAGE.values(), 255],
-        "signal": [0, signals.members(signals.DEFAULT_IGNORED)[0], signals.members(signals.KERNEL_ONLY)[0]],
-        "result": [255, 0, _IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL, 4],
-        "disposition": list(wire.DISPOSITION.values()),
-        "flags": sorted({flags & _SEEN_BY_RULES for flags in range(256)}),
-    }
-    every = np.array(list(itertools.product(*kinds.values())), "u1")
-    facts = np.zeros(len(every), [(field, "i1" if field == "result" else "u1") for field in _FIELDS])
-    for column, field in enumerate(_FIELDS):
-        facts[field] = every[:, column].view(facts[field].dtype)
-    axes = []
-    step = len(every)
-    for field in _FIELDS:
-        step //= len(kinds[field])
-        axes.append(np.array([step * _kind(field, byte, kinds[field]) for byte in range(256)], "u2"))
-    return _judge(facts), *axes
+def _table() -> npt.NDArray[np.uint8]:
+    """The rules' answer to every index: a storm is judged by looking it up."""
+    index = np.arange(1 << sum(bits for _, bits in _INDEX))
+    facts = np.zeros(len(index), wire.COUNT_KEY.dtype())
+    for field, bits in reversed(_INDEX):
+        facts[field] = index & (1 << bits) - 1
+        index >>= bits
+    facts["signal"] = np.array(_CLASSES, "u1")[facts["signal"]]
+    return _judge(facts)
 
 
-def _kind(field: str, byte: int, kinds: list[int]) -> int:
-    """Which of a field's kinds a byte is; the one for "none of the others" if no rule knows it."""
-    if field == "flags":
-        return kinds.index(byte & _SEEN_BY_RULES)
-    if field == "signal":
-        bit = 1 << (byte - 1) if byte else 0
-        return 1 if bit & signals.DEFAULT_IGNORED else 2 if bit & signals.KERNEL_ONLY else 0
-    other = {"stage": 255, "result": 255, "disposition": wire.DISPOSITION[""]}[field]
-    return kinds.index(byte if byte in kinds else other)
+_CLASSES = (0, signals.members(signals.DEFAULT_IGNORED)[0], signals.members(signals.KERNEL_ONLY)[0], 0)
+"""One signal of each class that the rules tell apart."""
+
+
+@functools.cache
+def _signal_class() -> npt.NDArray[np.uint16]:
+    """Signal number -> index into _CLASSES."""
+    classes = np.zeros(256, "u2")
+    classes[signals.members(signals.DEFAULT_IGNORED)] = 1
+    classes[signals.members(signals.KERNEL_ONLY)] = 2
+    return classes
 
 
 def is_dropped(verdicts: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

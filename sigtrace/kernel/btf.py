@@ -243,7 +243,7 @@ def kernel_facts(btf: Btf) -> KernelFacts:
                 f"this kernel's BTF describes no struct {name}: sigtrace does not know its layout."
             )
         macros[macro] = size
-    # struct pid ends in a flexible array of numbers (in v6.6): the verifier then allows any constant index
+    # where struct pid ends in a flexible array of numbers, the verifier allows any constant index into it
     if btf.array_length("pid", "numbers") == 0:
         macros["NUMBERS_FLEXIBLE"] = 1
     # sched_process_exit(task, group_dead) (in v6.16); the function type's first argument is the tracepoint's own
