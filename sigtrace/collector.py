@@ -18,6 +18,7 @@ from sigtrace import clock, signals, wire
 from sigtrace.errors import BadInput
 from sigtrace.kernel import syscall
 from sigtrace.kernel.load import NS_FILTERS, Attachment
+from sigtrace.kernel.wakeup import Wakeups
 
 if TYPE_CHECKING:
     from sigtrace.batch import Batch, Counts
@@ -62,6 +63,7 @@ class Collector:
         self._ring_bytes = ring_bytes
         self._method = method
         self._attachment: Attachment | None = None
+        self._wakeups: Wakeups | None = None
         self._ring: Ring | None = None
         self._filtered: set[bytes] = set()
         self._stopping = False
@@ -75,6 +77,8 @@ class Collector:
         self._attachment = Attachment(self._ring_bytes, self._method)
         try:
             self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._wakeups = Wakeups(self._attachment.maps["events"])
+            self._wakeups.watch(self._bell)
             ns, descendants, chosen, scope = self._filters
             self.set_filter(ns=ns, descendants=descendants, signals=chosen, scope=scope)
             self._attachment.attach()
@@ -93,6 +97,9 @@ class Collector:
         if self._ring:
             self._ring.close()
             self._ring = None
+        if self._wakeups:
+            self._wakeups.close()
+            self._wakeups = None
         if self._attachment:
             self._attachment.close()
             self._attachment = None
@@ -148,7 +155,9 @@ class Collector:
 
         Raises PermissionError for a descriptor that is always ready, such as a plain file's.
         """
-        self._reader().watch(fd, events)
+        self._attached()
+        assert self._wakeups is not None
+        self._wakeups.watch(fd, events)
         self._callbacks[fd] = callback
 
     def stop(self) -> None:
@@ -162,9 +171,11 @@ class Collector:
         It blocks for ever only after an empty look at the ring that follows POLL_SECONDS without a wake-up:
         then every CPU's last one is longer ago than WAKE_NS, and the next record wakes the reader.
         """
+        ring_fd = self._attached().maps["events"]
+        while self._ring is None and not self._stopping and ring_fd not in self._attend(None):
+            pass  # until there is something to read, what reading takes (numpy) is not loaded
         flowing = True
         while True:
-            ring = self._reader()
             batch = self._take()
             if len(batch):
                 yield batch
@@ -175,11 +186,17 @@ class Collector:
                 continue
             if len(batch):
                 time.sleep(POLL_SECONDS)  # more is coming: let it, whoever would wake us
-            ready = ring.wait(0 if len(batch) else POLL_SECONDS if flowing else None)
-            for fd in ready:
-                if fd in self._callbacks:
-                    self._callbacks.pop(fd)()
-            flowing = bool(ready) or len(batch) > 0 or ring.unread()
+            ready = self._attend(0 if len(batch) else POLL_SECONDS if flowing else None)
+            flowing = bool(ready) or len(batch) > 0 or self._reader().unread()
+
+    def _attend(self, timeout: float | None) -> list[int]:
+        """Wait for a wake-up, call back for what else is ready; the descriptors that were."""
+        assert self._wakeups is not None
+        ready = self._wakeups.wait(timeout)
+        for fd in ready:
+            if fd in self._callbacks:
+                self._callbacks.pop(fd)()
+        return ready
 
     def detach(self) -> None:
         """Stop recording now. What is in the ring and the counts can still be read."""
@@ -193,7 +210,7 @@ class Collector:
             left = deadline - time.monotonic()
             if len(batch) or left <= 0:
                 return batch
-            self._reader().wait(min(left, POLL_SECONDS))
+            self._attend(min(left, POLL_SECONDS))
 
     def counts(self) -> Counts:
         """The kernel's exact counts so far."""
@@ -214,13 +231,12 @@ class Collector:
         return Batch(self._reader().take(), clock.boot_to_utc())
 
     def _reader(self) -> Ring:
-        """The ring's reader, made on first use: numpy loads after the programs are attached, not before."""
+        """The ring's reader, made on first use: it takes numpy."""
         if self._ring is None:
             from sigtrace.kernel.ring import Ring
 
             attachment = self._attached()
             self._ring = Ring(attachment.maps["events"], attachment.ring_bytes)
-            self._ring.watch(self._bell, select.EPOLLIN)
         return self._ring
 
     def _attached(self) -> Attachment:

@@ -9,7 +9,6 @@ import click
 
 from sigtrace.signals import name as signal_name
 from sigtrace.text import columns, shorten
-from sigtrace.verdict import WORDS
 
 if TYPE_CHECKING:
     from sigtrace.batch import Batch
@@ -60,6 +59,10 @@ class EventLines:
         return f"{shorten(comm, width - len(str(pid)) - 1)}/{pid}"
 
     def _outcome(self, row: dict[str, Any]) -> str:
+        from sigtrace.verdict import (
+            WORDS,
+        )  # not above: it takes numpy, which a watch that sees nothing does not load
+
         words = WORDS[row["verdict"]][0]
         if row["stage"] == "exit":
             words = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import platform
-import select
 from collections.abc import Callable
 
 import numpy as np
@@ -24,7 +23,7 @@ _MEMBARRIER_GLOBAL, _MEMBARRIER_PRIVATE, _MEMBARRIER_REGISTER = 1 << 0, 1 << 3, 
 RECORD = np.dtype([("length", "<u4"), ("page", "<u4"), ("event", wire.EVENT.dtype())])
 
 
-class Records:
+class Ring:
     """The memory of a ring map, read as arrays. `size` is that of its data, in bytes, a power of two."""
 
     def __init__(self, fd: int, size: int) -> None:
@@ -64,32 +63,6 @@ class Records:
         del self._consumer, self._producer
         self._consumer_map.close()
         self._data.close()
-
-
-class Ring(Records):
-    """The ring map itself: its records, and the waiting for them."""
-
-    def __init__(self, fd: int, size: int) -> None:
-        super().__init__(fd, size)
-        self._epoll = select.epoll()
-        # Level-triggered, epoll would return at once while anything is unread; the reader decides when to look.
-        self._epoll.register(fd, select.EPOLLIN | select.EPOLLET)
-
-    def watch(self, fd: int, events: int) -> None:
-        """Also end a `wait`, once, on these epoll events of another descriptor. Raises OSError for plain files."""
-        self._epoll.register(fd, events | select.EPOLLONESHOT)
-
-    def wait(self, timeout: float | None) -> list[int]:
-        """Block until a program wakes the reader, a watched descriptor is ready or `timeout` s pass (None: for ever).
-
-        The descriptors that ended the wait; empty on time-out.
-        """
-        return [fd for fd, _ in self._epoll.poll(timeout)]
-
-    def close(self) -> None:
-        """Stop waiting and unmap."""
-        self._epoll.close()
-        super().close()
 
 
 def _read_barrier() -> Callable[[], object]:

@@ -357,6 +357,16 @@ def test_without_privileges_it_says_what_to_grant(tmp_path: Path) -> None:
     assert "run as root, or grant CAP_BPF and CAP_PERFMON" in done.stderr
 
 
+def test_a_watch_that_has_seen_nothing_stays_small(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with watching("--ns", str(namespace.inode)) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("TIME")
+        assert "numpy" not in Path(f"/proc/{process.pid}/maps").read_text()
+        stage.outside.kill(namespace.init, 15)
+        assert "dropped: no handler" in process.stdout.readline()
+
+
 def test_two_instances_run_side_by_side(stage: Stage) -> None:
     namespace = stage.namespace()
     options = ("--ns", str(namespace.inode), "--count", "1", "--format", "json")

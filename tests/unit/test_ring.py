@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from sigtrace.kernel.ring import RECORD, Records
+from sigtrace.kernel.ring import RECORD, Ring
 from tests.unit.records import record
 
 PAGE = mmap.PAGESIZE
@@ -26,7 +26,7 @@ class FakeRing:
         os.ftruncate(self.fd, 2 * PAGE + 2 * SIZE)
         self.producer = at
         self._positions(at, at)
-        self.records = Records(self.fd, SIZE)
+        self.records = Ring(self.fd, SIZE)
 
     def _positions(self, consumer: int, producer: int) -> None:
         os.pwrite(self.fd, struct.pack("<Q", consumer), 0)
