@@ -27,6 +27,9 @@
 #define IGNORED 1                     /* TRACE_SIGNAL_IGNORED */
 #define LOSE_INFO 4                   /* TRACE_SIGNAL_LOSE_INFO */
 
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
 #define READ(T, p, off) ({ T v_ = 0; bpf_probe_read_kernel(&v_, sizeof(v_), (void *)(p) + (off)); v_; })
 #ifdef DIRECT
 #define LOAD(T, p, off) (*(T *)((void *)(p) + (off)))
@@ -353,6 +356,29 @@ static __always_inline void submit(struct sigtrace_event *e, struct sigtrace_cpu
 	events.ringbuf_submit(e, flags);
 }
 
+/* The detail, if the scope wants it: with `from` as the sender, else with the one of an earlier event, else without. */
+static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, struct sigtrace_config *cfg,
+				   const int stage, s32 code, s32 exit_code, struct sender *from,
+				   struct sigtrace_event *queued)
+{
+	struct sigtrace_event *e;
+
+	if (!in_scope(f, cfg))
+		return;
+	e = reserve(f, cpu, stage);
+	if (!e)
+		return;
+	e->code = code;
+	e->exit_code = exit_code;
+	if (from->task)
+		fill_sender(e, from);
+	else if (queued)
+		copy_sender(e, queued);
+	else
+		no_sender(e);
+	submit(e, cpu, cfg);
+}
+
 static __always_inline int wants_signal(struct sigtrace_config *cfg, int sig)
 {
 	return cfg->signals >> ((sig - 1) & 63) & 1;
@@ -390,7 +416,6 @@ int on_generate(u64 *args)
 	void *info = (void *)args[1], *task = (void *)args[2], *sighand;
 	struct sigtrace_config *cfg = config.lookup(&zero);
 	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
-	struct sigtrace_event *e;
 	struct sender from = {};
 	struct facts f = {};
 	u64 blocked;
@@ -414,18 +439,7 @@ int on_generate(u64 *args)
 	f.key.flags |= (blocked >> ((sig - 1) & 63) & 1 ? FLAG_BLOCKED : 0) | ((int)args[3] ? FLAG_GROUP : 0);
 	count(&f, cpu);
 	remember_sender(&f, cfg, &from);
-	if (!in_scope(&f, cfg))
-		return 0;
-	e = reserve(&f, cpu, STAGE_GENERATE);
-	if (!e)
-		return 0;
-	e->code = code;
-	e->exit_code = 0;
-	if (from.task)
-		fill_sender(e, &from);
-	else
-		no_sender(e);
-	submit(e, cpu, cfg);
+	record(&f, cpu, cfg, STAGE_GENERATE, code, 0, &from, NULL);
 	return 0;
 }
 
@@ -436,8 +450,9 @@ int on_deliver(u64 *args)
 	void *info = (void *)args[1];
 	struct sigtrace_config *cfg = config.lookup(&zero);
 	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
-	struct sigtrace_event *e, *queued = 0;
+	struct sigtrace_event *queued = NULL;
 	struct sender_key key = {};
+	struct sender from = {};
 	struct facts f = {};
 	s32 code;
 
@@ -456,21 +471,10 @@ int on_deliver(u64 *args)
 		if (queued && queued->target_start == f.key.ns_start)
 			f.key.relation = queued->relation;
 		else
-			queued = 0;
+			queued = NULL;
 	}
 	count(&f, cpu);
-	if (!in_scope(&f, cfg))
-		return 0;
-	e = reserve(&f, cpu, STAGE_DELIVER);
-	if (!e)
-		return 0;
-	e->code = code;
-	e->exit_code = 0;
-	if (queued)
-		copy_sender(e, queued);
-	else
-		no_sender(e);
-	submit(e, cpu, cfg);
+	record(&f, cpu, cfg, STAGE_DELIVER, code, 0, &from, queued);
 	return 0;
 }
 
@@ -480,7 +484,6 @@ static __always_inline int on_process(void *task, const int stage, s32 exit_code
 	int zero = 0;
 	struct sigtrace_config *cfg = config.lookup(&zero);
 	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
-	struct sigtrace_event *e;
 	struct sender from = {};
 	struct facts f = {};
 
@@ -495,18 +498,7 @@ static __always_inline int on_process(void *task, const int stage, s32 exit_code
 		f.key.relation = relation(&f, &from);
 	}
 	count(&f, cpu);
-	if (!in_scope(&f, cfg))
-		return 0;
-	e = reserve(&f, cpu, stage);
-	if (!e)
-		return 0;
-	e->code = 0;
-	e->exit_code = exit_code;
-	if (from.task)
-		fill_sender(e, &from);
-	else
-		no_sender(e);
-	submit(e, cpu, cfg);
+	record(&f, cpu, cfg, stage, 0, exit_code, &from, NULL);
 	return 0;
 }
 
