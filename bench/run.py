@@ -37,7 +37,7 @@ class Sample:
     sender_ns: float
     """Median nanoseconds a kill() cost its sender."""
     ratio: float
-    """`sender_ns` to that of the untraced storm with the same signal in this round."""
+    """`sender_ns` to that of an untraced storm with the same signal right before."""
     sent: int
     captured: int | None = None
     reader_ns: float | None = None
@@ -53,6 +53,7 @@ class Cost:
     """What one tool did in one storm, before it is compared with the baseline."""
 
     storm: storm.Storm
+    untraced: storm.Storm
     captured: int | None = None
     cpu_ns: int = 0
     start_ms: float | None = None
@@ -63,8 +64,11 @@ class Cost:
 def measure(tool: Tool, load: storm.Load) -> Cost:
     """Start the tool, let it settle, send, let it catch up, end it, look at what it has."""
     sender_cpu, reader_cpu = _cpus()
+    untraced = storm.run(
+        load, tool.signal, sender_cpu
+    )  # right before, so that a machine that drifts matters less
     if not tool.command:
-        return Cost(storm.run(load, tool.signal, sender_cpu))
+        return Cost(untraced, untraced)
     with tempfile.TemporaryDirectory() as directory:
         out = Path(directory)
         pinned = [] if reader_cpu is None else ["taskset", "-c", str(reader_cpu)]
@@ -86,9 +90,20 @@ def measure(tool: Tool, load: storm.Load) -> Cost:
         except OSError as err:
             sys.exit(f"\nbench: {tool.name}: {err}\n{(out / 'err').read_text()[-2000:]}")
         finally:
-            child.send_signal(signal.SIGINT)
-            child.wait(60)
-        return Cost(sent, tool.capture(out, sent), used, start_ms, private, idle)
+            ended = _end(child)
+        return Cost(sent, untraced, tool.capture(out, sent) if ended else None, used, start_ms, private, idle)
+
+
+def _end(child: subprocess.Popen[bytes]) -> bool:
+    """Ctrl-C, as its user would; False if it had to be killed, and so did not say what it saw."""
+    child.send_signal(signal.SIGINT)
+    try:
+        child.wait(20)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        return False
+    return True
 
 
 def one_round(number: int, tools: Sequence[Tool], load: storm.Load) -> list[Sample]:
@@ -97,16 +112,15 @@ def one_round(number: int, tools: Sequence[Tool], load: storm.Load) -> list[Samp
     for tool in random.sample(tools, len(tools)):
         _progress(f"round {number}: {tool.name}")
         costs[tool.name] = measure(tool, load)
-    baseline = {tool.signal: costs[tool.name].storm.ns for tool in tools if not tool.command}
-    return [_sample(number, tool, costs[tool.name], baseline[tool.signal]) for tool in tools]
+    return [_sample(number, tool, costs[tool.name]) for tool in tools]
 
 
-def _sample(number: int, tool: Tool, cost: Cost, baseline: float) -> Sample:
+def _sample(number: int, tool: Tool, cost: Cost) -> Sample:
     return Sample(
         tool=tool.name,
         round=number,
         sender_ns=cost.storm.ns,
-        ratio=cost.storm.ns / baseline,
+        ratio=cost.storm.ns / cost.untraced.ns,
         sent=cost.storm.sent,
         captured=cost.captured,
         reader_ns=cost.cpu_ns / cost.captured if cost.captured else None,

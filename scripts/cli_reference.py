@@ -13,7 +13,8 @@ from sigtrace.cli import cli
 HEAD = """# Commands
 
 What `sigtrace COMMAND -h` says, made by `make docs`. `--format json` prints JSON Lines; the event table's columns
-are in [events.md](events.md). Errors go to stderr as one sentence; the exit code is 2 for bad input, 1 when sigtrace
+are in [events.md](events.md). Errors go to stderr as one sentence, after the usage line if it is
+about an option; the exit code is 2 for bad input, 1 when sigtrace
 cannot do what was asked, 130 after Ctrl-C where a command does not end by it.
 """
 
@@ -21,7 +22,7 @@ cannot do what was asked, 130 after Ctrl-C where a command does not end by it.
 def reference() -> str:
     """The whole page."""
     parts = [HEAD]
-    with click.Context(cli, info_name="sigtrace") as top:
+    with click.Context(cli, info_name="sigtrace", help_option_names=["-h", "--help"]) as top:
         for name in cli.list_commands(top):
             command = cli.get_command(top, name)
             assert command is not None

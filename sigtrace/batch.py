@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -59,10 +59,16 @@ Column = npt.NDArray[Any] | Labels | Optional
 class Batch:
     """Records in the order of the ring. `records`: shape (n,), dtype of the wire event.
 
-    `boot_to_utc` is what to add to the records' CLOCK_BOOTTIME, in ns; `host` names the machine.
+    `boot_to_utc` is what to add to the records' CLOCK_BOOTTIME, in ns: one number, or one a record, shape (n,).
+    `host` names the machine, or the machine of each record.
     """
 
-    def __init__(self, records: npt.NDArray[np.void], boot_to_utc: int, host: str | None = None) -> None:
+    def __init__(
+        self,
+        records: npt.NDArray[np.void],
+        boot_to_utc: int | npt.NDArray[np.int64],
+        host: str | Labels | None = None,
+    ) -> None:
         self.records = records
         self.boot_to_utc = boot_to_utc
         self.host = os.uname().nodename if host is None else host
@@ -70,9 +76,17 @@ class Batch:
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, which: npt.NDArray[np.bool_] | slice) -> Batch:
-        """The rows that a mask or a slice picks, as a batch."""
-        return Batch(self.records[which], self.boot_to_utc, self.host)
+    def __getitem__(self, which: npt.NDArray[Any] | slice) -> Batch:
+        """The rows that a mask, a slice or an array of indices picks, as a batch."""
+        offset, host = self.boot_to_utc, self.host
+        offset = offset if isinstance(offset, int) else offset[which]
+        host = Labels(host.codes[which], host.names) if isinstance(host, Labels) else host
+        return Batch(_whole(self.records)[which].view(self.records.dtype), offset, host)
+
+    @property
+    def hosts(self) -> Labels:
+        """The machine of each record."""
+        return self.host if isinstance(self.host, Labels) else Labels(np.zeros(len(self), "u1"), [self.host])
 
     @cached_property
     def verdicts(self) -> npt.NDArray[np.uint8]:
@@ -84,8 +98,9 @@ class Batch:
         """When the kernel did it: shape (n,), datetime64[ns], UTC."""
         return (self.records["time"].astype("i8") + self.boot_to_utc).astype("datetime64[ns]")
 
-    def columns(self) -> dict[str, Column]:
-        """The event table, column by column, in its public order."""
+    def columns(self, texts: Callable[[npt.NDArray[np.bytes_]], Labels] | None = None) -> dict[str, Column]:
+        """The event table, column by column, in its public order. `texts` decodes the kernel's bytes."""
+        texts = texts or text_labels
         r = self.records
         sent = r["sender_pid"] != 0
         exits = r["stage"] == wire.STAGE["exit"]
@@ -106,19 +121,19 @@ class Batch:
             "target_pid": r["target_pid"],
             "target_tid": r["target_tid"],
             "target_ns_pid": r["target_ns_pid"],
-            "target_comm": text_labels(r["target_comm"]),
+            "target_comm": texts(r["target_comm"]),
             "target_start": r["target_start"],
             "is_init": flag(r, "init"),
             "sender_pid": sender["sender_pid"],
             "sender_tid": sender["sender_tid"],
-            "sender_comm": text_labels(r["sender_comm"]),
+            "sender_comm": texts(r["sender_comm"]),
             "sender_nsid": sender["sender_nsid"],
             "sender_uid": sender["sender_uid"],
             "sender_parent_pid": sender["sender_parent_pid"],
-            "sender_parent_comm": text_labels(r["sender_parent_comm"]),
+            "sender_parent_comm": texts(r["sender_parent_comm"]),
             "exit_code": Optional(r["exit_code"] >> 8 & 0xFF, exits),
             "exit_signal": Optional(r["exit_code"] & 0x7F, exits),
-            "host": Labels(np.zeros(len(r), "u1"), [self.host]),
+            "host": self.hosts,
             **{name: Labels(np.zeros(len(r), "u1"), [""]) for name in _CONTAINER},
         }
 
@@ -138,7 +153,24 @@ class Batch:
 
         `time` is datetime64[ns, UTC]; `target_start` is ns of CLOCK_BOOTTIME.
         """
-        return _frame(self.columns())
+        return frame(self.columns())
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """All records of one or more batches, in their order, as one."""
+    if len(batches) == 1:
+        return batches[0]
+    records = np.concatenate([_whole(batch.records) for batch in batches])
+    offsets = [np.broadcast_to(np.asarray(batch.boot_to_utc, "i8"), len(batch)) for batch in batches]
+    names = list(dict.fromkeys(name for batch in batches for name in batch.hosts.names))
+    hosts = [np.array([names.index(name) for name in b.hosts.names], "i4")[b.hosts.codes] for b in batches]
+    host = names[0] if len(names) == 1 else Labels(np.concatenate(hosts), names)
+    return Batch(records.view(batches[0].records.dtype), np.concatenate(offsets), host)
+
+
+def _whole(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """The records without their members, which numpy would copy one by one."""
+    return records.view(f"V{records.dtype.itemsize}")
 
 
 class Counts:
@@ -193,7 +225,7 @@ class Counts:
 
     def to_pandas(self) -> pd.DataFrame:
         """The counts table as pandas; `ns_start` is ns of CLOCK_BOOTTIME."""
-        return _frame(self.columns())
+        return frame(self.columns())
 
 
 def flag(records: npt.NDArray[np.void], name: str) -> npt.NDArray[np.bool_]:
@@ -248,19 +280,21 @@ def _json_texts(column: Column) -> list[Any]:
     return [f'"{stamp}"' for stamp in texts] if column.dtype.kind == "M" else texts
 
 
-def _frame(columns: Mapping[str, Column]) -> pd.DataFrame:
+def frame(columns: Mapping[str, Column]) -> pd.DataFrame:
+    """Columns as pandas: categories for names, nullable integers, UTC times."""
     import pandas as pd
 
-    frame: pd.DataFrame = pd.DataFrame({name: _series(column) for name, column in columns.items()})
-    return frame
+    table: pd.DataFrame = pd.DataFrame({name: _series(column) for name, column in columns.items()})
+    return table
 
 
 def _series(column: Column) -> Any:
     import pandas as pd
 
     if isinstance(column, Labels):
-        names = list(dict.fromkeys(column.names))
-        return pd.Categorical(column.tolist(), categories=names)
+        place = {name: number for number, name in enumerate(dict.fromkeys(column.names))}
+        codes = np.array([place[name] for name in column.names], "i4")[column.codes]
+        return pd.Categorical.from_codes(codes, pd.Index(list(place)))
     if isinstance(column, Optional):
         return pd.arrays.IntegerArray(column.values.copy(), ~column.present)
     return pd.Series(column).dt.tz_localize("UTC") if column.dtype.kind == "M" else column

@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Literal
 from sigtrace import clock, signals, wire
 from sigtrace.errors import BadInput
 from sigtrace.kernel import syscall
-from sigtrace.kernel.load import NS_FILTERS, Attachment
+from sigtrace.kernel.load import COUNTS_ENTRIES, NS_FILTERS, Attachment, rows_of_counts
 from sigtrace.kernel.wakeup import Wakeups
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from sigtrace.batch import Batch, Counts
-    from sigtrace.kernel.counts import Losses
+    from sigtrace.kernel.counts import Losses, Tally
     from sigtrace.kernel.ring import Ring
 
 Scope = Literal["drops", "inits", "all"]
@@ -31,6 +34,8 @@ RING_BYTES = 16 << 20
 POLL_SECONDS = 0.010
 """How often the reader looks while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
 WAKE_NS = 5_000_000
+TIDY_SECONDS = 60.0
+"""How often the table of counts is looked at, so that it does not fill up with namespaces that have ended."""
 _ALL_SIGNALS = (1 << 64) - 1
 _TICK_NS = 10_000_000
 
@@ -41,7 +46,7 @@ class Collector:
     ns: PID namespaces by inode, or a mapping inode -> start of its init in clock ticks (field 22 of
         /proc/PID/stat), which keeps a reused inode out; none means all.
     descendants: also the namespaces below those.
-    signals: signal numbers; none means all. With some, births, execs and exits are left out.
+    signals: signals by number or name; none means all. With some, births, execs and exits are left out.
     scope: which records to get: "drops" (init protection at either drop point), "inits" (all that concerns
         namespace inits) or "all". Counts are of everything that passes `ns` and `signals`, whatever the scope.
     ring_bytes: room for records, a power of two; `method`: "btf" or "raw" to insist on one way to attach.
@@ -54,7 +59,7 @@ class Collector:
         *,
         ns: Iterable[int] | Mapping[int, int] = (),
         descendants: bool = False,
-        signals: Iterable[int] = (),
+        signals: Iterable[int | str] = (),
         scope: Scope = "drops",
         ring_bytes: int = RING_BYTES,
         method: str | None = None,
@@ -65,6 +70,8 @@ class Collector:
         self._attachment: Attachment | None = None
         self._wakeups: Wakeups | None = None
         self._ring: Ring | None = None
+        self._tally: Tally | None = None
+        self._tidied = 0.0
         self._filtered: set[bytes] = set()
         self._stopping = False
         self._bell = -1
@@ -72,6 +79,8 @@ class Collector:
 
     def __enter__(self) -> Collector:
         self._stopping = False
+        self._tally = None
+        self._tidied = time.monotonic()
         self._filtered.clear()
         self._callbacks.clear()
         self._attachment = Attachment(self._ring_bytes, self._method)
@@ -109,8 +118,16 @@ class Collector:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about this attachment a user may want to hear: a cache not used, a slower way to attach."""
-        return self._attached().notes
+        """Sentences about this attachment a user may want to hear, such as a cache not used."""
+        from sigtrace.proc import INITIAL_PID_NS, namespace_of
+
+        notes = self._attached().notes
+        if namespace_of("self") in (None, INITIAL_PID_NS):
+            return notes
+        return [
+            *notes,
+            "PIDs are the host's, not those of this PID namespace (in a container: run it with --pid=host)",
+        ]
 
     @property
     def method(self) -> str:
@@ -122,13 +139,15 @@ class Collector:
         *,
         ns: Iterable[int] | Mapping[int, int] = (),
         descendants: bool = False,
-        signals: Iterable[int] = (),
+        signals: Iterable[int | str] = (),
         scope: Scope = "drops",
     ) -> None:
         """Replace the filters, also while running; arguments as for the class."""
         maps = self._attached().maps
         starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(ns, 0)
-        if any(not 0 <= inode < 1 << 32 or not 0 <= start < 1 << 63 for inode, start in starts.items()):
+        if any(not isinstance(inode, int) for inode in starts) or any(
+            not 0 <= inode < 1 << 32 or not 0 <= start < 1 << 63 for inode, start in starts.items()
+        ):
             raise BadInput(
                 "namespaces are given by inode, 32 bits wide, with the start of the init in clock ticks."
             )
@@ -168,35 +187,49 @@ class Collector:
     def __iter__(self) -> Iterator[Batch]:
         """Batches as they come, none of them empty; ends after `stop()` with the ring drained.
 
-        It blocks for ever only after an empty look at the ring that follows POLL_SECONDS without a wake-up:
+        It blocks for long only after an empty look at the ring that follows POLL_SECONDS without a wake-up:
         then every CPU's last one is longer ago than WAKE_NS, and the next record wakes the reader.
         """
         ring_fd = self._attached().maps["events"]
-        while self._ring is None and not self._stopping and ring_fd not in self._attend(None):
-            pass  # until there is something to read, what reading takes (numpy) is not loaded
+        ready: list[int] = []
+        while self._ring is None and not self._stopping and ring_fd not in ready:
+            self._call_back(ready)
+            ready = self._wait(TIDY_SECONDS)  # until there is something to read, numpy is not loaded
+            self._tidy()
         flowing = True
         while True:
             batch = self._take()
             if len(batch):
                 yield batch
-            elif self._stopping and not self._reader().unread():
+            self._call_back(ready)  # only now: what led to it comes first
+            if not len(batch) and self._stopping and not self._reader().unread():
                 return
             if self._stopping:
                 self.detach()  # what is still being written at this moment will be whole at the next look
                 continue
             if len(batch):
                 time.sleep(POLL_SECONDS)  # more is coming: let it, whoever would wake us
-            ready = self._attend(0 if len(batch) else POLL_SECONDS if flowing else None)
+            ready = self._wait(0 if len(batch) else POLL_SECONDS if flowing else TIDY_SECONDS)
+            self._tidy()
             flowing = bool(ready) or len(batch) > 0 or self._reader().unread()
 
-    def _attend(self, timeout: float | None) -> list[int]:
-        """Wait for a wake-up, call back for what else is ready; the descriptors that were."""
+    def _wait(self, timeout: float | None) -> list[int]:
+        """Wait for a wake-up or another descriptor; those that were ready."""
         assert self._wakeups is not None
-        ready = self._wakeups.wait(timeout)
+        return self._wakeups.wait(timeout)
+
+    def _tidy(self) -> None:
+        """Now and then, see that the kernel's table of counts has room."""
+        if time.monotonic() - self._tidied < TIDY_SECONDS:
+            return
+        self._tidied = time.monotonic()
+        if rows_of_counts(self._attached()) > COUNTS_ENTRIES // 2:
+            self.counts()
+
+    def _call_back(self, ready: Iterable[int]) -> None:
         for fd in ready:
             if fd in self._callbacks:
                 self._callbacks.pop(fd)()
-        return ready
 
     def detach(self) -> None:
         """Stop recording now. What is in the ring and the counts can still be read."""
@@ -210,14 +243,17 @@ class Collector:
             left = deadline - time.monotonic()
             if len(batch) or left <= 0:
                 return batch
-            self._attend(min(left, POLL_SECONDS))
+            self._wait(min(left, POLL_SECONDS))
 
     def counts(self) -> Counts:
         """The kernel's exact counts so far."""
         from sigtrace.batch import Counts
-        from sigtrace.kernel.counts import read_counts
+        from sigtrace.kernel.counts import Tally
 
-        return Counts(read_counts(self._attached()))
+        if self._tally is None:
+            self._tally = Tally(self._attached(), _of_ended_namespaces)
+        self._tidied = time.monotonic()
+        return Counts(self._tally.read())
 
     def losses(self) -> Losses:
         """What became of the records so far."""
@@ -245,10 +281,10 @@ class Collector:
         return self._attachment
 
 
-def _config(ns_filter: bool, chosen: Iterable[int], scope: str) -> bytes:
+def _config(ns_filter: bool, chosen: Iterable[int | str], scope: str) -> bytes:
     if scope not in wire.SCOPE:
         raise BadInput(f"unknown scope {scope!r}: use one of {', '.join(wire.SCOPE)}.")
-    numbers = list(chosen)
+    numbers = [signals.parse(each) if isinstance(each, str) else each for each in chosen]
     if any(not 1 <= number <= 64 for number in numbers):
         raise BadInput(f"signal numbers run from 1 to 64, not {numbers}.")
     return wire.CONFIG.pack(
@@ -258,3 +294,24 @@ def _config(ns_filter: bool, chosen: Iterable[int], scope: str) -> bytes:
         scope=wire.SCOPE[scope],
         ns_filter=int(ns_filter),
     )
+
+
+def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    """Which counts are of namespaces that are no more: their inode is gone, or their init started at another time."""
+    import numpy as np
+
+    from sigtrace.survey import survey
+
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - clock.boottime_offset()
+    seen = survey()
+    if seen.unreadable or seen.hidden:
+        return np.zeros(len(rows), bool)
+    shift = clock.boottime_offset() // _TICK_NS
+    starts = {ns.nsid: ns.ns_start for ns in seen.namespaces}
+    ended = np.zeros(len(rows), bool)
+    for inode, start in {(int(row["nsid"]), int(row["ns_start"])) for row in rows}:
+        known = starts.get(inode)
+        alive = inode in starts and (known is None or known - shift == start // _TICK_NS)
+        if not alive and start < before:  # one born since would not have been seen
+            ended |= (rows["nsid"] == inode) & (rows["ns_start"] == start)
+    return ended

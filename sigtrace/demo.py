@@ -103,7 +103,7 @@ def retell(batch: Batch) -> Stop:
         pid=int(end["target_pid"]),
         sent=acts,
         end=_act(end, began, ()),
-        time=f"{np.datetime64(began + batch.boot_to_utc, 'ns')}Z",
+        time=f"{batch.time[batch.records['time'] == began][0]}Z",
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sigtrace import pidns, proc, signals
+from sigtrace import choice, pidns, proc, signals
 from sigtrace.errors import BadInput
 from sigtrace.predict import Prediction, Relation, Target, predict
+from sigtrace.remaining import THAW, Remaining, remaining, waits_for
+from sigtrace.remaining import advice as release
 from sigtrace.target import has
 
-_SHELLS = ("sh", "bash", "dash", "ash", "busybox", "zsh", "ksh")
 _STOPPERS = signals.mask((1, 2, 3, 15, 37))
 """Signals that programs take as a request to stop: HUP, INT, QUIT, TERM, and SIGRTMIN+3 for systemd."""
 
@@ -26,6 +27,8 @@ class Explanation:
     sender_pid: int | None
     """None for "inside" and "outside"."""
     prediction: Prediction
+    remaining: tuple[Remaining, ...] = ()
+    """The processes that an ended init waits for."""
 
     def as_dict(self) -> dict[str, object]:
         """The explanation for JSON Lines: stable keys, see `sigtrace.cli.explain`."""
@@ -51,6 +54,7 @@ class Explanation:
             "dropped": prediction.dropped,
             "certain": prediction.certain,
             "doubt": prediction.doubt,
+            "caveat": caveat(self),
             "outcome": outcome(self),
             "reason": prediction.reason,
             "kernel": kernel_source(prediction),
@@ -59,11 +63,12 @@ class Explanation:
         }
 
 
-def explain(signal: int, pid: int, sender: str = "", root: str = "/proc") -> Explanation:
-    """Predict `signal` to `pid`; `sender` is `inside`, `outside` or a PID.
+def explain(signal: int | str, pid: int, sender: str = "", root: str = "/proc") -> Explanation:
+    """Predict `signal`, a number or a name, to `pid`; `sender` is `inside`, `outside` or a PID.
 
     Without one, the sender is outside, unless the target lives in our own PID namespace. Raises BadInput.
     """
+    signal = signals.parse(str(signal))
     target = proc.read_target(pid, root)
     sender = sender or ("outside" if target.level > 0 else "inside")
     sender_pid = None
@@ -78,9 +83,23 @@ def explain(signal: int, pid: int, sender: str = "", root: str = "/proc") -> Exp
         sender_pid = int(sender)
         relation = pidns.relation_of(sender_pid, target.pid, root)
     else:
-        raise BadInput(f"the sender {sender!r} is none: give a PID, inside or outside")
+        raise BadInput(f"{sender!r} is no sender: use inside, outside or a PID")
     prediction = predict(target, signal, relation)
-    return Explanation(signal, target, proc.read_cmdline(target, root), relation, sender_pid, prediction)
+    left = remaining(pidns.survey(root), target.nsid, root) if target.lingering else ()
+    cmdline = proc.read_cmdline(target, root)
+    return Explanation(signal, target, cmdline, relation, sender_pid, prediction, left)
+
+
+def caveat(explanation: Explanation) -> str:
+    """What the kernel's rule leaves open, in one sentence; empty when it leaves nothing open."""
+    target, prediction, signal = explanation.target, explanation.prediction, explanation.signal
+    if prediction.generate == "dying" and target.lingering:
+        return f"it has exited, and waits for {waits_for(explanation.remaining)}"
+    untold = choice.untold(target, prediction, signal)
+    if untold or signals.default_action(signal) not in ("terminate", "core"):
+        return untold
+    depends = choice.condition(target, prediction, signal).partition(" (")[0]  # `reason` says the rest
+    return f"its own choice: it stops {depends}" if depends else ""
 
 
 def outcome(explanation: Explanation) -> str:
@@ -97,7 +116,7 @@ def outcome(explanation: Explanation) -> str:
         "overflowed": "lost: the queue is full, and the sender is told so (EAGAIN)",
     }.get(prediction.generate) or {
         "handler": "handled: the program's handler runs",
-        "taken": "taken: the program fetches it without a handler",
+        "taken": "taken: the program can fetch it without a handler",
         "terminate": "the process ends",
         "core": "the process ends with a core dump",
         "stop": "the process stops until SIGCONT",
@@ -151,7 +170,9 @@ def facts(explanation: Explanation) -> dict[str, object]:
         "awaited": True if waits else None if None in awaited else False,
         "signalfd": None if target.signalfd is None else has(target.signalfd, signal),
         "pending": has(target.shared_pending, signal),
-        "handled": [signals.name(number) for number in signals.members(target.caught)],
+        "handled": [
+            signals.name(number) for number in signals.members(target.caught) if number not in (32, 33)
+        ],
         "traced_by": next((thread.tracer_pid for thread in target.threads if thread.tracer_pid), None),
         "state": target.state,
         "frozen": target.frozen,
@@ -164,39 +185,86 @@ def advice(explanation: Explanation) -> list[str]:
     target, prediction, signal = explanation.target, explanation.prediction, explanation.signal
     later = prediction.afterwards
     if prediction.dropped or (later and later.verdict == "dropped_at_deliver"):
-        return _against_a_drop(explanation)
+        blocked = prediction.waits_for == "unblocking"
+        return _against_a_block(explanation) if blocked else _against_a_drop(explanation)
     if prediction.generate is None:
         return ["send it from a namespace above the target's, or from inside its own (nsenter, docker exec)"]
     if prediction.generate == "ignored":
-        return [
-            f"whoever started the program may have left {signals.name(signal)} ignored (nohup, a shell's &)"
-        ]
-    if prediction.generate == "dying" and target.state == "Z":
-        return ["its parent has to reap it: an init that does (tini), or fix the parent"]
+        return _against_ignoring(explanation)
+    if prediction.generate == "dying":
+        return _for_the_dying(explanation)
+    if prediction.effect == "handler" and target.busy_shell:
+        return ["end its script with exec, or run the program in the background and `wait` for it"]
     waiting = {
         "unblocking": f"unblock {signals.name(signal)}, or take it by sigtimedwait(2) or a signalfd",
         "resuming": f"resume it: kill -CONT {target.pid}",
-        "thaw": "thaw its cgroup (docker unpause, or freezer.state / cgroup.freeze)",
+        "thaw": THAW,
         "": "",
     }[prediction.waits_for]
     return [waiting] if waiting else []
 
 
+def _for_the_dying(explanation: Explanation) -> list[str]:
+    target = explanation.target
+    if target.state in "ZX":
+        whose = "its parent, outside the namespace," if target.unkillable else "its parent"
+        fix = (
+            "end that parent"
+            if target.unkillable
+            else "fix the parent; as PID 1 use an init that does (tini)"
+        )
+        return [f"{whose} has to reap it: wait for that, or {fix}"]
+    if target.killed:
+        return [THAW] if target.frozen == "v1" else []
+    return release(explanation.remaining)
+
+
+def _against_a_block(explanation: Explanation) -> list[str]:
+    name = signals.name(explanation.signal)
+    return [
+        f"unblock {name} in the program, and install a handler for it: the handler alone does not help",
+        f"or have the program take the blocked {name}, by sigtimedwait(2) or a signalfd",
+        *_instead(explanation),
+    ]
+
+
+def _against_ignoring(explanation: Explanation) -> list[str]:
+    signal = explanation.signal
+    name = signals.name(signal)
+    habits = {1: "nohup does", 2: "a shell's & does", 3: "a shell's & does"}
+    habit = habits.get(signal, f"a shell: trap '' {name.removeprefix('SIG')}")
+    found = [f"the program, or whoever started it, set SIG_IGN for {name} ({habit}): remove that"]
+    found += _instead(explanation)
+    if explanation.target.unkillable and not explanation.target.global_init:
+        found.append("docker run --init does not help: the program would go on ignoring it")
+    return found
+
+
+def _instead(explanation: Explanation) -> list[str]:
+    """The other requests to stop that it takes."""
+    target, signal = explanation.target, explanation.signal
+    wanted = _taken(target) & _STOPPERS & ~signals.mask([signal])
+    stoppers = [signals.name(number) for number in signals.members(wanted)]
+    fatal = signals.default_action(signal) in ("terminate", "core")
+    if not stoppers or not fatal or target.busy_shell:  # a shell's handler for INT does not end it
+        return []
+    use = "make it the STOPSIGNAL" if target.unkillable and not target.global_init else "send that"
+    return [f"it does take {' and '.join(stoppers)}: if it ends on that, {use}"]
+
+
 def _against_a_drop(explanation: Explanation) -> list[str]:
     target, signal = explanation.target, explanation.signal
     name = signals.name(signal)
+    if target.global_init:  # the host's: what protects it is meant to
+        return []
     if has(signals.KERNEL_ONLY, signal):
-        if target.global_init:
-            return []
         return [f"send {name} from outside: kill -{name[3:]} {target.pid} in a namespace above"]
     found = []
-    if target.comm in _SHELLS:
+    if proc.is_shell(target.comm, explanation.cmdline):
         found.append(
             'PID 1 is a shell: use the exec form, ENTRYPOINT ["program"], or end its script with exec'
         )
-    stoppers = [signals.name(number) for number in signals.members(_taken(target) & _STOPPERS)]
-    if stoppers and signals.default_action(signal) in ("terminate", "core"):
-        found.append(f"it does take {' and '.join(stoppers)}: if it ends on that, make it the STOPSIGNAL")
+    found += _instead(explanation)
     found.append(f"install a handler for {name} in the program, before it starts its work")
     if signals.default_action(signal) in ("terminate", "core"):
         found.append("run a small init as PID 1: docker run --init, or tini or catatonit in the image")

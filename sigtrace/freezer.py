@@ -27,8 +27,8 @@ class Hierarchy:
         return None if below.startswith("..") else os.path.normpath(f"{self.mount_point}/{below}")
 
 
-def hierarchies(mountinfo: bytes) -> tuple[Hierarchy, ...]:
-    """The freezing hierarchies among the mounts of a /proc/PID/mountinfo."""
+def hierarchies(mountinfo: bytes, controller: bytes = b"freezer") -> tuple[Hierarchy, ...]:
+    """Where a /proc/PID/mountinfo has cgroup v2, and the v1 hierarchy of this controller."""
     found = []
     for line in mountinfo.splitlines():
         left, _, right = line.partition(b" - ")
@@ -36,7 +36,7 @@ def hierarchies(mountinfo: bytes) -> tuple[Hierarchy, ...]:
         if len(fields) < 5 or len(kind) < 3:
             continue
         version: Frozen = "v2" if kind[0] == b"cgroup2" else ""
-        if kind[0] == b"cgroup" and b"freezer" in kind[2].split(b","):
+        if kind[0] == b"cgroup" and controller in kind[2].split(b","):
             version = "v1"
         if version:
             found.append(Hierarchy(version, mount_path(fields[4]), mount_path(fields[3])))

@@ -55,6 +55,10 @@ def parse_ns(text: str, root: str = "/proc") -> int:
     if seen.find(number):
         return number
     kind = _kind(number, root)
+    if kind is None and (seen.unreadable or seen.hidden):
+        raise BadInput(
+            f"no PID namespace that you may see has the inode {number}: run sigtrace as root (CAP_SYS_PTRACE)"
+        )
     what = f"{number} is {kind}, not a PID namespace" if kind else f"no PID namespace has the inode {number}"
     raise BadInput(f"{what}: {_listed(seen)}")
 

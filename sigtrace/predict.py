@@ -14,7 +14,7 @@ from typing import Literal
 from sigtrace import signals
 from sigtrace.target import Relation, Target, Thread, has
 
-__all__ = ["UNSEEN_WAIT", "Delivery", "Effect", "Prediction", "Relation", "Target", "Thread", "predict"]
+__all__ = ["UNSEEN_WAITS", "Delivery", "Effect", "Prediction", "Relation", "Target", "Thread", "predict"]
 
 Effect = Literal["none", "pending", "frozen", "taken", "handler", "terminate", "core", "stop", "continue"]
 """What the target does now. `pending`: queued, and nobody acts on it. `frozen`: it acts after the thaw.
@@ -24,10 +24,14 @@ _KILL, _STOP, _CONT = 9, 19, 18
 _SIGRTMIN = 32
 """The kernel's: from here on every instance is queued, below one that is pending swallows the next."""
 
-UNSEEN_WAIT = "seeing whether it waits in sigtimedwait(2) takes more rights"
-"""The doubt about every unblocked signal when only root may see what a thread waits for."""
+_WAIT = "whether it waits in sigtimedwait(2) is not known"
+UNSEEN_WAITS = (
+    f"{_WAIT}: /proc/PID/syscall could not be read (ptrace access)",
+    f"{_WAIT}: it has a thread in uninterruptible sleep, behind which reading could hang",
+)
+"""The doubt about every unblocked signal when what a thread waits for was not read, by its cause."""
 
-_UNSEEN_SIGNALFD = "seeing whether it reads a signalfd takes more rights"
+_UNSEEN_SIGNALFD = "whether it has a signalfd is not known: /proc/PID/fd could not be read (ptrace access)"
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,14 @@ class Prediction:
 
 
 def predict(
-    target: Target, signal: int, relation: Relation, sent_by: Literal["kill", "sigqueue"] = "kill"
+    target: Target, signal: int | str, relation: Relation, sent_by: Literal["kill", "sigqueue"] = "kill"
 ) -> Prediction:
-    """What becomes of `signal` (1..64) when a sender standing in `relation` sends it to `target`.
+    """What becomes of `signal` (1..64, or a name) when a sender standing in `relation` sends it to `target`.
 
     `sent_by` matters to real-time signals only: sigqueue(3) fails when the queue is full, kill(2) never does.
-    The sender's permission (EPERM) is not looked at.
+    The sender's permission (EPERM) is not looked at. Raises BadInput when there is no such signal.
     """
+    signal = signals.parse(str(signal))
     if relation in ("descendant", "other"):
         where = "a namespace below" if relation == "descendant" else "an unrelated namespace"
         return _fate(None, f"kill(2) fails with ESRCH: in {where} the target has no PID")
@@ -125,9 +130,7 @@ def _discarded(target: Target, signal: int, forced: bool) -> Prediction | None:
         dumping = "it is dumping core: only SIGKILL still reaches it"
         return None if signal == _KILL else _fate("dying", dumping)
     if target.dying:
-        zombie = "it is a zombie: it has exited, and its parent has not reaped it yet"
-        exiting = "it is exiting: the kernel discards signals for a dying process"
-        return _fate("dying", zombie if target.state in "ZX" else exiting)
+        return _fate("dying", _ending(target))
     thread = target.looked_up_thread
     # sig_ignored(): "Blocked signals are never ignored, since the signal handler may change by the time it is
     # unblocked." "Tracers may want to know about even ignored signal unless it is SIGKILL".
@@ -136,9 +139,26 @@ def _discarded(target: Target, signal: int, forced: bool) -> Prediction | None:
         return None
     outcome = _task_ignored(target, signal, forced)
     if outcome and thread.awaited is None and not has(signals.KERNEL_ONLY, signal):
-        doubt = UNSEEN_WAIT
-        return replace(outcome, now=replace(outcome.now, doubt=doubt))
+        return replace(outcome, now=replace(outcome.now, doubt=_unseen_wait(target)))
     return outcome
+
+
+def _ending(target: Target) -> str:
+    """How far a dying process has come."""
+    if target.state in "ZX":
+        return "it is a zombie: it has exited, and its parent has not reaped it yet"
+    if not target.killed:
+        return "it is exiting: the kernel discards signals for a dying process"
+    if target.frozen == "v1":
+        return "killed already: it ends once thawed (cgroup v1)"
+    asleep = any(thread.state == "D" for thread in target.threads)
+    return "killed already: it ends when its uninterruptible sleep does" if asleep else "killed already"
+
+
+def _unseen_wait(target: Target) -> str:
+    """Why it is not known what the threads wait for."""
+    asleep = target.frozen != "v1" and any(thread.state == "D" for thread in target.threads)
+    return UNSEEN_WAITS[asleep]
 
 
 def _task_ignored(target: Target, signal: int, forced: bool) -> Prediction | None:
@@ -210,7 +230,7 @@ def _act(target: Target, thread: Thread, signal: int) -> Delivery:
     if thread.tracer_pid:
         return replace(delivery, doubt=f"traced by PID {thread.tracer_pid}, which sees the signal first")
     if thread.awaited is None and signal != _STOP:
-        return replace(delivery, doubt=UNSEEN_WAIT)
+        return replace(delivery, doubt=_unseen_wait(target))
     return delivery
 
 
@@ -252,7 +272,7 @@ def _blocked(target: Target, signal: int) -> Prediction:
     """Every thread blocks the signal: it stays in the queue, for a signalfd or until it is unblocked."""
     name, later = signals.name(signal), _delivered(target, signal)
     if target.signalfd and has(target.signalfd, signal):
-        return Prediction("queued", Delivery(None, "taken", f"it blocks {name} and reads it from a signalfd"))
+        return Prediction("queued", Delivery(None, "taken", f"it blocks {name} and has a signalfd for it"))
     doubt = _UNSEEN_SIGNALFD if target.signalfd is None else ""
     reason = f"it blocks {name}, and no thread of it waits for the signal"
     return Prediction("queued", Delivery(None, "pending", reason, doubt=doubt), later, "unblocking")

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigtrace import freezer
 from sigtrace.errors import BadInput
@@ -28,7 +28,9 @@ INITIAL_PID_NS = 4026531836
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 """Of start times: 100 on every Linux that matters, but it is libc's to say."""
 
-_PF_EXITING, _PF_KTHREAD = 0x4, 0x00200000
+SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"))
+
+PF_EXITING, PF_KTHREAD = 0x4, 0x00200000
 _SIGTIMEDWAIT = {"x86_64": 128, "aarch64": 137}
 """Number of rt_sigtimedwait(2) by machine; under a 32-bit program it is one of _SIGTIMEDWAIT_32."""
 _SIGTIMEDWAIT_32 = (177, 421)
@@ -66,8 +68,8 @@ def read_target(
         mounted = freezing_mounts(root) if mounted is None else mounted
         frozen = freezer.frozen(read(f"{root}/{pid_of_group}/cgroup"), mounted)
         used, _, limit = status.get("SigQ", "").partition("/")
-        kthread, init = bool(stat.flags & _PF_KTHREAD), numbers[-1] == 1
-        return Target(
+        kthread, init = bool(stat.flags & PF_KTHREAD), numbers[-1] == 1
+        target = Target(
             pid=pid_of_group,
             comm=stat.comm,
             threads=tuple(_read_threads(pid_of_group, root, stat, frozen)),
@@ -90,6 +92,7 @@ def read_target(
             level=len(numbers) - 1,
             start_ticks=stat.start_ticks,
         )
+        return replace(target, busy_shell=bool(target.caught) and _is_busy_shell(target, root))
 
 
 def read_status(pid: int, root: str = "/proc") -> dict[str, str]:
@@ -123,6 +126,13 @@ def read_cmdline(target: Target, root: str = "/proc") -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(decode(word) for word in raw.rstrip(b"\0").split(b"\0")) if raw else ()
+
+
+def is_shell(comm: str, cmdline: Sequence[str]) -> bool:
+    """Whether this is a shell: by its name, or, for a script, by its interpreter's."""
+    called = [word.rpartition("/")[2].removeprefix("-") for word in cmdline[:2]]
+    name = called[1] if called[1:] and called[0] == "busybox" else "".join(called[:1])
+    return comm in SHELLS or name in SHELLS
 
 
 def read_signalfd_mask(pid: int, root: str = "/proc") -> int | None:
@@ -226,6 +236,8 @@ def read(path: str) -> bytes:
 @contextmanager
 def translated(pid: int) -> Iterator[None]:
     """The one place where errors of reading a process become a sentence."""
+    if pid < 1:
+        raise BadInput(f"{pid} is no PID: a PID is 1 or more")
     try:
         yield
     except (FileNotFoundError, ProcessLookupError) as err:
@@ -247,20 +259,23 @@ def _read_threads(pid: int, root: str, leader: Stat, frozen: Frozen) -> Iterator
     hangs = frozen != "v1" and any(status["State"][0] == "D" for _, status in threads)
     for tid, status in threads:
         state = status["State"][0]
-        asleep = state in "SD" and not leader.flags & _PF_KTHREAD
+        asleep = state in "SD" and not leader.flags & PF_KTHREAD
         yield Thread(
             tid=tid,
             state=state,
             blocked=_mask(status, "SigBlk"),
             pending=_mask(status, "SigPnd"),
-            awaited=_awaited(f"{base}/{tid}", hangs) if asleep else 0,
+            awaited=awaited(f"{base}/{tid}", hangs) if asleep else 0,
             tracer_pid=int(status["TracerPid"]),
-            exiting=state in "ZX" or (tid == pid and bool(leader.flags & _PF_EXITING)),
+            exiting=state in "ZX" or (tid == pid and bool(leader.flags & PF_EXITING)),
         )
 
 
-def _awaited(task: str, hangs: bool) -> int | None:
-    """The set a sleeping thread waits for in sigtimedwait(2): its first argument, read from its memory."""
+def awaited(task: str, hangs: bool = False) -> int | None:
+    """The set a sleeping thread waits for in sigtimedwait(2): its first argument, read from its memory.
+
+    `task` is its directory, /proc/PID/task/TID. 0 = it does not wait; None = it may not be read, or might hang.
+    """
     try:
         call = read(f"{task}/syscall").split()
         if not call or not _is_sigtimedwait(call[0], read(f"{task}/wchan")):
@@ -285,6 +300,16 @@ def _is_sigtimedwait(number: bytes, wchan: bytes) -> bool:
         # a thread that the v1 freezer stopped in there sleeps in __refrigerator() before Linux 6.1
         return wchan in (b"", b"0") or b"sigtimedwait" in wchan or b"refrigerator" in wchan
     return int(number) in _SIGTIMEDWAIT_32 and b"sigtimedwait" in wchan
+
+
+def _is_busy_shell(target: Target, root: str) -> bool:
+    """Whether it is a shell that has a child; a kernel that does not tell (CONFIG_PROC_CHILDREN) means yes."""
+    if not is_shell(target.comm, read_cmdline(target, root)):
+        return False
+    try:
+        return bool(read(f"{root}/{target.pid}/task/{target.pid}/children"))
+    except OSError:
+        return True
 
 
 def _holds_group(member: Stat, root: str) -> bool:

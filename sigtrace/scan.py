@@ -6,26 +6,32 @@ runtime does. One verdict a row: would the namespace stop when asked, or only by
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sigtrace import proc, signals
+from sigtrace import choice, proc, signals
 from sigtrace.errors import BadInput
 from sigtrace.pidns import PidNamespace, Survey, survey
-from sigtrace.predict import UNSEEN_WAIT, Prediction, Relation, Target, predict
+from sigtrace.predict import UNSEEN_WAITS, Prediction, Relation, Target, predict
+from sigtrace.remaining import Remaining, remaining, waits_for
 
 Verdict = Literal["stops at once", "waits for KILL", "can't be told", ""]
-"""What a stop would come to; empty where there is nothing to stop: the host, an empty namespace."""
+"""What a stop would come to; empty where there is nothing to stop: the host, an empty namespace, one that ends.
+
+`stops at once` is the kernel's part of it: it ends the init, or hands the signal to the program; `why` then
+says on what it depends (`if its handler ends it`).
+"""
 
 Word = Literal[
-    "drop", "handle", "take", "ignore", "block", "die", "dead", "frozen", "stopped", "stop", "none", "?"
+    "drop", "handle", "take", "ignore", "block", "die", "dead", "frozen", "stopped", "stop", "none"
 ]
 """What an init does with one signal, in short.
 
 drop: no handler, so the kernel discards it. handle: runs its handler. take: by sigtimedwait or a signalfd.
 ignore: SIG_IGN. none: does nothing by default. block: stays pending, nobody takes it. die: ends it. stop: stops
-it. frozen, stopped: acts once thawed or resumed. dead: it is exiting already. ?: can't be told.
+it. frozen, stopped: acts once thawed or resumed. dead: it is ending already. In a `Row` a `?` at the end means
+most likely: not all facts could be read.
 """
 
 STOP_SIGNALS = (15, 2, 1, 3)
@@ -42,10 +48,17 @@ class Row:
     """Seconds since its init started."""
     frozen: str
     """The cgroup version that freezes its init, or empty."""
-    words: Mapping[int, Word]
-    """Signal number -> what the init does with it; empty without a readable init."""
+    words: Mapping[int, str]
+    """Signal number -> what the init does with it, a `Word` or `Word?`; empty without a readable init."""
     verdict: Verdict
     why: str
+    remaining: tuple[Remaining, ...] = ()
+    """The processes that an ended init waits for."""
+
+    @property
+    def ending(self) -> bool:
+        """Its init has ended, or was killed and cannot act on it yet."""
+        return "dead" in self.words.values()
 
     def as_dict(self, stop_signal: int) -> dict[str, object]:
         """The row for JSON Lines: stable keys, see `sigtrace.cli.scan`."""
@@ -66,6 +79,7 @@ class Row:
             "stop_signal": signals.name(stop_signal),
             "verdict": self.verdict,
             "why": self.why,
+            "ending": self.ending,
         }
 
 
@@ -74,11 +88,15 @@ def asked_about(stop_signal: int) -> tuple[int, ...]:
     return STOP_SIGNALS if stop_signal in STOP_SIGNALS else (*STOP_SIGNALS, stop_signal)
 
 
-def scan(stop_signal: int = 15, only: Collection[int] = (), root: str = "/proc") -> tuple[Survey, list[Row]]:
+def scan(
+    stop_signal: int | str = 15, only: Collection[int] = (), root: str = "/proc"
+) -> tuple[Survey, list[Row]]:
     """What was seen, and a row for every namespace (or those in `only`) in the order of the tree.
 
-    A namespace that ends meanwhile is left out. Raises BadInput when there is no /proc.
+    `stop_signal` is a number or a name. A namespace that ends meanwhile is left out. Raises BadInput when there
+    is no such signal, or no /proc.
     """
+    stop_signal = signals.parse(str(stop_signal))
     seen, now = survey(root), proc.seconds_since_boot(root)
     mounted = proc.freezing_mounts(root)
     rows = []
@@ -93,30 +111,41 @@ def scan(stop_signal: int = 15, only: Collection[int] = (), root: str = "/proc")
         except BadInput:
             continue
         if target.start_ticks == namespace.ns_start:  # else the number is another process's by now
-            rows.append(row(namespace, target, stop_signal, now))
+            left = remaining(seen, namespace.nsid, root) if target.lingering else ()
+            rows.append(row(namespace, target, stop_signal, now, left))
     return seen, rows
 
 
-def row(namespace: PidNamespace, target: Target, stop_signal: int, now: float) -> Row:
-    """The row of a namespace whose init was read as `target`, `now` seconds after boot."""
+def row(
+    namespace: PidNamespace, target: Target, stop_signal: int, now: float, left: tuple[Remaining, ...] = ()
+) -> Row:
+    """The row of a namespace whose init was read as `target`, `now` seconds after boot.
+
+    `left` are the processes it waits for if it has ended.
+    """
     relation: Relation = "same" if target.global_init else "ancestor"
     predictions = {number: predict(target, number, relation) for number in asked_about(stop_signal)}
-    words = {number: word(prediction) for number, prediction in predictions.items()}
-    verdict, why = _judge(target, stop_signal, predictions[stop_signal])
-    if words[stop_signal] == "drop":
-        why += _alternatives(words)
-    if target.frozen and predictions[stop_signal].effect != "frozen":
-        why += f"; frozen (cgroup {target.frozen})"
+    words = {number: word(each) + "?" * _in_doubt(each) for number, each in predictions.items()}
+    prediction = predictions[stop_signal]
+    if prediction.generate == "dying":
+        verdict, why = _ending(target, prediction, left)
+    else:
+        verdict, why = _judge(target, stop_signal, prediction)
+        if prediction.dropped and not target.busy_shell:  # a shell's handler for INT does not end it
+            why += _alternatives(words)
+        if target.frozen and prediction.effect != "frozen":
+            why += f"; frozen (cgroup {target.frozen})"
+        if _in_doubt(prediction):
+            likely = f"{verdict}: {why}" if verdict != "can't be told" else why
+            verdict, why = "can't be told", f"most likely {likely}; not certain: {prediction.doubt}"
     if target.global_init:
         verdict, why = "", "the initial namespace: nobody is outside it to stop it"
     age = max(now - target.start_ticks / proc.TICKS_PER_SECOND, 0)
-    return Row(namespace, target.comm, age, target.frozen, words, verdict, why)
+    return Row(namespace, target.comm, age, target.frozen, words, verdict, why, left)
 
 
 def word(prediction: Prediction) -> Word:
-    """The prediction in one short word."""
-    if _in_doubt(prediction):
-        return "?"
+    """The prediction in one short word, whether certain or not."""
     if prediction.dropped:
         return "drop"
     waiting: dict[str, Word] = {"unblocking": "block", "resuming": "stopped", "thaw": "frozen"}
@@ -126,17 +155,23 @@ def word(prediction: Prediction) -> Word:
     return known or discarded.get(prediction.generate) or "die"
 
 
+def _ending(target: Target, prediction: Prediction, left: Sequence[Remaining]) -> tuple[Verdict, str]:
+    """No signal can change it any more: how far it has come, and what it waits for."""
+    if target.state in "ZX":
+        return "", "its init is a zombie: the namespace has ended, and a parent outside has yet to reap it"
+    if target.killed or target.core_dumping:
+        return "", prediction.reason
+    return "", f"ending already: its init has exited, and waits for {waits_for(left)}"
+
+
 def _judge(target: Target, stop_signal: int, prediction: Prediction) -> tuple[Verdict, str]:
-    """Would the stop signal end it, and why."""
+    """Would the stop signal end it, and why, if the facts that could not be read do not matter."""
     name = signals.name(stop_signal)
-    if _in_doubt(prediction):
-        return "can't be told", prediction.doubt
-    if prediction.generate == "dying":
-        exiting = "its init is exiting, and waits for all other processes of the namespace to be reaped"
-        zombie = "its init is a zombie: the namespace has ended, and a parent outside has yet to reap it"
-        return ("", zombie) if target.state in "ZX" else ("can't be told", exiting)
+    untold = choice.untold(target, prediction, stop_signal)
+    if untold:
+        return "can't be told", untold
     if prediction.effect in ("handler", "taken", "terminate", "core"):
-        return "stops at once", prediction.reason
+        return "stops at once", choice.condition(target, prediction, stop_signal) or prediction.reason
     if prediction.dropped:
         return "waits for KILL", f"no handler for {name}, so the kernel drops it"
     even = ", even on SIGKILL" if prediction.effect == "frozen" and target.frozen == "v1" else ""
@@ -145,10 +180,12 @@ def _judge(target: Target, stop_signal: int, prediction: Prediction) -> tuple[Ve
 
 def _in_doubt(prediction: Prediction) -> bool:
     """Handled, or taken by a wait we may not see: it reaches the program either way."""
-    return prediction.doubt != "" and not (prediction.effect == "handler" and prediction.doubt == UNSEEN_WAIT)
+    return prediction.doubt != "" and not (
+        prediction.effect == "handler" and prediction.doubt in UNSEEN_WAITS
+    )
 
 
-def _alternatives(words: Mapping[int, Word]) -> str:
+def _alternatives(words: Mapping[int, str]) -> str:
     """Which of the other signals would do."""
     better = [signals.name(number) for number, said in words.items() if said in ("handle", "take")]
     return f" (it does take {' and '.join(better)})" if better else ""

@@ -58,6 +58,9 @@ KERNEL_ONLY = mask((9, 19))
 DEFAULT_IGNORED = mask((17, 18, 23, 28))
 """SIGCHLD, SIGCONT, SIGURG, SIGWINCH: their default action is to do nothing. SIGCONT also resumes a stopped target."""
 
+STOP_REQUESTS = mask((1, 2, 3, 15, 30, *range(37, 41)))
+"""What asks an init to end: HUP, INT, QUIT, TERM, PWR; RTMIN+3 to +6 are systemd's halt, poweroff, reboot, kexec."""
+
 _STOP = mask((19, 20, 21, 22))
 _CORE = mask((3, 4, 5, 6, 7, 8, 11, 24, 25, 31))
 

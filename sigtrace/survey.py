@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sigtrace import proc
@@ -52,6 +52,8 @@ class Survey:
     """Processes below level 0 whose namespace may not be looked at: its inode is None."""
     hidden: bool
     """/proc is mounted with hidepid: processes of other users are not even listed."""
+    members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Inode of a namespace -> the PIDs of all that live in it, its init too; not for level 0."""
 
     def find(self, nsid: int) -> PidNamespace | None:
         """The namespace with this inode."""
@@ -137,7 +139,15 @@ class _Pass:
         for key in list(self.found):
             self._find_parents(key)
         hidden = re.search(rb" /proc [^\n]* - proc [^\n]*hidepid=(?!0|off)", mountinfo) is not None
-        return Survey(tuple(self._tree(None, 0)), len(self.members), self.unreadable, hidden)
+        found = tuple(self._tree(None, 0))
+        return Survey(found, len(self.members), self.unreadable, hidden, self._inhabitants())
+
+    def _inhabitants(self) -> dict[int, tuple[int, ...]]:
+        lists: dict[int, list[int]] = {}
+        for pid, member in self.members.items():
+            if isinstance(member.key, int) and member.key != self.own:
+                lists.setdefault(member.key, []).append(pid)
+        return {nsid: tuple(pids) for nsid, pids in lists.items()}
 
     def _entry(self, key: _Key, witness: str = "") -> _Found:
         nsid = key if isinstance(key, int) else None

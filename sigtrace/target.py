@@ -80,6 +80,8 @@ class Target:
     """Depth of its PID namespace below the one that /proc belongs to."""
     start_ticks: int = 0
     """Its start, in clock ticks since boot (1/100 s), as field 22 of /proc/PID/stat."""
+    busy_shell: bool = False
+    """It is a shell that has a child: such a one runs a trap only when its foreground command has ended."""
 
     @property
     def looked_up_thread(self) -> Thread:
@@ -94,6 +96,21 @@ class Target:
             return self.state in "ZX"
         ending = any(has(thread.pending, _KILL) for thread in self.threads)
         return ending or all(thread.exiting for thread in self.threads)
+
+    @property
+    def killed(self) -> bool:
+        """A SIGKILL is pending that it has not acted on: it is frozen, or in uninterruptible sleep."""
+        return not self.looks_exited and any(has(thread.pending, _KILL) for thread in self.threads)
+
+    @property
+    def looks_exited(self) -> bool:
+        """Its leader is in do_exit() or past it."""
+        return self.state in "ZX" or any(each.exiting for each in self.threads if each.tid == self.pid)
+
+    @property
+    def lingering(self) -> bool:
+        """An init that has exited and waits in `zap_pid_ns_processes()` for its namespace to be empty."""
+        return self.unkillable and self.dying and not self.killed and self.state not in "ZX"
 
     def disposition(self, signal: int) -> Disposition:
         """What the program asked for: SigCgt, SigIgn, or else the default."""

@@ -61,7 +61,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "born": ("born", "a new PID namespace has its init"),
     "executed": ("exec", "the init runs a new program; handlers are back to default"),
 }
-"""Verdict -> what to call it in a narrow column (19 at most), and why in one sentence."""
+"""Verdict -> what to call it in a narrow column (20 at most), and why in one sentence."""
 
 _IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL = 1, 2, 3
 """TRACE_SIGNAL_IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL of `include/trace/events/signal.h`; 0 and 4 are queued."""

@@ -57,7 +57,7 @@ def demo(output: str, save: Path | None) -> None:
     if output == "table":
         _wrap(
             f"A container's pid 1 is stopped as a runtime does it: SIGTERM, {core.GRACE_SECONDS:g} seconds of grace, "
-            "SIGKILL. What the kernel did, as sigtrace recorded it:\n"
+            "SIGKILL. What the kernel does, as sigtrace records it:\n"
         )
     with terminated_like_ctrl_c():
         try:
@@ -68,7 +68,7 @@ def demo(output: str, save: Path | None) -> None:
                 raise
             batches_of_old, origin = core.replay()
             if output == "table":
-                _wrap(f"This host cannot show it live: {_sentence(err)} Replaying a recording ({origin}).\n")
+                _wrap(f"Not live: {_sentence(err)} Replaying a recording ({origin}).\n")
             kept = _tell(batches_of_old, output, origin, _sentence(err))
     if output == "table":
         _advise()

@@ -13,8 +13,10 @@ from sigtrace.text import columns, shorten
 if TYPE_CHECKING:
     from sigtrace.batch import Batch
 
-_TIME, _NS, _SIGNAL, _VERDICT = 12, 10, 8, 19
+_TIME, _NS, _SIGNAL, _VERDICT = 12, 10, 8, 20
 _GAPS = 5
+_WITH_PARENT = 26
+"""A sender's column wider than this has room for most parents too."""
 _NARROWEST = 80
 
 
@@ -29,7 +31,8 @@ class EventLines:
 
     def header(self) -> str:
         """The column titles."""
-        return self._line("TIME (UTC)", "NS", "SIGNAL", "SENDER", "TARGET") + "WHAT BECAME OF IT"
+        sender = "PARENT<SENDER" if self._sender > _WITH_PARENT else "SENDER"
+        return self._line("TIME (UTC)", "NS", "SIGNAL", sender, "TARGET") + "WHAT BECAME OF IT"
 
     def lines(self, batch: Batch) -> Iterator[str]:
         """A line for each record of the batch."""
@@ -49,7 +52,7 @@ class EventLines:
 
     def _sender_of(self, row: dict[str, Any]) -> str:
         if row["sender_pid"] is None:
-            return "kernel" if row["relation"] == "kernel" else "-"
+            return "kernel" if row["relation"] == "kernel" and not _ends_group(row) else "-"
         sender = self._process(row["sender_comm"], row["sender_pid"], self._sender)
         parent = self._process(row["sender_parent_comm"], row["sender_parent_pid"], self._sender) + "<"
         return parent + sender if columns(parent) + columns(sender) <= self._sender else sender
@@ -59,17 +62,28 @@ class EventLines:
         return f"{shorten(comm, width - len(str(pid)) - 1)}/{pid}"
 
     def _outcome(self, row: dict[str, Any]) -> str:
-        from sigtrace.verdict import (
-            WORDS,
-        )  # not above: it takes numpy, which a watch that sees nothing does not load
+        # Not above: it takes numpy, which a watch that sees nothing does not load.
+        from sigtrace.verdict import WORDS
 
         words = WORDS[row["verdict"]][0]
         if row["stage"] == "exit":
-            words = (
-                f"killed by {signal_name(row['exit_signal'])[3:]}"
-                if row["exit_signal"]
-                else f"exit {row['exit_code']}"
-            )
+            killer = signal_name(row["exit_signal"] or 0).removeprefix("SIG")
+            words = f"killed by {killer}" if killer else f"exit {row['exit_code']}"
+        elif _ends_group(row):
+            words = "dies"
+        elif row["verdict"] == "dropped_at_generate" and row["signal_name"] in ("SIGKILL", "SIGSTOP"):
+            words = "dropped: from inside"
+        elif row["verdict"] == "default_ignored" and row["signal_name"] == "SIGCONT":
+            words = "resumes if stopped"
         if not self._colour:
             return words
         return click.style(words, fg="red" if row["verdict"].startswith("dropped") else None)
+
+
+def _ends_group(row: dict[str, Any]) -> bool:
+    """Whether this is a thread's share of its process's death.
+
+    Whatever fatal signal ends a process, every thread then meets a SIGKILL that `get_signal()` traces as if the
+    kernel had sent it.
+    """
+    return row["stage"] == "deliver" and row["signal_name"] == "SIGKILL" and bool(row["exiting"])

@@ -20,7 +20,7 @@ _WIDTH = 79
 
 @click.command(short_help="What would become of a signal, and by which rule?")
 @click.option("--signal", "number", type=Signal(), required=True, help="A name such as TERM, or a number.")
-@click.option("--pid", type=click.IntRange(min=1), required=True, help="The process the signal is for.")
+@click.option("--pid", type=int, required=True, help="The process the signal is for.")
 @click.option(
     "--from",
     "sender",
@@ -41,8 +41,8 @@ def explain(number: int, pid: int, sender: str, output: str) -> None:
     The exit code is 0 whatever the answer, 2 for bad input. For scripts, use JSON:
     signal, signal_name, target_pid, target_tid, target_ns_pid, target_comm,
     target_cmdline, nsid, ns_level, is_init, relation, sender_pid, generate, deliver,
-    effect, waits_for, afterwards, dropped, certain, doubt, outcome, reason, kernel,
-    facts, advice.
+    effect, waits_for, afterwards, dropped, certain, doubt, caveat, outcome, reason,
+    kernel, facts, advice.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def explain(number: int, pid: int, sender: str, output: str) -> None:
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     from sigtrace import signals
-    from sigtrace.explain import advice, kernel_source, outcome
+    from sigtrace.explain import advice, caveat, kernel_source, outcome
 
     target, prediction = explanation.target, explanation.prediction
     yield f"{signals.name(explanation.signal)} to {_whom(explanation)}, {_whence(explanation)}:"
@@ -78,6 +78,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield from _part("later", [f"{until[prediction.waits_for]}: {prediction.afterwards.reason}"])
     if prediction.doubt:
         yield from _part("doubt", [prediction.doubt])
+    yield from _part("note", [words for words in (caveat(explanation),) if words])
     if target.looked_up:
         words = (
             f"{target.looked_up} is a thread of {target.pid}: the signal is for the whole process, but it is"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal as os_signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
@@ -33,8 +34,10 @@ class Named:
 
 
 @contextlib.contextmanager
-def named_namespaces(texts: tuple[str, ...]) -> Iterator[dict[int, Named]]:
+def named_namespaces(texts: tuple[str, ...], descendants: bool) -> Iterator[dict[int, Named]]:
     """The namespaces of `--ns`, by inode. Raises BadInput for what is none, or has ended meanwhile."""
+    if descendants and not texts:
+        raise BadInput("--descendants goes with --ns: without it, every namespace is followed anyway.")
     if not texts:
         yield {}
         return
@@ -73,38 +76,54 @@ def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None
 
     def stop(number: int, frame: FrameType | None) -> None:
         live.stop()
-        if number != os_signal.SIGALRM:
-            release()
+        release()
 
     def release() -> None:
         for number in caught:
             os_signal.signal(number, before[number])
 
-    for number in (*caught, os_signal.SIGALRM):
+    for number in caught:
         os_signal.signal(number, stop)
-    os_signal.setitimer(os_signal.ITIMER_REAL, duration or 0)
+    timer = threading.Timer(
+        duration or 0, live.stop
+    )  # not an alarm: it would be a signal among those watched
+    timer.daemon = True
+    if duration:
+        timer.start()
     try:
         yield
     finally:
-        os_signal.setitimer(os_signal.ITIMER_REAL, 0)
-        os_signal.signal(os_signal.SIGALRM, os_signal.SIG_DFL)
+        timer.cancel()
+        if duration:
+            timer.join()
         release()
 
 
-def footer(live: Collector) -> None:
-    """What was seen and dropped, by namespace, and what was lost."""
+def where(chosen: dict[int, Named], descendants: bool) -> str:
+    """The namespaces that are followed, for the end of a sentence."""
+    inodes = ", ".join(map(str, chosen))
+    return f" in {inodes}{' and below' if descendants else ''}" if chosen else ""
+
+
+def footer(live: Collector, unwritten: int = 0) -> None:
+    """What was seen and dropped, by namespace, and what was lost; `unwritten` records were so after being read."""
     counts, losses = live.counts(), live.losses()
     dropped = counts.dropped()
     most = ", ".join(f"{total:,} in {inode}" for inode, total in list(dropped.items())[:5])
     more = f", and in {len(dropped) - 5} more" if len(dropped) > 5 else ""
     say(
-        f"{counts.signals_seen:,} signals seen, {sum(dropped.values()):,} dropped"
+        f"{_number(counts.signals_seen, 'signal')} seen, {sum(dropped.values()):,} dropped"
         + (f": {most}{more}" if most else "")
     )
-    exact = " (the totals above are exact all the same)" if losses.lost else ""
-    say(f"{losses.lost:,} records lost{exact}")
+    lost = losses.lost + unwritten
+    exact = " (the totals above are exact all the same)" if lost else ""
+    say(f"{_number(lost, 'record')} lost{exact}")
     if losses.uncounted or losses.missed:
         say(f"totals are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def say(sentence: str) -> None:

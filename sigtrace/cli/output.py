@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,10 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_NARROWEST = 60
+"""Tables are no use in fewer columns: there the terminal may wrap them."""
 
 
 def json_line(row: Mapping[str, Any]) -> str:
@@ -37,4 +42,5 @@ def console(stderr: bool = False) -> Console:
     """A rich console for tables: 80 columns unless the terminal says otherwise, no markup from data."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    width = max(shutil.get_terminal_size().columns, _NARROWEST)
+    return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)

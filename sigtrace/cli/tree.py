@@ -19,13 +19,14 @@ _STYLES = {
     "stops at once": "green",
     "waits for KILL": "bold red",
     "can't be told": "yellow",
+    "ending": "yellow",
     "drop": "red",
     "handle": "green",
     "take": "green",
     "die": "green",
 }
-_WORD = 7
-"""Columns for what an init does with one signal."""
+_NARROW, _ROOMY = 4, 7
+"""Columns for a command at least, and, where there is room, for it and what an init does with one signal."""
 
 _ASCII = str.maketrans("│├└─", "||`-")
 
@@ -49,9 +50,12 @@ def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> N
     left = max([len("PID NAMESPACE"), *(len(line.guide + _label(line.row)) for line in lines)])
     init = max([len("INIT"), *(len(_number(line.row.namespace.init_pid)) for line in lines)])
     width = min(console.width, 100)
-    comm = min(max(width - left - init - 15 - _WORD * len(asked), 6), 16)
-    titles = "".join(f"{signals.name(number).removeprefix('SIG'):<{_WORD}}" for number in asked)
-    head = f"{'PID NAMESPACE':<{left}} {'INIT':>{init}} {'COMMAND':<{comm}} {'AGE':>4} {'TASKS':>5}  {titles}"
+    room = width - left - init - 15  # for the command and the words
+    words = _columns(rows, asked, room - _ROOMY)
+    comm = min(max(room - sum(words.values()) + 1, _NARROW), 16)
+    titles = "".join(f"{_title(number):<{words[number]}}" for number in asked)
+    command = "COMMAND" if comm >= len("COMMAND") else "COMM"
+    head = f"{'PID NAMESPACE':<{left}} {'INIT':>{init}} {command:<{comm}} {'AGE':>4} {'TASKS':>5}  {titles}"
     console.print(Text(head.rstrip(), "bold"), soft_wrap=True)
     for line in lines:
         known, row = line.row.namespace, line.row
@@ -60,21 +64,36 @@ def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> N
         text = Text(f"{facts} {_age(row.age):>4} {known.tasks:>5}  ")
         for number in asked:
             said = row.words.get(number, "")
-            text.append(f"{said:<{_WORD}}", _STYLES.get(said, ""))
+            text.append(f"{said:<{words[number]}}", "yellow" if said.endswith("?") else _STYLES.get(said, ""))
         text.rstrip()
         console.print(text, soft_wrap=True)
         for part in _reason(line, width):
             console.print(part, soft_wrap=True)
 
 
+def _columns(rows: Sequence[Row], asked: Sequence[int], room: int) -> dict[int, int]:
+    """How wide the column of each signal is, with a blank at its end; roomy if that fits."""
+    needed = {
+        number: 1 + max(len(_title(number)), *(len(row.words.get(number, "")) for row in rows), 0)
+        for number in asked
+    }
+    roomy = {number: max(columns, _ROOMY) for number, columns in needed.items()}
+    return roomy if sum(roomy.values()) - 1 <= room else needed
+
+
+def _title(number: int) -> str:
+    return signals.name(number).removeprefix("SIG")
+
+
 def _reason(line: _Line, width: int) -> Iterator[Text]:
     row, verdict = line.row, line.row.verdict
     said = f"{verdict}: {printable(row.why)}" if verdict else printable(row.why)
+    marked = len(verdict) or (len(said.partition(":")[0]) if row.ending else 0)
     for number, part in enumerate(textwrap.wrap(said, max(width - cell_len(line.below), 30))):
         text = Text(line.below + part)
-        if number == 0 and verdict:
+        if number == 0 and marked:
             start = len(line.below)
-            text.stylize(_STYLES[verdict], start, start + len(verdict))
+            text.stylize(_STYLES[verdict or "ending"], start, start + marked)
         yield text
 
 

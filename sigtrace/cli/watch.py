@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import Named, footer, named_namespaces, say, stopped_by_signals
-from sigtrace.cli.options import Duration, Signal, format_option, ns_option
+from sigtrace.cli.live import Named, footer, named_namespaces, say, stopped_by_signals, where
+from sigtrace.cli.options import Duration, filter_options, format_option
 from sigtrace.cli.output import write_lines
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ _AT_ONCE = 1000
 
 
 @click.command(short_help="Show drops as they happen.")
-@ns_option
-@click.option("--descendants", is_flag=True, help="With --ns: also the namespaces below it.")
-@click.option(
-    "--signal", "numbers", type=Signal(), multiple=True, help="Only this signal (TERM, 15). Repeatable."
-)
+@filter_options
 @click.option(
     "--all", "everything", is_flag=True, help="Every signal and every target, not only drops for inits."
 )
@@ -50,7 +46,8 @@ def watch(
     """Show signals that were dropped for namespace inits, as it happens.
 
     One line an event: when, in which PID namespace, which signal, who sent it,
-    to whom, and what became of it. PIDs are the host's. JSON Lines have the
+    to whom, and what became of it. PIDs are the host's; a wide terminal shows a
+    sender with its parent, as PARENT<SENDER. JSON Lines have the
     columns of the event table. "ready" on stderr says that from now on nothing
     is missed; a summary follows at the end. Ctrl-C, SIGTERM, a closed pipe,
     --duration and --count all end it.
@@ -65,7 +62,7 @@ def watch(
     from sigtrace.collector import Collector
 
     with (
-        named_namespaces(namespaces) as chosen,
+        named_namespaces(namespaces, descendants) as chosen,
         Collector(
             ns={ns.nsid: ns.start for ns in chosen.values()},
             descendants=descendants,
@@ -76,7 +73,8 @@ def watch(
         with stopped_by_signals(live, duration):
             for note in live.notes:
                 say(note)
-            say(f"ready: watching {_what(chosen, everything)}")
+            what = "all signals" if everything else "signals dropped for namespace inits"
+            say(f"ready: watching {what}{where(chosen, descendants)}; Ctrl-C ends")
             with _stopped_when_gone(live, chosen):
                 left = -1 if count is None else count
                 emit = _emitter(output)
@@ -134,8 +132,3 @@ def _stopped_when_gone(live: Collector, chosen: dict[int, Named]) -> Iterator[No
         yield
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _what(chosen: dict[int, Named], everything: bool) -> str:
-    what = "all signals" if everything else "signals dropped for namespace inits"
-    return what + (" in " + ", ".join(map(str, chosen)) if chosen else "") + "; Ctrl-C ends"

@@ -14,9 +14,8 @@ from sigtrace.doctor import probes
 from sigtrace.kernel import cache
 from sigtrace.kernel.btf import TRACEPOINTS, Btf, KernelFacts, digest_vmlinux, kernel_facts
 from sigtrace.kernel.compile import interpreters
+from sigtrace.proc import INITIAL_PID_NS
 
-INITIAL_PID_NS = 0xEFFFFFFC
-"""PROC_PID_INIT_INO, include/linux/proc_ns.h: the inode of the PID namespace the host booted into."""
 INITIAL_USER_NS = 0xEFFFFFFD
 """PROC_USER_INIT_INO, include/linux/proc_ns.h."""
 

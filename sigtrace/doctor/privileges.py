@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sigtrace.doctor.check import Check, Checker, missing, ok, warning
-from sigtrace.doctor.host import CAPABILITIES, INITIAL_PID_NS, INITIAL_USER_NS, Host
+from sigtrace.doctor.host import CAPABILITIES, INITIAL_USER_NS, Host
+from sigtrace.proc import INITIAL_PID_NS
 
 
 def cap_bpf(host: Host) -> Check:
@@ -90,7 +91,7 @@ def lockdown(host: Host) -> Check:
 def sysctls(host: Host) -> Check:
     """Two sysctls that people suspect, and that do not matter to whoever holds the capabilities."""
     bpf, perf = host.unprivileged_bpf_disabled or "absent", host.perf_event_paranoid or "absent"
-    detail = f"unprivileged_bpf_disabled {bpf}, perf_event_paranoid {perf}: no matter, given the capabilities"
+    detail = f"unprivileged_bpf_disabled {bpf}, perf_event_paranoid {perf}: no matter to whoever has the capabilities"
     return ok("sysctls", detail)
 
 

@@ -42,7 +42,9 @@ def compiled_cache(host: Host) -> Check:
     """Compiled programs are kept for the next start, where nobody else can have written them."""
     if host.cache_complaint:
         return warning(
-            "cache", host.cache_complaint, f"every start compiles anew; to mend it, remove {directory()}"
+            "cache",
+            host.cache_complaint,
+            "every start compiles anew; mend it, or set XDG_CACHE_HOME to a directory of yours",
         )
     if host.cached:
         return ok("cache", f"programs for this kernel are in {directory()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,10 @@ from sigtrace.kernel.load import COUNTS_ENTRIES, Attachment
 
 COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("count", "<u8")])
 """A row of counts: the members of `sigtrace_count_key`, then how often."""
+
+
+CROWDED = COUNTS_ENTRIES * 3 // 4
+"""With more rows than this, it is time to move those of ended namespaces out."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +34,32 @@ class Losses:
     """Runs the kernel skipped because the program was running on that CPU already."""
 
 
-def read_counts(attachment: Attachment) -> npt.NDArray[np.void]:
-    """Every count, summed over CPUs: shape (n,), dtype COUNT."""
+class Tally:
+    """The counts of one attachment, whole: those of ended namespaces are moved out when the kernel's table fills up.
+
+    `ended` says which rows (dtype COUNT) are of namespaces that are no more, and so can no longer change.
+    """
+
+    def __init__(
+        self, attachment: Attachment, ended: Callable[[npt.NDArray[np.void]], npt.NDArray[np.bool_]]
+    ) -> None:
+        self._attachment = attachment
+        self._ended = ended
+        self._moved = np.zeros(0, COUNT)
+
+    def read(self) -> npt.NDArray[np.void]:
+        """Every count so far, summed over CPUs: shape (n,), dtype COUNT."""
+        rows = _read(self._attachment)
+        if len(rows) > CROWDED:
+            ended = self._ended(rows)
+            for row in rows[ended]:
+                syscall.map_delete(self._attachment.maps["counts"], row.tobytes()[: wire.COUNT_KEY.size])
+            self._moved = np.concatenate([self._moved, rows[ended]])
+            rows = rows[~ended]
+        return np.concatenate([self._moved, rows])
+
+
+def _read(attachment: Attachment) -> npt.NDArray[np.void]:
     keys, values, rows = syscall.map_dump(
         attachment.maps["counts"], wire.COUNT_KEY.size, 8 * attachment.cpus, COUNTS_ENTRIES
     )

@@ -127,6 +127,12 @@ class Attachment:
             os.close(self.programs.popitem()[1])
 
 
+def rows_of_counts(attachment: Attachment) -> int:
+    """How many rows the table of counts has."""
+    value = 8 * attachment.cpus
+    return syscall.map_dump(attachment.maps["counts"], wire.COUNT_KEY.size, value, COUNTS_ENTRIES)[2]
+
+
 def relocate(instructions: bytes, descriptors: dict[int, int]) -> bytes:
     """The instructions with every map reference (BPF_PSEUDO_MAP_FD) turned from one descriptor into another."""
     code = bytearray(instructions)

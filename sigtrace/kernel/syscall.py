@@ -186,8 +186,8 @@ def count_cpus(listed: str) -> int:
 _ADVICE = {
     errno.EPERM: "run as root, or grant CAP_BPF and CAP_PERFMON (`sigtrace doctor` says which is missing); "
     "before 5.11 it may also be `ulimit -l`",
-    errno.EMFILE: "too many open files: raise `ulimit -n`",
-    errno.ENFILE: "the system has too many open files",
+    errno.EMFILE: "raise `ulimit -n`",
+    errno.ENFILE: "raise the sysctl fs.file-max",
     errno.ENOMEM: "out of memory, perhaps that of this cgroup: use a smaller ring",
     errno.ENOSYS: "bpf(2) is not there: a seccomp filter, as in most containers, or a kernel without it",
 }
@@ -195,6 +195,8 @@ _ADVICE = {
 
 def _refused(what: str, err: OSError, said: list[str] | None = None) -> LoadRefused:
     number = errno.EPERM if err.errno == errno.EACCES and not said else err.errno
+    if number == errno.EPERM:
+        return LoadRefused(f"not permitted to trace: {_ADVICE[errno.EPERM]}.")
     why = _ADVICE.get(number or 0)
     words = "" if why else "".join(f"\n  {line}" for line in said or [])
     return LoadRefused(

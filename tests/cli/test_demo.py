@@ -44,10 +44,10 @@ def test_the_story_is_told_in_80_columns_without_a_raw_escape() -> None:
     assert shown.exit_code == 0
     assert shown.output == (
         "A container's pid 1 is stopped as a runtime does it: SIGTERM, 3 seconds of\n"
-        "grace, SIGKILL. What the kernel did, as sigtrace recorded it:\n"
+        "grace, SIGKILL. What the kernel does, as sigtrace records it:\n"
         "\n"
-        "This host cannot show it live: this kernel has no BTF: boot one with\n"
-        "CONFIG_DEBUG_INFO_BTF=y. Replaying a recording (Linux 6.1 x86_64, 2030-01-01).\n"
+        "Not live: this kernel has no BTF: boot one with CONFIG_DEBUG_INFO_BTF=y.\n"
+        "Replaying a recording (Linux 6.1 x86_64, 2030-01-01).\n"
         "\n"
         "1. app\\x1b[31m, pid 1 of pid:[4026532200], without a handler for SIGTERM\n"
         "  +0.000 s  SIGTERM from runc[9], child of shim[8]\n"

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sigtrace import signals
 from sigtrace.cli.explain import _lines
-from sigtrace.explain import Explanation, explain
+from sigtrace.errors import BadInput
+from sigtrace.explain import Explanation, explain, facts
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
 from sigtrace.predict import Target, Thread, predict
@@ -106,6 +108,7 @@ def test_json_has_stable_keys_and_the_whole_prediction(init: Actor) -> None:
         "dropped": True,
         "certain": True,
         "doubt": "",
+        "caveat": "",
         "outcome": "dropped: kill(2) reports success, and the process never hears of it",
         "reason": "it is the init of its PID namespace and has no handler for SIGTERM: the kernel discards it",
         "kernel": "sig_task_ignored()",
@@ -196,7 +199,8 @@ def test_nothing_is_sent(init: Actor) -> None:
 
 
 def advised(signal: int, **facts: object) -> str:
-    threads = (Thread(7, facts.get("state", "S"), awaited=facts.pop("awaited", 0)),)
+    blocked = facts.pop("blocked", 0)
+    threads = (Thread(7, facts.get("state", "S"), blocked, awaited=facts.pop("awaited", 0)),)
     target = Target(7, threads=threads, **({"unkillable": True, "ns_pid": 1, "level": 1} | facts))
     prediction = predict(target, signal, "ancestor")
     return "\n".join(_lines(Explanation(signal, target, (), "ancestor", None, prediction))).partition("fix ")[
@@ -216,9 +220,84 @@ def test_a_signal_that_it_takes_is_offered_as_the_stop_signal(way: str) -> None:
 
 def test_what_is_no_drop_gets_no_fix_for_one() -> None:
     assert advised(TERM, caught=mask([TERM])) == ""
-    assert "SIG_IGN" not in advised(TERM, ignored=mask([TERM]))
-    assert "nohup" in advised(TERM, ignored=mask([TERM]))
     assert "kill -CONT 7" in advised(TERM, unkillable=False, state="T")
+
+
+@pytest.mark.parametrize(
+    ("signal", "habit"), [(1, "nohup does"), (INT, "a shell's & does"), (TERM, "a shell: trap '' TERM")]
+)
+def test_an_ignored_signal_is_explained_by_who_may_have_ignored_it(signal: int, habit: str) -> None:
+    shown = " ".join(advised(signal, ignored=mask([signal]), caught=mask([3])).split())
+    assert f"set SIG_IGN for {signals.name(signal)} ({habit}): remove that" in shown
+    assert "it does take SIGQUIT: if it ends on that, make it the STOPSIGNAL" in shown
+    assert "--init does not help" in shown
+    assert "--init" not in advised(signal, ignored=mask([signal]), unkillable=False)
+
+
+def test_a_blocked_signal_of_an_init_is_to_be_unblocked_first() -> None:
+    shown = advised(TERM, blocked=mask([TERM])).split("\n")
+    assert shown[0].strip().startswith("unblock SIGTERM in the program, and install a handler")
+    assert "the handler alone does not help" in " ".join(" ".join(shown).split())
+    assert "--init" not in "".join(shown)
+
+
+def test_the_hosts_own_init_gets_no_advice_about_containers() -> None:
+    for signal in (TERM, KILL):
+        assert advised(signal, global_init=True, level=0, comm="systemd", caught=mask([INT])) == ""
+    assert "docker" not in advised(TERM, global_init=True, level=0, ignored=mask([TERM]))
+    assert "STOPSIGNAL" not in advised(
+        TERM, global_init=True, level=0, ignored=mask([TERM]), caught=mask([1])
+    )
+
+
+def test_a_script_is_a_shell_by_its_interpreter() -> None:
+    target = Target(7, "entrypoint.sh", (Thread(7),), unkillable=True, ns_pid=1, level=1)
+    told = Explanation(
+        TERM, target, ("/bin/sh", "/entrypoint.sh"), "ancestor", None, predict(target, TERM, "same")
+    )
+    assert "PID 1 is a shell" in "\n".join(_lines(told))
+
+
+def test_a_shell_that_waits_for_its_command_is_said_to_delay_its_trap() -> None:
+    target = Target(7, "bash", (Thread(7),), caught=mask([TERM]), unkillable=True, ns_pid=1, busy_shell=True)
+    told = Explanation(TERM, target, (), "ancestor", None, predict(target, TERM, "ancestor"))
+    shown = "\n".join(_lines(told))
+    assert "  note   the shell runs its trap only when its foreground command has ended\n" in shown
+    assert "  fix    end its script with exec, or run the program in the background" in shown
+
+
+@pytest.mark.parametrize(
+    ("facts", "note"),
+    [
+        ({"caught": mask([TERM])}, "its own choice: it stops if its handler for SIGTERM ends it"),
+        ({"signalfd": mask([TERM])}, "its own choice: it stops if it reads its signalfd and ends"),
+        ({"awaited": mask([TERM])}, "its own choice: it stops if it ends on it, or its child does"),
+        ({}, ""),
+    ],
+)
+def test_what_the_program_makes_of_a_signal_is_said_to_be_its_choice(
+    facts: dict[str, int], note: str
+) -> None:
+    thread = Thread(7, blocked=facts.get("signalfd", 0), awaited=facts.pop("awaited", 0))
+    target = Target(7, "app", (thread,), unkillable=True, ns_pid=1, **facts)
+    told = Explanation(TERM, target, (), "ancestor", None, predict(target, TERM, "ancestor"))
+    assert told.as_dict()["caveat"] == note
+    assert note in " ".join("\n".join(_lines(told)).split())
+
+
+def test_the_c_librarys_own_handlers_are_left_out() -> None:
+    target = Target(7, "java", (Thread(7),), caught=mask([2, 32, 33, 34]), unkillable=True)
+    told = Explanation(TERM, target, (), "ancestor", None, predict(target, TERM, "same"))
+    assert "  handlers: INT, RTMIN" in "\n".join(_lines(told))
+    assert facts(told)["handled"] == ["SIGINT", "SIGRTMIN"]
+
+
+def test_what_is_killed_and_frozen_is_to_be_thawed() -> None:
+    threads = (Thread(7, "D", pending=mask([KILL])),)
+    target = Target(7, "app", threads, unkillable=True, ns_pid=1, level=1, frozen="v1", state="D")
+    told = Explanation(TERM, target, (), "ancestor", None, predict(target, TERM, "ancestor"))
+    assert told.prediction.reason == "killed already: it ends once thawed (cgroup v1)"
+    assert [each[:15] for each in told.as_dict()["advice"]] == ["thaw its cgroup"]
 
 
 def test_hostile_names_and_command_lines_are_harmless() -> None:
@@ -240,7 +319,9 @@ def test_hostile_names_and_command_lines_are_harmless() -> None:
     [
         ("--signal TREM --pid 1", "unknown signal 'TREM': did you mean TERM?"),
         ("--signal TERM --pid 4194303", "there is no process 4194303 here: it has ended, or was never born"),
-        ("--signal TERM --pid {} --from host", "the sender 'host' is none: give a PID, inside or outside"),
+        ("--signal TERM --pid {} --from host", "'host' is no sender: use inside, outside or a PID"),
+        ("--signal TERM --pid 0", "0 is no PID: a PID is 1 or more"),
+        ("--signal TERM --pid {} --from 0", "0 is no PID: a PID is 1 or more"),
         (
             "--signal TERM --pid {} --from 4194303",
             "there is no process 4194303 here: it has ended, or was never born",
@@ -262,4 +343,7 @@ def test_there_is_no_outside_of_the_initial_namespace() -> None:
 
 def test_the_library_gives_the_same_answer(init: Actor) -> None:
     printed = answer("--signal", "TERM", "--pid", str(init.pid))
-    assert explain(TERM, init.pid).as_dict() == printed
+    assert explain(TERM, init.pid).as_dict() == explain("TERM", init.pid).as_dict() == printed
+    for wrong in ("TREM", 0, 65):
+        with pytest.raises(BadInput, match="unknown signal"):
+            explain(wrong, init.pid)

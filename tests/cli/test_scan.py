@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,20 @@ from rich.console import Console
 from sigtrace import proc
 from sigtrace.cli.scan import _summary
 from sigtrace.cli.tree import print_tree
+from sigtrace.errors import BadInput
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
+from sigtrace.remaining import Remaining
 from sigtrace.scan import asked_about, row
+from sigtrace.scan import scan as look
 from sigtrace.signals import mask
 from sigtrace.survey import PidNamespace
 from sigtrace.target import Target, Thread
 from tests.conftest import require
 
-OWN = 4026531836
+OWN, A, B = 4026531836, 4026532249, 4026532250
 NOW = 1_000_000.0
+TERM = 15
 
 
 def namespace(nsid: int | None, level: int, parent: int | None, init: int, tasks: int = 1) -> PidNamespace:
@@ -35,7 +40,8 @@ def namespace(nsid: int | None, level: int, parent: int | None, init: int, tasks
 
 def init(pid: int, comm: str, age: float, **facts: object) -> Target:
     start = int((NOW - age) * proc.TICKS_PER_SECOND)
-    threads = (Thread(pid, blocked=int(facts.pop("blocked", 0)), awaited=facts.pop("awaited", 0)),)
+    state = "T" if facts.pop("stopped", False) else "S"
+    threads = (Thread(pid, state, int(facts.pop("blocked", 0)), awaited=facts.pop("awaited", 0)),)
     return Target(pid, comm, threads, unkillable=True, ns_pid=1, level=1, start_ticks=start, **facts)
 
 
@@ -64,9 +70,10 @@ def test_the_table_is_a_tree_with_a_verdict_and_its_reason_under_each_namespace(
         "├─4026532249    4242 python3            3h     4  drop   drop   drop   drop\n"
         "│   waits for KILL: no handler for SIGTERM, so the kernel drops it\n"
         "├─4026532301   51200 nginx              2d     9  handle handle handle handle\n"
-        "│ │ stops at once: it reaches the program's handler for SIGTERM\n"
+        "│ │ stops at once: if its handler for SIGTERM ends it\n"
         "│ └─4026532400 51300 tini              59s     2  take   take   take   take\n"
-        "│     stops at once: a thread of it takes SIGTERM in sigtimedwait(2)\n"
+        "│     stops at once: if it ends on it, or its child does (it takes SIGTERM in\n"
+        "│     sigtimedwait(2))\n"
         "└─4026532500   60000 app                2h     1  frozen drop   drop   drop\n"
         "    waits for KILL: it is frozen (cgroup v1) and acts only once thawed, even on\n"
         "    SIGKILL\n"
@@ -82,6 +89,22 @@ def test_another_stop_signal_gets_a_column_of_its_own_and_the_verdict() -> None:
         "  waits for KILL: no handler for SIGRTMIN+3, so the kernel drops it (it does\n"
         "  take SIGTERM and SIGINT and SIGHUP and SIGQUIT)\n"
     )
+
+
+@pytest.mark.parametrize("stop_signal", [15, 37])
+def test_the_longest_words_stand_apart_and_within_eighty_columns(stop_signal: int) -> None:
+    stopped = init(4194304, "a-long-command", 3600, state="T", caught=mask([1, 2, 3, 15, 37]), stopped=True)
+    unseen = init(51200, "app", 3600, awaited=None, ignored=mask([1, 15]), caught=mask([2]))
+    lines = table(
+        [HOST, (namespace(A, 1, OWN, 4194304), stopped), (namespace(B, 1, OWN, 51200), unseen)], stop_signal
+    ).splitlines()
+    (first,) = (line for line in lines if "4194304" in line)
+    (second,) = (line for line in lines if " 51200 " in line)
+    most = 4 + (stop_signal == 37)
+    assert first.split()[-most:] == ["stopped"] * most
+    assert second.split()[-most:] == ["ignore?", "handle", "ignore?", "drop?", "drop?"][:most]
+    assert lines[0].index(" TERM") == first.index(" stopped") == second.index(" ignore?")
+    assert max(map(len, lines)) <= 80
 
 
 def test_fifty_namespaces_keep_to_eighty_columns_whatever_their_names() -> None:
@@ -110,6 +133,7 @@ def test_a_terminal_without_unicode_gets_a_tree_of_ascii() -> None:
         "|",
         "`-4026532400",
         "stops",
+        "sigtimedwait(2))",
     ]
 
 
@@ -123,12 +147,14 @@ def extra(line: str) -> int:
 
 def test_namespaces_that_are_not_readable_hang_where_their_level_says() -> None:
     hidden = (namespace(None, 1, None, 9231), init(9231, "sleep", 60, awaited=None))
-    nested = (namespace(None, 2, None, 9300), init(9300, "bash", 60, awaited=None, caught=mask([15])))
+    nested = (namespace(None, 2, None, 9300), init(9300, "python3", 60, awaited=None, caught=mask([15])))
     assert table([HOST, hidden, nested]).splitlines()[3:] == [
-        "└─(hidden)    9231 sleep             60s     1  ?      ?      ?      ?",
-        "  │ can't be told: seeing whether it waits in sigtimedwait(2) takes more rights",
-        "  └─(hidden)  9300 bash              60s     1  handle ?      ?      ?",
-        "      stops at once: it reaches the program's handler for SIGTERM",
+        "└─(hidden)    9231 sleep             60s     1  drop?  drop?  drop?  drop?",
+        "  │ can't be told: most likely waits for KILL: no handler for SIGTERM, so the",
+        "  │ kernel drops it; not certain: whether it waits in sigtimedwait(2) is not",
+        "  │ known: /proc/PID/syscall could not be read (ptrace access)",
+        "  └─(hidden)  9300 python3           60s     1  handle drop?  drop?  drop?",
+        "      stops at once: if its handler for SIGTERM ends it",
     ]
 
 
@@ -136,15 +162,79 @@ def test_namespaces_that_are_not_readable_hang_where_their_level_says() -> None:
     ("verdicts", "sentence"),
     [
         ([], "No PID namespace here that could be stopped from outside: no containers."),
+        (["ending"], "1 PID namespace: is ending already."),
+        (["ending", "waits for KILL"], "2 PID namespaces: 1 is ending already, 1 waits for KILL."),
         (["waits for KILL"], "1 PID namespace: waits for KILL."),
         (
             ["stops at once", "waits for KILL", "waits for KILL", "can't be told"],
-            "4 PID namespaces: 2 wait for KILL, 1 stop at once, 1 can't be told.",
+            "4 PID namespaces: 2 wait for KILL, 1 stops at once, 1 can't be told.",
         ),
     ],
 )
 def test_the_table_ends_in_a_sum(verdicts: list[str], sentence: str) -> None:
     assert _summary(verdicts) == sentence
+
+
+# What can't be told, and what is over ----------------------------------------------------------------
+
+
+def said(target: Target, left: tuple[Remaining, ...] = ()) -> tuple[str, str]:
+    judged = row(namespace(A, 1, OWN, target.pid), target, TERM, NOW, left)
+    return judged.verdict, judged.why
+
+
+def test_a_shell_with_a_foreground_command_is_not_said_to_stop() -> None:
+    waiting = "the shell runs its trap only when its foreground command has ended"
+    assert said(init(7, "bash", 1, caught=mask([TERM]), busy_shell=True)) == ("can't be told", waiting)
+    assert said(init(7, "bash", 1, caught=mask([TERM])))[0] == "stops at once"
+    assert "it does take" not in said(init(7, "bash", 1, caught=mask([2]), busy_shell=True))[1]
+
+
+def test_a_signalfd_is_a_condition_and_one_that_was_not_read_is_no_stop() -> None:
+    facts = {"blocked": mask([TERM]), "signalfd": mask([TERM])}
+    assert said(init(7, "app", 1, **facts)) == (
+        "stops at once",
+        "if it reads its signalfd and ends (it blocks SIGTERM and has a signalfd for it)",
+    )
+    assert said(init(7, "app", 1, **facts, shared_pending=mask([TERM]))) == (
+        "can't be told",
+        "a SIGTERM is pending already: nobody has read the signalfd yet",
+    )
+
+
+def test_an_ended_init_is_said_to_wait_for_what_remains() -> None:
+    target = replace(init(7, "app", 1), threads=(Thread(7, exiting=True),))
+    left = (
+        Remaining(8, "app", "Z", 99, "holder.py"),
+        Remaining(9, "nfs", "D"),
+        Remaining(10, "box", "D", frozen="v1"),
+        Remaining(11, "app", "Z", 99, "holder.py", tracer_pid=98),
+    )
+    waits = "ending already: its init has exited, and waits for "
+    assert said(target) == ("", waits + "all other processes of the namespace to be reaped")
+    assert said(target, left) == (
+        "",
+        waits
+        + "PID 8, a zombie of holder.py[99] outside the namespace; PID 9 (nfs), in uninterruptible sleep; "
+        "PID 10 (box), frozen by cgroup v1; and for 1 more",
+    )
+    assert str(left[3]) == "PID 11, a zombie that its tracer, PID 98, has not waited for"
+
+
+def test_killed_but_frozen_is_said_to_end_once_thawed() -> None:
+    held = replace(init(7, "app", 1, frozen="v1"), threads=(Thread(7, "D", pending=mask([9])),))
+    assert said(held) == ("", "killed already: it ends once thawed (cgroup v1)")
+    assert said(replace(held, frozen="")) == (
+        "",
+        "killed already: it ends when its uninterruptible sleep does",
+    )
+
+
+@pytest.mark.parametrize("name", ["TERM", "sigterm", "15"])
+def test_the_library_takes_a_signal_by_its_name(name: str) -> None:
+    assert [each.words for each in look(name)[1]] == [each.words for each in look(15)[1]]
+    with pytest.raises(BadInput, match="unknown signal 'TREM'"):
+        look("TREM")
 
 
 # Real namespaces -------------------------------------------------------------------------------------
@@ -219,7 +309,8 @@ def test_json_lines_have_stable_keys(inits: tuple[Actor, Actor]) -> None:
         "signals": {"SIGTERM": "drop", "SIGINT": "handle", "SIGHUP": "drop", "SIGQUIT": "drop"},
         "stop_signal": "SIGINT",
         "verdict": "stops at once",
-        "why": "it reaches the program's handler for SIGINT",
+        "why": "if its handler for SIGINT ends it",
+        "ending": False,
     }
 
 
@@ -240,7 +331,7 @@ def test_another_user_sees_the_namespaces_and_is_told_what_is_hidden(inits: tupl
     (outer,) = (line for line in done.stdout.splitlines() if " outer " in line)
     (inner,) = (line for line in done.stdout.splitlines() if " inner " in line)
     assert "(hidden)" in outer
-    assert inner.split()[-4:] == ["?", "handle", "?", "?"]
+    assert inner.split()[-4:] == ["drop?", "handle", "drop?", "drop?"]
     assert inner.index("(hidden)") > outer.index("(hidden)")
     assert re.fullmatch(
         r"sigtrace: \d+ processes in other PID namespaces could not be looked at closely: run as root to see all\n",

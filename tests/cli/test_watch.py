@@ -35,10 +35,15 @@ def stage() -> Iterator[Stage]:
 
 @contextmanager
 def watching(
-    *options: str, ignoring: signal.Signals | None = None, shifted: int = 0
+    *options: str, ignoring: signal.Signals | None = None, shifted: int = 0, merged: bool = False
 ) -> Iterator[subprocess.Popen[str]]:
-    """A `sigtrace watch` that has said it is ready; `shifted`: with its clock of uptime that many seconds ahead."""
-    wrapped = [sys.executable, "-c", _IGNORE, str(int(ignoring))] if ignoring else []
+    """A `sigtrace watch` that has said it is ready.
+
+    `ignoring`: with that signal ignored; `shifted`: with its clock of uptime that many seconds ahead; `merged`:
+    with its output going where its errors go.
+    """
+    wrapped = ["bash", "-c", 'exec "$@" >&2', "bash"] if merged else []
+    wrapped += [sys.executable, "-c", _IGNORE, str(int(ignoring))] if ignoring else []
     wrapped += ["unshare", "--time", "--boottime", str(shifted), "--fork", "--kill-child"] if shifted else []
     process = subprocess.Popen(
         [*wrapped, sys.executable, "-m", "sigtrace", "watch", *options],
@@ -87,7 +92,7 @@ def test_drops_are_one_line_each_under_80_columns(stage: Stage) -> None:
     assert [_plain(line) for line in out.splitlines()] == [
         "TIME (UTC) NS SIGNAL SENDER TARGET WHAT BECAME OF IT",
         "<time> <nsid> TERM python/<pid> python/<pid> dropped: no handler",
-        "<time> <nsid> KILL python/<pid> python/<pid> dropped: no handler",
+        "<time> <nsid> KILL python/<pid> python/<pid> dropped: from inside",
         "<time> <nsid> RTMIN+3 python/<pid> python/<pid> dropped: no handler",
     ]
     assert err.splitlines() == [
@@ -147,7 +152,7 @@ def test_all_shows_every_signal_and_the_end(stage: Stage) -> None:
     assert [_plain(line) for line in out.splitlines()][1:] == [
         "<time> <nsid> TERM python/<pid> python/<pid> dropped: no handler",
         "<time> <nsid> KILL python/<pid> python/<pid> queued",
-        "<time> <nsid> KILL kernel python/<pid> default action",
+        "<time> <nsid> KILL - python/<pid> dies",
         "<time> <nsid> exit - python/<pid> killed by KILL",
     ]
 
@@ -169,7 +174,7 @@ def test_nothing_sent_after_ready_is_missed(stage: Stage) -> None:
 def test_a_signal_ends_it_with_the_summary(number: signal.Signals) -> None:
     with watching() as process:
         _, err = _end(process, number)
-    assert re.fullmatch(r"sigtrace: [\d,]+ signals seen, .*\nsigtrace: 0 records lost\n", err)
+    assert re.fullmatch(r"sigtrace: [\d,]+ signals? seen, .*\nsigtrace: 0 records lost\n", err)
 
 
 def test_a_duration_ends_it() -> None:
@@ -317,12 +322,62 @@ def test_a_namespace_in_another_time_namespace_is_watched(stage: Stage) -> None:
     assert seconds % 86400 < 60
 
 
+def test_a_watch_with_a_duration_sends_itself_no_signal(stage: Stage) -> None:
+    namespace = stage.namespace()
+    done = _run("--ns", str(namespace.inode), "--all", "--duration", "300ms")
+    assert "sigtrace: 0 signals seen, 0 dropped\n" in done.stderr
+    done = _run("--signal", "ALRM", "--all", "--duration", "300ms")
+    assert "sigtrace" not in done.stdout
+
+
+def test_a_resumed_process_is_not_called_ignored(stage: Stage) -> None:
+    namespace = stage.namespace()
+    member = namespace.member()
+    with watching("--ns", str(namespace.inode), "--all", "--signal", "CONT", "--count", "1") as process:
+        stage.outside.kill(member, 19)
+        stage.outside.kill(member, 18)
+        out, _ = process.communicate(timeout=20)
+    assert out.splitlines()[1].endswith("resumes if stopped")
+
+
+def test_the_end_of_one_of_two_namespaces_is_told_after_what_led_to_it(stage: Stage) -> None:
+    one, other = stage.namespace(), stage.namespace()
+    chosen = ("--ns", str(one.inode), "--ns", str(other.inode))
+    with watching(*chosen, "--all", merged=True) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        stage.outside.kill(one.init, 9)
+        stage.outside.kill(other.init, 9)
+        lines = process.communicate(timeout=20)[1].splitlines()
+    assert process.returncode == 0
+    for namespace in (one, other):
+        about = [
+            line
+            for line in lines
+            if f"/{namespace.init.pid} " in line or f"PID {namespace.init.pid}," in line
+        ]
+        assert "has ended" in about[-1]
+
+
+def test_in_a_container_it_says_whose_pids_it_shows() -> None:
+    inside = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = subprocess.run(
+        [*inside, sys.executable, "-m", "sigtrace", "watch", "--duration", "200ms"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert "PIDs are the host's, not those of this PID namespace" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         (("--signal", "TREM"), "unknown signal 'TREM': did you mean TERM?"),
         (("--signal", "99"), "unknown signal '99'"),
-        (("--duration", "soon"), "'soon' is no duration: write it as 250ms, 30s, 5m or 2h."),
+        (("--duration", "soon"), "'soon' is no duration: write it as 250ms, 30s, 5m, 2h or 7d."),
         (("--ns", "4026531835"), "not a PID namespace"),
         (("--ns", "/etc/passwd"), "/etc/passwd is not a namespace's file"),
         (("--ns", "4194303"), "4194303"),
@@ -332,6 +387,7 @@ def test_a_namespace_in_another_time_namespace_is_watched(stage: Stage) -> None:
         ),
         (("--ns", str(os.stat("/proc/self/ns/net").st_ino)), "is a network namespace, not a PID namespace"),
         (("--count", "0"), "0 is not in the range"),
+        (("--descendants",), "--descendants goes with --ns"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_usage_code(options: tuple[str, ...], says: str) -> None:

@@ -17,7 +17,7 @@ import sigtrace
 from sigtrace import wire
 from sigtrace.collector import Collector
 from sigtrace.errors import BadInput, CannotTrace
-from sigtrace.kernel import cache, compile, load
+from sigtrace.kernel import cache, compile, counts, load
 from sigtrace.kernel.btf import Btf, KernelFacts, kernel_facts
 from sigtrace.lab.stage import Stage
 
@@ -298,12 +298,42 @@ def test_an_odd_code_does_not_make_a_sender_the_kernel(stage: Stage) -> None:
     assert [(row["relation"], row["sender_pid"]) for row in rows] == [("ancestor", stage.outside.pid)] * 4
 
 
+def test_counts_of_ended_namespaces_are_kept_when_they_make_room(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "CROWDED", 0)
+    gone, alive = stage.namespace(), stage.namespace()
+    with Collector(ns=[gone.inode, alive.inode], scope="all") as live:
+        for _ in range(7):
+            stage.outside.kill(gone.init, 15)
+            stage.outside.kill(alive.init, 15)
+        stage.outside.kill(gone.init, 9)
+        gone.init.fate()
+        assert gone.init.parent is not None
+        gone.init.parent.end()  # whose children would be born there: it kept the namespace
+        for expected in (7, 9, 11):
+            assert live.counts().dropped() == {gone.inode: 7, alive.inode: expected}
+            assert {row["nsid"] for row in counts._read(live._attached())} == {alive.inode}
+            for _ in range(2):
+                stage.outside.kill(alive.init, 15)
+
+
+def test_signals_may_be_named(stage: Stage) -> None:
+    namespace = stage.namespace()
+    with Collector(ns=[namespace.inode], signals=["INT", "SIGRTMIN+3"]) as live:
+        for number in (15, 2, 37):
+            stage.outside.kill(namespace.init, number)
+        assert [number for _, number in _targets(live)] == [2, 37]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         {"scope": "most"},
         {"signals": [65]},
         {"signals": [0]},
+        {"signals": ["TREM"]},
+        {"ns": ["x"]},
         {"ring_bytes": 5000},
         {"ring_bytes": 1 << 33},
         {"ns": [1 << 40]},

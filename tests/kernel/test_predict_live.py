@@ -6,7 +6,6 @@ became of a process is its wait status, its state in /proc and its own evidence.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import shutil
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace import signals
+from sigtrace.explain import advice, caveat, explain
 from sigtrace.lab.actor import RUNNING, Actor, Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
@@ -25,6 +25,8 @@ from sigtrace.predict import Prediction, predict
 from sigtrace.proc import read_target
 from sigtrace.scan import scan
 from tests.conftest import require
+from tests.kernel.freezing import Freezer, hierarchy_of
+from tests.kernel.hanging import dead_mount, hang_on
 
 HUP, QUIT, KILL, USR1, TERM, CONT, STOP, TSTP, RTMIN = 1, 3, 9, 10, 15, 18, 19, 20, 34
 
@@ -129,51 +131,6 @@ def test_a_process_group_held_by_another_member_is_not_orphaned(stage: Stage, na
 
 
 # Frozen ----------------------------------------------------------------------------------------------
-
-
-class Freezer:
-    """A cgroup below one that can be frozen, so that the process's own cgroup shows an ancestor's state."""
-
-    def __init__(self, hierarchy: Path, version: str) -> None:
-        self.version = version
-        self.above = hierarchy / f"sigtrace-test-{os.getpid()}"
-        self.below = self.above / "below"
-
-    def hold(self, actor: Actor) -> None:
-        self.below.mkdir(parents=True, exist_ok=True)
-        (self.below / "cgroup.procs").write_text(str(actor.pid))
-        self.set(True)
-
-    def set(self, frozen: bool) -> None:
-        if self.version == "v2":
-            (self.above / "cgroup.freeze").write_text("1" if frozen else "0")
-            state, wanted = self.below / "cgroup.events", f"frozen {int(frozen)}"
-        else:
-            wanted = "FROZEN" if frozen else "THAWED"
-            state = self.above / "freezer.state"
-            state.write_text(wanted)
-        wait_until(lambda: wanted in state.read_text().splitlines(), f"{state} to say {wanted}")
-
-    def remove(self) -> None:
-        if not self.above.exists():
-            return
-        self.set(False)
-        for group in (self.below, self.above):
-            with contextlib.suppress(FileNotFoundError):
-                wait_until(
-                    lambda group=group: not (group / "cgroup.procs").read_text(), f"{group} to be empty"
-                )
-                group.rmdir()
-
-
-def hierarchy_of(version: str) -> Path | None:
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, point, kind, options, *_ = line.split(" ")
-        if (kind == "cgroup2" and version == "v2") or (
-            kind == "cgroup" and version == "v1" and "freezer" in options.split(",")
-        ):
-            return Path(point)
-    return None
 
 
 @pytest.fixture
@@ -440,16 +397,136 @@ def test_what_scan_says_of_a_namespace_is_what_a_stop_comes_to(stage: Stage) -> 
 def test_a_dying_and_a_dead_init_are_told_apart(stage: Stage) -> None:
     held, dead = stage.namespace(), stage.namespace()
     joined = held.joined()  # a zombie of the namespace that nobody reaps holds its init up
+    assert joined.parent is not None
+    joined.parent("name('holder')")
     stage.outside.kill(held.init, KILL)
     stage.outside.kill(dead.init, KILL)
     settled(joined, "Z")
     settled(dead.init, "Z")
     wait_until(lambda: "zap_pid_ns" in wchan(held.init.pid), "the init to wait for its namespace")
     rows = {row.namespace.nsid: (row.verdict, row.why) for row in scan(TERM, {held.inode, dead.inode})[1]}
-    assert rows[held.inode][0] == "can't be told"
-    assert "its init is exiting" in rows[held.inode][1]
+    zombie = f"PID {joined.pid}, a zombie of holder[{joined.parent.pid}] outside the namespace"
+    assert rows[held.inode] == ("", f"ending already: its init has exited, and waits for {zombie}")
+    told = explain("TERM", held.init.pid)
+    assert caveat(told) == f"it has exited, and waits for {zombie}"
+    assert advice(told) == [f"have its parent PID {joined.parent.pid} (holder) reap it, or end that parent"]
+    assert explain("TERM", dead.init.pid).remaining == ()
     assert rows[dead.inode][0] == ""
     assert "its init is a zombie" in rows[dead.inode][1]
+    assert joined.fate() == Fate("killed", KILL)  # its parent reaps it, as advised
+    wait_until(lambda: held.init.stat_state() in "ZX", "the init to end")
+
+
+@V1
+def test_a_killed_init_in_a_frozen_cgroup_is_said_to_end_once_thawed(
+    stage: Stage, namespace: Namespace, freezer: Freezer
+) -> None:
+    freezer.hold(namespace.init)
+    stage.outside.kill(namespace.init, KILL)
+    (row,) = scan(TERM, {namespace.inode})[1]
+    assert (row.verdict, row.why) == ("", "killed already: it ends once thawed (cgroup v1)")
+    told = explain("TERM", namespace.init.pid)
+    assert told.prediction.reason == row.why
+    assert advice(told)[0].startswith("thaw its cgroup")
+    freezer.set(False)
+    assert namespace.init.fate() == Fate("killed", KILL)
+
+
+@V1
+def test_a_frozen_member_that_holds_up_its_ended_init_is_named(
+    stage: Stage, namespace: Namespace, freezer: Freezer
+) -> None:
+    member = namespace.member()
+    freezer.hold(member)
+    stage.outside.kill(namespace.init, KILL)
+    wait_until(lambda: "do_wait" in wchan(namespace.init.pid), "the init to wait for its child")
+    (row,) = scan(TERM, {namespace.inode})[1]
+    assert f"waits for PID {member.pid} ({member.comm()}), frozen by cgroup v1" in row.why
+    assert advice(explain("TERM", namespace.init.pid))[0].startswith(f"PID {member.pid}: thaw its cgroup")
+    freezer.set(False)
+    assert namespace.init.fate() == Fate("killed", KILL)
+
+
+def test_a_sleeper_that_not_even_kill_ends_is_named_with_where_to_look(stage: Stage) -> None:
+    require(os.path.exists("/dev/fuse"), "fuse", "there is no /dev/fuse")
+    server = stage.actor()
+    server("private_mounts()")
+    namespace = server.namespace()
+    member = namespace.member()
+    dead_mount(server)
+    hang_on(server, member)
+    stage.outside.kill(namespace.init, KILL)
+    settled(member, "D")
+    wait_until(lambda: "do_wait" in wchan(namespace.init.pid), "the init to wait for its child")
+    (row,) = scan(TERM, {namespace.inode})[1]
+    assert row.why.endswith(f"waits for PID {member.pid} ({member.comm()}), in uninterruptible sleep")
+    (fix,) = advice(explain("TERM", namespace.init.pid))
+    assert (
+        fix == f"nothing ends PID {member.pid} before its sleep does: /proc/{member.pid}/stack shows in what"
+    )
+
+
+def test_a_zombie_that_a_tracer_keeps_is_said_to_be_the_tracers(stage: Stage, namespace: Namespace) -> None:
+    member, tracer = namespace.member(), stage.actor()
+    tracer(f"ptrace(syscalls.PTRACE_SEIZE, {member.pid})")
+    stage.outside.kill(namespace.init, KILL)
+    settled(member, "Z")
+    wait_until(lambda: "do_wait" in wchan(namespace.init.pid), "the init to wait for its child")
+    (row,) = scan(TERM, {namespace.inode})[1]
+    assert row.why.endswith(
+        f"PID {member.pid}, a zombie that its tracer, PID {tracer.pid}, has not waited for"
+    )
+    (fix,) = advice(explain("TERM", namespace.init.pid))
+    assert fix == f"have the tracer PID {tracer.pid} wait for it, or end the tracer"
+    tracer.dismiss()  # as advised
+    assert namespace.init.fate() == Fate("killed", KILL)
+
+
+@pytest.mark.parametrize(
+    ("command", "stops", "why"),
+    [
+        ("sleep 60; true", None, "the shell runs its trap only when its foreground command has ended"),
+        ("while :; do read -t 0.02 <>/proc/self/fd/1; done", True, "if its handler for SIGTERM ends it"),
+    ],
+)
+def test_a_shells_trap_is_not_said_to_run_while_its_command_does(
+    stage: Stage, init: Actor, command: str, stops: bool | None, why: str
+) -> None:
+    init.become("/bin/bash", "-c", f"trap 'exit 3' TERM; {command}")
+    wait_until(lambda: TERM in init.mask("SigCgt"), "the shell to set its trap")
+    if not stops:
+        wait_until(lambda: "sleep" in children(init.pid), "the shell to run its command")
+    (row,) = scan(TERM, {namespace_inode(init)})[1]
+    assert (row.verdict, row.why) == ("stops at once" if stops else "can't be told", why)
+    assert caveat(explain("TERM", init.pid)).endswith(why)
+    stage.outside.kill(init, TERM)
+    assert init.fate(10 if stops else 0.3) == (Fate("exited", 3) if stops else RUNNING)
+
+
+def namespace_inode(actor: Actor) -> int:
+    return Path(f"/proc/{actor.pid}/ns/pid").stat().st_ino
+
+
+def test_what_hangs_by_the_programs_choice_is_not_said_to_stop_without_an_if(stage: Stage) -> None:
+    program = shutil.which("tini")
+    require(program, "kernel", "tini is not installed")
+    idle, unread, tini = (stage.namespace() for _ in range(3))
+    idle.init.set("handler", TERM)  # which does nothing but note it
+    unread.init(f"block({TERM})")
+    unread.init(f"fd = signalfd([{TERM}])")
+    tini.init.become(str(program), "--", "/bin/sh", "-c", "trap '' TERM; sleep 60; true")
+    wait_until(lambda: "sh" in children(tini.init.pid), "tini to start its program")
+    rows = {row.namespace.nsid: row for row in scan(TERM, {each.inode for each in (idle, unread, tini)})[1]}
+    assert all(row.verdict == "stops at once" and row.why.startswith("if ") for row in rows.values())
+    assert "signalfd" in rows[unread.inode].why
+    assert "or its child does" in rows[tini.inode].why
+    for each in (idle, unread):
+        stage.outside.kill(each.init, TERM)
+        assert each.init.fate(0) == RUNNING
+    assert (
+        scan(TERM, {unread.inode})[1][0].why
+        == "a SIGTERM is pending already: nobody has read the signalfd yet"
+    )
 
 
 # Without the right to look ---------------------------------------------------------------------------
@@ -471,7 +548,9 @@ print(term.doubt)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    assert done.stdout == "seeing whether it waits in sigtimedwait(2) takes more rights\n"
+    assert done.stdout == (
+        "whether it waits in sigtimedwait(2) is not known: /proc/PID/syscall could not be read (ptrace access)\n"
+    )
 
 
 def test_the_masks_that_are_read_are_those_of_the_process(init: Actor) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sigtrace.cli import cli
 
 ROOT = Path(__file__).parents[2]
-SLOW = ("bcc", "numpy", "pandas", "rich")
+SLOW = ("bcc", "numpy", "pandas", "pyarrow", "rich")
 ASK = f"""
 import json, sys
 from sigtrace.cli import main

@@ -68,6 +68,7 @@ class FakeProc:
         tail = f"{state} {ppid} {pid} {pid} 0 -1 {flags} {'0 ' * 10}1 0 {start} 0 0\n".replace("  ", " ")
         (home / "stat").write_bytes(b"%d (%s) " % (pid, raw) + tail.encode())
         self.thread(pid, pid, **({"ppid": ppid} | facts))
+        (home / "task" / str(pid) / "stat").write_bytes((home / "stat").read_bytes())
         (home / "status").write_bytes((home / "task" / str(pid) / "status").read_bytes())
         return home
 
@@ -77,6 +78,8 @@ class FakeProc:
         task.mkdir(parents=True)
         known = FACTS | {"nspid": str(tid)} | facts
         (task / "status").write_text(STATUS.format(tgid=pid, tid=tid, **known))
+        stat = f"{tid} (app) {known['state']} {known['ppid']} {pid} {pid} 0 -1 {'0 ' * 11}1 0 100 0 0"
+        (task / "stat").write_text(stat)
         (task / "syscall").write_text("7 0x1 0x2\n")
         (task / "wchan").write_text("do_poll")
         return task

@@ -244,7 +244,8 @@ def test_a_cache_open_to_others_is_reported(monkeypatch: pytest.MonkeyPatch, tmp
     found = software.compiled_cache(a_host())
     assert found.status == "warning"
     assert "777" in found.detail
-    assert str(tmp_path / "sigtrace") in found.remedy
+    assert str(tmp_path / "sigtrace") in found.detail
+    assert "XDG_CACHE_HOME" in found.remedy
 
 
 def test_a_check_that_breaks_is_reported_and_the_rest_go_on() -> None:

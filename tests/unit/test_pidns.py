@@ -105,9 +105,30 @@ def test_an_inode_of_nothing_is_refused_with_a_list_of_what_there_is(fake: FakeP
     )
 
 
+def test_an_inode_that_may_only_be_invisible_is_not_said_to_be_none(
+    fake: FakeProc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = fake.process(10, nspid="10\t1") / "ns" / "pid"
+    link.unlink()
+    real = os.readlink
+
+    def readlink(path: str) -> str:
+        if path == str(link):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "readlink", readlink)
+    with pytest.raises(BadInput) as refused:
+        pidns.parse_ns(str(A), str(fake))
+    assert str(refused.value) == (
+        f"no PID namespace that you may see has the inode {A}: run sigtrace as root (CAP_SYS_PTRACE)"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("0", "0 is no PID: a PID is 1 or more"),
         ("999", "there is no process 999 here: it has ended, or was never born"),
         ("4194304", "there is no process 4194304 here: it has ended, or was never born"),
         ("/etc/passwd", "/etc/passwd is not a namespace's file: give one such as /proc/PID/ns/pid"),

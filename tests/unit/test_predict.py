@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from sigtrace.errors import BadInput
 from sigtrace.predict import Target, Thread, predict
 from sigtrace.signals import mask
 from sigtrace.verdict import VERDICTS
@@ -305,6 +306,33 @@ def test_sigkill_to_a_process_in_uninterruptible_sleep_is_not_called_certain() -
 def test_a_process_that_is_ending_takes_no_signal(target: Target) -> None:
     assert predict(target, KILL, "ancestor").generate == "dying"
     assert predict(target, TERM, "same").generate == "dying"
+
+
+@pytest.mark.parametrize(
+    ("frozen", "state", "words"),
+    [
+        ("v1", "D", "killed already: it ends once thawed (cgroup v1)"),
+        ("", "D", "killed already: it ends when its uninterruptible sleep does"),
+        ("", "R", "killed already"),
+    ],
+)
+def test_what_was_killed_and_cannot_end_yet_is_said_so(frozen: str, state: str, words: str) -> None:
+    killed = replace(with_thread(INIT, Thread(7, state, pending=mask([KILL]))), frozen=frozen)
+    assert predict(killed, TERM, "ancestor").reason == words
+
+
+def test_a_signal_may_be_given_by_its_name_and_must_be_one() -> None:
+    assert predict(INIT, "TERM", "ancestor") == predict(INIT, TERM, "ancestor")
+    for wrong in ("TREM", 0, 65, -1):
+        with pytest.raises(BadInput, match="unknown signal"):
+            predict(INIT, wrong, "ancestor")
+
+
+def test_the_cause_of_a_doubt_is_named() -> None:
+    unseen = with_thread(INIT, Thread(7, awaited=None))
+    assert "/proc/PID/syscall could not be read (ptrace access)" in predict(unseen, TERM, "ancestor").doubt
+    hangs = with_thread(INIT, Thread(7, awaited=None), Thread(8, "D"))
+    assert "uninterruptible sleep" in predict(hangs, TERM, "ancestor").doubt
 
 
 def test_only_sigkill_reaches_a_process_that_dumps_core() -> None:

@@ -103,6 +103,34 @@ def test_the_command_line_is_text_whatever_it_holds(fake: FakeProc) -> None:
     assert proc.read_cmdline(target, str(fake)) == ("sh", "-c", "\x1b[2J\\xff")
 
 
+@pytest.mark.parametrize(
+    ("comm", "cmdline", "children", "busy"),
+    [
+        ("bash", b"bash\0-c\0true\0", "8 ", True),
+        ("bash", b"bash\0-c\0true\0", "", False),
+        ("entrypoint.sh", b"/bin/sh\0/entrypoint.sh\0", "8 ", True),
+        ("busybox", b"busybox\0ash\0", "8 ", True),
+        ("busybox", b"busybox\0httpd\0", "8 ", False),
+        ("bash", b"-bash\0", None, True),
+        ("python3", b"python3\0-m\0sh\0", "8 ", False),
+    ],
+)
+def test_a_shell_that_may_wait_for_a_command_is_known(
+    fake: FakeProc, comm: str, cmdline: bytes, children: str | None, busy: bool
+) -> None:
+    home = fake.process(7, comm=comm, caught=mask([15]))
+    (home / "cmdline").write_bytes(cmdline)
+    if children is not None:
+        (home / "task" / "7" / "children").write_text(children)
+    assert proc.read_target(7, str(fake)).busy_shell == busy
+
+
+@pytest.mark.parametrize("pid", [0, -1])
+def test_what_is_no_pid_is_one_sentence(fake: FakeProc, pid: int) -> None:
+    with pytest.raises(BadInput, match=rf"^{pid} is no PID: a PID is 1 or more$"):
+        proc.read_target(pid, str(fake))
+
+
 def test_a_process_that_is_gone_is_one_sentence(fake: FakeProc) -> None:
     with pytest.raises(BadInput, match=r"^there is no process 12345 here: .*$"):
         proc.read_target(12345, str(fake))

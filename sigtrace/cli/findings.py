@@ -1,0 +1,110 @@
+"""How a diagnosis looks: a timeline, the findings, what was ruled out; 80 columns unless the terminal has more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+
+import click
+import numpy as np
+
+from sigtrace.postmortem import Finding, Report
+from sigtrace.postmortem.ranking import Standing
+from sigtrace.postmortem.story import seconds, story, title
+from sigtrace.text import printable, shorten
+
+_COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
+_WIDEST = 100
+
+
+def print_report(report: Report) -> None:
+    """The whole answer for one namespace."""
+    for line in _report(report, _width()):
+        click.echo(line, color=_colour())
+
+
+def print_standings(standings: Sequence[Standing]) -> None:
+    """One line a namespace, the most stuck first."""
+    click.echo(_row("PID NAMESPACE", "INIT", "ASKED", "OUTCOME", "WHY"))
+    for standing in standings:
+        report = standing.report
+        slugs = list(dict.fromkeys(finding.cause for finding in report.findings)) or ["-"]
+        why = slugs[0] + (f" +{len(slugs) - 1}" if len(slugs) > 1 else "")
+        event = next(reversed(report.case.to_init), None)
+        sight = next((s.init for s in report.case.sights if s.init), None)
+        name = event.target if event else sight.name if sight else "-"
+        click.echo(_row(str(report.case.nsid), name, standing.signal, standing.outcome, why).rstrip())
+    stuck = sum(bool(standing.report.findings) for standing in standings)
+    click.echo(
+        f"\n{len(standings)} PID namespace{'s' if len(standings) != 1 else ''}, {stuck} with findings."
+    )
+
+
+def _row(nsid: str, init: str, asked: str, outcome: str, why: str) -> str:
+    return f"{nsid:<13} {shorten(init, 14):<14} {asked:<7} {shorten(outcome, 20):<20} {why}"
+
+
+def _report(report: Report, width: int) -> Iterator[str]:
+    yield from _wrapped(click.style(title(report.case), bold=True), width, "", "  ")
+    yield from _timeline(report, width)
+    yield ""
+    for finding in report.findings:
+        yield from _finding(finding, width)
+    if not report.findings:
+        yield "Nothing was found that keeps it from stopping."
+        yield ""
+    if report.ruled_out:
+        said = "; ".join(cause.absent for cause in report.ruled_out)
+        yield from _wrapped(f"Ruled out: {said}.", width, "", "  ")
+    reasons: dict[str, list[str]] = {}
+    for cause, why in report.unchecked:
+        reasons.setdefault(why, []).append(cause.absent)
+    for why, absent in reasons.items():
+        yield from _wrapped(f"Not checked, as {why}: {'; '.join(absent)}.", width, "", "  ")
+    for cause, _ in report.failed:
+        yield f"The check for {cause.slug} failed."
+
+
+def _timeline(report: Report, width: int) -> Iterator[str]:
+    entries = story(report.case)
+    start = report.case.requests[0].time if report.case.requests else None
+    for entry in entries:
+        clock = np.datetime_as_string(np.datetime64(entry.time, "ns"), unit="ms")[11:]
+        since = f"+{seconds(entry.time - start)}" if start is not None and entry.time >= start else ""
+        head = f"  {clock}  {since:<12} "
+        blank = " " * len(head)
+        yield from _wrapped(entry.text, width, head, blank)
+        for detail in entry.detail:
+            yield from _wrapped(detail, width, blank, blank + "  ")
+    if not entries:
+        yield "  no event of it was recorded"
+
+
+def _finding(finding: Finding, width: int) -> Iterator[str]:
+    mark = click.style(finding.severity.upper(), fg=_COLOURS[finding.severity], bold=True)
+    yield f"{mark} {finding.cause} ({finding.confidence})"
+    yield from _wrapped(finding.summary, width, "  ", "  ")
+    for line in finding.evidence:
+        yield from _wrapped(line, width, "    evidence  ", "              ")
+    yield from _wrapped(finding.advice, width, "    to do     ", "              ")
+    yield ""
+
+
+def _wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
+    plain = click.unstyle(text)
+    lines = textwrap.wrap(
+        printable(plain), width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
+    return [click.style(line, bold=True) for line in lines] if plain != text else lines
+
+
+def _width() -> int:
+    return min(max(shutil.get_terminal_size().columns, 80), _WIDEST) - 1
+
+
+def _colour() -> bool | None:
+    """Colour on a terminal that wants it; False where NO_COLOR is set, None to let click decide."""
+    return False if "NO_COLOR" in os.environ or not sys.stdout.isatty() else None

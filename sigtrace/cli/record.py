@@ -1,0 +1,87 @@
+"""`sigtrace record`: the flight recorder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sigtrace.cli.live import footer, named_namespaces, say, stopped_by_signals, where
+from sigtrace.cli.options import Duration, Size, filter_options
+from sigtrace.text import printable
+
+_LEAST = 1 << 20
+
+
+@click.command(short_help="The flight recorder: rotated, bounded, crash-safe.")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@filter_options
+@click.option(
+    "--all", "everything", is_flag=True, help="Every signal and every target, not only what concerns inits."
+)
+@click.option(
+    "--max-size",
+    type=Size(_LEAST),
+    default="1GiB",
+    show_default=True,
+    help="Delete the oldest segments beyond this.",
+)
+@click.option(
+    "--max-age", type=Duration(), default="7d", show_default=True, help="Delete segments older than this."
+)
+@click.option(
+    "--rotate", type=Duration(), default="10m", show_default=True, help="Begin a new segment this often."
+)
+@click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
+def record(
+    directory: Path,
+    namespaces: tuple[str, ...],
+    descendants: bool,
+    numbers: tuple[int, ...],
+    everything: bool,
+    max_size: int,
+    max_age: float,
+    rotate: float,
+    duration: float | None,
+) -> None:
+    """Record into DIR what happens to namespace inits, to look at it later.
+
+    Events, exact counts, the births and deaths of PID namespaces, and what /proc
+    says of a namespace when its init drops a signal, is killed or exits. DIR is
+    made if need be; --max-size and --max-age bound it, and nothing that was not
+    recorded is ever deleted. `summary` reads it, also while it is written.
+
+    "ready" on stderr says that from now on nothing is missed. Whatever happens, a
+    crash costs at most the last second; a full disk stops the writing until there
+    is room again. Ctrl-C, SIGTERM, SIGHUP and --duration end it.
+
+    \b
+    Examples:
+      sigtrace record /var/tmp/signals --duration 2s
+      sigtrace record /var/tmp/signals --all --max-size 500MiB --max-age 2d
+      sigtrace record /var/tmp/signals --ns 4242 --descendants
+    """
+    from sigtrace.collector import Collector
+    from sigtrace.recorder import Recorder
+    from sigtrace.recording.writer import Limits
+
+    with (
+        named_namespaces(namespaces, descendants) as chosen,
+        Collector(
+            ns={ns.nsid: ns.start for ns in chosen.values()},
+            descendants=descendants,
+            signals=numbers,
+            scope="all" if everything else "inits",
+        ) as live,
+    ):
+        recorder = Recorder(live, directory, Limits(max_size, max_age, rotate), say)
+        with stopped_by_signals(live, duration):
+            for note in live.notes:
+                say(note)
+            what = "all signals" if everything else "what concerns namespace inits"
+            say(
+                f"ready: recording {what}{where(chosen, descendants)} into {printable(str(directory))}; Ctrl-C ends"
+            )
+            recorder.run()
+        footer(live, recorder.lost)
+        say(f"{recorder.recorded:,} events recorded into {printable(str(directory))}")

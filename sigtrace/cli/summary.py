@@ -1,0 +1,148 @@
+"""`sigtrace summary`: a recording in a page."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from sigtrace.cli.live import say
+from sigtrace.cli.options import directories_argument, filter_options, period_options, table_format_option
+from sigtrace.cli.output import json_line, write_lines
+from sigtrace.signals import name as signal_name
+from sigtrace.text import shorten
+
+if TYPE_CHECKING:
+    from sigtrace.summary import Line, Summary
+
+_MOST = 40
+"""Lines of the table."""
+_DAY = 24 * 3600 * 10**9
+
+
+@click.command(short_help="A recording in sum: who sent what where, and what became of it.")
+@directories_argument
+@filter_options
+@period_options
+@table_format_option
+def summary(
+    directories: tuple[str, ...],
+    namespaces: tuple[str, ...],
+    descendants: bool,
+    numbers: tuple[int, ...],
+    since: int | None,
+    until: int | None,
+    output: str,
+) -> None:
+    """Sum up what `sigtrace record` wrote, also while it still writes.
+
+    One line for each PID namespace, signal, sender and verdict: how often, when
+    first and last. Totals are the kernel's exact counts, of everything the
+    recorder's filters let pass; "-" as the sender: not known, as at delivery, or
+    because they were counted only. With --since or --until, only events count. Below: how long stops
+    took, from the first request to the exit of the init, and what was lost.
+
+    \b
+    JSON Lines and CSV have these keys: host, nsid, container_name, init_comm,
+    signal, signal_name, sender_comm (null: not known), verdict, count, first,
+    last. The last JSON line has the totals: dropped, stops, stops_killed,
+    stop_seconds_p50, _p90, _p99, _longest, records_lost, signals_uncounted.
+
+    \b
+    Examples:
+      sigtrace summary /var/tmp/signals
+      sigtrace summary /var/tmp/signals --ns 4026532249 --signal TERM --since 10m
+      sigtrace summary /var/tmp/signals --format csv > signals.csv
+    """
+    import sigtrace
+    from sigtrace.recording.selection import select
+    from sigtrace.summary import Query, summarise
+
+    recording = sigtrace.open(directories)
+    ns = select(recording.namespaces(), namespaces, descendants) if namespaces else ()
+    found = summarise(recording, Query(ns, numbers, since, until))
+    if output == "csv":
+        _write_csv(found)
+    else:
+        write_lines(_json(found) if output == "json" else _table(found))
+    for problem in recording.problems:
+        say(problem)
+
+
+def _json(found: Summary) -> Iterator[str]:
+    yield from (json_line(line.as_dict()) for line in found.lines)
+    yield json_line(found.as_dict())
+
+
+def _write_csv(found: Summary) -> None:
+    from sigtrace.summary import KEYS
+
+    writer = csv.DictWriter(sys.stdout, KEYS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(line.as_dict() for line in found.lines)
+
+
+def _table(found: Summary) -> Iterator[str]:
+    if not found.lines:
+        yield "no signals"
+    span = [moment for line in found.lines for moment in (line.first, line.last)]
+    several_days = bool(span) and min(span) // _DAY != max(span) // _DAY
+    for host in found.hosts:
+        lines = [line for line in found.lines if line.host == host]
+        if len(found.hosts) > 1:
+            yield f"host {shorten(host, 70)}"
+        if lines:
+            yield _row("NS", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
+        yield from (_of(line, several_days) for line in lines[:_MOST])
+        if len(lines) > _MOST:
+            rest = sum(line.count for line in lines[_MOST:])
+            yield f"and {len(lines) - _MOST:,} more lines, {rest:,} signals: --format csv has all"
+        yield ""
+    yield from _end(found)
+
+
+def _of(line: Line, several_days: bool) -> str:
+    from sigtrace.verdict import WORDS
+
+    return _row(
+        str(line.nsid),
+        signal_name(line.signal).removeprefix("SIG"),
+        "-" if line.sender_comm is None else shorten(line.sender_comm, 11) or "kernel",
+        WORDS[line.verdict][0],
+        f"{line.count:,}",
+        *(_moment(time, several_days) for time in (line.first, line.last)),
+    )
+
+
+def _row(*cells: str) -> str:
+    ns, signal, sender, what, count, first, last = cells
+    return f"{ns:<10} {signal:<8} {sender:<11} {what:<19} {count:>9} {first:>8} {last:>8}"
+
+
+def _moment(time: int, several_days: bool) -> str:
+    """`07:53:45`; over several days `22 07:53`, with the day of the month."""
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(time // 10**9, timezone.utc).strftime(
+        "%d %H:%M" if several_days else "%H:%M:%S"
+    )
+
+
+def _end(found: Summary) -> Iterator[str]:
+    facts = found.as_dict()
+    dropped = {line.nsid for line in found.lines if line.verdict.startswith("dropped")}
+    where = f" for the inits of {len(dropped):,} PID namespaces" if len(dropped) > 1 else ""
+    yield f"{found.dropped:,} signals dropped{where or (f' for the init of {next(iter(dropped))}' if dropped else '')}"
+    if found.stops:
+        words = ("p50", "p90", "p99", "longest")
+        times = ", ".join(f"{word} {facts[f'stop_seconds_{word}']:.3g} s" for word in words)
+        yield f"{len(found.stops):,} inits stopped, {facts['stops_killed']:,} of them by SIGKILL: {times}"
+    lost = found.losses
+    yield f"{lost.total:,} records lost" + (" (the totals are exact all the same)" if lost.total else "")
+    if lost.uncounted or lost.missed:
+        yield f"totals are too low: {lost.uncounted:,} signals uncounted, {lost.missed:,} missed"
+    for began, ended in lost.gaps:
+        yield f"nothing was recorded for {(ended - began) / 1e9:.0f} s from {_moment(began, True)}: no room"

@@ -1,0 +1,65 @@
+"""What a recording says of PID namespaces: which there are, which are born, and which die."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sigtrace import proc, wire
+from sigtrace.batch import Batch
+from sigtrace.survey import survey
+from sigtrace.text import decode
+
+_TICK = 10_000_000
+"""ns: /proc tells the start of a namespace's init no finer (USER_HZ)."""
+
+
+def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
+    """A row for each namespace that has an init now (ns UTC), as /proc shows it; starts are rounded down to 10 ms.
+
+    Without an init nothing would tell it from others that get its inode later.
+    """
+    for each in survey().namespaces:
+        if each.nsid is None or each.ns_start is None or each.init_pid is None:
+            continue
+        start = each.ns_start * _TICK
+        comm = None
+        with contextlib.suppress(OSError):
+            comm = proc.read_stat(each.init_pid).comm
+        yield {
+            "time": now,
+            "nsid": each.nsid,
+            "ns_start": start,
+            "parent_nsid": each.parent_nsid,
+            "ns_level": each.level,
+            "init_pid": each.init_pid,
+            "init_comm": comm,
+            "born": start + boot_to_utc,
+        }
+
+
+def changes(batch: Batch) -> Iterator[dict[str, Any]]:
+    """A row for each birth, exec and exit of a namespace's init in a batch."""
+    r = batch.records
+    of_init = (r["flags"] & wire.FLAG["init"]) != 0
+    moments = np.isin(r["stage"], [wire.STAGE[name] for name in ("init", "exec", "exit")])
+    picked = batch[of_init & moments]
+    for record, time in zip(picked.records, picked.time.astype("i8").tolist(), strict=True):
+        offset = time - int(record["time"])
+        row: dict[str, Any] = {
+            "time": time,
+            "nsid": int(record["nsid"]),
+            "ns_start": int(record["ns_start"]),
+            "ns_level": int(record["ns_level"]),
+            "init_pid": int(record["target_pid"]),
+            "init_comm": decode(bytes(record["target_comm"])),
+            "born": int(record["ns_start"]) + offset,
+        }
+        if record["stage"] == wire.STAGE["exit"]:
+            row["died"] = time
+        if record["stage"] == wire.STAGE["init"] and record["sender_ns_level"] + 1 == record["ns_level"]:
+            row["parent_nsid"] = int(record["sender_nsid"])
+        yield row

@@ -1,0 +1,55 @@
+"""What a cause declares: its slug, what it needs, and the check. One module of `causes/` each, found by itself."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.finding import Finding
+
+Need = Literal["events", "history", "members", "snapshot"]
+"""events: signals were recorded, for however long. history: and before anybody asked, so that what is not there did
+not happen. members: and those to others than inits. snapshot: there is one at least."""
+
+_WHY: dict[Need, str] = {
+    "events": "no signals were recorded",
+    "history": "nothing is known of the time before",
+    "members": "only signals to inits were recorded",
+    "snapshot": "there is no snapshot",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason why a namespace does not stop."""
+
+    slug: str
+    absent: str
+    """What is ruled out when the check finds nothing: completes "Ruled out: ..."."""
+    check: Callable[[Case], Iterable[Finding]]
+    """Pure: looks at the case, and at nothing else."""
+    needs: tuple[Need, ...] = ()
+    instead_of: tuple[str, ...] = ()
+    """Causes that are less than the whole truth where this one holds: their findings about the same events go."""
+
+    residual: bool = False
+    """Worth saying only where no other cause was found."""
+
+    def lacks(self, case: Case) -> str:
+        """Why it cannot be checked in this case; empty if it can."""
+        there = {"events": case.has_events, "history": case.has_events and not case.live}
+        there |= {"members": case.has_events and case.has_members, "snapshot": bool(case.sights)}
+        return next((_WHY[need] for need in self.needs if not there[need]), "")
+
+
+def all_causes() -> tuple[Cause, ...]:
+    """Every cause there is: `CAUSE` of each module in `causes/`, by slug."""
+    from sigtrace.postmortem import causes as package
+
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    found = (importlib.import_module(f"{package.__name__}.{name}").CAUSE for name in names)
+    return tuple(sorted(found, key=lambda cause: str(cause.slug)))

@@ -1,0 +1,37 @@
+"""The second drop point: blocked when it was sent, without a handler when it was unblocked.
+
+`get_signal()` of kernel/signal.c discards it there for an init.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.event import MEANT_TO_STOP
+from sigtrace.postmortem.evidence import by_signal, lines, masks, severity_of
+from sigtrace.postmortem.finding import Finding, numbers
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Drops at delivery of signals that were meant to end the init."""
+    asked = {event.signal for event in case.requests} | MEANT_TO_STOP
+    late = [e for e in case.to_init if e.verdict == "dropped_at_deliver" and e.signal in asked]
+    for events in by_signal(late):
+        first = events[0]
+        sent = [e for e in case.requests if e.signal == first.signal and e.verdict in ("queued", "coalesced")]
+        yield Finding(
+            "dropped-at-deliver",
+            case.nsid,
+            severity_of(case, sent or events),
+            "certain",
+            f"{first.signal_name} was pending for {first.target}, and discarded when it was to be delivered: by "
+            "then there was no handler for it.",
+            lines([*sent, *events]) + masks(case.sight_after(first.time)),
+            "install the handler before unblocking the signal; exec resets handlers but keeps the mask",
+            numbers(*events),
+        )
+
+
+CAUSE = Cause("dropped-at-deliver", "a signal discarded at delivery", check, needs=("events",))

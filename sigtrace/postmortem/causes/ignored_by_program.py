@@ -1,0 +1,48 @@
+"""SIG_IGN: the program's own wish, or one it inherited; exec keeps it, and so `nohup` and `&` in scripts do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.event import TERM
+from sigtrace.postmortem.evidence import by_signal, lines, masks, severity_of, times, unasked
+from sigtrace.postmortem.finding import Finding, numbers
+
+_ADVICE = (
+    "find out who set SIG_IGN: the program, or whoever started it (nohup, a trap '' in a script, & in a "
+    "non-interactive shell: exec keeps it); have the program reset it to its own handler"
+)
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Requests that met SIG_IGN; or, live, an init that would ignore SIGTERM."""
+    for events in by_signal(e for e in case.requests if e.verdict == "ignored"):
+        first = events[0]
+        yield Finding(
+            "ignored-by-program",
+            case.nsid,
+            severity_of(case, events),
+            "certain",
+            f"{first.signal_name} was sent to {first.target} {times(case.count(events))}, and it ignores that signal "
+            "(SIG_IGN).",
+            lines(events, case.count(events)) + masks(case.sight_after(first.time)),
+            _ADVICE,
+            numbers(*events),
+        )
+    sight = unasked(case)
+    if sight is not None and sight.init is not None and sight.init.in_mask("ignored", TERM):
+        yield Finding(
+            "ignored-by-program",
+            case.nsid,
+            "warning",
+            "possible",
+            f"{sight.init.name} ignores SIGTERM (SIG_IGN). If it was asked to stop before sigtrace looked, that is "
+            "why it did not.",
+            masks(sight),
+            _ADVICE,
+        )
+
+
+CAUSE = Cause("ignored-by-program", "a signal the program ignores", check)

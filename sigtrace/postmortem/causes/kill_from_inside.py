@@ -1,0 +1,33 @@
+"""SIGKILL and SIGSTOP from within the namespace do nothing to its init: only an ancestor's are forced on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.event import KILL, STOP
+from sigtrace.postmortem.evidence import by_signal, lines, times
+from sigtrace.postmortem.finding import Finding, numbers
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Every SIGKILL or SIGSTOP to the init that was discarded."""
+    futile = [e for e in case.to_init if e.verdict == "dropped_at_generate" and e.signal in (KILL, STOP)]
+    for events in by_signal(futile):
+        first, count = events[0], case.count(events)
+        yield Finding(
+            "kill-from-inside",
+            case.nsid,
+            "error",
+            "certain",
+            f"{first.signal_name} was sent to {first.target} from inside its own namespace {times(count)}: "
+            "there not even this reaches PID 1, though kill(2) returns 0.",
+            lines(events, count),
+            "send it from outside the container (docker kill, crictl stop), or ask the program to end by a signal "
+            "it has a handler for",
+            numbers(*events),
+        )
+
+
+CAUSE = Cause("kill-from-inside", "a SIGKILL from inside", check, needs=("events",))

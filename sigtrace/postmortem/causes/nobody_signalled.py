@@ -1,0 +1,35 @@
+"""Nobody asked it to stop: whoever should have is what hangs (a preStop hook, the kubelet, a volume)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.event import is_asking
+from sigtrace.postmortem.finding import Finding
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """No request to the init, nor from outside to anybody else, and the namespace is still there."""
+    outside = (e for e in case.to_others if is_asking(e) and e.relation != "same")
+    if case.requests or case.exit or any(outside) or _is_ending(case):
+        return
+    yield Finding(
+        "nobody-signalled",
+        case.nsid,
+        "notice",
+        "certain",
+        f"In the {(case.until - case.since) / SECOND:.1f} s that were recorded nobody asked this namespace to stop.",
+        (f"no signal that asks its init to end among {len(case.batch)} events",),
+        "look at who should have stopped it: a preStop hook that runs, the kubelet or the runtime that hangs, a "
+        "volume that cannot be unmounted",
+    )
+
+
+def _is_ending(case: Case) -> bool:
+    last = case.last
+    return last is not None and (last.init is None or last.init.exiting)
+
+
+CAUSE = Cause("nobody-signalled", "a stop that was never sent", check, needs=("history",), residual=True)

@@ -1,0 +1,90 @@
+"""PID 1 is a shell that waits for the real program and does not pass signals on: `CMD app`, or a script's `app`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.event import Event
+from sigtrace.postmortem.evidence import by_signal, dropped_requests, is_held, lines, severity_of, would_drop
+from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.postmortem.sight import Sight, Task
+from sigtrace.text import shorten
+
+_ADVICE = (
+    'start the program itself: the exec form CMD ["app"] in the image, or `exec app` as the last line of the '
+    "script; or run a small init that passes signals on: docker run --init"
+)
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Requests to a shell with a child that were discarded, or whose trap waits for the child to end."""
+    slow = [
+        e for e in case.requests if (f := case.fate_of(e)) and f.verdict == "handled" and case.outlasted(e)
+    ]
+    for events in by_signal([*dropped_requests(case), *slow]):
+        sight = case.sight_after(events[0].time) or case.sight_of_init()
+        children = _children(sight)
+        if not _is_shell(events[0], sight) or not (children or (sight is None and _others(case))):
+            continue
+        first = events[0]
+        yield Finding(
+            "shell-form",
+            case.nsid,
+            severity_of(case, events),
+            "certain" if children else "likely",
+            f"{first.signal_name} went to the shell {first.target}, PID 1, which waits for "
+            f"{_names(children) or 'its child'} and does not pass it on.",
+            lines(events) + _shown(sight, children),
+            _ADVICE,
+            numbers(*events),
+        )
+    sight = would_drop(case)
+    if sight is not None and sight.init is not None and sight.init.is_shell and _children(sight):
+        yield Finding(
+            "shell-form",
+            case.nsid,
+            "warning",
+            "possible",
+            f"PID 1 is the shell {sight.init.name}, which waits for {_names(_children(sight))} and discards "
+            "SIGTERM. If it was asked to stop before sigtrace looked, that is why it did not.",
+            _shown(sight, _children(sight)),
+            _ADVICE,
+        )
+
+
+def _is_shell(event: Event, sight: Sight | None) -> bool:
+    if sight is not None and sight.init is not None:
+        return sight.init.is_shell
+    return Task({"comm": event.target_comm}).is_shell
+
+
+def _children(sight: Sight | None) -> list[Task]:
+    """The living children of a shell."""
+    if sight is None or sight.init is None or is_held(sight.init):
+        return []
+    return [t for t in sight.processes if t.ppid == sight.init.pid and t.state not in "ZX"]
+
+
+def _others(case: Case) -> bool:
+    return any(event.nsid == case.nsid for event in case.to_others)
+
+
+def _names(children: list[Task]) -> str:
+    return ", ".join(task.name for task in children[:3])
+
+
+def _shown(sight: Sight | None, children: list[Task]) -> tuple[str, ...]:
+    if sight is None or sight.init is None:
+        return ()
+    shown = [sight.init, *children[:3]]
+    return tuple(sight.line(f"{task}: {shorten(task.cmdline, 60)}") for task in shown)
+
+
+CAUSE = Cause(
+    "shell-form",
+    "a shell that does not pass signals on",
+    check,
+    instead_of=("dropped-at-generate", "slow-handler", "wrong-stop-signal"),
+)

@@ -1,0 +1,33 @@
+"""It obeyed, and is busy leaving: unmapping much memory, closing files, a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.finding import Finding
+from sigtrace.postmortem.survivors import ending, held, why_gone
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Processes that were killed and are still exiting."""
+    survivors, end = held(case, "exiting"), ending(case)
+    if not survivors or end is None or end.sight.time - end.since < SECOND:
+        return
+    first = survivors[0].task
+    yield Finding(
+        "slow-exit",
+        case.nsid,
+        "warning",
+        "likely",
+        f"{first.name} is on its way out, and still there {(end.sight.time - end.since) / SECOND:.1f} s later "
+        f"({first.rss_kib / 1024:.0f} MiB resident).",
+        why_gone(end)
+        + tuple(end.sight.line(str(s.task)) for s in survivors[:5])
+        + (end.sight.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),),
+        "wait; if it stays, its stack shows what it waits for: much memory to unmap, a file or device to close",
+    )
+
+
+CAUSE = Cause("slow-exit", "a slow exit", check, needs=("snapshot",))

@@ -1,0 +1,52 @@
+"""The handler ran, and the program did not end: it takes its time, hangs, or never meant to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.event import HUP, INT, MEANT_TO_STOP, Event
+from sigtrace.postmortem.evidence import by_signal, lines
+from sigtrace.postmortem.finding import Finding, numbers
+
+_HURRY = 1
+"""Seconds: whoever sends SIGKILL sooner has left it no time."""
+_ALSO_FOR_OTHER_THINGS = (INT, HUP)
+"""A program that goes on after one of these may be quite right: only a SIGKILL shows that it was to end."""
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Requests whose handler ran, and then nothing until SIGKILL, or for long."""
+    for events in by_signal(e for e in case.requests if _in_vain(case, e)):
+        first = events[0]
+        fate, episode = case.fate_of(first), case.episode_of(first)
+        killed = episode.kill if episode else None
+        took = ((killed.time if killed else case.until) - first.time) / SECOND
+        hurried = killed is not None and took < _HURRY
+        sight = case.sight_after(first.time)
+        shown = (sight.line(str(sight.init)),) if sight and sight.init else ()
+        yield Finding(
+            "slow-handler",
+            case.nsid,
+            "notice" if hurried else "error" if killed else "warning",
+            "possible" if hurried else "certain" if killed else "likely",
+            f"{first.target} handled {first.signal_name}, and was not done {took:.1f} s later"
+            + (", when SIGKILL came." if killed else ": it is still there."),
+            lines([e for e in (first, fate, killed) if e]) + shown,
+            "see what the program does after its handler ran (a full queue, a lock, a request that never ends); "
+            "give it a longer grace period if it is only slow",
+            numbers(*events),
+        )
+
+
+def _in_vain(case: Case, event: Event) -> bool:
+    fate = case.fate_of(event)
+    if event.signal not in MEANT_TO_STOP or fate is None or fate.verdict != "handled":
+        return False
+    episode = case.episode_of(event)
+    killed = bool(episode and episode.kill and episode.kill.time > fate.time)
+    return killed or (event.signal not in _ALSO_FOR_OTHER_THINGS and case.outlasted(event))
+
+
+CAUSE = Cause("slow-handler", "a handler that takes too long", check, needs=("events",))

@@ -1,0 +1,59 @@
+"""The handler was not there yet: the signal came while the program was starting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.event import Event
+from sigtrace.postmortem.evidence import by_signal, dropped_requests, lines, masks, severity_of, takes
+from sigtrace.postmortem.finding import Finding, numbers
+
+_YOUNG = 60 * SECOND
+"""A program older than this is hardly starting any more."""
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Drops after which the same init turns out to have a handler for that signal."""
+    for events in by_signal(dropped_requests(case)):
+        last = events[-1]
+        handled = next((e for e in case.to_init if e.number > last.number and _has_handler(e, last)), None)
+        sight = next(
+            (s for s in case.sights if s.time > last.time and s.init and takes(s, last.signal)),
+            None,
+        )
+        if handled is None and sight is None:
+            continue
+        age = last.time - _started(case, last)
+        yield Finding(
+            "startup-race",
+            case.nsid,
+            severity_of(case, events),
+            "certain" if age < _YOUNG else "likely",
+            f"{last.signal_name} came {age / SECOND:.1f} s after {last.target} had started and was discarded: its "
+            "handler was not installed yet.",
+            lines(events) + ((str(handled),) if handled else ()) + masks(sight),
+            "install the handler first thing in the program, or block the signal before exec until it is there; "
+            "a stop so soon after the start is best sent again",
+            numbers(*events),
+        )
+
+
+def _has_handler(later: Event, dropped: Event) -> bool:
+    return later.signal == dropped.signal and later.disposition == "handler"
+
+
+def _started(case: Case, drop: Event) -> int:
+    """When the program began: the init's birth, or its last exec before the signal."""
+    execs = [e.time for e in case.to_init if e.stage == "exec" and e.time < drop.time]
+    return max([drop.target_start, *execs])
+
+
+CAUSE = Cause(
+    "startup-race",
+    "a handler installed too late",
+    check,
+    needs=("events",),
+    instead_of=("dropped-at-generate", "shell-form", "wrong-stop-signal"),
+)

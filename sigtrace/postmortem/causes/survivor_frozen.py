@@ -1,0 +1,48 @@
+"""A frozen process does not act on any signal; under the v1 freezer not even on SIGKILL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.evidence import lines
+from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.postmortem.survivors import ending, held, why_gone
+
+_ADVICE = "thaw it: docker unpause, or 0 into cgroup.freeze (v2), THAWED into freezer.state (v1)"
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Frozen processes that hold up the end of the namespace; or a frozen init that was asked to end."""
+    survivors, end = held(case, "frozen"), ending(case)
+    if survivors and end:
+        first = survivors[0].task
+        more = f" and {len(survivors) - 1} more are" if len(survivors) > 1 else " is"
+        yield Finding(
+            "survivor-frozen",
+            case.nsid,
+            "error",
+            "certain",
+            f"The namespace cannot end: {first.name}{more} frozen by cgroup {first.frozen} and cannot die.",
+            why_gone(end) + tuple(end.sight.line(str(s.task)) for s in survivors[:5]),
+            _ADVICE,
+            numbers(*case.requests),
+        )
+        return
+    sight = case.sight_of_init()
+    if sight is None or sight.init is None or not sight.init.frozen or not (case.requests or case.live):
+        return
+    yield Finding(
+        "survivor-frozen",
+        case.nsid,
+        "error" if case.requests else "warning",
+        "certain" if case.requests else "possible",
+        f"{sight.init.name} is frozen by cgroup {sight.init.frozen}: it acts on a signal once it is thawed.",
+        (*lines(case.requests), sight.line(str(sight.init))),
+        _ADVICE,
+        numbers(*(e for e in case.requests if e.verdict == "queued")),
+    )
+
+
+CAUSE = Cause("survivor-frozen", "a frozen cgroup", check, needs=("snapshot",))

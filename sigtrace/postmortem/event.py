@@ -1,0 +1,180 @@
+"""Single events, for people and checks: the few of a namespace that tell its story, out of a batch of any size."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace import signals, text, wire
+from sigtrace.batch import Batch, Labels, enum_labels, flag, text_labels
+from sigtrace.verdict import CODE, VERDICTS, WORDS
+
+KILL, STOP, CONT, TERM, INT, HUP, QUIT = 9, 19, 18, 15, 2, 1, 3
+MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
+"""Signals by which programs are asked to end, whoever sends them."""
+
+_NEVER_A_STOP = signals.mask((17, 18, 19, 20, 21, 22, 23))
+"""CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG: no runtime stops a container with these."""
+
+OF_INIT, OF_OTHERS = 30, 6
+"""How many events of one kind are kept, from the beginning and from the end each."""
+
+
+class Event(NamedTuple):
+    """One record; `number` is its place in the case's batch. Times are ns UTC."""
+
+    number: int
+    time: int
+    stage: str
+    signal: int
+    code: int
+    """si_code."""
+    verdict: str
+    disposition: str
+    relation: str
+    blocked: bool
+    traced: bool
+    is_init: bool
+    nsid: int
+    ns_level: int
+    target_pid: int
+    target_ns_pid: int
+    target_comm: str
+    target_start: int
+    """ns UTC."""
+    sender_pid: int
+    sender_comm: str
+    sender_parent_pid: int
+    sender_parent_comm: str
+    exit_code: int
+    """As wait(2) reports it."""
+
+    @property
+    def signal_name(self) -> str:
+        """`SIGTERM`; empty for stages without a signal."""
+        return signals.name(self.signal)
+
+    @property
+    def target(self) -> str:
+        """`app[4242]`."""
+        return f"{text.shorten(self.target_comm, 16)}[{self.target_pid}]"
+
+    @property
+    def sender(self) -> str:
+        """`runc[1809], child of containerd-shim[1700]`, or `the kernel`."""
+        if not self.sender_pid:
+            return "the kernel" if self.relation == "kernel" else "an unknown sender"
+        name = f"{text.shorten(self.sender_comm, 16)}[{self.sender_pid}]"
+        if not self.sender_parent_pid:
+            return name
+        return f"{name}, child of {text.shorten(self.sender_parent_comm, 16)}[{self.sender_parent_pid}]"
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a few words."""
+        if self.verdict == "dropped_at_generate" and self.signal in (KILL, STOP):
+            return "from inside, where it does not act on an init: discarded as it was sent"
+        if self.stage != "exit":
+            return WORDS[self.verdict][1] if self.verdict != "queued" else "queued"
+        return (
+            f"killed by {signals.name(self.exit_code & 0x7F)}"
+            if self.exit_code & 0x7F
+            else (f"exited with code {self.exit_code >> 8 & 0xFF}")
+        )
+
+    def __str__(self) -> str:
+        when = np.datetime_as_string(np.datetime64(self.time, "ns"), unit="ms")[11:]
+        if self.stage in ("generate", "deliver"):
+            what = f"{self.stage} {self.signal_name} to {self.target}"
+            by = f" from {self.sender}" if self.stage == "generate" or self.sender_pid else ""
+            return f"{when} {what}{by}: {self.outcome}"
+        return f"{when} {self.stage} {self.target}: {self.outcome}"
+
+
+def is_asking(event: Event) -> bool:
+    """Whether this is somebody asking a process to end: by kill(2) from above, or by a signal that means it."""
+    if event.stage != "generate" or event.relation == "self" or event.verdict == "dying":
+        return False
+    if event.signal == KILL or event.signal in MEANT_TO_STOP:
+        return event.signal != KILL or event.relation != "kernel"
+    from_above = event.relation == "ancestor" and event.sender_pid != 0
+    return from_above and not _NEVER_A_STOP >> (event.signal - 1) & 1
+
+
+def telling(batch: Batch, nsid: int) -> list[Event]:
+    """The events that tell the story of `nsid`, in the order of the batch, which is that of kernel time.
+
+    Left out: what is harmless by default (SIGCHLD and its like), and of each kind of event all but the first and
+    the last few.
+    """
+    r, verdicts = batch.records, batch.verdicts
+    if not len(r):
+        return []
+    own = (r["nsid"] == nsid) & flag(r, "init")
+    from_above = (r["relation"] == wire.RELATION["ancestor"]) & own & (r["stage"] == wire.STAGE["generate"])
+    chosen = np.flatnonzero((verdicts != CODE["default_ignored"]) | from_above)
+    chosen = chosen[(r["signal"][chosen] != 17)]
+    kinds = r[["stage", "signal", "relation"]][chosen]
+    key = (
+        kinds["stage"].astype("u8") << 32
+        | kinds["signal"].astype("u8") << 24
+        | kinds["relation"].astype("u8") << 16
+        | verdicts[chosen].astype("u8") << 8
+        | own[chosen]
+    )
+    kept = chosen[_first_and_last(key, own[chosen])]
+    return events(batch, kept)
+
+
+def totals(batch: Batch, nsid: int) -> dict[tuple[str, int, str], int]:
+    """How many records of the namespace's own init there are, by stage, signal and verdict."""
+    r = batch.records
+    own = np.flatnonzero((r["nsid"] == nsid) & flag(r, "init"))
+    key = r["stage"][own].astype("u4") << 16 | r["signal"][own].astype("u4") << 8 | batch.verdicts[own]
+    kinds, counts = np.unique(key, return_counts=True)
+    stages = enum_labels(kinds >> 16, wire.STAGE).tolist()
+    rest = zip(stages, (kinds >> 8 & 0xFF).tolist(), (kinds & 0xFF).tolist(), counts.tolist(), strict=True)
+    return {(stage, signal, VERDICTS[verdict]): count for stage, signal, verdict, count in rest}
+
+
+def events(batch: Batch, which: npt.NDArray[np.int64]) -> list[Event]:
+    """These records of the batch as events."""
+    part = batch[which]
+    r, times = part.records, part.time.astype("i8")
+    columns = [
+        which,
+        times,
+        enum_labels(r["stage"], wire.STAGE),
+        r["signal"],
+        r["code"],
+        Labels(part.verdicts, VERDICTS),
+        enum_labels(r["disposition"], wire.DISPOSITION),
+        enum_labels(r["relation"], wire.RELATION),
+        flag(r, "blocked"),
+        flag(r, "traced"),
+        flag(r, "init"),
+        *(r[name] for name in ("nsid", "ns_level", "target_pid", "target_ns_pid")),
+        text_labels(r["target_comm"]),
+        times - r["time"].astype("i8") + r["target_start"].astype("i8"),
+        r["sender_pid"],
+        text_labels(r["sender_comm"]),
+        r["sender_parent_pid"],
+        text_labels(r["sender_parent_comm"]),
+        r["exit_code"],
+    ]
+    return [Event._make(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _first_and_last(key: npt.NDArray[np.uint64], own: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which to keep: of each key the first and the last few, more of them for the init's own. Shape (n,)."""
+    order = np.argsort(key, kind="stable")
+    _, starts, sizes = np.unique(key[order], return_index=True, return_counts=True)
+    rank = np.empty(len(key), "i8")
+    rank[order] = np.arange(len(key)) - np.repeat(starts, sizes)
+    total = np.empty(len(key), "i8")
+    total[order] = np.repeat(sizes, sizes)
+    few = np.where(own, OF_INIT, OF_OTHERS)
+    keep: npt.NDArray[np.bool_] = (rank < few) | (rank >= total - few)
+    return keep

@@ -1,0 +1,70 @@
+"""Which of many namespaces is stuck most: the worst finding first, then the longest time a stop took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sigtrace import signals
+from sigtrace.postmortem.case import Case, Episode
+from sigtrace.postmortem.cause import all_causes
+from sigtrace.postmortem.finding import SEVERITIES
+from sigtrace.postmortem.runner import Report, diagnose
+from sigtrace.postmortem.story import seconds
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One namespace in a list."""
+
+    report: Report
+    worst: Episode | None
+    """The attempt to stop it that took longest."""
+
+    @property
+    def took(self) -> int:
+        """How long that took, or has taken so far, in ns."""
+        return _took(self.worst, self.report.case) if self.worst else 0
+
+    @property
+    def outcome(self) -> str:
+        """What it came to, in a few words."""
+        if self.worst is None:
+            return "not asked"
+        if not (self.worst.asked or self.worst.kill):
+            return "ended by itself"
+        how = "still there after"
+        if self.worst.exit:
+            how = "killed after" if self.worst.kill else "ended after"
+        return f"{how} {seconds(self.took)}"
+
+    @property
+    def signal(self) -> str:
+        """What it was asked by: `TERM`."""
+        first = self.worst and (self.worst.asked or self.worst.kill)
+        return signals.name(first.signal).removeprefix("SIG") if first else "-"
+
+
+def rank(cases: Iterable[Case]) -> list[Standing]:
+    """The namespaces, the most stuck first. Notices, which are true of many a healthy one, are left out."""
+    standings, checks = [], all_causes()
+    for case in cases:
+        report = diagnose(case, checks)
+        grave = tuple(finding for finding in report.findings if finding.severity != "notice")
+        report = Report(case, grave, report.ruled_out, report.unchecked, report.failed)
+        worst = max(case.episodes, key=lambda episode: _took(episode, case), default=None)
+        standings.append(Standing(report, worst))
+    return sorted(standings, key=_stuck)
+
+
+def _stuck(standing: Standing) -> tuple[int, int, int]:
+    findings = standing.report.findings
+    severity = SEVERITIES.index(findings[0].severity) if findings else len(SEVERITIES)
+    return severity, -standing.took, standing.report.case.nsid
+
+
+def _took(episode: Episode, case: Case) -> int:
+    began = episode.asked or episode.kill
+    if began is None:
+        return 0
+    return (episode.exit.time if episode.exit else case.until) - began.time

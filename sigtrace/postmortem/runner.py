@@ -1,0 +1,56 @@
+"""Run every check on a case, each on its own, and keep what is the whole truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.cause import Cause, all_causes
+from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it."""
+
+    case: Case
+    findings: tuple[Finding, ...]
+    """The gravest first."""
+    ruled_out: tuple[Cause, ...]
+    """Checked, and not so."""
+    unchecked: tuple[tuple[Cause, str], ...]
+    """Not checked, and why."""
+    failed: tuple[tuple[Cause, str], ...]
+    """Checks that broke, with the error: a fault of sigtrace, or of the recording."""
+
+
+def diagnose(case: Case, checks: Sequence[Cause] | None = None) -> Report:
+    """Run the checks (by default all there are); one that fails does not keep the rest from running."""
+    checks = all_causes() if checks is None else checks
+    found: list[tuple[Cause, Finding]] = []
+    ruled_out, unchecked, failed = [], [], []
+    for cause in checks:
+        lacks = cause.lacks(case)
+        if lacks:
+            unchecked.append((cause, lacks))
+            continue
+        try:
+            its = list(cause.check(case))
+        except Exception as err:
+            failed.append((cause, f"{type(err).__name__}: {err}"))
+            continue
+        found += [(cause, finding) for finding in its]
+        if not its:
+            ruled_out.append(cause)
+    kept = [finding for cause, finding in found if not _replaced(cause, finding, found)]
+    kept.sort(key=lambda f: (SEVERITIES.index(f.severity), CONFIDENCES.index(f.confidence), f.cause))
+    return Report(case, tuple(kept), tuple(ruled_out), tuple(unchecked), tuple(failed))
+
+
+def _replaced(cause: Cause, finding: Finding, found: list[tuple[Cause, Finding]]) -> bool:
+    """Whether a more specific cause explains all that this one does, or any other does where it is the last resort."""
+    others = [(each, other) for each, other in found if other is not finding]
+    if cause.residual and others:
+        return True
+    return any(finding.cause in each.instead_of and finding.about <= other.about for each, other in others)

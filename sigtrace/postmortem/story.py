@@ -1,0 +1,209 @@
+"""The timeline of a namespace: what happened to it, in order, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sigtrace import signals
+from sigtrace.postmortem.case import SECOND, SETTLED, Case
+from sigtrace.postmortem.event import CONT, KILL, STOP, Event, is_asking
+from sigtrace.postmortem.sight import Sight
+from sigtrace.target import has
+from sigtrace.text import printable
+
+_NAMES = 4
+_QUICK = SECOND // 100
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step of the story; `time` in ns UTC, `detail` what follows on lines of their own."""
+
+    time: int
+    text: str
+    detail: tuple[str, ...] = ()
+
+
+def story(case: Case) -> list[Entry]:
+    """The steps in the order of time."""
+    entries = [*_births(case), *_requests(case), *_ends(case), *_members(case), *_sights(case), *_end(case)]
+    return sorted(entries, key=lambda entry: entry.time)
+
+
+def title(case: Case) -> str:
+    """`PID namespace 4026532249 on host, init app[4242]: python app.py`."""
+    text = f"PID namespace {case.nsid}"
+    sight = next((s for s in case.sights if s.init), None)
+    if case.to_init:
+        text += f", init {case.to_init[-1].target}"
+    elif sight and sight.init:
+        text += f", init {sight.init.name}"
+    command = sight.init.cmdline if sight and sight.init else ""
+    return text + (f": {printable(command)}" if command else "")
+
+
+def seconds(ns: int) -> str:
+    """`0.3 ms`, `10.01 s`, `2 min 5 s`."""
+    if ns < SECOND // 10:
+        return f"{ns / 1e6:.1f} ms"
+    if ns < 100 * SECOND:
+        return f"{ns / SECOND:.2f} s"
+    minutes, rest = divmod(ns // SECOND, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _births(case: Case) -> Iterator[Entry]:
+    for event in case.to_init:
+        if event.stage == "init":
+            yield Entry(event.time, f"{event.target} is born as the namespace's init")
+        elif event.stage == "exec":
+            yield Entry(event.time, f"{event.target} runs a new program")
+
+
+def _requests(case: Case) -> Iterator[Entry]:
+    """Signals to the init, with what became of them; a row of the same is told once."""
+    row: list[Event] = []
+    for event in case.to_init:
+        if event.stage == "generate" and _matters(event):
+            if row and not _alike(row[-1], event):
+                yield _told(case, row)
+                row = []
+            row.append(event)
+        elif event.stage == "deliver" and not any(_alike_signal(e, event) for e in case.requests):
+            yield Entry(event.time, f"{event.signal_name or 'a signal'} at {event.target}", (event.outcome,))
+    if row:
+        yield _told(case, row)
+
+
+def _matters(event: Event) -> bool:
+    return is_asking(event) or event.signal in (KILL, STOP, CONT) or event.verdict.startswith("dropped")
+
+
+def _told(case: Case, row: Sequence[Event]) -> Entry:
+    first, count = row[0], case.count(row)
+    times = f", {count:,} times" if count > 1 else ""
+    detail = [_became(case, first)]
+    if len(row) > 1:
+        detail.append(f"the last time {seconds(row[-1].time - first.time)} later")
+    episode = case.episode_of(first)
+    if episode and episode.kill is first and episode.grace is not None:
+        detail.insert(0, f"after a grace period of {seconds(episode.grace)}")
+    return Entry(first.time, f"{first.signal_name} from {first.sender}{times}", tuple(detail))
+
+
+def _became(case: Case, event: Event) -> str:
+    if event.verdict.startswith("dropped"):
+        return f"DROPPED: {event.outcome}"
+    if event.verdict != "queued":
+        return event.outcome
+    fate = case.fate_of(event)
+    blocked = ", blocked" if event.blocked else ""
+    if fate is None:
+        ended = case.exit and case.exit.time >= event.time and event.signal == KILL
+        return "queued, and obeyed" if ended else f"queued{blocked}; no delivery followed"
+    after = f" {seconds(fate.time - event.time)} later" if fate.time - event.time > _QUICK else ""
+    what = f"DROPPED: {fate.outcome}" if fate.verdict.startswith("dropped") else fate.outcome
+    return f"queued{blocked}, delivered{after}: {what}"
+
+
+def _alike(one: Event, other: Event) -> bool:
+    same = (one.signal, one.verdict, one.sender_comm, one.sender_parent_pid)
+    return same == (other.signal, other.verdict, other.sender_comm, other.sender_parent_pid)
+
+
+def _alike_signal(request: Event, event: Event) -> bool:
+    return request.signal == event.signal and request.time <= event.time
+
+
+def _ends(case: Case) -> Iterator[Entry]:
+    for episode in case.episodes:
+        if episode.exit is None:
+            continue
+        began = episode.asked or episode.kill
+        detail: tuple[str, ...] = ()
+        if began:
+            detail = (f"{seconds(episode.exit.time - began.time)} after the first signal that asked it to",)
+        yield Entry(episode.exit.time, f"{episode.exit.target} {episode.exit.outcome}", detail)
+
+
+def _members(case: Case) -> Iterator[Entry]:
+    """What others were sent and how they ended, each kind of thing told once."""
+    end = case.exit.time if case.exit else None
+    zapped = [
+        e for e in case.to_others if e.signal == KILL and e.relation == "kernel" and e.stage == "generate"
+    ]
+    zapped = [e for e in zapped if end is not None and e.time >= end and e.verdict == "queued"]
+    if zapped:
+        yield Entry(zapped[0].time, f"the kernel sends SIGKILL to {_who(zapped)}: their init has exited")
+    asked: dict[tuple[int, int, str], list[Event]] = {}
+    for event in case.to_others:
+        if event not in zapped and (is_asking(event) or event.verdict == "overflowed"):
+            asked.setdefault((event.signal, event.sender_pid, event.verdict), []).append(event)
+    for its in asked.values():
+        yield Entry(
+            its[0].time, f"{its[0].signal_name} from {its[0].sender} to {_who(its)}", (its[0].outcome,)
+        )
+    since = case.requests[0].time if case.requests else end or case.until
+    exits = [e for e in case.to_others if e.stage == "exit" and (e.time >= since or asked)]
+    before = [e for e in exits if end is None or e.time < end]
+    after = [e for e in exits if e not in before]
+    for its, how in ((before, "ended"), (after, "ended after it")):
+        if its:
+            fates = ", ".join(dict.fromkeys(e.outcome for e in its[:_NAMES]))
+            yield Entry(its[-1].time, f"{_who(its)} {how}: {fates}")
+
+
+def _end(case: Case) -> Iterator[Entry]:
+    """That all is over, where that is known."""
+    if case.exit is None or not case.has_members:
+        return
+    left = case.last.tasks if case.last and case.last.time - case.exit.time > SETTLED else ()
+    gone = {e.target_pid: e.time for e in case.to_others if e.stage == "exit"}
+    seen = {e.target_pid for e in case.to_others} | {t.pid for s in case.sights for t in s.processes}
+    if not left and seen <= gone.keys():
+        last = max([case.exit.time, *gone.values()])
+        yield Entry(last, "the namespace has ended: nobody is left")
+
+
+def _who(events: Sequence[Event]) -> str:
+    names = list(dict.fromkeys(e.target for e in events))
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
+
+
+def _sights(case: Case) -> Iterator[Entry]:
+    previous = ""
+    for sight in case.sights:
+        text = _seen(sight)
+        if text != previous:
+            yield Entry(sight.time, f"snapshot ({sight.trigger}{', again' if sight.again else ''})", (text,))
+        previous = text
+
+
+def _seen(sight: Sight) -> str:
+    if not sight.tasks:
+        return "nobody is left"
+    init = sight.init
+    count = len(sight.tasks)
+    if init is None:
+        return f"{count} tasks, no init"
+    pending = sorted(
+        {
+            number
+            for task in sight.init_threads
+            for column in ("pending", "shared_pending")
+            for number in signals.members(int(task.row[column] or "0", 16))
+            if has(int(task.row["blocked"] or "0", 16), number) or task.state in "TtDZ" or task.frozen
+        }
+    )
+    facts = [f"{count} task{'s' if count > 1 else ''}; init in state {init.state}"]
+    facts += ["exiting, waiting for the others"] if sight.init_waits else []
+    facts += [f"at {printable(init.wchan)}"] if init.wchan not in ("", "0") and not sight.init_waits else []
+    facts += [f"frozen by cgroup {init.frozen}"] if init.frozen else []
+    facts += [f"traced by {printable(init.tracer_comm)}[{init.tracer_pid}]"] if init.tracer_pid else []
+    facts += ["dumping core"] if init.core_dumping else []
+    facts += [f"{', '.join(map(signals.name, pending))} pending"] if pending else []
+    dead = sum(task.state == "Z" for task in sight.processes)
+    facts += [f"{dead} zombie{'s' if dead > 1 else ''}"] if dead else []
+    return ", ".join(facts)

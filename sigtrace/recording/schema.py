@@ -1,0 +1,252 @@
+"""Batches, counts and rows as Arrow record batches, and back. See the package's text for the columns."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sigtrace import text, verdict, wire
+from sigtrace.batch import Batch, Column, Counts, Labels, Optional
+from sigtrace.kernel.counts import COUNT
+
+_UTC = pa.timestamp("ns", tz="UTC")
+_FACTS = {
+    "seq": "seq",
+    "cpu": "cpu",
+    "ns_start": "ns_start",
+    "sender_start": "sender_start",
+    "sender_ns_level": "sender_ns_level",
+    "flags": "flags",
+    "status": "exit_code",
+}
+"""Column -> member of the wire record, where the public columns do not have it whole."""
+
+_NAMED = {"stage": wire.STAGE, "disposition": wire.DISPOSITION, "relation": wire.RELATION}
+_UNKNOWN = 255
+"""The code of a name that this version does not know."""
+
+_NULLABLE = (
+    *("sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid"),
+    *("exit_code", "exit_signal"),
+)
+_COMMS = ("target_comm", "sender_comm", "sender_parent_comm")
+_PLAIN = (
+    *("signal", "code", "result", "nsid", "ns_level", "target_pid", "target_tid", "target_ns_pid"),
+    *("target_start", "sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid"),
+)
+EVENT_COLUMNS = ("time", "boot_to_utc", *_NAMED, *_PLAIN, *_COMMS, *_FACTS)
+"""The columns from which a wire record is made again."""
+
+VERDICT_COLUMNS = ("stage", "signal", "result", "disposition", "relation", "flags")
+"""The facts of which a verdict is made."""
+
+_CONTAINER = ("container_id", "container_name", "runtime", "image", "pod", "pod_namespace")
+NAMESPACES = pa.schema(
+    [
+        *[("time", _UTC), ("nsid", pa.uint32()), ("ns_start", pa.uint64()), ("parent_nsid", pa.uint32())],
+        *[("ns_level", pa.uint8()), ("init_pid", pa.int32()), ("init_comm", pa.string())],
+        *[("born", _UTC), ("died", _UTC)],
+        *[(name, pa.string()) for name in _CONTAINER],
+    ]
+)
+LOSSES = pa.schema(
+    [
+        ("time", _UTC),
+        *[(name, pa.uint64()) for name in ("committed", "lost", "uncounted", "missed")],
+        *[(name, pa.uint64()) for name in ("unqueued", "unwritten", "snapshots_skipped")],
+        *[("gap_began", _UTC), ("gap_ended", _UTC)],
+    ]
+)
+
+
+def row_schema(columns: Mapping[str, str]) -> pa.Schema:
+    """The schema of a table of plain rows: `time` (ns UTC) is a timestamp, the others are str, int or bool."""
+    kinds = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
+    return pa.schema([(name, _UTC if name == "time" else kinds[kind]) for name, kind in columns.items()])
+
+
+def rows(schema: pa.Schema, values: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    """Rows as a record batch; what a row does not have is null, what the schema does not have is left out."""
+    return pa.RecordBatch.from_pylist([dict(value) for value in values], schema)
+
+
+class Encoder:
+    """Batches and counts as record batches for one segment: the dictionary of its texts only grows."""
+
+    def __init__(self) -> None:
+        self._codes: dict[bytes, int] = {}
+        self._texts: dict[str, int] = {}
+        self._dictionaries: dict[str, pa.Array] = {}
+
+    @property
+    def texts(self) -> int:
+        """How many different texts the segment has."""
+        return len(self._texts)
+
+    def events(self, batch: Batch) -> pa.RecordBatch:
+        """The event table, and the facts it leaves out."""
+        r = batch.records
+        columns = batch.columns(texts=self._labels)
+        columns["boot_to_utc"] = np.broadcast_to(np.asarray(batch.boot_to_utc, "i8"), len(r))
+        columns |= {name: r[member] for name, member in _FACTS.items()}
+        return self._batch(columns)
+
+    def counts(self, counts: Counts, time: int) -> pa.RecordBatch:
+        """The counts table as it was at `time`, ns UTC."""
+        columns: dict[str, Column] = {
+            "time": np.full(len(counts), time, "i8").view("datetime64[ns]"),
+            **counts.columns(),
+            "flags": counts.records["flags"],
+        }
+        return self._batch(columns)
+
+    def _batch(self, columns: Mapping[str, Column]) -> pa.RecordBatch:
+        arrays = [self._array(name, column) for name, column in columns.items()]
+        return pa.RecordBatch.from_arrays(arrays, list(columns))
+
+    def _array(self, name: str, column: Column) -> pa.Array:
+        if isinstance(column, Labels):
+            # Signed, for pandas takes no others; the codes of bytes are all below 127.
+            small = column.codes.dtype.itemsize == 1
+            codes = pa.array(np.ascontiguousarray(column.codes, "i1" if small else "i4"))
+            names = column.names[:127] if small else column.names
+            return pa.DictionaryArray.from_arrays(codes, self._dictionary(name, names))
+        if isinstance(column, Optional):
+            return pa.array(np.ascontiguousarray(column.values), mask=~column.present)
+        if column.dtype.kind == "M":
+            return pa.array(column.view("i8")).view(_UTC)
+        return pa.array(np.ascontiguousarray(column))
+
+    def _dictionary(self, name: str, names: Sequence[str]) -> pa.Array:
+        known = self._dictionaries.get(name)
+        if known is None or len(known) != len(names):
+            known = self._dictionaries[name] = pa.array(list(names), pa.string())
+        return known
+
+    def _labels(self, raw: npt.NDArray[np.bytes_]) -> Labels:
+        """Kernel bytes with the segment's texts; only a text never seen before costs a step of Python."""
+        size = raw.dtype.itemsize
+        flat = np.ascontiguousarray(raw)
+        found = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(flat), [None, pa.py_buffer(flat)])
+        local = found.dictionary_encode()
+        codes = np.array([self._code(value) for value in local.dictionary.to_pylist()], "i4")
+        indices = local.indices.to_numpy(zero_copy_only=False)
+        return Labels(codes[indices] if len(codes) else np.zeros(0, "i4"), list(self._texts))
+
+    def _code(self, raw: bytes) -> int:
+        if raw not in self._codes:
+            self._codes[raw] = self._texts.setdefault(text.decode(raw), len(self._texts))
+        return self._codes[raw]
+
+
+def event_schema() -> pa.Schema:
+    """The schema of the events table."""
+    return Encoder().events(Batch(np.zeros(0, wire.EVENT.dtype()), 0)).schema
+
+
+def count_schema() -> pa.Schema:
+    """The schema of the counts table."""
+    return Encoder().counts(Counts(np.zeros(0, COUNT)), 0).schema
+
+
+def event_records(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:
+    """The wire records of an events batch, shape (n,), and for each what is to be added to its time to get UTC."""
+    out = np.zeros(batch.num_rows, wire.EVENT.dtype())
+    offset = numbers(batch["boot_to_utc"])
+    out["time"] = numbers(batch["time"].view(pa.int64())) - offset
+    for name in _PLAIN:
+        out[name] = numbers(batch[name])
+    for name, member in _FACTS.items():
+        out[member] = numbers(batch[name])
+    for name in _NAMED:
+        out[name] = enum_codes(name, batch[name])
+    for name in _COMMS:
+        column = batch[name]
+        known = np.array([kernel_bytes(value) for value in column.dictionary.to_pylist()] or [b""], "S16")
+        out[name] = known[numbers(column.indices)]
+    return out, offset.astype("i8")
+
+
+def joined(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Record batches, at least one, as one, with one dictionary a column."""
+    tables = [pa.table({name: _roomy(part[name]) for name in part.schema.names}) for part in parts]
+    whole = pa.concat_tables(tables).unify_dictionaries().combine_chunks().to_batches()
+    return whole[0] if whole else parts[0]
+
+
+def _roomy(array: pa.Array) -> pa.Array:
+    """The array; if it has a dictionary, with room for the names that others may add."""
+    if not pa.types.is_dictionary(array.type):
+        return array
+    return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary)
+
+
+def event_columns(batch: pa.RecordBatch, wanted: Sequence[str]) -> dict[str, Column]:
+    """Columns of an events batch in the order of kernel time, with verdicts as this version derives them."""
+    facts = np.zeros(batch.num_rows, COUNT)
+    for name in VERDICT_COLUMNS:
+        facts[name] = enum_codes(name, batch[name]) if name in _NAMED else numbers(batch[name])
+    verdicts = Labels(verdict.classify(facts), verdict.VERDICTS)
+    kernel_time = numbers(batch["time"].view(pa.int64())) - numbers(batch["boot_to_utc"])
+    order = np.argsort(kernel_time, kind="stable")
+    columns = {name: verdicts if name == "verdict" else _column(name, batch[name]) for name in wanted}
+    return {name: _ordered(column, order) for name, column in columns.items()}
+
+
+def _column(name: str, array: pa.Array) -> Column:
+    """What `Encoder` made the array of."""
+    if pa.types.is_dictionary(array.type):
+        return Labels(numbers(array.indices), array.dictionary.to_pylist())
+    if pa.types.is_timestamp(array.type):
+        return numbers(array.view(pa.int64())).view("datetime64[ns]")
+    if name in _NULLABLE:
+        return Optional(numbers(array), array.is_valid().to_numpy(zero_copy_only=False))
+    return numbers(array)
+
+
+def _ordered(column: Column, order: npt.NDArray[np.intp]) -> Column:
+    if isinstance(column, Labels):
+        return Labels(column.codes[order], column.names)
+    if isinstance(column, Optional):
+        return Optional(column.values[order], column.present[order])
+    return column[order]
+
+
+def count_records(batch: pa.RecordBatch) -> npt.NDArray[np.void]:
+    """The rows of a counts batch as the kernel's counts: shape (n,), dtype COUNT."""
+    out = np.zeros(batch.num_rows, COUNT)
+    for name in ("ns_start", "nsid", "signal", "result", "flags", "count"):
+        out[name] = numbers(batch[name])
+    for name in _NAMED:
+        out[name] = enum_codes(name, batch[name])
+    return out
+
+
+def numbers(column: pa.Array) -> npt.NDArray[Any]:
+    """A column of numbers as numpy; 0 where there is none."""
+    if column.null_count:
+        column = column.fill_null(0)
+    values: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return values
+
+
+def enum_codes(name: str, column: pa.Array) -> npt.NDArray[np.uint8]:
+    """The wire codes of a column of names; 255 for names this version does not know."""
+    codes = [_NAMED[name].get(value, _UNKNOWN) for value in column.dictionary.to_pylist()]
+    found: npt.NDArray[np.uint8] = np.array(codes or [0], "u1")[numbers(column.indices)]
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def kernel_bytes(decoded: str) -> bytes:
+    """16 bytes at most that `text.decode` gives the same text for."""
+    raw = re.sub(
+        rb"\\x([89a-f][0-9a-f])", lambda match: bytes([int(match[1], 16)]), decoded.encode("utf-8", "replace")
+    )
+    return raw if text.decode(raw) == decoded else decoded.encode("utf-8", "replace")[:16]

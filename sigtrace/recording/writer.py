@@ -1,0 +1,218 @@
+"""Writing a recording: segments, their rotation and retention, and what to do when the disk will not have it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sigtrace.batch import Batch, Counts, join
+from sigtrace.errors import BadInput
+from sigtrace.recording import schema
+from sigtrace.recording.directory import FORMAT, HEADER, Directory, file_name, files
+from sigtrace.recording.file import NEW, ArrowFile, Damaged, rewrite
+from sigtrace.text import printable
+
+_ROWS = 1 << 15
+"""Events to a record batch, unless a second passes before."""
+_SEGMENT_BYTES = 64 << 20
+_TEXTS = 1 << 16
+"""Different texts in a segment, which the writer keeps in memory."""
+_ENOUGH_ROOM = 1 << 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorder's life, as each of its files names it."""
+
+    host: str
+    boot_id: str
+    run: str
+    kernel: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much to keep, and how much of it in a segment."""
+
+    max_bytes: int
+    max_age: float
+    """Seconds."""
+    rotate: float
+    """Seconds."""
+
+
+class Writer:
+    """Writes tables into a directory. Trouble with the disk is told once through `say`, and ends by itself.
+
+    Used by one thread. `unwritten` counts the events that came while nothing could be written.
+    """
+
+    def __init__(self, directory: Directory, run: Run, limits: Limits, say: Callable[[str], None]) -> None:
+        self.unwritten = 0
+        self.facts: Mapping[str, Any] = {}
+        """What else the manifest says."""
+        self._directory = directory
+        self._run = run
+        self._limits = limits
+        self._say = say
+        self._pending: list[Batch] = []
+        self._files: dict[str, ArrowFile] = {}
+        self._encoder = schema.Encoder()
+        self._schemas: dict[str, pa.Schema] = {}
+        self._stopped = 0
+        self._missed_before = 0
+        self._finish_others()
+        self._begin()
+
+    @property
+    def segment(self) -> int:
+        """The number of the segment being written; what a segment must say of itself is due when it changes."""
+        return self._segment
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the disk refuses."""
+        return self._stopped != 0
+
+    def events(self, batch: Batch) -> None:
+        """Write events, at the latest with the next flush."""
+        self._pending.append(batch)
+        if sum(map(len, self._pending)) >= _ROWS:
+            self._try(self._write_pending)
+
+    def counts(self, counts: Counts, now: int) -> None:
+        """Write counts as they were at a time, ns UTC."""
+        self._try(lambda: self._append("counts", self._encoder.counts(counts, now)))
+
+    def rows(self, table: str, kind: pa.Schema, values: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows of a table of this schema."""
+        if values:
+            self._try(lambda: self._append(table, schema.rows(kind, values)))
+
+    def flush(self) -> None:
+        """All so far is on the disk; the segment is closed if it is time; if the disk refused, it is asked again."""
+        if self._stopped:
+            self._resume()
+        self._try(self._flush)
+
+    def close(self) -> None:
+        """Close the last segment."""
+        self._try(self._write_pending)
+        self._try(self._close_segment)
+        self._unwritten()
+
+    def _begin(self) -> None:
+        """A new segment. Raises OSError."""
+        now = time.time_ns()
+        self._segment = self._directory.new_segment(now)
+        self._due = time.monotonic() + self._limits.rotate
+        self._encoder = schema.Encoder()
+        self._schemas.clear()
+        self._directory.retain(self._limits.max_bytes, now - int(self._limits.max_age * 1e9))
+        self._directory.write_manifest({**asdict(self._run), **self.facts})
+
+    def _write_pending(self) -> None:
+        if self._pending:
+            batch = join(self._pending)
+            for start in range(0, len(batch), 2 * _ROWS):
+                self._append("events", self._encoder.events(batch[start : start + 2 * _ROWS]))
+            self._pending.clear()
+
+    def _append(self, table: str, batch: pa.RecordBatch) -> None:
+        if table not in self._files:
+            self._schemas[table] = batch.schema.with_metadata({HEADER: self._header(table)})
+            path = self._directory.path / file_name(table, self._segment)
+            self._files[table] = ArrowFile(path, self._schemas[table])
+        self._files[table].append(batch.replace_schema_metadata(self._schemas[table].metadata))
+
+    def _header(self, table: str) -> bytes:
+        began = self._directory.segments[self._segment]["began"]
+        return json.dumps({"format": FORMAT, "table": table, "began": began, **asdict(self._run)}).encode()
+
+    def _flush(self) -> None:
+        self._write_pending()
+        for file in self._files.values():
+            file.sync()
+        if self._directory.gone:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        size = sum(file.size for file in self._files.values())
+        full = size >= min(_SEGMENT_BYTES, self._limits.max_bytes // 8) or self._encoder.texts >= _TEXTS
+        if self._files and (full or time.monotonic() >= self._due):
+            self._close_segment()
+            self._begin()
+
+    def _close_segment(self) -> None:
+        for table, file in list(self._files.items()):
+            file.close()
+            del self._files[table]
+        self._directory.segments[self._segment]["ended"] = time.time_ns()
+        self._directory.write_manifest({**asdict(self._run), **self.facts})
+
+    def _finish_others(self) -> None:
+        """Close what dead recorders left open; leave alone what cannot be."""
+        for named in files(self._directory.path):
+            if named.open and named.segment in self._directory.segments:
+                with contextlib.suppress(OSError, Damaged):
+                    rewrite(named.path, named.path.with_name(file_name(named.table, named.segment)))
+                ended = self._directory.segments[named.segment]
+                ended["ended"] = ended["ended"] or time.time_ns()
+        for left in self._directory.path.glob(f"*.arrow{NEW}"):
+            left.unlink(missing_ok=True)
+
+    def _try(self, action: Callable[[], None]) -> None:
+        if self._stopped:
+            self._unwritten()
+            return
+        try:
+            action()
+        except (OSError, Damaged) as err:
+            self._stop(err)
+
+    def _unwritten(self) -> None:
+        self.unwritten += sum(map(len, self._pending))
+        self._pending.clear()
+
+    def _stop(self, err: Exception) -> None:
+        self._stopped = time.time_ns()
+        self._missed_before = self.unwritten
+        self._unwritten()
+        for file in self._files.values():
+            file.abandon()
+        self._files.clear()
+        where = printable(str(self._directory.path))
+        why = (err.strerror if isinstance(err, OSError) else None) or str(err)
+        remedy = (
+            "make the directory again"
+            if isinstance(err, FileNotFoundError)
+            else "make room there, or let it end"
+        )
+        self._say(f"{where} cannot be written: {why}. Tracing goes on; recording will when it can: {remedy}")
+
+    def _resume(self) -> None:
+        try:
+            if self._directory.gone:
+                self._directory.claim()
+            room = os.statvfs(self._directory.path)
+            if room.f_bavail * room.f_frsize < _ENOUGH_ROOM:
+                return
+            self._begin()
+            gap = {"gap_began": self._stopped, "gap_ended": time.time_ns(), "time": time.time_ns()}
+            self._append("losses", schema.rows(schema.LOSSES, [gap]))
+        except (OSError, BadInput):
+            for file in self._files.values():
+                file.abandon()
+            self._files.clear()
+            return
+        seconds = (gap["gap_ended"] - self._stopped) / 1e9
+        missed = self.unwritten - self._missed_before
+        self._stopped = 0
+        self._say(f"recording again after {seconds:.0f} s, in which {missed:,} events were not recorded")

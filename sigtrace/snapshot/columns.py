@@ -1,0 +1,74 @@
+"""The columns of a snapshot's rows. No I/O, no numpy, no pyarrow: a recording stores them as they are here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+Type = Literal["int", "str", "bool"]
+Row = dict[str, int | str | bool]
+
+TRIGGERS = ("signalled", "dropped", "killed", "exited", "outlived", "asked")
+"""Why a snapshot is taken: an init was sent a stop signal that it did not drop; dropped one; was sent a SIGKILL
+that it obeys; exited; its namespace outlived it by more than a second; somebody asked for one."""
+
+COLUMNS: Mapping[str, Type] = MappingProxyType(
+    {
+        # The snapshot: the same in all of its rows.
+        "time": "int",  # when it was begun, ns UTC
+        "nsid": "int",  # inode of the PID namespace it is of
+        "ns_start": "int",  # start of its init in clock ticks since boot; 0 = no init is left
+        "trigger": "str",
+        "again": "bool",  # the second look
+        # The task; tid 0 is the namespace itself, whose row has 0, "" and False here.
+        "pid": "int",  # of the process, as the initial namespace numbers it
+        "tid": "int",
+        "ns_pid": "int",  # of the process, in the namespace it lives in
+        "task_nsid": "int",  # that namespace: `nsid`, or one below it
+        "is_init": "bool",  # of the namespace it lives in
+        "comm": "str",
+        "state": "str",  # one letter, as in /proc/PID/stat
+        "exiting": "bool",  # PF_EXITING: in do_exit(), or a zombie
+        "start_ticks": "int",  # of the process
+        "threads": "int",  # of the process, the dead not yet reaped included
+        "ppid": "int",
+        "parent_comm": "str",
+        "parent_outside": "bool",  # the parent lives neither in this namespace nor below it
+        "tracer_pid": "int",
+        "tracer_comm": "str",
+        "wchan": "str",
+        "stack": "str",  # the kernel's functions, innermost first, separated by blanks
+        "pending": "str",  # masks: 16 hexadecimal digits, as in /proc/PID/status; SigPnd
+        "shared_pending": "str",  # ShdPnd
+        "blocked": "str",
+        "ignored": "str",
+        "caught": "str",
+        "awaited": "str",  # what it waits for in sigtimedwait(2); "" = could not be read
+        "signalfd": "str",  # union of its signalfds, of inits only; "" = could not be read
+        "queue_used": "int",  # SigQ
+        "queue_limit": "int",
+        "core_dumping": "bool",
+        "frozen": "str",  # the cgroup version that freezes it
+        "rss_kib": "int",
+        "cgroup": "str",  # its path: in cgroup v2, else in the v1 freezer
+        "cmdline": "str",  # words joined by blanks
+        # The namespace: in its own row only.
+        "tasks": "int",  # threads in it and below it
+        "left_out": "int",  # tasks without a row: too many
+        "pids_current": "int",  # of the init's cgroup; -1 = not known
+        "pids_max": "int",  # -1 = no limit, or not known
+        "oom_kills": "int",  # oom_kill of memory.events or memory.oom_control; -1 = not known
+        "under_oom": "bool",  # v1: its tasks wait for memory, because killing is disabled
+        "problem": "str",  # what could not be read, in a sentence
+    }
+)
+
+_EMPTY: Mapping[Type, int | str | bool] = {"int": 0, "str": "", "bool": False}
+
+
+def row(**values: int | str | bool) -> Row:
+    """A row with these values, and 0, "" or False in the other columns. KeyError for one that is no column."""
+    for name in values:
+        COLUMNS[name]
+    return {name: values.get(name, _EMPTY[kind]) for name, kind in COLUMNS.items()}

@@ -1,0 +1,214 @@
+"""`sigtrace postmortem` as people run it: on recordings, and on this host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from sigtrace.cli import cli
+from sigtrace.errors import BadInput
+from sigtrace.lab.stage import Stage
+from tests.unit.recordings import UTC, Made, another
+from tests.unit.records import record
+
+NSID, OTHER, SECOND = 4026532249, 4026532250, 1_000_000_000
+ROOT = Path(__file__).parents[2]
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(cli, ["postmortem", *words])
+
+
+def stop(nsid: int = NSID, pid: int = 4242, start: int = 100 * SECOND, grace: int = 10) -> list[Any]:
+    """A stop as `docker stop` does it: SIGTERM dropped, SIGKILL after the grace period."""
+    about = {"nsid": nsid, "ns_start": start, "ns_level": 1, "target_pid": pid, "target_ns_pid": 1}
+    about |= {"target_comm": b"app", "target_start": start, "sender_pid": 77, "sender_comm": b"runc"}
+    about |= {"sender_parent_pid": 70, "sender_parent_comm": b"shim"}
+    at = start + SECOND
+    killed = at + grace * SECOND
+    return [
+        record(**about, time=at),
+        record(**about | {"time": killed, "signal": 9, "result": 0}),
+        record(**about | {"time": killed, "signal": 0, "stage": "exit", "exit_code": 9}),
+    ]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> str:
+    """A recording of two stops, the second of them healthy: its SIGKILL came at once."""
+    made = Made(tmp_path / "one")
+    calm = stop(OTHER, 5000, 200 * SECOND)[1:]
+    made.add(*stop(), *calm)
+    made.close()
+    return str(tmp_path / "one")
+
+
+def test_the_story_of_a_namespace_with_its_cause_and_what_was_ruled_out(directory: str) -> None:
+    done = run(directory, "--ns", str(NSID))
+    assert done.exit_code == 3
+    assert done.output.splitlines()[:17] == [
+        "PID namespace 4026532249, init app[4242]",
+        "  22:15:01.000  +0.0 ms      SIGTERM from runc[77], child of shim[70]",
+        "                             DROPPED: the init has no handler for it: discarded",
+        "                               as it was sent",
+        "  22:15:11.000  +10.00 s     SIGKILL from runc[77], child of shim[70]",
+        "                             after a grace period of 10.00 s",
+        "                             queued, and obeyed",
+        "  22:15:11.000  +10.00 s     app[4242] killed by SIGKILL",
+        "                             10.00 s after the first signal that asked it to",
+        "",
+        "ERROR dropped-at-generate (certain)",
+        "  SIGTERM was sent to app[4242], PID 1 of its namespace, once and discarded: it",
+        "  has no handler for it.",
+        "    evidence  22:15:01.000 generate SIGTERM to app[4242] from runc[77], child",
+        "              of shim[70]: the init has no handler for it: discarded as it was",
+        "              sent",
+        "    to do     install a handler for it in the program, before it starts its",
+    ]
+    assert "Ruled out: a signal blocked for ever; a signal discarded at delivery;" in done.output
+    assert "Not checked, as there is no snapshot:" in done.output
+    assert max(len(line) for line in done.output.splitlines()) < 80
+
+
+def test_a_healthy_stop_is_told_and_nothing_found(directory: str) -> None:
+    done = run(directory, "--ns", str(OTHER))
+    assert done.exit_code == 0
+    assert "Nothing was found that keeps it from stopping." in done.output
+    assert "app[5000] killed by SIGKILL" in done.output
+
+
+def test_without_a_namespace_all_are_listed_the_most_stuck_first(directory: str) -> None:
+    done = run(directory)
+    assert done.exit_code == 3
+    assert done.output.splitlines() == [
+        "PID NAMESPACE INIT           ASKED   OUTCOME              WHY",
+        "4026532249    app[4242]      TERM    killed after 10.00 s dropped-at-generate",
+        "4026532250    app[5000]      KILL    killed after 0.0 ms  -",
+        "",
+        "2 PID namespaces, 1 with findings.",
+    ]
+
+
+@pytest.mark.parametrize("words", [("--ns", str(NSID)), ()])
+def test_json_lines_are_findings_with_stable_keys(directory: str, words: tuple[str, ...]) -> None:
+    done = run(directory, "--format", "json", *words)
+    (finding,) = [json.loads(line) for line in done.output.splitlines()]
+    assert list(finding) == [
+        *(
+            "cause",
+            "nsid",
+            "container_name",
+            "severity",
+            "confidence",
+            "summary",
+            "evidence",
+            "advice",
+            "host",
+        ),
+    ]
+    assert (finding["cause"], finding["nsid"], finding["host"]) == ("dropped-at-generate", NSID, "web-1")
+    assert done.exit_code == 3
+
+
+def test_an_earlier_moment_knows_nothing_of_what_came_later(directory: str) -> None:
+    at = np.datetime_as_string(np.datetime64(UTC + 103 * SECOND, "ns"), unit="s")
+    done = run(directory, "--ns", str(NSID), "--at", str(at))
+    assert "SIGTERM" in done.output
+    assert "SIGKILL" not in done.output.partition("Ruled out")[0]
+
+
+def test_an_inode_that_was_used_again_means_its_last_namespace_and_says_so(tmp_path: Path) -> None:
+    made = Made(tmp_path / "one")
+    made.writer.rows("namespaces", _schema(), [_life(100), _life(500)])
+    made.add(*stop(), *stop(start=500 * SECOND, pid=6000))
+    made.close()
+    last, first = (run(str(tmp_path / "one"), "--ns", name) for name in (str(NSID), "4242"))
+    assert "init app[6000]" in last.output
+    assert "2 namespaces had the inode 4026532249" in last.output
+    assert "init app[4242]" in first.output
+    assert "6000" not in first.output
+    assert run(str(tmp_path / "one")).output.count("dropped-at-generate") == 2
+
+
+def _schema() -> Any:
+    from sigtrace.recording.schema import NAMESPACES
+
+    return NAMESPACES
+
+
+def _life(start: int) -> dict[str, Any]:
+    pid = 4242 if start == 100 else 6000
+    about = {"time": UTC, "nsid": NSID, "ns_start": start * SECOND, "ns_level": 1, "init_pid": pid}
+    return {**about, "born": UTC + start * SECOND}
+
+
+def test_two_hosts_with_the_same_inode_are_two_cases(directory: str, tmp_path: Path) -> None:
+    made = Made(tmp_path / "two", another(host="web-2", boot_id="c" * 32, run="r2"))
+    made.add(*stop(grace=3))
+    made.close()
+    done = run(directory, str(tmp_path / "two"), "--ns", str(NSID), "--format", "json")
+    assert [json.loads(line)["host"] for line in done.output.splitlines()] == ["web-1", "web-2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "give the directory of a recording, or --live"),
+        (("--live", "--at", "10m"), "--at is for recordings"),
+        (("{}", "--live"), "give the directory of a recording, or --live"),
+        (("{}", "--ns", "nonsense"), "names no recorded PID namespace"),
+        (("{}", "--ns", "4026539999"), "knows no PID namespace 4026539999"),
+        (("{}", "--ns", "31"), "had the init 31"),
+        (("/nowhere", "--ns", "31"), "/nowhere"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence(
+    directory: str, words: tuple[str, ...], sentence: str
+) -> None:
+    done = run(*(word.format(directory) for word in words))
+    assert isinstance(done.exception, BadInput)
+    assert sentence in str(done.exception)
+
+
+@pytest.mark.kernel
+def test_a_container_that_hangs_now_is_explained_from_the_outside() -> None:
+    with Stage() as stage:
+        namespace = stage.namespace()
+        namespace.joined()  # its parent, the holder, does not reap it
+        stage.outside.kill(namespace.init, 9)
+        words = ["--live", "--ns", str(namespace.init.pid), "--listen", "300ms"]
+        done = subprocess.run(
+            [sys.executable, "-m", "sigtrace", "postmortem", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "ERROR zombie-held (certain)" in done.stdout
+    assert "zap_pid_ns_processes" in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) < 80
+
+
+@pytest.mark.kernel
+def test_all_namespaces_of_this_host_are_listed_live() -> None:
+    with Stage() as stage:
+        calm, stuck = stage.namespace(), stage.namespace()
+        calm.init.set("handler", 15)
+        done = run("--live", "--listen", "100ms", "--format", "json")
+        found = {json.loads(line)["nsid"]: json.loads(line) for line in done.output.splitlines()}
+    assert calm.inode not in found
+    assert (found[stuck.inode]["cause"], found[stuck.inode]["confidence"]) == (
+        "dropped-at-generate",
+        "possible",
+    )
+    assert done.exit_code == 3

@@ -1,0 +1,85 @@
+"""What the postmortem's kernel tests need: events and snapshots of one namespace, and the causes found in them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from sigtrace import clock
+from sigtrace.batch import Batch
+from sigtrace.collector import Collector
+from sigtrace.lab.actor import Namespace
+from sigtrace.postmortem import Case, Report, Scene, diagnose
+from sigtrace.proc import read_stat
+from sigtrace.snapshot import Helper, Row
+
+
+class Inquest:
+    """Watches one namespace at a time, from `watch` on."""
+
+    def __init__(self, live: Collector, helper: Helper) -> None:
+        self._live = live
+        self._helper = helper
+        self._nsid, self._start, self._since = 0, 0, 0
+        self._parts: list[Batch] = []
+        self._rows: list[Row] = []
+
+    def watch(self, namespace: Namespace) -> Namespace:
+        """Forget everything, and record what concerns this namespace and those below it."""
+        self.watch_init(namespace.init.pid)
+        return namespace
+
+    def watch_init(self, pid: int) -> None:
+        """The same for the namespace of an init that is no actor."""
+        self._live.drain()
+        self._nsid, self._start = os.stat(f"/proc/{pid}/ns/pid").st_ino, read_stat(pid).start_ticks
+        self._live.set_filter(ns={self._nsid: self._start}, descendants=True, scope="all")
+        self._live.drain()
+        self._parts, self._rows, self._since = [], [], time.time_ns()
+
+    def look(self, trigger: str = "asked") -> list[Row]:
+        """Take a snapshot."""
+        rows = self._helper.take(self._nsid, trigger, ns_start=self._start)
+        assert rows[-1]["problem"] == ""
+        self._rows += rows
+        return rows
+
+    def case(self, live: bool = False) -> Case:
+        """What was seen so far."""
+        self._parts.append(self._live.drain())
+        records = np.concatenate([part.records for part in self._parts])
+        records = records[np.argsort(records["time"], kind="stable")]
+        batch = Batch(records, clock.boot_to_utc())
+        scene = Scene(self._since, time.time_ns(), live=live, has_members=True)
+        return Case.from_batch(batch, self._rows, nsid=self._nsid, scene=scene)
+
+    def report(self, live: bool = False) -> Report:
+        """The diagnosis; fails if a check broke."""
+        report = diagnose(self.case(live))
+        assert report.failed == ()
+        return report
+
+    def causes(self, live: bool = False) -> list[str]:
+        """The slugs of all findings."""
+        return [finding.cause for finding in self.report(live).findings]
+
+    def live_only(self) -> list[str]:
+        """The slugs found when one comes too late for the events, with the snapshots alone."""
+        empty = Batch(np.zeros(0, self.case().batch.records.dtype), 0)
+        report = diagnose(Case.from_batch(empty, self._rows, nsid=self._nsid, scene=Scene(live=True)))
+        assert report.failed == ()
+        return [finding.cause for finding in report.findings]
+
+
+@contextmanager
+def inquest() -> Iterator[Inquest]:
+    """A collector and a snapshot helper; fails if a single record was lost."""
+    with Collector(ns=[0], scope="all") as live, Helper() as helper:
+        helper.start()
+        yield Inquest(live, helper)
+        losses = live.losses()
+        assert losses.lost == 0, f"the ring lost records, so the test proves nothing: {losses}"

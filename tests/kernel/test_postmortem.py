@@ -1,0 +1,527 @@
+"""Every cause, made to happen by real processes, is diagnosed as itself and as nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sigtrace.lab.actor import Actor, Fate, Namespace
+from sigtrace.lab.channel import wait_until
+from sigtrace.lab.stage import Stage
+from tests.conftest import require
+from tests.kernel.freezing import Freezer, hierarchy_of
+from tests.kernel.hanging import dead_mount, hang_on, slow_core_dumps
+from tests.kernel.inquest import Inquest, inquest
+
+pytestmark = pytest.mark.kernel
+
+INT, KILL, USR1, TERM, CONT, STOP = 2, 9, 10, 15, 18, 19
+RTMIN = 34
+SHELL = "/bin/sh"
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Inquest]:
+    with inquest() as opened:
+        yield opened
+
+
+@pytest.fixture
+def namespace(stage: Stage, room: Inquest) -> Namespace:
+    return room.watch(stage.namespace())
+
+
+@pytest.fixture
+def init(namespace: Namespace) -> Actor:
+    return namespace.init
+
+
+def has_child(pid: int, comm: str) -> bool:
+    """Whether a child of that name is there, by /proc alone."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return any(Path(f"/proc/{child}/comm").read_text().strip() == comm for child in found)
+
+
+def kill(stage: Stage, init: Actor) -> None:
+    """What every runtime does in the end."""
+    stage.outside.kill(init, KILL)
+    assert init.fate() == Fate("killed", KILL)
+
+
+# Healthy ---------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_stop_gives_no_finding(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.set("handler", TERM)
+    room.look()
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: init.caught() == [TERM], "the handler to run")
+    init.channel.tell("os._exit(0)")
+    assert init.fate() == Fate("exited", 0)
+    room.look("exited")
+    assert room.causes() == []
+
+
+def test_a_healthy_stop_with_members_gives_no_finding(
+    stage: Stage, room: Inquest, namespace: Namespace, init: Actor
+) -> None:
+    members = [namespace.member() for _ in range(3)]
+    init.set("handler", TERM)
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: init.caught() == [TERM], "the handler to run")
+    init.channel.tell("os._exit(0)")
+    assert init.fate() == Fate("exited", 0)
+    assert not any(member.alive() for member in members)
+    room.look("exited")
+    room.look("exited")
+    assert room.causes() == []
+
+
+def test_a_kill_that_is_obeyed_gives_no_finding(stage: Stage, room: Inquest, init: Actor) -> None:
+    kill(stage, init)
+    room.look("killed")
+    assert room.causes() == []
+
+
+def test_tini_with_a_child_that_obeys_gives_no_finding(stage: Stage, room: Inquest, init: Actor) -> None:
+    require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
+    init.become("/usr/bin/tini", "--", "sleep", "50")
+    wait_until(lambda: has_child(init.pid, "sleep"), "tini to have its child")
+    room.look()
+    stage.outside.kill(init, TERM)
+    assert init.fate() == Fate("exited", 128 + TERM)
+    assert room.causes() == []
+
+
+# What the init does with the signal ------------------------------------------------------------------
+
+
+def test_dropped_at_generate(stage: Stage, room: Inquest, init: Actor) -> None:
+    stage.outside.kill(init, TERM)
+    room.look("dropped")
+    kill(stage, init)
+    assert room.causes() == ["dropped-at-generate"]
+    assert room.live_only() == ["dropped-at-generate"]
+
+
+def test_dropped_at_generate_is_known_without_a_snapshot(stage: Stage, room: Inquest, init: Actor) -> None:
+    stage.outside.kill(init, TERM)
+    kill(stage, init)
+    assert room.causes() == ["dropped-at-generate"]
+
+
+def test_startup_race(stage: Stage, room: Inquest, init: Actor) -> None:
+    stage.outside.kill(init, TERM)
+    room.look("dropped")
+    init.set("handler", TERM)
+    room.look("dropped")
+    kill(stage, init)
+    assert room.causes() == ["startup-race"]
+
+
+def test_startup_race_is_known_from_a_later_signal(stage: Stage, room: Inquest, init: Actor) -> None:
+    stage.outside.kill(init, TERM)
+    init.set("handler", TERM)
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: init.caught() == [TERM], "the handler to run")
+    init.channel.tell("os._exit(0)")
+    init.fate()
+    assert room.causes() == ["startup-race"]
+
+
+@pytest.mark.parametrize("number", [KILL, STOP])
+def test_kill_from_inside(room: Inquest, namespace: Namespace, init: Actor, number: int) -> None:
+    namespace.member().kill(init, number)
+    room.look("dropped")
+    assert room.causes() == ["kill-from-inside"]
+
+
+def test_ignored_by_program(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.set("ignore", TERM)
+    stage.outside.kill(init, TERM)
+    room.look("signalled")
+    kill(stage, init)
+    assert room.causes() == ["ignored-by-program"]
+    assert room.live_only() == ["ignored-by-program"]
+
+
+def test_ignored_by_a_program_that_inherited_it(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.set("ignore", TERM)
+    init.become("/bin/sleep", "50")
+    stage.outside.kill(init, TERM)
+    kill(stage, init)
+    assert room.causes() == ["ignored-by-program"]
+
+
+def test_blocked_forever(stage: Stage, room: Inquest, init: Actor) -> None:
+    init(f"block({TERM})")
+    stage.outside.kill(init, TERM)
+    stage.outside.kill(init, TERM)
+    room.look("signalled")
+    assert room.live_only() == ["blocked-forever"]
+    kill(stage, init)
+    assert room.causes() == ["blocked-forever"]
+
+
+def test_blocked_forever_without_a_snapshot(stage: Stage, room: Inquest, init: Actor) -> None:
+    init(f"block({TERM})")
+    stage.outside.kill(init, TERM)
+    stage.outside.kill(init, TERM)
+    kill(stage, init)
+    assert room.causes() == ["blocked-forever"]
+
+
+def test_dropped_at_deliver(stage: Stage, room: Inquest, init: Actor) -> None:
+    init(f"block({TERM})")
+    stage.outside.kill(init, TERM)
+    room.look("signalled")
+    init(f"unblock({TERM})")
+    init.settle()
+    room.look("dropped")
+    kill(stage, init)
+    assert room.causes() == ["dropped-at-deliver"]
+
+
+def test_traced_and_dropped_at_delivery(stage: Stage, room: Inquest, init: Actor) -> None:
+    tracer = stage.actor()
+    tracer(f"ptrace(syscalls.PTRACE_SEIZE, {init.pid})")
+    stage.outside.kill(init, TERM)
+    assert tracer(f"os.WSTOPSIG(os.waitpid({init.pid}, 0x40000000)[1])") == TERM  # __WALL
+    tracer(f"ptrace(syscalls.PTRACE_CONT, {init.pid}, {TERM})")
+    init.settle()
+    room.look("dropped")
+    assert room.causes() == ["traced"]
+
+
+def test_traced_and_held_in_a_stop(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.set("handler", TERM)
+    tracer = stage.actor()
+    tracer(f"ptrace(syscalls.PTRACE_SEIZE, {init.pid})")
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: init.stat_state() == "t", "the init to be in a tracing stop")
+    room.look()
+    assert room.causes() == ["traced"]
+    assert room.live_only() == ["traced"]
+
+
+def test_shell_form(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.become(SHELL, "-c", "sleep 50; true")
+    wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
+    stage.outside.kill(init, TERM)
+    room.look("dropped")
+    kill(stage, init)
+    assert room.causes() == ["shell-form"]
+    assert room.live_only() == ["shell-form"]
+
+
+def test_shell_form_with_a_trap_that_waits_for_the_child(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.become("/bin/bash", "-c", "trap 'exit 0' TERM; sleep 50; true")
+    wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: TERM not in init.mask("ShdPnd"), "the trap to be noted")
+    room.look("signalled")
+    kill(stage, init)
+    assert room.causes() == ["shell-form"]
+
+
+def test_slow_handler(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.set("handler", TERM)
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: init.caught() == [TERM], "the handler to run")
+    room.look("signalled")
+    kill(stage, init)
+    assert room.causes() == ["slow-handler"]
+
+
+def test_an_init_that_waits_for_signals_and_whose_child_does_not_obey(
+    stage: Stage, room: Inquest, init: Actor
+) -> None:
+    require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
+    init.become("/usr/bin/tini", "--", SHELL, "-c", "trap '' TERM; sleep 50; true")
+    wait_until(lambda: has_child(init.pid, "sh"), "tini to have its child")
+    child = int(Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text())
+    wait_until(lambda: has_child(child, "sleep"), "the shell to have its child")
+    stage.outside.kill(init, TERM)
+    room.look("signalled")
+    kill(stage, init)
+    assert room.causes() == ["synchronous-consumer"]
+
+
+def test_an_init_that_reads_a_signalfd_and_does_not_end(stage: Stage, room: Inquest, init: Actor) -> None:
+    init(f"block({TERM})")
+    fd = init(f"signalfd([{TERM}])")
+    ticket = init.channel.tell(f"os.read({fd}, 128)[0]")
+    stage.outside.kill(init, TERM)
+    assert init.channel.hear(ticket) == TERM
+    room.look("signalled")
+    kill(stage, init)
+    assert room.causes() == ["synchronous-consumer"]
+
+
+def test_wrong_stop_signal(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.set("handler", TERM)
+    stage.outside.kill(init, USR1)
+    room.look("dropped")
+    kill(stage, init)
+    assert room.causes() == ["wrong-stop-signal"]
+
+
+def test_wrong_stop_signal_that_is_handled_as_something_else(
+    stage: Stage, room: Inquest, init: Actor
+) -> None:
+    init.set("handler", TERM, USR1)
+    stage.outside.kill(init, USR1)
+    wait_until(lambda: init.caught() == [USR1], "the handler to run")
+    room.look("signalled")
+    kill(stage, init)
+    assert room.causes() == ["wrong-stop-signal"]
+
+
+def test_stopped(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.set("handler", TERM)
+    stage.outside.kill(init, STOP)
+    wait_until(lambda: init.stat_state() == "T", "the init to stop")
+    stage.outside.kill(init, TERM)
+    room.look("signalled")
+    assert room.live_only() == ["stopped"]
+    kill(stage, init)
+    assert room.causes() == ["stopped"]
+
+
+# Somebody else ---------------------------------------------------------------------------------------
+
+
+def test_not_an_init(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+    member = namespace.member()
+    member.set("handler", TERM)
+    stage.outside.kill(member, TERM)
+    wait_until(lambda: member.caught() == [TERM], "the handler to run")
+    room.look()
+    signal.sigtimedwait([], 0.3)  # the grace period
+    stage.outside.kill(member, KILL)
+    member.fate()
+    assert room.causes() == ["not-an-init"]
+
+
+def test_a_member_that_obeys_gives_no_such_finding(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+    member = namespace.member()
+    stage.outside.kill(member, TERM)
+    assert member.fate() == Fate("killed", TERM)
+    assert room.causes() == []
+
+
+def test_nested_init(room: Inquest, namespace: Namespace) -> None:
+    member = namespace.member()
+    inner = member.namespace()
+    member.kill(inner.init, TERM)
+    room.look()
+    member.kill(inner.init, KILL)
+    inner.init.fate()
+    assert room.causes() == ["nested-init"]
+
+
+def test_kill_all_skips_init(room: Inquest, namespace: Namespace) -> None:
+    member, *others = (namespace.member() for _ in range(3))
+    room.look()
+    member(f"kill(-1, {KILL})")
+    assert [other.fate() for other in others] == [Fate("killed", KILL)] * 2
+    room.look()
+    assert room.causes() == ["kill-all-skips-init"]
+
+
+def test_nobody_signalled(room: Inquest) -> None:
+    room.look()
+    assert room.causes() == ["nobody-signalled"]
+
+
+@pytest.fixture(autouse=True)
+def blank(namespace: Namespace) -> None:
+    """Every test watches a namespace of its own, from before it does anything."""
+
+
+def test_queue_overflow(room: Inquest, namespace: Namespace, init: Actor) -> None:
+    member = namespace.member()
+    member("os.setuid(1234567)")
+    member("resource.setrlimit(resource.RLIMIT_SIGPENDING, (1, 1))")
+    member.set("handler", RTMIN)
+    member(f"block({RTMIN})")
+    init(f"sigqueue({member.own_pid}, {RTMIN})")
+    with pytest.raises(BlockingIOError):
+        init(f"sigqueue({member.own_pid}, {RTMIN})")
+    room.look()
+    assert room.causes() == ["queue-overflow"]
+
+
+# A namespace that cannot end -------------------------------------------------------------------------
+
+
+def hold_on_exit(stage: Stage, room: Inquest, init: Actor) -> None:
+    """SIGKILL the init and look twice at what is left."""
+    stage.outside.kill(init, KILL)
+    room.look("killed")
+    assert init.fate(0.4).state == "running", "the namespace ended, so nothing held it"
+    room.look("outlived")
+
+
+@pytest.mark.parametrize("version", ["v1"])
+def test_survivor_frozen(stage: Stage, room: Inquest, namespace: Namespace, version: str) -> None:
+    mounted = hierarchy_of(version)
+    require(mounted, f"cgroup-{version}", f"no cgroup {version} freezer is mounted here")
+    assert mounted is not None
+    freezer = Freezer(mounted, version)
+    try:
+        freezer.hold(namespace.member())
+        hold_on_exit(stage, room, namespace.init)
+        assert room.causes() == ["survivor-frozen"]
+        assert room.live_only() == ["survivor-frozen"]
+    finally:
+        freezer.set(False)
+        stage.close()
+        freezer.remove()
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_an_init_that_is_frozen_when_asked(stage: Stage, room: Inquest, init: Actor, version: str) -> None:
+    mounted = hierarchy_of(version)
+    require(mounted, f"cgroup-{version}", f"no cgroup {version} freezer is mounted here")
+    assert mounted is not None
+    freezer = Freezer(mounted, version)
+    init.set("handler", TERM)
+    try:
+        freezer.hold(init)
+        stage.outside.kill(init, TERM)
+        room.look("signalled")
+        assert room.causes() == ["survivor-frozen"]
+    finally:
+        freezer.set(False)
+        stage.close()
+        freezer.remove()
+
+
+def test_the_v2_freezer_does_not_keep_a_namespace_from_ending(
+    stage: Stage, room: Inquest, namespace: Namespace
+) -> None:
+    mounted = hierarchy_of("v2")
+    require(mounted, "cgroup-v2", "no cgroup v2 freezer is mounted here")
+    assert mounted is not None
+    freezer = Freezer(mounted, "v2")
+    try:
+        freezer.hold(namespace.member())
+        kill(stage, namespace.init)
+        room.look("exited")
+        assert room.causes() == []
+    finally:
+        freezer.set(False)
+        stage.close()
+        freezer.remove()
+
+
+def test_zombie_held_by_a_parent_outside(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+    joined = namespace.joined()  # its parent, the holder, waits for nobody unless told
+    hold_on_exit(stage, room, namespace.init)
+    assert joined.stat_state() == "Z"
+    assert room.causes() == ["zombie-held"]
+    assert room.live_only() == ["zombie-held"]
+
+
+def test_zombie_held_by_a_tracer(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+    member, tracer = namespace.member(), stage.actor()
+    tracer(f"ptrace(syscalls.PTRACE_SEIZE, {member.pid})")
+    hold_on_exit(stage, room, namespace.init)
+    assert member.stat_state() == "Z"
+    assert room.causes() == ["zombie-held"]
+
+
+def test_survivor_uninterruptible_in_fuse(stage: Stage, room: Inquest) -> None:
+    require(os.path.exists("/dev/fuse"), "fuse", "there is no /dev/fuse")
+    server = stage.actor()
+    server("private_mounts()")
+    namespace = room.watch(server.namespace())
+    member = namespace.member()
+    dead_mount(server)
+    hang_on(server, member)
+    wait_until(lambda: member.stat_state() in "DS", "the member to sleep")
+    hold_on_exit(stage, room, namespace.init)
+    assert member.stat_state() == "D"
+    assert room.causes() == ["survivor-uninterruptible"]
+
+
+def test_unreaped_zombies(room: Inquest, init: Actor) -> None:
+    init("[os.fork() or os._exit(0) for _ in range(8)] and None")
+    zombies = Path(f"/proc/{init.pid}/task/{init.pid}/children")
+    wait_until(
+        lambda: all(" Z " in Path(f"/proc/{pid}/stat").read_text() for pid in zombies.read_text().split()),
+        "the children to be dead",
+    )
+    room.look()
+    room.look()
+    assert room.causes() == ["unreaped-zombies"]
+
+
+def test_runtime_lost_exit(stage: Stage, room: Inquest, init: Actor) -> None:
+    stage.outside.kill(init, KILL)
+    wait_until(lambda: init.stat_state() == "Z", "the init to be a zombie")
+    room.look("exited")
+    signal.sigtimedwait([], 0.25)
+    room.look("outlived")
+    assert room.causes() == ["runtime-lost-exit"]
+    assert room.live_only() == ["runtime-lost-exit"]
+
+
+def test_core_dump(room: Inquest) -> None:
+    crash = "import resource, ctypes; resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)); input(); ctypes.string_at(0)"
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-I", "-c", crash]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as holder,
+        slow_core_dumps(),
+    ):
+        children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
+        wait_until(lambda: children.read_text() != "", "the init to be born")
+        init = int(children.read_text())
+        room.watch_init(init)
+        assert holder.stdin is not None
+        holder.stdin.write(b"\n")
+        holder.stdin.close()
+        wait_until(lambda: "CoreDumping:\t1" in Path(f"/proc/{init}/status").read_text(), "a core dump")
+        os.kill(init, TERM)
+        room.look("signalled")
+        os.kill(init, KILL)
+    assert room.causes() == ["core-dump"]
+
+
+def test_a_death_with_the_parent_is_not_taken_for_want_of_memory(
+    stage: Stage, room: Inquest, namespace: Namespace
+) -> None:
+    room.look()
+    namespace.holder.end()  # PR_SET_PDEATHSIG: the kernel sends SIGKILL to the init
+    wait_until(lambda: not namespace.init.alive(), "the init to die with its parent")
+    room.look("exited")
+    assert room.causes() == []
+
+
+def test_oom(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+    hierarchy = Path("/sys/fs/cgroup/memory")
+    require(
+        (hierarchy / "memory.limit_in_bytes").exists(), "cgroup-memory", "no v1 memory cgroup is mounted here"
+    )
+    group = hierarchy / f"sigtrace-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(32 << 20))
+        member = namespace.member()
+        for each in (namespace.init, member):
+            (group / "cgroup.procs").write_text(str(each.pid))
+        member.channel.tell("len(bytearray(256 << 20))")
+        assert member.fate() == Fate("killed", KILL)
+        room.look()
+        assert room.causes() == ["oom"]
+    finally:
+        stage.close()
+        wait_until(lambda: not (group / "cgroup.procs").read_text(), "the cgroup to be empty")
+        group.rmdir()

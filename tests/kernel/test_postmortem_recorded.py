@@ -1,0 +1,97 @@
+"""From a real recorder to the diagnosis: what it recorded is enough, though nobody looked at the right moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sigtrace.lab.actor import Namespace
+from sigtrace.lab.channel import wait_until
+from sigtrace.lab.stage import Stage
+
+pytestmark = pytest.mark.kernel
+
+KILL, TERM = 9, 15
+COMMAND = [sys.executable, "-m", "sigtrace"]
+
+
+@contextmanager
+def recorder(directory: Path, *options: str) -> Iterator[Callable[[int], list[Any]]]:
+    """A recorder at work; gives a function that waits for snapshots of a namespace, all of their rows."""
+    command = [*COMMAND, "record", str(directory), *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("sigtrace: ready")
+        try:
+            yield lambda nsid: _snapshots(directory, nsid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def _snapshots(directory: Path, nsid: int) -> list[Any]:
+    import sigtrace
+
+    with sigtrace.open(directory) as recording:
+        frame = recording.snapshots()
+    return list(frame[frame["nsid"] == nsid]["trigger"].unique()) if len(frame) else []
+
+
+def causes(directory: Path, pid: int) -> list[str]:
+    done = subprocess.run(
+        [*COMMAND, "postmortem", str(directory), "--ns", str(pid), "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ},
+    )
+    assert done.returncode in (0, 3), done.stderr
+    return [json.loads(line)["cause"] for line in done.stdout.splitlines()]
+
+
+def kill(stage: Stage, namespace: Namespace) -> None:
+    stage.outside.kill(namespace.init, KILL)
+    namespace.init.fate()
+
+
+def test_stops_of_last_night_are_diagnosed_from_a_recording_of_inits(stage: Stage, tmp_path: Path) -> None:
+    directory = tmp_path / "signals"
+    with recorder(directory) as snapshots:
+        dropped, shell, blocked, slow, calm = (stage.namespace() for _ in range(5))
+        shell.init.become("/bin/sh", "-c", "sleep 50; true")
+        shown = Path(f"/proc/{shell.init.pid}/task/{shell.init.pid}/children")
+        wait_until(lambda: shown.read_text() != "", "the shell to have its child")
+        blocked.init(f"block({TERM})")
+        slow.init.set("handler", TERM)
+        calm.init.set("handler", TERM)
+        everybody = (dropped, shell, blocked, slow, calm)
+        for each in everybody:
+            stage.outside.kill(each.init, TERM)
+        wait_until(lambda: calm.init.caught() == [TERM], "the handler to run")
+        calm.init.channel.tell("os._exit(0)")
+        calm.init.fate()
+        for each in everybody[:-1]:
+            wait_until(lambda each=each: snapshots(each.inode) != [], "a snapshot", 20)  # type: ignore[misc]
+            kill(stage, each)
+    found = [causes(directory, each.init.pid) for each in everybody]
+    assert found == [["dropped-at-generate"], ["shell-form"], ["blocked-forever"], ["slow-handler"], []]
+
+
+def test_a_namespace_that_outlives_its_init_is_seen_by_the_recorder(stage: Stage, tmp_path: Path) -> None:
+    directory = tmp_path / "signals"
+    with recorder(directory, "--all") as snapshots:
+        namespace = stage.namespace()
+        namespace.joined()  # the holder does not reap it
+        stage.outside.kill(namespace.init, KILL)
+        wait_until(lambda: "outlived" in snapshots(namespace.inode), "the second look", 20)
+    assert causes(directory, namespace.init.pid) == ["zombie-held"]

@@ -1,0 +1,202 @@
+"""The recorder on the live kernel: nothing lost in a storm, little lost by `kill -9`, and no disk stops the tracing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sigtrace
+from sigtrace.lab.stage import Stage
+from sigtrace.recording import Recording
+from sigtrace.summary import Query, summarise
+
+pytestmark = pytest.mark.kernel
+
+PRIME = 100_003
+_SEND = "import os, sys; pid, n = map(int, sys.argv[1:]); [os.kill(pid, 15) for _ in range(n)]"
+_SPARSE = "import os, sys, time\nwhile True: os.kill(int(sys.argv[1]), 15); time.sleep(0.002)"
+
+
+@contextmanager
+def recording(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A `sigtrace record` that has said it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sigtrace", "record", str(path), *options], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("sigtrace: ready")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _end(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return err
+
+
+def _until(condition: Callable[[], object], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def _drops(read: Recording, nsid: int) -> int:
+    return sum(
+        line.count for line in summarise(read, Query(ns=(nsid,))).lines if line.verdict.startswith("dropped")
+    )
+
+
+def test_a_storm_is_recorded_whole_while_snapshots_are_taken(stage: Stage, tmp_path: Path) -> None:
+    namespace = stage.namespace()
+    with recording(tmp_path / "r", "--ns", str(namespace.inode)) as process:
+        senders = [
+            subprocess.Popen([sys.executable, "-S", "-c", _SEND, str(namespace.init.pid), str(PRIME)])
+            for _ in range(2)
+        ]
+        assert [sender.wait() for sender in senders] == [0, 0]
+        err = _end(process)
+    assert "sigtrace: 0 records lost" in err
+    read = sigtrace.open(tmp_path / "r")
+    batch = read.batch(signal=15)
+    assert len(batch) == 2 * PRIME
+    assert sorted(np.unique(batch.records["sender_pid"], return_counts=True)[1].tolist()) == [PRIME, PRIME]
+    assert (np.diff(batch.records["time"].astype("i8")) >= 0).all()
+    assert _drops(read, namespace.inode) == 2 * PRIME
+    assert (read.losses.total, read.problems) == (0, [])
+    assert set(read.snapshots()["trigger"]) == {"dropped"}
+
+
+def test_a_recorder_killed_in_mid_storm_loses_a_second_at_most(stage: Stage, tmp_path: Path) -> None:
+    namespace = stage.namespace()
+    with recording(tmp_path / "r", "--ns", str(namespace.inode)) as process:
+        sender = subprocess.Popen([sys.executable, "-S", "-c", _SPARSE, str(namespace.init.pid)])
+        try:
+            _until(lambda: len(sigtrace.open(tmp_path / "r").batch()) > 500)
+            killed = time.time_ns()
+            process.kill()
+            process.wait()
+        finally:
+            sender.kill()
+            sender.wait()
+    read = sigtrace.open(tmp_path / "r")
+    times = read.batch().time.astype("i8")
+    assert killed - int(times.max()) < 1_300_000_000  # one flush, and its own duration on a busy machine
+    assert np.diff(times).max() < 1_000_000_000
+    assert any("cut short" in problem for problem in read.problems)
+    with recording(tmp_path / "r") as again:
+        _end(again)
+    assert sigtrace.open(tmp_path / "r").problems == []
+    assert len(sigtrace.open(tmp_path / "r").batch(until=killed)) == len(times)
+
+
+def test_a_stop_is_told_with_its_namespace_and_snapshots(stage: Stage, tmp_path: Path) -> None:
+    with recording(tmp_path / "r") as process:
+        namespace = stage.namespace()
+        stage.outside.kill(namespace.init, 15)
+        _until(lambda: "dropped" in set(sigtrace.open(tmp_path / "r").snapshots()["trigger"]))
+        stage.outside.kill(namespace.init, 9)
+        assert namespace.init.fate().state != "running"
+        _end(process)
+    read = sigtrace.open(tmp_path / "r")
+    table = read.namespaces()
+    (row,) = table[table["nsid"] == namespace.inode].to_dict("records")
+    assert row["init_pid"] == namespace.init.pid
+    assert row["parent_nsid"] == int(os.readlink("/proc/self/ns/pid")[5:-1])
+    assert row["born"] < row["died"]
+    found = summarise(read, Query(ns=(namespace.inode,)))
+    (stop,) = found.stops
+    assert stop.killed
+    assert 0 < stop.seconds < 60
+    rows = read.snapshots()
+    assert namespace.init.pid in set(
+        rows["pid"][(rows["nsid"] == namespace.inode) & (rows["trigger"] == "dropped")]
+    )
+
+
+def test_totals_count_what_the_scope_leaves_out(stage: Stage, tmp_path: Path) -> None:
+    namespace = stage.namespace()
+    member = namespace.member()
+    member.set("ignore", 10)
+    with recording(tmp_path / "r", "--ns", str(namespace.inode)) as process:
+        for _ in range(7):
+            stage.outside.kill(member, 10)
+        _end(process)
+    (line,) = summarise(sigtrace.open(tmp_path / "r"), Query(signal=(10,))).lines
+    assert (line.verdict, line.count, line.sender_comm) == ("ignored", 7, None)
+
+
+def _fill(path: Path) -> None:
+    """Take all the room there is."""
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+_ON_A_TINY_DISK = """
+import os, subprocess, sys
+where = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", where], check=True)
+os.execv(sys.executable, [sys.executable, "-m", "sigtrace", "record", where, "--all", *sys.argv[2:]])
+"""
+
+
+def test_a_full_disk_stops_the_writing_but_not_the_tracing(stage: Stage, tmp_path: Path) -> None:
+    namespace = stage.namespace()
+    process = subprocess.Popen(
+        [
+            "unshare",
+            "--mount",
+            sys.executable,
+            "-c",
+            _ON_A_TINY_DISK,
+            str(tmp_path),
+            "--ns",
+            str(namespace.inode),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("sigtrace: ready")
+        inside = Path(f"/proc/{process.pid}/root{tmp_path}")
+        stage.outside.kill(namespace.init, 15)
+        _until(lambda: any(inside.glob("events-*")))
+        filler = inside / "filler"
+        _fill(filler)
+        sender = subprocess.Popen([sys.executable, "-S", "-c", _SEND, str(namespace.init.pid), "20011"])
+        assert sender.wait() == 0
+        said = process.stderr.readline()
+        assert re.match(r"sigtrace: .* cannot be written: No space left on device\. Tracing goes on", said), (
+            said
+        )
+        filler.unlink()
+        assert "recording again after" in process.stderr.readline()
+        stage.outside.kill(namespace.init, 1)
+        _until(lambda: len(sigtrace.open(inside).batch(signal=1)) == 1)
+        read = sigtrace.open(inside)
+        assert len(read.losses.gaps) == 1
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert "20,013 signals seen, 20,013 dropped" in err
+    finally:
+        process.kill()
+        process.communicate()
