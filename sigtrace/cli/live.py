@@ -112,17 +112,17 @@ def footer(live: Collector, unwritten: int = 0) -> None:
     most = ", ".join(f"{total:,} in {inode}" for inode, total in list(dropped.items())[:5])
     more = f", and in {len(dropped) - 5} more" if len(dropped) > 5 else ""
     say(
-        f"{_number(counts.signals_seen, 'signal')} seen, {sum(dropped.values()):,} dropped"
+        f"{number(counts.signals_seen, 'signal')} seen, {sum(dropped.values()):,} dropped"
         + (f": {most}{more}" if most else "")
     )
     lost = losses.lost + unwritten
     exact = " (the totals above are exact all the same)" if lost else ""
-    say(f"{_number(lost, 'record')} lost{exact}")
+    say(f"{number(lost, 'record')} lost{exact}")
     if losses.uncounted or losses.missed:
         say(f"totals are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed")
 
 
-def _number(count: int, what: str) -> str:
+def number(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 

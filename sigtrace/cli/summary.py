@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import say
+from sigtrace.cli.live import number, say
 from sigtrace.cli.options import directories_argument, filter_options, period_options, table_format_option
 from sigtrace.cli.output import json_line, write_lines
 from sigtrace.signals import name as signal_name
@@ -134,14 +134,20 @@ def _moment(time: int, several_days: bool) -> str:
 def _end(found: Summary) -> Iterator[str]:
     facts = found.as_dict()
     dropped = {line.nsid for line in found.lines if line.verdict.startswith("dropped")}
-    where = f" for the inits of {len(dropped):,} PID namespaces" if len(dropped) > 1 else ""
-    yield f"{found.dropped:,} signals dropped{where or (f' for the init of {next(iter(dropped))}' if dropped else '')}"
+    whose = (
+        f"inits of {len(dropped):,} PID namespaces"
+        if len(dropped) > 1
+        else "".join(f"init of {one}" for one in dropped)
+    )
+    yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {whose}" if whose else "")
     if found.stops:
         words = ("p50", "p90", "p99", "longest")
         times = ", ".join(f"{word} {facts[f'stop_seconds_{word}']:.3g} s" for word in words)
-        yield f"{len(found.stops):,} inits stopped, {facts['stops_killed']:,} of them by SIGKILL: {times}"
+        yield f"{number(len(found.stops), 'init')} stopped, {facts['stops_killed']:,} of them by SIGKILL: {times}"
     lost = found.losses
-    yield f"{lost.total:,} records lost" + (" (the totals are exact all the same)" if lost.total else "")
+    yield f"{number(lost.total, 'record')} lost" + (
+        " (the totals are exact all the same)" if lost.total else ""
+    )
     if lost.uncounted or lost.missed:
         yield f"totals are too low: {lost.uncounted:,} signals uncounted, {lost.missed:,} missed"
     for began, ended in lost.gaps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shlex
@@ -33,12 +32,14 @@ def _commands() -> dict[str, click.Command]:
 
 
 def _reference() -> str:
-    spec = importlib.util.spec_from_file_location("cli_reference", ROOT / "scripts" / "cli_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return str(module.reference())
+    """In a process of its own: click remembers on a command how it was first asked for help."""
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / "cli_reference.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def _blocks(page: Path, language: str) -> list[str]:

@@ -90,8 +90,8 @@ NS         SIGNAL   SENDER      WHAT BECAME OF IT       COUNT    FIRST     LAST
 4026532249 KILL     r\\x1bc      queued                      1 22:13:32 22:13:32
 
 2 signals dropped for the init of 4026532249
-1 inits stopped, 1 of them by SIGKILL: p50 10 s, p90 10 s, p99 10 s, longest 10 s
-1 records lost (the totals are exact all the same)
+1 init stopped, 1 of them by SIGKILL: p50 10 s, p90 10 s, p99 10 s, longest 10 s
+1 record lost (the totals are exact all the same)
 """
 
 
