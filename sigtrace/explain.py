@@ -11,9 +11,6 @@ from sigtrace.remaining import THAW, Remaining, remaining, waits_for
 from sigtrace.remaining import advice as release
 from sigtrace.target import has
 
-_STOPPERS = signals.mask((1, 2, 3, 15, 37))
-"""Signals that programs take as a request to stop: HUP, INT, QUIT, TERM, and SIGRTMIN+3 for systemd."""
-
 
 @dataclass(frozen=True)
 class Explanation:
@@ -243,7 +240,7 @@ def _against_ignoring(explanation: Explanation) -> list[str]:
 def _instead(explanation: Explanation) -> list[str]:
     """The other requests to stop that it takes."""
     target, signal = explanation.target, explanation.signal
-    wanted = _taken(target) & _STOPPERS & ~signals.mask([signal])
+    wanted = _taken(target) & signals.STOP_REQUESTS & ~signals.mask([signal])
     stoppers = [signals.name(number) for number in signals.members(wanted)]
     fatal = signals.default_action(signal) in ("terminate", "core")
     if not stoppers or not fatal or target.busy_shell:  # a shell's handler for INT does not end it
