@@ -74,6 +74,12 @@ def is_pending(sight: Sight, signal: int) -> bool:
     return any(t.in_mask("pending", signal) or t.in_mask("shared_pending", signal) for t in threads)
 
 
+def is_left_pending(case: Case, sight: Sight, signal: int) -> bool:
+    """Whether the signal waits in a queue of the init, and not just until a thread that was woken for it has run."""
+    earlier = (s for s in case.sights if s.time < sight.time and is_pending(s, signal))
+    return is_pending(sight, signal) and (all(t.state != "R" for t in sight.init_threads) or any(earlier))
+
+
 def is_held(task: Task) -> bool:
     """Whether the task cannot act now, whatever its masks: stopped, frozen, or in uninterruptible sleep."""
     return task.state in "TtD" or task.frozen != ""

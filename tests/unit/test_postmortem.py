@@ -246,3 +246,12 @@ def test_a_million_events_of_500_namespaces_are_diagnosed_in_under_five_seconds(
     standings = rank(cases)
     assert time.process_time() - began < 5
     assert len(standings) == spaces
+
+
+def test_a_signal_whose_thread_was_just_woken_for_it_is_not_called_blocked_for_ever() -> None:
+    sent = event(1, result=0, flags=("unkillable", "init", "blocked"))
+    waiting = {"blocked": f"{1 << 14:016x}", "shared_pending": f"{1 << 14:016x}"}
+    woken = snapshot(1.001, waiting | {"state": "R"})
+    assert "blocked-forever" not in causes([sent], woken)
+    assert "blocked-forever" in causes([sent], woken + snapshot(2, waiting | {"state": "R"}))
+    assert "blocked-forever" in causes([sent], snapshot(1.001, waiting))

@@ -11,7 +11,7 @@ from sigtrace.postmortem.evidence import (
     by_signal,
     consumes,
     is_held,
-    is_pending,
+    is_left_pending,
     lines,
     masks,
     name,
@@ -50,7 +50,9 @@ def check(case: Case) -> Iterator[Finding]:
     for signal in sorted(MEANT_TO_STOP - explained):
         if sight is None or sight.init is None or is_held(sight.init) or consumes(sight, signal):
             continue
-        if is_pending(sight, signal) and all(t.in_mask("blocked", signal) for t in sight.init_threads):
+        if is_left_pending(case, sight, signal) and all(
+            t.in_mask("blocked", signal) for t in sight.init_threads
+        ):
             yield Finding(
                 "blocked-forever",
                 case.nsid,
@@ -70,7 +72,7 @@ def _confidence(case: Case, events: Sequence[Event]) -> Confidence | None:
     sight = case.last_sight_after(first.time)
     if sight is not None and sight.init is not None:
         held = is_held(sight.init) or consumes(sight, signal)
-        return "certain" if is_pending(sight, signal) and not held else None
+        return "certain" if is_left_pending(case, sight, signal) and not held else None
     if any(consumes(s, signal) for s in case.sights) or case.stopped_at(first.time):
         return None
     if any(e.verdict == "coalesced" for e in events):
