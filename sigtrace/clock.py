@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import time
 
+TICK_NS = 10_000_000
+"""What /proc counts start times in: 1 s / USER_HZ."""
 _TRIES = 5
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from sigtrace import clock, signals, wire
 from sigtrace.errors import BadInput
 from sigtrace.kernel import syscall
-from sigtrace.kernel.load import COUNTS_ENTRIES, NS_FILTERS, Attachment, rows_of_counts
+from sigtrace.kernel.load import CROWDED, NS_FILTERS, Attachment, rows_of_counts
 from sigtrace.kernel.wakeup import Wakeups
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ WAKE_NS = 5_000_000
 TIDY_SECONDS = 60.0
 """How often the table of counts is looked at, so that it does not fill up with namespaces that have ended."""
 _ALL_SIGNALS = (1 << 64) - 1
-_TICK_NS = 10_000_000
 
 
 class Collector:
@@ -71,6 +71,7 @@ class Collector:
         self._wakeups: Wakeups | None = None
         self._ring: Ring | None = None
         self._tally: Tally | None = None
+        self._making_tally = threading.Lock()
         self._tidied = 0.0
         self._filtered: set[bytes] = set()
         self._stopping = False
@@ -155,7 +156,7 @@ class Collector:
             raise BadInput(
                 f"{len(starts)} namespaces to filter on: at most {NS_FILTERS} fit; leave the filter out instead."
             )
-        shift = clock.boottime_offset() // _TICK_NS  # /proc shows start times of our time namespace
+        shift = clock.boottime_offset() // clock.TICK_NS  # /proc shows start times of our time namespace
         wanted = {
             inode.to_bytes(4, "little"): wire.NS_FILTER.pack(
                 start_ticks=start - shift if start else 0, descendants=int(descendants)
@@ -223,7 +224,7 @@ class Collector:
         if time.monotonic() - self._tidied < TIDY_SECONDS:
             return
         self._tidied = time.monotonic()
-        if rows_of_counts(self._attached()) > COUNTS_ENTRIES // 2:
+        if rows_of_counts(self._attached()) > CROWDED:
             self.counts()
 
     def _call_back(self, ready: Iterable[int]) -> None:
@@ -248,12 +249,9 @@ class Collector:
     def counts(self) -> Counts:
         """The kernel's exact counts so far."""
         from sigtrace.batch import Counts
-        from sigtrace.kernel.counts import Tally
 
-        if self._tally is None:
-            self._tally = Tally(self._attached(), _of_ended_namespaces)
         self._tidied = time.monotonic()
-        return Counts(self._tally.read())
+        return Counts(self._tallied().read())
 
     def losses(self) -> Losses:
         """What became of the records so far."""
@@ -274,6 +272,15 @@ class Collector:
             attachment = self._attached()
             self._ring = Ring(attachment.maps["events"], attachment.ring_bytes)
         return self._ring
+
+    def _tallied(self) -> Tally:
+        """The counts' keeper, made on first use: it takes numpy. One for all threads."""
+        with self._making_tally:
+            if self._tally is None:
+                from sigtrace.kernel.counts import Tally
+
+                self._tally = Tally(self._attached(), _of_ended_namespaces)
+            return self._tally
 
     def _attached(self) -> Attachment:
         if self._attachment is None:
@@ -306,12 +313,12 @@ def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     seen = survey()
     if seen.unreadable or seen.hidden:
         return np.zeros(len(rows), bool)
-    shift = clock.boottime_offset() // _TICK_NS
+    shift = clock.boottime_offset() // clock.TICK_NS
     starts = {ns.nsid: ns.ns_start for ns in seen.namespaces}
     ended = np.zeros(len(rows), bool)
     for inode, start in {(int(row["nsid"]), int(row["ns_start"])) for row in rows}:
         known = starts.get(inode)
-        alive = inode in starts and (known is None or known - shift == start // _TICK_NS)
+        alive = inode in starts and (known is None or known - shift == start // clock.TICK_NS)
         if not alive and start < before:  # one born since would not have been seen
             ended |= (rows["nsid"] == inode) & (rows["ns_start"] == start)
     return ended

@@ -10,11 +10,9 @@ import numpy as np
 
 from sigtrace import proc, wire
 from sigtrace.batch import Batch
+from sigtrace.clock import TICK_NS
 from sigtrace.survey import survey
 from sigtrace.text import decode
-
-_TICK = 10_000_000
-"""ns: /proc tells the start of a namespace's init no finer (USER_HZ)."""
 
 
 def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
@@ -25,7 +23,7 @@ def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
     for each in survey().namespaces:
         if each.nsid is None or each.ns_start is None or each.init_pid is None:
             continue
-        start = each.ns_start * _TICK
+        start = each.ns_start * TICK_NS
         comm = None
         with contextlib.suppress(OSError):
             comm = proc.read_stat(each.init_pid).comm

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import signals, verdict, wire
+from sigtrace.clock import TICK_NS
 from sigtrace.recording.reader import Losses, Recording, Time
 from sigtrace.text import decode
 
@@ -144,7 +145,7 @@ def summarise(recording: Recording, query: Query) -> Summary:
     lines = []
     for key, senders in _with_counts(recording, query, sent).items():
         host, _, nsid, start, signal, name = key
-        namespace = known.get(key[:4]) or known.get((*key[:3], start // 10_000_000 * 10_000_000))
+        namespace = known.get(key[:4]) or known.get((*key[:3], start // TICK_NS * TICK_NS))
         about = (str(namespace.init_comm), str(namespace.container_name)) if namespace else ("", "")
         for comm, count, first, last in senders:
             lines.append(Line(host, nsid, start, *about, signal, comm, name, count, first, last))

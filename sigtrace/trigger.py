@@ -12,6 +12,7 @@ import numpy as np
 
 from sigtrace import signals, verdict, wire
 from sigtrace.batch import Batch
+from sigtrace.clock import TICK_NS
 from sigtrace.snapshot import Helper, Row
 
 AGAIN_SECONDS = 1.0
@@ -20,7 +21,6 @@ AGAIN_SECONDS = 1.0
 _REST_SECONDS = 10.0
 """One namespace gives no second snapshot for the same reason within this time."""
 _WAITING = 64
-_TICK = 10_000_000
 _KEPT = 4096
 
 
@@ -43,7 +43,7 @@ def due(batch: Batch) -> Iterator[tuple[str, int, int]]:
         if holds.any():
             _, first = np.unique(r["nsid"][holds], return_index=True)
             for where in np.flatnonzero(holds)[first].tolist():
-                yield trigger, int(r["nsid"][where]), int(r["ns_start"][where]) // _TICK
+                yield trigger, int(r["nsid"][where]), int(r["ns_start"][where]) // TICK_NS
 
 
 @dataclass(order=True)

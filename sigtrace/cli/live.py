@@ -16,7 +16,7 @@ import click
 from sigtrace.errors import BadInput
 
 if TYPE_CHECKING:
-    from sigtrace.collector import Collector
+    from sigtrace.collector import Collector, Scope
 
 _ENDING = (os_signal.SIGINT, os_signal.SIGTERM, os_signal.SIGHUP)
 
@@ -63,6 +63,19 @@ def named_namespaces(texts: tuple[str, ...], descendants: bool) -> Iterator[dict
                     )
                 named[inode] = Named(inode, found.ns_start or 0, found.init_pid, pidfd)
         yield named
+
+
+@contextlib.contextmanager
+def attached(
+    namespaces: tuple[str, ...], descendants: bool, numbers: tuple[int, ...], scope: Scope
+) -> Iterator[tuple[Collector, dict[int, Named]]]:
+    """A collector with the filters of `filter_options`, and the namespaces they named. Raises BadInput, CannotTrace."""
+    from sigtrace.collector import Collector
+
+    with named_namespaces(namespaces, descendants) as chosen:
+        starts = {ns.nsid: ns.start for ns in chosen.values()}
+        with Collector(ns=starts, descendants=descendants, signals=numbers, scope=scope) as live:
+            yield live, chosen
 
 
 @contextlib.contextmanager

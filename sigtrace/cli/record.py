@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import footer, named_namespaces, say, stopped_by_signals, where
+from sigtrace.cli.live import attached, footer, say, stopped_by_signals, where
 from sigtrace.cli.options import Duration, Size, filter_options
 from sigtrace.text import printable
+
+if TYPE_CHECKING:
+    from sigtrace.collector import Scope
 
 _LEAST = 1 << 20
 
@@ -61,19 +65,11 @@ def record(
       sigtrace record /var/tmp/signals --all --max-size 500MiB --max-age 2d
       sigtrace record /var/tmp/signals --ns 4242 --descendants
     """
-    from sigtrace.collector import Collector
     from sigtrace.recorder import Recorder
     from sigtrace.recording.writer import Limits
 
-    with (
-        named_namespaces(namespaces, descendants) as chosen,
-        Collector(
-            ns={ns.nsid: ns.start for ns in chosen.values()},
-            descendants=descendants,
-            signals=numbers,
-            scope="all" if everything else "inits",
-        ) as live,
-    ):
+    scope: Scope = "all" if everything else "inits"
+    with attached(namespaces, descendants, numbers, scope) as (live, chosen):
         recorder = Recorder(live, directory, Limits(max_size, max_age, rotate), say)
         with stopped_by_signals(live, duration):
             for note in live.notes:

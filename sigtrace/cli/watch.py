@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import Named, footer, named_namespaces, say, stopped_by_signals, where
+from sigtrace.cli.live import Named, attached, footer, say, stopped_by_signals, where
 from sigtrace.cli.options import Duration, filter_options, format_option
 from sigtrace.cli.output import write_lines
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sigtrace.batch import Batch
-    from sigtrace.collector import Collector
+    from sigtrace.collector import Collector, Scope
 
 _AT_ONCE = 1000
 """Events made into text at a time: bounds the memory a storm costs."""
@@ -59,17 +59,8 @@ def watch(
       sigtrace watch --ns 4026532249 --signal TERM --count 1
       sigtrace watch --all --format json --duration 30s > signals.jsonl
     """
-    from sigtrace.collector import Collector
-
-    with (
-        named_namespaces(namespaces, descendants) as chosen,
-        Collector(
-            ns={ns.nsid: ns.start for ns in chosen.values()},
-            descendants=descendants,
-            signals=numbers,
-            scope="all" if everything else "drops",
-        ) as live,
-    ):
+    scope: Scope = "all" if everything else "drops"
+    with attached(namespaces, descendants, numbers, scope) as (live, chosen):
         with stopped_by_signals(live, duration):
             for note in live.notes:
                 say(note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,14 +11,10 @@ import numpy.typing as npt
 
 from sigtrace import wire
 from sigtrace.kernel import syscall
-from sigtrace.kernel.load import COUNTS_ENTRIES, Attachment
+from sigtrace.kernel.load import COUNTS_ENTRIES, CROWDED, Attachment
 
 COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("count", "<u8")])
 """A row of counts: the members of `sigtrace_count_key`, then how often."""
-
-
-CROWDED = COUNTS_ENTRIES * 3 // 4
-"""With more rows than this, it is time to move those of ended namespaces out."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,7 @@ class Tally:
     """The counts of one attachment, whole: those of ended namespaces are moved out when the kernel's table fills up.
 
     `ended` says which rows (dtype COUNT) are of namespaces that are no more, and so can no longer change.
+    Threads may share one: a row is moved, and counted, once.
     """
 
     def __init__(
@@ -46,17 +44,19 @@ class Tally:
         self._attachment = attachment
         self._ended = ended
         self._moved = np.zeros(0, COUNT)
+        self._one_at_a_time = threading.Lock()
 
     def read(self) -> npt.NDArray[np.void]:
         """Every count so far, summed over CPUs: shape (n,), dtype COUNT."""
-        rows = _read(self._attachment)
-        if len(rows) > CROWDED:
-            ended = self._ended(rows)
-            for row in rows[ended]:
-                syscall.map_delete(self._attachment.maps["counts"], row.tobytes()[: wire.COUNT_KEY.size])
-            self._moved = np.concatenate([self._moved, rows[ended]])
-            rows = rows[~ended]
-        return np.concatenate([self._moved, rows])
+        with self._one_at_a_time:
+            rows = _read(self._attachment)
+            if len(rows) > CROWDED:
+                ended = self._ended(rows)
+                for row in rows[ended]:
+                    syscall.map_delete(self._attachment.maps["counts"], row.tobytes()[: wire.COUNT_KEY.size])
+                self._moved = np.concatenate([self._moved, rows[ended]])
+                rows = rows[~ended]
+            return np.concatenate([self._moved, rows])
 
 
 def _read(attachment: Attachment) -> npt.NDArray[np.void]:

@@ -22,6 +22,8 @@ NS_FILTERS = 1024
 """Namespaces one can filter on; the map holds twice as many, so that one set can replace another."""
 COUNTS_ENTRIES = 16384
 """Room for that many different count keys, as `bpf/sigtrace.bpf.c` asks; further ones are `uncounted`."""
+CROWDED = COUNTS_ENTRIES * 3 // 4
+"""With more rows than this, it is time to move those of ended namespaces out."""
 
 
 class Attachment:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from sigtrace import wire
 from sigtrace.batch import Batch, Counts, frame, join
+from sigtrace.clock import TICK_NS
 from sigtrace.errors import BadInput
 from sigtrace.kernel.counts import COUNT
 from sigtrace.recording import schema
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 Time = int | str | datetime
 """A moment: ns UTC, a datetime (without a zone: UTC) or ISO 8601."""
 
-_TICK = 10_000_000
 """ns: what /proc tells of a namespace's start is no finer."""
 
 
@@ -232,7 +232,7 @@ class Recording:
         known: dict[tuple[Any, ...], dict[str, Any]] = {}
         for file, part in self._read("namespaces", None, None):
             for row in part.to_pylist():
-                key = (*file.boot, row["nsid"], (row["ns_start"] or 0) // _TICK)
+                key = (*file.boot, row["nsid"], (row["ns_start"] or 0) // TICK_NS)
                 merged = known.setdefault(key, {"host": file.boot[0], "boot_id": file.boot[1]})
                 finer = max(merged.get("ns_start") or 0, row["ns_start"] or 0)
                 merged.update({name: value for name, value in row.items() if value is not None})

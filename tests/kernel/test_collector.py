@@ -7,14 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import sigtrace
-from sigtrace import wire
+from sigtrace import collector, wire
 from sigtrace.collector import Collector
 from sigtrace.errors import BadInput, CannotTrace
 from sigtrace.kernel import cache, compile, counts, load
@@ -316,6 +318,32 @@ def test_counts_of_ended_namespaces_are_kept_when_they_make_room(
             assert {row["nsid"] for row in counts._read(live._attached())} == {alive.inode}
             for _ in range(2):
                 stage.outside.kill(alive.init, 15)
+
+
+def test_counts_read_by_two_threads_at_once_are_counted_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = collector._of_ended_namespaces
+
+    def slowly(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+        ended = judge(rows)
+        time.sleep(0.02)  # time for another thread to have read the same rows
+        return ended
+
+    monkeypatch.setattr(counts, "CROWDED", 0)
+    monkeypatch.setattr(collector, "_of_ended_namespaces", slowly)
+    spaces = [stage.namespace() for _ in range(6)]
+    with Collector(ns=[space.inode for space in spaces], scope="all") as live:
+        for space in spaces:
+            for _ in range(5):
+                stage.outside.kill(space.init, 15)
+            space.init.end()
+            space.init.fate()  # collected: a zombie would keep the namespace
+            assert space.init.parent is not None
+            space.init.parent.end()
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: live.counts().dropped(), range(16)))
+    assert answers == [{space.inode: 5 for space in spaces}] * 16
 
 
 def test_signals_may_be_named(stage: Stage) -> None:
