@@ -26,6 +26,7 @@
 #define QUEUED 0                      /* TRACE_SIGNAL_DELIVERED, include/trace/events/signal.h */
 #define IGNORED 1                     /* TRACE_SIGNAL_IGNORED */
 #define LOSE_INFO 4                   /* TRACE_SIGNAL_LOSE_INFO */
+#define ALL_BUT_EXCLUDED 2            /* sigtrace_config.ns_filter */
 
 #ifndef NULL
 #define NULL ((void *)0)
@@ -141,12 +142,15 @@ static __always_inline int admits(struct sigtrace_ns_filter *filter, u64 start)
 	return !filter->start_ticks || filter->start_ticks == start / TICK_NS;
 }
 
-static __always_inline int passes_namespaces(void *pid, u32 level, struct sigtrace_count_key *key)
+static __always_inline int passes_namespaces(void *pid, u32 level, struct sigtrace_count_key *key, u32 mode)
 {
 	u32 inum = key->nsid;
 	struct sigtrace_ns_filter *filter = namespaces.lookup(&inum);
+	int listed = filter && admits(filter, key->ns_start);
 
-	if (filter && admits(filter, key->ns_start))
+	if (mode == ALL_BUT_EXCLUDED)
+		return !(listed && filter->excluded);
+	if (listed)
 		return 1;
 #pragma clang loop unroll(disable)
 	for (u32 above = 0; above < 32; above++) {
@@ -181,7 +185,7 @@ static __always_inline int read_target(struct facts *f, void *task, struct sigtr
 		       (LOAD(u32, task, O_TASK_PTRACE) ? FLAG_TRACED : 0) |
 		       (LOAD(u32, task, O_TASK_FLAGS) & PF_KTHREAD ? FLAG_KTHREAD : 0) |
 		       (f->at.nr == 1 ? FLAG_INIT : 0);
-	return !cfg->ns_filter || passes_namespaces(pid, f->level, &f->key);
+	return !cfg->ns_filter || passes_namespaces(pid, f->level, &f->key, cfg->ns_filter);
 }
 
 static __always_inline u8 disposition(u64 handler)
@@ -310,6 +314,12 @@ static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg
 	return f->key.stage <= STAGE_DELIVER && may_be_drop(&f->key, cfg->harmless);
 }
 
+/* User space names a namespace's container while its init still lives: it asks to hear of each at once. */
+static __always_inline int announces(struct sigtrace_config *cfg, const int stage)
+{
+	return cfg->announce && (stage == STAGE_INIT || stage == STAGE_EXEC);
+}
+
 /* Room in the ring, with all fields but code, exit_code and the sender's filled in; NULL, and counted, if full. */
 static __always_inline struct sigtrace_event *reserve(struct facts *f, struct sigtrace_cpu *cpu, const int stage)
 {
@@ -363,7 +373,7 @@ static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, st
 {
 	struct sigtrace_event *e;
 
-	if (!in_scope(f, cfg))
+	if (!in_scope(f, cfg) && !announces(cfg, stage))
 		return;
 	e = reserve(f, cpu, stage);
 	if (!e)
@@ -487,7 +497,7 @@ static __always_inline int on_process(void *task, const int stage, s32 exit_code
 	struct sender from = {};
 	struct facts f = {};
 
-	if (!cfg || !cpu || cfg->signals != ALL_SIGNALS || !read_target(&f, task, cfg))
+	if (!cfg || !cpu || (cfg->signals != ALL_SIGNALS && !announces(cfg, stage)) || !read_target(&f, task, cfg))
 		return 0;
 	if (stage != STAGE_EXIT && !(f.key.flags & FLAG_INIT))
 		return 0;
@@ -497,7 +507,8 @@ static __always_inline int on_process(void *task, const int stage, s32 exit_code
 		read_sender(&from);
 		f.key.relation = relation(&f, &from);
 	}
-	count(&f, cpu);
+	if (cfg->signals == ALL_SIGNALS)
+		count(&f, cpu);
 	record(&f, cpu, cfg, stage, 0, exit_code, &from, NULL);
 	return 0;
 }

@@ -115,13 +115,15 @@ struct sigtrace_config {
 	__u64 harmless;       /* signals whose default action is to do nothing: never a drop */
 	__u64 wake_ns;        /* wake the reader at most this often from one CPU */
 	__u32 scope;
-	__u32 ns_filter;      /* 0: every namespace; 1: those in `namespaces` */
+	__u32 ns_filter;      /* 0: every namespace; 1: those in `namespaces`; 2: all but those excluded there */
+	__u64 announce;       /* births and execs of inits go to the ring whatever the scope and the signals */
 };
 
 /* The value of `namespaces`, whose key is the inode. */
 struct sigtrace_ns_filter {
 	__u64 start_ticks;    /* only while its init has this start time, as /proc/PID/stat shows it; 0: whichever */
 	__u64 descendants;    /* also the namespaces below it */
+	__u64 excluded;       /* not this one */
 };
 
 #endif

@@ -16,12 +16,27 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 debian_packages() {
   echo python3 python3-venv python3-bpfcc
-  [ "$FOR" = demo ] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini catatonit
+  [ "$FOR" = demo ] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini
   [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
 }
+# Container runtimes, for tests/runtimes. One that is here already, from wherever, stays as it is.
+runtime_packages() {
+  [ "$FOR" = test ] || return 0
+  local pair
+  for pair in dockerd=docker.io podman=podman conmon=conmon runc=runc crun=crun containerd=containerd \
+    busybox=busybox-static catatonit=catatonit lxc-start=lxc systemd-nspawn=systemd-container; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || echo "${pair#*=}"
+  done
+}
+# A browser for tests/browser, and a font for it.
+browser_packages() {
+  [ "$FOR" = test ] || return 0
+  command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium
+  echo fonts-dejavu-core
+}
 perf_package() { if grep -q '^ID=ubuntu' /etc/os-release; then echo linux-tools-generic; else echo linux-perf; fi; }
-# Older releases lack some of these; one test or one line of the benchmark does without.
-readonly OPTIONAL=" catatonit bpftrace libbpf-tools linux-perf linux-tools-generic "
+# Older releases lack some of these; some tests or one line of the benchmark do without.
+readonly OPTIONAL=" catatonit chromium podman conmon crun bpftrace libbpf-tools linux-perf linux-tools-generic "
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 optional() { [[ $OPTIONAL == *" $1 "* ]]; }
@@ -38,9 +53,10 @@ apt_get() {
   return "$status"
 }
 
+# Install what is missing of the packages given; never at the price of one that is there.
 install_debian() {
   local package missing=() wanted=()
-  for package in $(debian_packages); do installed "$package" || missing+=("$package"); done
+  for package in "$@"; do installed "$package" || missing+=("$package"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   if ! may_root; then
     say "not root, and sudo does not let us; going on without: ${missing[*]}"
@@ -62,10 +78,22 @@ install_debian() {
   done
   [ ${#wanted[@]} -gt 0 ] || return 0
   say "apt-get install ${wanted[*]}"
-  apt_get install --no-install-recommends "${wanted[@]}" && return 0
+  apt_get --no-remove install --no-install-recommends "${wanted[@]}" && return 0
   say "failed; once more with fresh package lists"
-  { apt_get update && apt_get install --no-install-recommends "${wanted[@]}"; } ||
+  { apt_get update && apt_get --no-remove install --no-install-recommends "${wanted[@]}"; } ||
     say "going on, but apt-get could not install: ${wanted[*]}"
+}
+
+# The daemons of the runtimes are not started by their installation: the tests start their own.
+readonly POLICY=/usr/sbin/policy-rc.d
+install_runtimes() {
+  [ $# -gt 0 ] || return 0
+  if may_root && [ ! -e "$POLICY" ]; then
+    trap 'as_root rm -f "$POLICY"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+    as_root chmod 755 "$POLICY"
+  fi
+  install_debian "$@"
 }
 
 has_bcc() { /usr/bin/python3 -c 'from bcc import BPF' 2>/dev/null || python3 -c 'from bcc import BPF' 2>/dev/null; }
@@ -115,5 +143,10 @@ install_python() {
 mkdir -p .cache
 exec 9>.cache/setup.lock
 flock 9 2>/dev/null || true # two makes at once take turns
-if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then install_debian; else advise_others; fi
+if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+  install_debian $(debian_packages) $(browser_packages)
+  install_runtimes $(runtime_packages)
+else
+  advise_others
+fi
 install_python

@@ -5,31 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sigtrace import frames, plot
     from sigtrace.batch import Batch
     from sigtrace.collector import Collector
+    from sigtrace.notebook import watch_in_notebook
     from sigtrace.recording import Recording
     from sigtrace.recording import open_recording as open
 
 __version__ = "0.1.0"
-__all__ = ["Batch", "Collector", "Recording", "__version__", "open"]
+__all__ = ["Batch", "Collector", "Recording", "__version__", "frames", "open", "plot", "watch_in_notebook"]
+
+_HOMES = {
+    "Batch": ("sigtrace.batch", "Batch"),
+    "Collector": ("sigtrace.collector", "Collector"),
+    "Recording": ("sigtrace.recording", "Recording"),
+    "open": ("sigtrace.recording", "open_recording"),
+    "watch_in_notebook": ("sigtrace.notebook", "watch_in_notebook"),
+    "frames": ("sigtrace.frames", ""),
+    "plot": ("sigtrace.plot", ""),
+}
+"""Where the library's names are: a module, and what in it."""
 
 
 def __getattr__(name: str) -> object:
     """Import the library's names when first used, so that the command line starts without numpy."""
-    if name == "Collector":
-        from sigtrace.collector import Collector
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sigtrace' has no attribute {name!r}")
+    from importlib import import_module
 
-        return Collector
-    if name == "Batch":
-        from sigtrace.batch import Batch
-
-        return Batch
-    if name == "Recording":
-        from sigtrace.recording import Recording
-
-        return Recording
-    if name == "open":
-        from sigtrace.recording import open_recording
-
-        return open_recording
-    raise AttributeError(f"module 'sigtrace' has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    found = import_module(module)
+    return getattr(found, attribute) if attribute else found

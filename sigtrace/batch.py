@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace import signals, text, verdict, wire
+from sigtrace.clock import TICK_NS
+from sigtrace.containers.container import COLUMNS as CONTAINER_COLUMNS
+from sigtrace.containers.container import Container
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FACTS = ("unkillable", "blocked", "exiting", "traced", "kthread")
-_CONTAINER = ("container_id", "container_name", "runtime", "image", "pod", "pod_namespace")
 _SENDER = ("sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid")
 
 
@@ -55,12 +57,32 @@ class Optional:
 
 Column = npt.NDArray[Any] | Labels | Optional
 
+Known = Callable[[int, int], Container | None]
+"""Which container a PID namespace is of, by its inode and the start of its init in clock ticks of CLOCK_BOOTTIME."""
+
+
+@dataclass(frozen=True)
+class Residents:
+    """The container of each record: `codes` (n,) index `containers`."""
+
+    codes: npt.NDArray[np.intp]
+    containers: Sequence[Container | None]
+
+    def columns(self) -> dict[str, Column]:
+        """The container columns of the event table."""
+        texts = [each.columns if each else ("",) * len(CONTAINER_COLUMNS) for each in self.containers]
+        by_column = zip(*texts, strict=True) if texts else ((),) * len(CONTAINER_COLUMNS)
+        return {
+            name: Labels(self.codes, values)
+            for name, values in zip(CONTAINER_COLUMNS, by_column, strict=True)
+        }
+
 
 class Batch:
     """Records in the order of the ring. `records`: shape (n,), dtype of the wire event.
 
     `boot_to_utc` is what to add to the records' CLOCK_BOOTTIME, in ns: one number, or one a record, shape (n,).
-    `host` names the machine, or the machine of each record.
+    `host` names the machine, or the machine of each record. `known` says whose the namespaces are.
     """
 
     def __init__(
@@ -68,25 +90,42 @@ class Batch:
         records: npt.NDArray[np.void],
         boot_to_utc: int | npt.NDArray[np.int64],
         host: str | Labels | None = None,
+        known: Known | Residents | None = None,
     ) -> None:
         self.records = records
         self.boot_to_utc = boot_to_utc
         self.host = os.uname().nodename if host is None else host
+        self.known = known
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, which: npt.NDArray[Any] | slice) -> Batch:
         """The rows that a mask, a slice or an array of indices picks, as a batch."""
-        offset, host = self.boot_to_utc, self.host
+        offset, host, known = self.boot_to_utc, self.host, self.known
         offset = offset if isinstance(offset, int) else offset[which]
         host = Labels(host.codes[which], host.names) if isinstance(host, Labels) else host
-        return Batch(_whole(self.records)[which].view(self.records.dtype), offset, host)
+        known = Residents(known.codes[which], known.containers) if isinstance(known, Residents) else known
+        return Batch(_whole(self.records)[which].view(self.records.dtype), offset, host, known)
 
     @property
     def hosts(self) -> Labels:
         """The machine of each record."""
         return self.host if isinstance(self.host, Labels) else Labels(np.zeros(len(self), "u1"), [self.host])
+
+    @property
+    def residents(self) -> Residents:
+        """The container of each record's PID namespace, as far as it is known by now."""
+        if isinstance(self.known, Residents):
+            return self.known
+        if self.known is None or not len(self):
+            return Residents(np.zeros(len(self), "i1"), (None,))
+        return residents(self.records["nsid"], self.records["ns_start"], self.known)
+
+    def namespaces(self) -> list[tuple[int, int]]:
+        """The different PID namespaces: inode, and start of the init in clock ticks of CLOCK_BOOTTIME."""
+        keys, _ = by_namespace(self.records["nsid"], self.records["ns_start"])
+        return [(inode, start // TICK_NS) for inode, start in keys]
 
     @cached_property
     def verdicts(self) -> npt.NDArray[np.uint8]:
@@ -134,7 +173,7 @@ class Batch:
             "exit_code": Optional(r["exit_code"] >> 8 & 0xFF, exits),
             "exit_signal": Optional(r["exit_code"] & 0x7F, exits),
             "host": self.hosts,
-            **{name: Labels(np.zeros(len(r), "u1"), [""]) for name in _CONTAINER},
+            **self.residents.columns(),
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -143,10 +182,7 @@ class Batch:
 
     def json_lines(self) -> Iterator[str]:
         """What json.dumps makes of each of `rows`, ASCII only, at a third of the cost: encoded column by column."""
-        columns = self.columns()
-        template = "{" + ", ".join(f'"{name}": %s' for name in columns) + "}"
-        texts = [_json_texts(column) for column in columns.values()]
-        return (template % row for row in zip(*texts, strict=True))
+        return json_lines(self.columns())
 
     def to_pandas(self) -> pd.DataFrame:
         """The event table as pandas: categories for names, nullable integers for what a row may not have.
@@ -165,7 +201,39 @@ def join(batches: Sequence[Batch]) -> Batch:
     names = list(dict.fromkeys(name for batch in batches for name in batch.hosts.names))
     hosts = [np.array([names.index(name) for name in b.hosts.names], "i4")[b.hosts.codes] for b in batches]
     host = names[0] if len(names) == 1 else Labels(np.concatenate(hosts), names)
-    return Batch(records.view(batches[0].records.dtype), np.concatenate(offsets), host)
+    first = batches[0].known
+    same = not isinstance(first, Residents) and all(batch.known == first for batch in batches)
+    known = first if same else _joined([batch.residents for batch in batches])
+    return Batch(records.view(batches[0].records.dtype), np.concatenate(offsets), host, known)
+
+
+def residents(nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64], known: Known) -> Residents:
+    """Whose each namespace is, by columns of inodes and starts of inits (ns), shape (n,)."""
+    keys, codes = by_namespace(nsid, ns_start)
+    return Residents(codes, [known(inode, start // TICK_NS) for inode, start in keys] or [None])
+
+
+def by_namespace(
+    nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64]
+) -> tuple[list[tuple[int, int]], npt.NDArray[np.intp]]:
+    """The different (inode, start of the init in ns) there are, and for each row which: shape (n,)."""
+    key = nsid.astype("u8") << 32 ^ ns_start.astype("u8")
+    if not len(key):
+        return [], np.zeros(0, np.intp)
+    heads = np.flatnonzero(
+        np.concatenate([[True], key[1:] != key[:-1]])
+    )  # few, as a storm is of one namespace
+    _, first, which = np.unique(key[heads], return_index=True, return_inverse=True)
+    there = heads[first]
+    found = list(zip(nsid[there].tolist(), ns_start[there].tolist(), strict=True))
+    return found, np.repeat(which, np.diff(heads, append=len(key)))
+
+
+def _joined(parts: Sequence[Residents]) -> Residents:
+    """One after the other."""
+    places = np.cumsum([0, *(len(part.containers) for part in parts)])
+    codes = [part.codes.astype("i8") + start for part, start in zip(parts, places[:-1], strict=True)]
+    return Residents(np.concatenate(codes), [each for part in parts for each in part.containers])
 
 
 def _whole(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
@@ -266,6 +334,13 @@ def _json_ready(column: Column) -> list[Any]:
     if isinstance(column, np.ndarray) and column.dtype.kind == "M":
         return [f"{stamp}Z" for stamp in np.datetime_as_string(column, unit="ns").tolist()]
     return column.tolist()
+
+
+def json_lines(columns: Mapping[str, Column]) -> Iterator[str]:
+    """What json.dumps makes of each row of the columns."""
+    template = "{" + ", ".join(f'"{name}": %s' for name in columns) + "}"
+    texts = [_json_texts(column) for column in columns.values()]
+    return (template % row for row in zip(*texts, strict=True))
 
 
 def _json_texts(column: Column) -> list[Any]:

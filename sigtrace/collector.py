@@ -13,13 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sigtrace import clock, signals, wire
+from sigtrace import clock, wire
+from sigtrace.containers.choose import Wanted
+from sigtrace.containers.follow import Follower
+from sigtrace.containers.names import Names
 from sigtrace.errors import BadInput
-from sigtrace.kernel import syscall
-from sigtrace.kernel.load import CROWDED, NS_FILTERS, Attachment, rows_of_counts
+from sigtrace.kernel.filter import KernelFilter
+from sigtrace.kernel.load import CROWDED, Attachment, rows_of_counts
 from sigtrace.kernel.wakeup import Wakeups
+from sigtrace.survey import survey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,10 +38,8 @@ Scope = Literal["drops", "inits", "all"]
 RING_BYTES = 16 << 20
 POLL_SECONDS = 0.010
 """How often the reader looks while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
-WAKE_NS = 5_000_000
 TIDY_SECONDS = 60.0
 """How often the table of counts is looked at, so that it does not fill up with namespaces that have ended."""
-_ALL_SIGNALS = (1 << 64) - 1
 
 
 class Collector:
@@ -45,26 +47,44 @@ class Collector:
 
     ns: PID namespaces by inode, or a mapping inode -> start of its init in clock ticks (field 22 of
         /proc/PID/stat), which keeps a reused inode out; none means all.
+    container, pod: containers by name, label, pattern or beginning of the ID, and pods by NAMESPACE/NAME; those
+        that start later too. `wait`: one that is not there yet is no mistake.
     descendants: also the namespaces below those.
     signals: signals by number or name; none means all. With some, births, execs and exits are left out.
     scope: which records to get: "drops" (init protection at either drop point), "inits" (all that concerns
-        namespace inits) or "all". Counts are of everything that passes `ns` and `signals`, whatever the scope.
+        namespace inits) or "all". Counts are of everything that passes the other filters, whatever the scope.
     ring_bytes: room for records, a power of two; `method`: "btf" or "raw" to insist on one way to attach.
 
-    Raises CannotTrace on entry if this host cannot trace, BadInput for arguments that make no sense.
+    `names` says which container a namespace is of, and batches do. Raises CannotTrace on entry if this host cannot
+    trace, BadInput for arguments that make no sense, and containers that are not there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (all by keyword: what there is to choose)
         self,
         *,
         ns: Iterable[int] | Mapping[int, int] = (),
+        container: Iterable[str] = (),
+        pod: Iterable[str] = (),
+        wait: bool = False,
         descendants: bool = False,
         signals: Iterable[int | str] = (),
         scope: Scope = "drops",
         ring_bytes: int = RING_BYTES,
         method: str | None = None,
     ) -> None:
-        self._filters = (ns, descendants, signals, scope)
+        self._filters: dict[str, Any] = {
+            "ns": ns,
+            "container": container,
+            "pod": pod,
+            "wait": wait,
+            "descendants": descendants,
+            "signals": signals,
+            "scope": scope,
+        }
+        self.names = Names()
+        self._follower: Follower | None = None
+        self._in_batches = True
+        """Whether births and execs of inits are in the batches; they always come, for the names' sake."""
         self._ring_bytes = ring_bytes
         self._method = method
         self._attachment: Attachment | None = None
@@ -73,7 +93,6 @@ class Collector:
         self._tally: Tally | None = None
         self._making_tally = threading.Lock()
         self._tidied = 0.0
-        self._filtered: set[bytes] = set()
         self._stopping = False
         self._bell = -1
         self._callbacks: dict[int, Callable[[], None]] = {}
@@ -82,16 +101,17 @@ class Collector:
         self._stopping = False
         self._tally = None
         self._tidied = time.monotonic()
-        self._filtered.clear()
+        self.names = Names()
         self._callbacks.clear()
         self._attachment = Attachment(self._ring_bytes, self._method)
+        self._filter = KernelFilter(self._attachment.maps)
         try:
             self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._wakeups = Wakeups(self._attachment.maps["events"])
             self._wakeups.watch(self._bell)
-            ns, descendants, chosen, scope = self._filters
-            self.set_filter(ns=ns, descendants=descendants, signals=chosen, scope=scope)
+            self.set_filter(**self._filters)
             self._attachment.attach()
+            self.names.start()
         except BaseException:
             self.close()
             raise
@@ -103,7 +123,8 @@ class Collector:
         self.close()
 
     def close(self) -> None:
-        """Detach and free everything. Safe to repeat."""
+        """Detach and free everything; `names` keeps what it knows. Safe to repeat."""
+        self.names.close()
         if self._ring:
             self._ring.close()
             self._ring = None
@@ -135,40 +156,36 @@ class Collector:
         """How it is attached: "btf" or "raw"."""
         return self._attached().method
 
-    def set_filter(
+    def set_filter(  # noqa: PLR0913
         self,
         *,
         ns: Iterable[int] | Mapping[int, int] = (),
+        container: Iterable[str] = (),
+        pod: Iterable[str] = (),
+        wait: bool = False,
         descendants: bool = False,
         signals: Iterable[int | str] = (),
         scope: Scope = "drops",
     ) -> None:
         """Replace the filters, also while running; arguments as for the class."""
-        maps = self._attached().maps
+        self._attached()
         starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(ns, 0)
-        if any(not isinstance(inode, int) for inode in starts) or any(
-            not 0 <= inode < 1 << 32 or not 0 <= start < 1 << 63 for inode, start in starts.items()
-        ):
-            raise BadInput(
-                "namespaces are given by inode, 32 bits wide, with the start of the init in clock ticks."
-            )
-        if len(starts) > NS_FILTERS:
-            raise BadInput(
-                f"{len(starts)} namespaces to filter on: at most {NS_FILTERS} fit; leave the filter out instead."
-            )
-        shift = clock.boottime_offset() // clock.TICK_NS  # /proc shows start times of our time namespace
-        wanted = {
-            inode.to_bytes(4, "little"): wire.NS_FILTER.pack(
-                start_ticks=start - shift if start else 0, descendants=int(descendants)
-            )
-            for inode, start in starts.items()
-        }
-        for key, value in wanted.items():
-            syscall.map_update(maps["namespaces"], key, value)
-        syscall.map_update(maps["config"], bytes(4), _config(bool(wanted), signals, scope))
-        for key in self._filtered - wanted.keys():
-            syscall.map_delete(maps["namespaces"], key)
-        self._filtered = set(wanted)
+        numbers = tuple(signals)
+        wanted = Wanted(tuple(container), tuple(pod))
+        follower = None
+        if not wanted.empty:
+            self.names.seed(survey())
+            sure = wanted.checked(self.names.known().values(), wait=wait)
+            follower = Follower(sure, self.names, _of_the_kernel(starts), descendants)
+        self._filter.listed({} if follower else starts, descendants)
+        self._filter.config(numbers, scope, follow=follower is not None)
+        self._follower = follower
+        self._in_batches = scope != "drops" and not numbers
+
+    @property
+    def followed(self) -> Follower | None:
+        """Who decides which containers pass; None unless some were asked for."""
+        return self._follower
 
     def on_ready(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
         """Call back, once, from the iteration when a descriptor is ready (epoll `events`; 0: hang-up only).
@@ -199,20 +216,24 @@ class Collector:
             self._tidy()
         flowing = True
         while True:
-            batch = self._take()
+            taken = self._take()
+            batch = self._sifted(taken)
             if len(batch):
                 yield batch
             self._call_back(ready)  # only now: what led to it comes first
-            if not len(batch) and self._stopping and not self._reader().unread():
+            if not len(taken) and self._stopping and not self._reader().unread():
+                if self._follower and len(left := self._follower.finish(taken)):
+                    yield left
                 return
             if self._stopping:
                 self.detach()  # what is still being written at this moment will be whole at the next look
                 continue
-            if len(batch):
+            if len(taken):
                 time.sleep(POLL_SECONDS)  # more is coming: let it, whoever would wake us
-            ready = self._wait(0 if len(batch) else POLL_SECONDS if flowing else TIDY_SECONDS)
+            soon = flowing or (self._follower is not None and self._follower.holding)
+            ready = self._wait(0 if len(taken) else POLL_SECONDS if soon else TIDY_SECONDS)
             self._tidy()
-            flowing = bool(ready) or len(batch) > 0 or self._reader().unread()
+            flowing = bool(ready) or len(taken) > 0 or self._reader().unread()
 
     def _wait(self, timeout: float | None) -> list[int]:
         """Wait for a wake-up or another descriptor; those that were ready."""
@@ -240,7 +261,7 @@ class Collector:
         """All that is in the ring now, as one batch, which may be empty; waits up to `timeout` s for a first record."""
         deadline = time.monotonic() + timeout
         while True:
-            batch = self._take()
+            batch = self._sifted(self._take())
             left = deadline - time.monotonic()
             if len(batch) or left <= 0:
                 return batch
@@ -251,7 +272,8 @@ class Collector:
         from sigtrace.batch import Counts
 
         self._tidied = time.monotonic()
-        return Counts(self._tallied().read())
+        rows = self._tallied().read()
+        return Counts(rows[self._follower.of_them(rows)] if self._follower else rows)
 
     def losses(self) -> Losses:
         """What became of the records so far."""
@@ -262,7 +284,21 @@ class Collector:
     def _take(self) -> Batch:
         from sigtrace.batch import Batch
 
-        return Batch(self._reader().take(), clock.boot_to_utc())
+        batch = Batch(self._reader().take(), clock.boot_to_utc(), known=self.names.of)
+        if len(batch):
+            self.names.observe(batch)
+        return batch
+
+    def _sifted(self, batch: Batch) -> Batch:
+        """What the filters of user space leave of a batch."""
+        if not self._in_batches and len(batch):
+            batch = batch[batch.records["stage"] <= wire.STAGE["exit"]]
+        if self._follower is None:
+            return batch
+        batch = self._follower.sift(batch)
+        for inode, ticks in self._follower.excluded():
+            self._filter.exclude(inode, ticks)
+        return batch
 
     def _reader(self) -> Ring:
         """The ring's reader, made on first use: it takes numpy."""
@@ -288,26 +324,15 @@ class Collector:
         return self._attachment
 
 
-def _config(ns_filter: bool, chosen: Iterable[int | str], scope: str) -> bytes:
-    if scope not in wire.SCOPE:
-        raise BadInput(f"unknown scope {scope!r}: use one of {', '.join(wire.SCOPE)}.")
-    numbers = [signals.parse(each) if isinstance(each, str) else each for each in chosen]
-    if any(not 1 <= number <= 64 for number in numbers):
-        raise BadInput(f"signal numbers run from 1 to 64, not {numbers}.")
-    return wire.CONFIG.pack(
-        signals=signals.mask(numbers) if numbers else _ALL_SIGNALS,
-        harmless=signals.DEFAULT_IGNORED,
-        wake_ns=WAKE_NS,
-        scope=wire.SCOPE[scope],
-        ns_filter=int(ns_filter),
-    )
+def _of_the_kernel(starts: Mapping[int, int]) -> dict[int, int]:
+    """Starts of inits as /proc shows them, in clock ticks, as the kernel has them in CLOCK_BOOTTIME; 0 stays 0."""
+    shift = clock.boottime_offset() // clock.TICK_NS
+    return {inode: start - shift if start else 0 for inode, start in starts.items()}
 
 
 def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     """Which counts are of namespaces that are no more: their inode is gone, or their init started at another time."""
     import numpy as np
-
-    from sigtrace.survey import survey
 
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - clock.boottime_offset()
     seen = survey()

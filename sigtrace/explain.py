@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sigtrace import choice, pidns, proc, signals
+from sigtrace.containers import advice as runtimes
+from sigtrace.containers.alive import Homes, by_files
+from sigtrace.containers.container import COLUMNS, Container
+from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
 from sigtrace.predict import Prediction, Relation, Target, predict
 from sigtrace.remaining import THAW, Remaining, remaining, waits_for
 from sigtrace.remaining import advice as release
 from sigtrace.target import has
+
+_NO_CONTAINER = StopRequest()
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,17 @@ class Explanation:
     prediction: Prediction
     remaining: tuple[Remaining, ...] = ()
     """The processes that an ended init waits for."""
+    request: StopRequest = _NO_CONTAINER
+    """The container the target lives in, and how its runtime stops it."""
+
+    @property
+    def own(self) -> Container | None:
+        """The container whose init the target is; None for any other process."""
+        return None if self.request.nested else self.request.container
 
     def as_dict(self) -> dict[str, object]:
         """The explanation for JSON Lines: stable keys, see `sigtrace.cli.explain`."""
-        target, prediction = self.target, self.prediction
+        target, prediction, container = self.target, self.prediction, self.request.container or Container("")
         return {
             "signal": self.signal,
             "signal_name": signals.name(self.signal),
@@ -57,16 +70,20 @@ class Explanation:
             "kernel": kernel_source(prediction),
             "facts": facts(self),
             "advice": advice(self),
+            **dict(zip(COLUMNS, container.columns, strict=True)),
+            "container_stop_signal": container.stop_signal,
         }
 
 
-def explain(signal: int | str, pid: int, sender: str = "", root: str = "/proc") -> Explanation:
+def explain(signal: int | str | None, pid: int, sender: str = "", root: str = "/proc") -> Explanation:
     """Predict `signal`, a number or a name, to `pid`; `sender` is `inside`, `outside` or a PID.
 
-    Without one, the sender is outside, unless the target lives in our own PID namespace. Raises BadInput.
+    Without a signal it is the stop signal of the container whose init this is, else SIGTERM. Without a
+    sender, that is outside, unless the target lives in our own PID namespace. Raises BadInput.
     """
-    signal = signals.parse(str(signal))
+    chosen = None if signal is None else signals.parse(str(signal))
     target = proc.read_target(pid, root)
+    request = _request(target, chosen, root)
     sender = sender or ("outside" if target.level > 0 else "inside")
     sender_pid = None
     relation: Relation
@@ -81,10 +98,20 @@ def explain(signal: int | str, pid: int, sender: str = "", root: str = "/proc") 
         relation = pidns.relation_of(sender_pid, target.pid, root)
     else:
         raise BadInput(f"{sender!r} is no sender: use inside, outside or a PID")
-    prediction = predict(target, signal, relation)
+    prediction = predict(target, request.signal, relation)
     left = remaining(pidns.survey(root), target.nsid, root) if target.lingering else ()
     cmdline = proc.read_cmdline(target, root)
-    return Explanation(signal, target, cmdline, relation, sender_pid, prediction, left)
+    return Explanation(request.signal, target, cmdline, relation, sender_pid, prediction, left, request)
+
+
+def _request(target: Target, chosen: int | None, root: str) -> StopRequest:
+    """The target's container, and by which signal it is stopped if the target is its init."""
+    container = by_files(root)(target.pid)
+    if container is None or not target.unkillable:
+        return stop_request(container, True, chosen)
+    seen = pidns.survey(root)
+    known = next((each for each in seen.namespaces if each.init_pid == target.pid), None)
+    return stop_request(container, known is not None and Homes(seen, root).nested(known), chosen)
 
 
 def caveat(explanation: Explanation) -> str:
@@ -233,7 +260,8 @@ def _against_ignoring(explanation: Explanation) -> list[str]:
     found = [f"the program, or whoever started it, set SIG_IGN for {name} ({habit}): remove that"]
     found += _instead(explanation)
     if explanation.target.unkillable and not explanation.target.global_init:
-        found.append("docker run --init does not help: the program would go on ignoring it")
+        what = runtimes.init_option(explanation.own) or "a small init as PID 1"
+        found.append(f"{what} does not help: the program would go on ignoring it")
     return found
 
 
@@ -245,7 +273,10 @@ def _instead(explanation: Explanation) -> list[str]:
     fatal = signals.default_action(signal) in ("terminate", "core")
     if not stoppers or not fatal or target.busy_shell:  # a shell's handler for INT does not end it
         return []
-    use = "make it the STOPSIGNAL" if target.unkillable and not target.global_init else "send that"
+    where = runtimes.stop_signal(explanation.own)
+    use = f"make it the stop signal ({where})" if where else "make it the STOPSIGNAL"
+    if not target.unkillable or target.global_init:
+        use = "send that"
     return [f"it does take {' and '.join(stoppers)}: if it ends on that, {use}"]
 
 
@@ -264,7 +295,7 @@ def _against_a_drop(explanation: Explanation) -> list[str]:
     found += _instead(explanation)
     found.append(f"install a handler for {name} in the program, before it starts its work")
     if signals.default_action(signal) in ("terminate", "core"):
-        found.append("run a small init as PID 1: docker run --init, or tini or catatonit in the image")
+        found.append(f"run a small init as PID 1: {runtimes.small_init(explanation.own)}")
     return found
 
 

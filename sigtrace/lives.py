@@ -1,9 +1,9 @@
-"""What a recording says of PID namespaces: which there are, which are born, and which die."""
+"""What a recording says of PID namespaces: which there are, which are born, which die, and whose they are."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from sigtrace import proc, wire
 from sigtrace.batch import Batch
 from sigtrace.clock import TICK_NS
+from sigtrace.containers.container import Container
+from sigtrace.recording.schema import container_row
 from sigtrace.survey import survey
 from sigtrace.text import decode
 
@@ -37,6 +39,12 @@ def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
             "init_comm": comm,
             "born": start + boot_to_utc,
         }
+
+
+def named(now: int, containers: Iterable[tuple[tuple[int, int], Container]]) -> Iterator[dict[str, Any]]:
+    """A row for each namespace, by inode and start of its init in clock ticks, that is a container's (at ns UTC)."""
+    for (nsid, ticks), container in containers:
+        yield {"time": now, "nsid": nsid, "ns_start": ticks * TICK_NS, **container_row(container)}
 
 
 def changes(batch: Batch) -> Iterator[dict[str, Any]]:

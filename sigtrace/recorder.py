@@ -61,6 +61,7 @@ class Recorder:
         self._queue: queue.SimpleQueue[Batch | list[Row] | None] = queue.SimpleQueue()
         self._queued, self._written = 0, 0  # by the reader, by the writer: each counts its own
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._failure: BaseException | None = None
         self._taker = Taker(self._queue.put)
         self._stated = 0
         self._counted: Counts | None = None
@@ -81,6 +82,8 @@ class Recorder:
             if self._thread.is_alive():
                 self._say("the disk does not answer: the end of the recording may be missing")
             self._directory.release()
+        if self._failure is not None:
+            raise self._failure
 
     @property
     def recorded(self) -> int:
@@ -100,7 +103,14 @@ class Recorder:
         self._queue.put(batch)
 
     def _write(self) -> None:
-        """The writer's thread."""
+        """The writer's thread. What ends it early ends the recording, and is raised by `run`."""
+        try:
+            self._write_until_told()
+        except BaseException as err:
+            self._failure = err
+            self._live.stop()
+
+    def _write_until_told(self) -> None:
         self._tick()
         flush_at = time.monotonic() + FLUSH_SECONDS
         while True:
@@ -125,6 +135,7 @@ class Recorder:
             self._writer.rows("snapshots", _SNAPSHOTS, item)
             return
         self._taker.look(item)
+        self._write_names()
         self._writer.rows("namespaces", schema.NAMESPACES, list(lives.changes(item)))
         self._writer.events(item)
         self._written += len(item)
@@ -136,7 +147,9 @@ class Recorder:
             self._stated = self._writer.segment
             self._counted, self._counts_due, self._losses = None, 0, {}
             rows = list(lives.standing(now, clock.boot_to_utc()))
-            self._writer.rows("namespaces", schema.NAMESPACES, rows)
+            named = lives.named(now, self._live.names.known().items())
+            self._writer.rows("namespaces", schema.NAMESPACES, [*rows, *named])
+        self._write_names()
         if time.monotonic() >= self._counts_due:
             self._counts_due = time.monotonic() + COUNT_SECONDS
             self._write_counts(now)
@@ -146,6 +159,11 @@ class Recorder:
             self._writer.rows("losses", schema.LOSSES, [{"time": now, **losses}])
             self._writer.facts = {"losses": losses}
         self._writer.flush()
+
+    def _write_names(self) -> None:
+        """Whose namespaces are, as far as that was found out since."""
+        rows = list(lives.named(time.time_ns(), self._live.names.news()))
+        self._writer.rows("namespaces", schema.NAMESPACES, rows)
 
     def _write_counts(self, now: int) -> None:
         counts = self._live.counts()

@@ -2,6 +2,7 @@
 
 `scan` combines the survey of namespaces with a prediction for each init, sent from outside as a container
 runtime does. One verdict a row: would the namespace stop when asked, or only by SIGKILL after a grace period?
+It is asked as its container's runtime would ask: by the container's own stop signal.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace import choice, proc, signals
+from sigtrace.containers.alive import Homes
+from sigtrace.containers.choose import Wanted
+from sigtrace.containers.container import COLUMNS, Container
+from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
 from sigtrace.pidns import PidNamespace, Survey, survey
 from sigtrace.predict import UNSEEN_WAITS, Prediction, Relation, Target, predict
@@ -37,6 +42,8 @@ most likely: not all facts could be read.
 STOP_SIGNALS = (15, 2, 1, 3)
 """TERM, INT, HUP, QUIT: what runtimes, terminals and users send to stop something."""
 
+_NO_CONTAINER = StopRequest()
+
 
 @dataclass(frozen=True)
 class Row:
@@ -54,15 +61,16 @@ class Row:
     why: str
     remaining: tuple[Remaining, ...] = ()
     """The processes that an ended init waits for."""
+    request: StopRequest = _NO_CONTAINER
 
     @property
     def ending(self) -> bool:
         """Its init has ended, or was killed and cannot act on it yet."""
         return "dead" in self.words.values()
 
-    def as_dict(self, stop_signal: int) -> dict[str, object]:
+    def as_dict(self) -> dict[str, object]:
         """The row for JSON Lines: stable keys, see `sigtrace.cli.scan`."""
-        known = self.namespace
+        known, container = self.namespace, self.request.container or Container("")
         return {
             "nsid": known.nsid,
             "ns_level": known.level,
@@ -76,10 +84,13 @@ class Row:
             "frozen": self.frozen,
             "kept_by": list(known.kept_by),
             "signals": {signals.name(number): word for number, word in self.words.items()},
-            "stop_signal": signals.name(stop_signal),
+            "stop_signal": signals.name(self.request.signal),
+            "stop_signal_from": self.request.source,
             "verdict": self.verdict,
             "why": self.why,
             "ending": self.ending,
+            **dict(zip(COLUMNS, container.columns, strict=True)),
+            "container_nested": self.request.nested,
         }
 
 
@@ -89,48 +100,60 @@ def asked_about(stop_signal: int) -> tuple[int, ...]:
 
 
 def scan(
-    stop_signal: int | str = 15, only: Collection[int] = (), root: str = "/proc"
+    stop_signal: int | str | None = None,
+    only: Collection[int] = (),
+    root: str = "/proc",
+    wanted: Wanted | None = None,
 ) -> tuple[Survey, list[Row]]:
-    """What was seen, and a row for every namespace (or those in `only`) in the order of the tree.
+    """What was seen, and a row for every namespace in the order of the tree.
 
-    `stop_signal` is a number or a name. A namespace that ends meanwhile is left out. Raises BadInput when there
-    is no such signal, or no /proc.
+    stop_signal: a number or a name; None asks each container for its own, else it is SIGTERM.
+    only: the namespaces with these inodes. wanted: those of these containers. With neither, all.
+    A namespace that ends meanwhile is left out. Raises BadInput when there is no such signal, no such
+    container, or no /proc.
     """
-    stop_signal = signals.parse(str(stop_signal))
+    chosen = None if stop_signal is None else signals.parse(str(stop_signal))
     seen, now = survey(root), proc.seconds_since_boot(root)
-    mounted = proc.freezing_mounts(root)
+    mounted, homes = proc.freezing_mounts(root), Homes(seen, root)
+    wanted = wanted and wanted.checked(filter(None, map(homes.of, seen.namespaces)))
     rows = []
     for namespace in seen.namespaces:
-        if only and namespace.nsid not in only:
+        meant = not (only or wanted) or namespace.nsid in only
+        if not (meant or (wanted and wanted.matches(homes.of(namespace)))):
             continue
         if namespace.init_pid is None:
             rows.append(_without_init(namespace))
             continue
+        request = stop_request(homes.of(namespace), homes.nested(namespace), chosen)
         try:
             target = proc.read_target(namespace.init_pid, root, mounted)
         except BadInput:
             continue
         if target.start_ticks == namespace.ns_start:  # else the number is another process's by now
             left = remaining(seen, namespace.nsid, root) if target.lingering else ()
-            rows.append(row(namespace, target, stop_signal, now, left))
+            rows.append(row(namespace, target, request, now, left))
     return seen, rows
 
 
 def row(
-    namespace: PidNamespace, target: Target, stop_signal: int, now: float, left: tuple[Remaining, ...] = ()
+    namespace: PidNamespace,
+    target: Target,
+    request: StopRequest,
+    now: float,
+    left: tuple[Remaining, ...] = (),
 ) -> Row:
     """The row of a namespace whose init was read as `target`, `now` seconds after boot.
 
     `left` are the processes it waits for if it has ended.
     """
     relation: Relation = "same" if target.global_init else "ancestor"
-    predictions = {number: predict(target, number, relation) for number in asked_about(stop_signal)}
+    predictions = {number: predict(target, number, relation) for number in asked_about(request.signal)}
     words = {number: word(each) + "?" * _in_doubt(each) for number, each in predictions.items()}
-    prediction = predictions[stop_signal]
+    prediction = predictions[request.signal]
     if prediction.generate == "dying":
         verdict, why = _ending(target, prediction, left)
     else:
-        verdict, why = _judge(target, stop_signal, prediction)
+        verdict, why = _judge(target, request.signal, prediction)
         if prediction.dropped and not target.busy_shell:  # a shell's handler for INT does not end it
             why += _alternatives(words)
         if target.frozen and prediction.effect != "frozen":
@@ -138,10 +161,11 @@ def row(
         if _in_doubt(prediction):
             likely = f"{verdict}: {why}" if verdict != "can't be told" else why
             verdict, why = "can't be told", f"most likely {likely}; not certain: {prediction.doubt}"
+        why += f"; {request.reason}" if request.reason else ""
     if target.global_init:
         verdict, why = "", "the initial namespace: nobody is outside it to stop it"
     age = max(now - target.start_ticks / proc.TICKS_PER_SECOND, 0)
-    return Row(namespace, target.comm, age, target.frozen, words, verdict, why, left)
+    return Row(namespace, target.comm, age, target.frozen, words, verdict, why, left, request)
 
 
 def word(prediction: Prediction) -> Word:

@@ -16,21 +16,25 @@ import pyarrow as pa
 
 from sigtrace import signals, verdict, wire
 from sigtrace.clock import TICK_NS
-from sigtrace.recording.reader import Losses, Recording, Time
+from sigtrace.containers.container import COLUMNS as CONTAINER_COLUMNS
+from sigtrace.containers.container import Container
+from sigtrace.recording.filter import Namespace, Time, in_namespaces
+from sigtrace.recording.reader import Recording
+from sigtrace.recording.tables import Losses
+from sigtrace.stops import Stop, stops
 from sigtrace.text import decode
 
 if TYPE_CHECKING:
     from sigtrace.batch import Batch
 
 _GROUP = ("host", "boot_id", "nsid", "ns_start", "signal", "verdict")
-_KILL = 9
 
 
 @dataclass(frozen=True)
 class Query:
     """What to sum up: empty or None for all. With `since` or `until` events alone count: counts have no time."""
 
-    ns: tuple[int, ...] = ()
+    ns: tuple[Namespace, ...] = ()
     signal: tuple[int, ...] = ()
     since: Time | None = None
     until: Time | None = None
@@ -43,7 +47,7 @@ class Query:
 
 KEYS = (
     *("host", "nsid", "container_name", "init_comm", "signal", "signal_name", "sender_comm", "verdict"),
-    *("count", "first", "last"),
+    *("count", "first", "last", "container_id", "runtime", "image", "pod", "pod_namespace"),
 )
 """What a line has in JSON and CSV."""
 
@@ -56,7 +60,7 @@ class Line:
     nsid: int
     ns_start: int
     init_comm: str
-    container_name: str
+    container: Container | None
     signal: int
     sender_comm: str | None
     """Empty: the kernel. None: not known, as at delivery, or because there is a count only."""
@@ -67,10 +71,12 @@ class Line:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
-        return {
+        facts = self.container.columns if self.container else ("",) * len(CONTAINER_COLUMNS)
+        about = dict(zip(CONTAINER_COLUMNS, facts, strict=True))
+        values = {
+            **about,
             "host": self.host,
             "nsid": self.nsid,
-            "container_name": self.container_name,
             "init_comm": self.init_comm,
             "signal": self.signal,
             "signal_name": signals.name(self.signal),
@@ -80,17 +86,7 @@ class Line:
             "first": _iso(self.first),
             "last": _iso(self.last),
         }
-
-
-@dataclass(frozen=True)
-class Stop:
-    """An init that was asked to stop and exited."""
-
-    nsid: int
-    seconds: float
-    """From the first request since it was born (a SIGKILL is one too) to its exit."""
-    killed: bool
-    """SIGKILL ended it."""
+        return {key: values[key] for key in KEYS}
 
 
 @dataclass(frozen=True)
@@ -99,6 +95,7 @@ class Summary:
 
     lines: list[Line]
     stops: list[Stop]
+    """Those that ended with the init's exit."""
     losses: Losses
     hosts: list[str] = field(default_factory=list)
 
@@ -127,7 +124,7 @@ class Summary:
 def summarise(recording: Recording, query: Query) -> Summary:
     """Sum up a recording. Raises BadInput for times that can't be read."""
     sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]] = {}
-    stops: list[Stop] = []
+    ended: list[Stop] = []
     for boot, batch in recording.boots(
         # Signal 0: exits stay, for they end a stop.
         ns=query.ns,
@@ -137,20 +134,24 @@ def summarise(recording: Recording, query: Query) -> Summary:
     ):
         for (nsid, start, signal, code), who in _by_sender(batch):
             sent.setdefault((*boot, nsid, start, signal, verdict.VERDICTS[code]), []).append(who)
-        stops += _stops(batch)
+        ended += [stop for stop in stops(batch) if stop.exited is not None]
     known = {
         (row.host, row.boot_id, row.nsid, row.ns_start): row
         for row in recording.namespaces().itertuples(index=False)
     }
+    containers = recording.containers()
     lines = []
     for key, senders in _with_counts(recording, query, sent).items():
         host, _, nsid, start, signal, name = key
         namespace = known.get(key[:4]) or known.get((*key[:3], start // TICK_NS * TICK_NS))
-        about = (str(namespace.init_comm), str(namespace.container_name)) if namespace else ("", "")
+        comm_of_init = str(namespace.init_comm) if namespace else ""
+        container = containers.get((*key[:3], start // TICK_NS))
         for comm, count, first, last in senders:
-            lines.append(Line(host, nsid, start, *about, signal, comm, name, count, first, last))
+            lines.append(
+                Line(host, nsid, start, comm_of_init, container, signal, comm, name, count, first, last)
+            )
     lines.sort(key=lambda line: (not line.verdict.startswith("dropped"), -line.count, line.nsid, line.signal))
-    return Summary(lines, stops, recording.losses, recording.hosts())
+    return Summary(lines, ended, recording.losses, recording.hosts())
 
 
 def _with_counts(
@@ -172,7 +173,7 @@ def _counted(recording: Recording, query: Query) -> dict[tuple[Any, ...], tuple[
     table = recording.counts()
     table = table[table["stage"].isin(["generate", "deliver"])]
     if query.ns:
-        table = table[table["nsid"].isin(query.ns)]
+        table = table[in_namespaces(table["nsid"].to_numpy(), table["ns_start"].to_numpy(), query.ns)]
     if query.signal:
         table = table[table["signal"].isin(query.signal)]
     out: dict[tuple[Any, ...], tuple[int, int, int]] = {}
@@ -211,23 +212,6 @@ def _by_sender(batch: Batch) -> Iterator[tuple[tuple[int, int, int, int], tuple[
 
 def _flat(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.ascontiguousarray(column)
-
-
-def _stops(batch: Batch) -> list[Stop]:
-    """The inits of a batch, which is in the order of time, that were asked to stop and exited."""
-    r = batch.records
-    init = (r["flags"] & wire.FLAG["init"]) != 0
-    requests = signals.members(signals.STOP_REQUESTS | signals.mask([_KILL]))
-    asked = init & (r["stage"] == wire.STAGE["generate"]) & np.isin(r["signal"], requests)
-    first: dict[tuple[int, int], int] = {}
-    for nsid, start, time in r[["nsid", "ns_start", "time"]][asked][::-1].tolist():
-        first[nsid, start] = time
-    ended = r[init & (r["stage"] == wire.STAGE["exit"])]
-    return [
-        Stop(nsid, (time - first[nsid, start]) / 1e9, status & 0x7F == _KILL)
-        for nsid, start, time, status in ended[["nsid", "ns_start", "time", "exit_code"]].tolist()
-        if (nsid, start) in first
-    ]
 
 
 def _iso(time: int) -> str:

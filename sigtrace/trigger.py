@@ -20,6 +20,8 @@ AGAIN_SECONDS = 1.0
 
 _REST_SECONDS = 10.0
 """One namespace gives no second snapshot for the same reason within this time."""
+_END_SECONDS = 1.0
+"""How long the last snapshots may take together: a helper that hangs shall not hold up the end."""
 _WAITING = 64
 _KEPT = 4096
 
@@ -60,7 +62,7 @@ class _Order:
 class Taker(threading.Thread):
     """Takes the snapshots that are due and hands their rows to `deliver`, from its own thread."""
 
-    def __init__(self, deliver: Callable[[list[Row]], None]) -> None:
+    def __init__(self, deliver: Callable[[list[Row]], None], helper: Helper | None = None) -> None:
         super().__init__(name="snapshots", daemon=True)
         self.skipped = 0
         """Snapshots not taken, because too many were due."""
@@ -69,6 +71,7 @@ class Taker(threading.Thread):
         self._taken: dict[tuple[str, int, int], float] = {}
         self._change = threading.Condition()
         self._ended = False
+        self._helper = helper or Helper()
 
     def look(self, batch: Batch) -> None:
         """Order the snapshots that these events call for."""
@@ -76,16 +79,20 @@ class Taker(threading.Thread):
             self._order(trigger, nsid, ns_start)
 
     def end(self) -> None:
-        """Take those that are due now, but for second looks, and no more; returns when that is done."""
+        """Take those that are due now, but for second looks, and no more; returns when that is done, or too slow."""
         with self._change:
             self._ended = True
             self._change.notify()
+        self._helper.hurry(_END_SECONDS)
         self.join()
 
     def run(self) -> None:
-        with Helper() as helper:
+        with self._helper as helper:
             helper.start()
             while (order := self._next()) is not None:
+                if helper.is_late:
+                    self.skipped += 1
+                    continue
                 rows = helper.take(order.nsid, order.trigger, ns_start=order.ns_start, again=order.again)
                 # The namespace's own row is always there; without a task or a complaint it says nothing.
                 if len(rows) > 1 or any(row["problem"] for row in rows):

@@ -160,6 +160,13 @@ def _signal_class() -> npt.NDArray[np.uint16]:
     return classes
 
 
+def label(verdict: str, signal: int) -> str:
+    """What became of a signal, in a few words."""
+    if verdict == "dropped_at_generate" and signal in signals.members(signals.KERNEL_ONLY):
+        return "dropped: from inside"
+    return WORDS[verdict][0]
+
+
 def is_dropped(verdicts: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """Which verdict codes mean "dropped by init protection"."""
     dropped: npt.NDArray[np.bool_] = (verdicts == DROPPED[0]) | (verdicts == DROPPED[1])

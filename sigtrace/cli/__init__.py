@@ -18,7 +18,10 @@ from sigtrace import __version__
 from sigtrace.errors import BadInput, SigtraceError
 from sigtrace.text import printable
 
-_COMMANDS = ("watch", "scan", "explain", "record", "summary", "postmortem", "doctor", "demo", "lab")
+_COMMANDS = (
+    *("watch", "top", "scan", "explain", "record", "summary", "postmortem", "report", "export"),
+    *("doctor", "demo", "lab"),
+)
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; the order is that of --help."""
 
 EXIT_FAILED, EXIT_USAGE = 1, 2

@@ -13,7 +13,8 @@ from sigtrace.text import columns, shorten
 if TYPE_CHECKING:
     from sigtrace.batch import Batch
 
-_TIME, _NS, _SIGNAL, _VERDICT = 12, 10, 8, 20
+_TIME, _SIGNAL, _VERDICT = 12, 8, 20
+_NS, _WIDEST_NS = 10, 32
 _GAPS = 5
 _WITH_PARENT = 26
 """A sender's column wider than this has room for most parents too."""
@@ -24,7 +25,8 @@ class EventLines:
     """Lays events out in `width` columns: under 80 on a terminal of 80, more of the names where there is more room."""
 
     def __init__(self, width: int, colour: bool) -> None:
-        room = max(width, _NARROWEST) - 1 - _TIME - _NS - _SIGNAL - _VERDICT - _GAPS
+        self._ns = min(_NS + max(width - _NARROWEST, 0) // 3, _WIDEST_NS)
+        room = max(width, _NARROWEST) - 1 - _TIME - self._ns - _SIGNAL - _VERDICT - _GAPS
         self._sender = min((room + 1) // 2, 40)
         self._target = min(room - self._sender, 24)
         self._colour = colour
@@ -32,14 +34,16 @@ class EventLines:
     def header(self) -> str:
         """The column titles."""
         sender = "PARENT<SENDER" if self._sender > _WITH_PARENT else "SENDER"
-        return self._line("TIME (UTC)", "NS", "SIGNAL", sender, "TARGET") + "WHAT BECAME OF IT"
+        return self._line("TIME (UTC)", "NAMESPACE", "SIGNAL", sender, "TARGET") + "WHAT BECAME OF IT"
 
     def lines(self, batch: Batch) -> Iterator[str]:
         """A line for each record of the batch."""
-        for row in batch.rows():
+        whose = batch.residents
+        for row, code in zip(batch.rows(), whose.codes.tolist(), strict=True):
+            container = whose.containers[code]
             yield self._line(
                 row["time"][11:23],
-                str(row["nsid"]),
+                container.fitting(self._ns) if container else str(row["nsid"]),
                 row["signal_name"].removeprefix("SIG") or row["stage"],
                 self._sender_of(row),
                 self._process(row["target_comm"], row["target_pid"], self._target),
@@ -48,7 +52,8 @@ class EventLines:
     def _line(self, when: str, ns: str, signal: str, sender: str, target: str) -> str:
         sender += " " * (self._sender - columns(sender))
         target += " " * (self._target - columns(target))
-        return f"{when:<{_TIME}} {ns:<{_NS}} {signal:<{_SIGNAL}} {sender} {target} "
+        ns += " " * (self._ns - columns(ns))
+        return f"{when:<{_TIME}} {ns} {signal:<{_SIGNAL}} {sender} {target} "
 
     def _sender_of(self, row: dict[str, Any]) -> str:
         if row["sender_pid"] is None:
@@ -63,16 +68,14 @@ class EventLines:
 
     def _outcome(self, row: dict[str, Any]) -> str:
         # Not above: it takes numpy, which a watch that sees nothing does not load.
-        from sigtrace.verdict import WORDS
+        from sigtrace.verdict import label
 
-        words = WORDS[row["verdict"]][0]
+        words = label(row["verdict"], row["signal"])
         if row["stage"] == "exit":
             killer = signal_name(row["exit_signal"] or 0).removeprefix("SIG")
             words = f"killed by {killer}" if killer else f"exit {row['exit_code']}"
         elif _ends_group(row):
             words = "dies"
-        elif row["verdict"] == "dropped_at_generate" and row["signal_name"] in ("SIGKILL", "SIGSTOP"):
-            words = "dropped: from inside"
         elif row["verdict"] == "default_ignored" and row["signal_name"] == "SIGCONT":
             words = "resumes if stopped"
         if not self._colour:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigtrace.cli.completion import complete_containers, complete_pods
 from sigtrace.cli.options import Signal, format_option
 from sigtrace.cli.output import echo_json
+from sigtrace.errors import BadInput
 from sigtrace.text import printable, shorten
 
 if TYPE_CHECKING:
@@ -19,8 +21,25 @@ _WIDTH = 79
 
 
 @click.command(short_help="What would become of a signal, and by which rule?")
-@click.option("--signal", "number", type=Signal(), required=True, help="A name such as TERM, or a number.")
-@click.option("--pid", type=int, required=True, help="The process the signal is for.")
+@click.option(
+    "--signal",
+    "number",
+    type=Signal(),
+    help="A name such as TERM, or a number. [default: the container's own stop signal, else TERM]",
+)
+@click.option("--pid", type=int, help="The process the signal is for.")
+@click.option(
+    "--container",
+    metavar="NAME",
+    shell_complete=complete_containers,
+    help="Instead of --pid: the init of this container, by name or the beginning of its ID.",
+)
+@click.option(
+    "--pod",
+    metavar="NAMESPACE/NAME",
+    shell_complete=complete_pods,
+    help="Instead of --pid: the init of the container in this pod; with --container, of that one of several.",
+)
 @click.option(
     "--from",
     "sender",
@@ -30,33 +49,53 @@ _WIDTH = 79
     "[default: outside, unless the target lives in our own namespace]",
 )
 @format_option
-def explain(number: int, pid: int, sender: str, output: str) -> None:
+def explain(
+    number: int | None, pid: int | None, container: str | None, pod: str | None, sender: str, output: str
+) -> None:
     """What would become of SIGNAL sent to PID, and by which rule of the kernel?
 
-    Nothing is sent. The answer rests on what /proc shows now: handlers, blocked and
-    awaited signals, signalfds, tracers, freezers. A drop comes with its fix. The
-    sender's permission to signal the process is not looked at. PID may be a thread's
-    number: kill(2) takes it for the whole process, but looks at that thread's mask.
+    For a container: what would come of its stop? Nothing is sent. The answer rests on
+    what /proc shows now: handlers, blocked and awaited signals, signalfds, tracers,
+    freezers. A drop comes with its fix. The sender's permission to signal the process
+    is not looked at. PID may be a thread's number: kill(2) takes it for the whole
+    process, but looks at that thread's mask.
 
     The exit code is 0 whatever the answer, 2 for bad input. For scripts, use JSON:
     signal, signal_name, target_pid, target_tid, target_ns_pid, target_comm,
     target_cmdline, nsid, ns_level, is_init, relation, sender_pid, generate, deliver,
     effect, waits_for, afterwards, dropped, certain, doubt, caveat, outcome, reason,
-    kernel, facts, advice.
+    kernel, facts, advice, container_id, container_name, runtime, image, pod,
+    pod_namespace, container_stop_signal (empty if not known).
 
     \b
     Examples:
+      sigtrace explain --container web-1           what would its stop come to?
       sigtrace explain --signal TERM --pid 4242
       sigtrace explain --signal KILL --pid 4242 --from inside
       sigtrace explain --signal INT --pid 4242 --from 4250 --format json | jq .dropped
     """
     from sigtrace.explain import explain as ask
 
+    if pid is None:
+        pid = _init(container, pod)
+    elif container or pod:
+        raise BadInput("--pid names the target already: give it, or --container and --pod")
     explanation = ask(number, pid, sender)
     if output == "json":
         echo_json(explanation.as_dict())
     else:
         click.echo("\n".join(_lines(explanation)))
+
+
+def _init(container: str | None, pod: str | None) -> int:
+    """The PID of the init of a container."""
+    from sigtrace.containers.alive import find_init
+    from sigtrace.containers.choose import Wanted
+
+    wanted = Wanted((container,) if container else (), (pod,) if pod else ())
+    if wanted.empty:
+        raise BadInput("whom is the signal for? Give --container, --pod or --pid")
+    return find_init(wanted)[0]
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:
@@ -113,6 +152,7 @@ def _facts(explanation: Explanation) -> Iterator[str]:
     target, known = explanation.target, facts(explanation)
     name, nsid = signals.name(explanation.signal), "?" if target.nsid is None else target.nsid
     yield f"{'init' if target.unkillable else f'PID {target.ns_pid}, not the init,'} of PID namespace {nsid}"
+    yield from _container(explanation)
     if explanation.cmdline:
         yield f"command: {shorten(' '.join(explanation.cmdline), 60)}"
     action = {
@@ -133,6 +173,18 @@ def _facts(explanation: Explanation) -> Iterator[str]:
     states += [f"frozen by cgroup {target.frozen}"] if target.frozen else []
     states += ["a kernel thread"] if target.kthread else []
     yield ", ".join(states)
+
+
+def _container(explanation: Explanation) -> Iterator[str]:
+    """Where it lives, and what its runtime stops it with, each if known."""
+    container, own = explanation.request.container, explanation.own
+    if container is None:
+        return
+    known = ", ".join(part for part in (container.image, container.runtime) if part)
+    where = "container" if own else "inside container"
+    yield f"{where}: {shorten(container.label, 60)}{f' ({shorten(known, 60)})' if known else ''}"
+    if own and own.stop_signal:
+        yield f"its own stop signal: {shorten(own.stop_signal, 20)}"
 
 
 def _said(fact: object) -> str:

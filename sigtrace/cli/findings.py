@@ -11,13 +11,15 @@ from collections.abc import Iterator, Sequence
 import click
 import numpy as np
 
-from sigtrace.postmortem import Finding, Report
+from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.story import seconds, story, title
-from sigtrace.text import printable, shorten
+from sigtrace.text import columns, printable, shorten
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _WIDEST = 100
+_NAME = 18
+"""Columns for a container's name, or more where the terminal has them."""
 
 
 def print_report(report: Report) -> None:
@@ -28,23 +30,42 @@ def print_report(report: Report) -> None:
 
 def print_standings(standings: Sequence[Standing]) -> None:
     """One line a namespace, the most stuck first."""
-    click.echo(_row("PID NAMESPACE", "INIT", "ASKED", "OUTCOME", "WHY"))
+    wide = _NAME + _width() - 79
+    known = any(standing.report.case.container for standing in standings)
+    click.echo(_row(("NAMESPACE", "CONTAINER" if known else "INIT", "ASKED", "OUTCOME", "WHY"), wide))
     for standing in standings:
         report = standing.report
         slugs = list(dict.fromkeys(finding.cause for finding in report.findings)) or ["-"]
         why = slugs[0] + (f" +{len(slugs) - 1}" if len(slugs) > 1 else "")
-        event = next(reversed(report.case.to_init), None)
-        sight = next((s.init for s in report.case.sights if s.init), None)
-        name = event.target if event else sight.name if sight else "-"
-        click.echo(_row(str(report.case.nsid), name, standing.signal, standing.outcome, why).rstrip())
+        cells = (str(report.case.nsid), _name(report.case), standing.signal, standing.outcome, why)
+        click.echo(_row(cells, wide).rstrip())
     stuck = sum(bool(standing.report.findings) for standing in standings)
     click.echo(
         f"\n{len(standings)} PID namespace{'s' if len(standings) != 1 else ''}, {stuck} with findings."
     )
 
 
-def _row(nsid: str, init: str, asked: str, outcome: str, why: str) -> str:
-    return f"{nsid:<13} {shorten(init, 14):<14} {asked:<7} {shorten(outcome, 20):<20} {why}"
+def _name(case: Case) -> str:
+    """The container, or else the init."""
+    if case.container:
+        return printable(case.container.label)
+    event = next(reversed(case.to_init), None)
+    sight = next((s.init for s in case.sights if s.init), None)
+    return event.target if event else sight.name if sight else "-"
+
+
+def _row(cells: tuple[str, str, str, str, str], wide: int) -> str:
+    nsid, name, asked, outcome, why = cells
+    return f"{nsid:<10} {_padded(name, wide)} {asked:<7} {shorten(outcome, 20):<20} {why}"
+
+
+def _padded(name: str, wide: int) -> str:
+    """The name in so many columns; of a long one the end, which tells containers of a pod apart."""
+    cut = name
+    while columns(cut) > wide - (cut is not name):
+        cut = cut[1:]
+    name = cut if cut is name else f"…{cut}"
+    return name + " " * (wide - columns(name))
 
 
 def _report(report: Report, width: int) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal as os_signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING
 import click
 
 from sigtrace.errors import BadInput
+from sigtrace.text import printable, shorten
 
 if TYPE_CHECKING:
     from sigtrace.collector import Collector, Scope
+    from sigtrace.containers.container import Container
 
 _ENDING = (os_signal.SIGINT, os_signal.SIGTERM, os_signal.SIGHUP)
 
@@ -65,17 +68,69 @@ def named_namespaces(texts: tuple[str, ...], descendants: bool) -> Iterator[dict
         yield named
 
 
+@dataclass(frozen=True)
+class Filters:
+    """What `filter_options`, `container_options` and `wait_option` say."""
+
+    namespaces: tuple[str, ...] = ()
+    descendants: bool = False
+    numbers: tuple[int, ...] = ()
+    containers: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    wait: bool = False
+
+
+@dataclass(frozen=True)
+class Followed:
+    """Whom a command follows: the namespaces that were named, and the words for containers and pods."""
+
+    named: dict[int, Named]
+    filters: Filters
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Containers and pods as they were named."""
+        return (*self.filters.containers, *self.filters.pods)
+
+    def __str__(self) -> str:
+        """For the end of a sentence: ` in 4026532249 and below`; empty for everybody."""
+        whom = ", ".join([*map(str, self.named), *map(printable, self.words)])
+        return f" in {whom}{' and below' if self.filters.descendants else ''}" if whom else ""
+
+
 @contextlib.contextmanager
-def attached(
-    namespaces: tuple[str, ...], descendants: bool, numbers: tuple[int, ...], scope: Scope
-) -> Iterator[tuple[Collector, dict[int, Named]]]:
-    """A collector with the filters of `filter_options`, and the namespaces they named. Raises BadInput, CannotTrace."""
+def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Followed]]:
+    """A collector with these filters, and whom it follows. Raises BadInput, CannotTrace."""
     from sigtrace.collector import Collector
 
-    with named_namespaces(namespaces, descendants) as chosen:
-        starts = {ns.nsid: ns.start for ns in chosen.values()}
-        with Collector(ns=starts, descendants=descendants, signals=numbers, scope=scope) as live:
-            yield live, chosen
+    # A container may live 50 ms: whoever looks up its name must not wait 5 ms at each step for a busy thread.
+    sys.setswitchinterval(0.001)
+    words = (*filters.containers, *filters.pods)
+    if filters.wait and not words:
+        raise BadInput(
+            "--wait goes with --container or --pod: without them, whatever starts is followed anyway."
+        )
+    with named_namespaces(filters.namespaces, filters.descendants and not words) as named, Collector(
+        ns={ns.nsid: ns.start for ns in named.values()},
+        container=filters.containers,
+        pod=filters.pods,
+        wait=filters.wait,
+        descendants=filters.descendants,
+        signals=filters.numbers,
+        scope=scope,
+    ) as live:
+        yield live, Followed(named, filters)
+
+
+def announce(live: Collector) -> None:
+    """Say of each container that is followed, now and later, which PID namespace it is."""
+
+    def found(container: Container, nsid: int) -> None:
+        say(f"{shorten(container.label, 60)} ({printable(container.runtime)}) is PID namespace {nsid}")
+
+    if live.followed:
+        live.followed.on_found = found
+        live.followed.decide()
 
 
 @contextlib.contextmanager
@@ -112,17 +167,12 @@ def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None
         release()
 
 
-def where(chosen: dict[int, Named], descendants: bool) -> str:
-    """The namespaces that are followed, for the end of a sentence."""
-    inodes = ", ".join(map(str, chosen))
-    return f" in {inodes}{' and below' if descendants else ''}" if chosen else ""
-
-
 def footer(live: Collector, unwritten: int = 0) -> None:
     """What was seen and dropped, by namespace, and what was lost; `unwritten` records were so after being read."""
     counts, losses = live.counts(), live.losses()
     dropped = counts.dropped()
-    most = ", ".join(f"{total:,} in {inode}" for inode, total in list(dropped.items())[:5])
+    names = {nsid: container for (nsid, _), container in live.names.known().items()}
+    most = ", ".join(f"{total:,} in {_called(inode, names)}" for inode, total in list(dropped.items())[:5])
     more = f", and in {len(dropped) - 5} more" if len(dropped) > 5 else ""
     say(
         f"{number(counts.signals_seen, 'signal')} seen, {sum(dropped.values()):,} dropped"
@@ -133,6 +183,11 @@ def footer(live: Collector, unwritten: int = 0) -> None:
     say(f"{number(lost, 'record')} lost{exact}")
     if losses.uncounted or losses.missed:
         say(f"totals are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed")
+
+
+def _called(inode: int, names: Mapping[int, Container]) -> str:
+    """`web-1 (4026532249)`, or the inode alone."""
+    return f"{shorten(names[inode].label, 40)} ({inode})" if inode in names else str(inode)
 
 
 def number(count: int, what: str) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sigtrace import signals
 from sigtrace.errors import BadInput
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 _SECONDS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
@@ -27,6 +30,11 @@ class Signal(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return value if isinstance(value, int) else signals.parse(str(value))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _completed("signals")(ctx, param, incomplete)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]
@@ -54,7 +62,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
             return value
         if _DURATION.fullmatch(str(value).strip()):
             return time.time_ns() - int(Duration().convert(value, param, ctx) * 1e9)
-        from sigtrace.recording.reader import nanoseconds
+        from sigtrace.recording.filter import nanoseconds
 
         return nanoseconds(str(value))
 
@@ -81,11 +89,16 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 
 def filter_options(command: _Command) -> _Command:
     """`--ns`, `--descendants`, `--signal`: which events, where they happen or where they were recorded."""
-    descendants = click.option("--descendants", is_flag=True, help="With --ns: also the namespaces below it.")
     signal = click.option(
         "--signal", "numbers", type=Signal(), multiple=True, help="Only this signal (TERM, 15). Repeatable."
     )
-    return ns_option(descendants(signal(command)))
+    return namespace_options(signal(command))
+
+
+def namespace_options(command: _Command) -> _Command:
+    """`--ns`, `--descendants`: which PID namespaces."""
+    descendants = click.option("--descendants", is_flag=True, help="With --ns: also the namespaces below it.")
+    return ns_option(descendants(command))
 
 
 def period_options(command: _Command) -> _Command:
@@ -102,6 +115,49 @@ def directories_argument(command: _Command) -> _Command:
     )
 
 
+def container_options(command: _Command) -> _Command:
+    """`--container NAME`, `--pod NAMESPACE/NAME`, repeatable; `choose.Wanted(containers, pods)` understands them."""
+    container = click.option(
+        "--container",
+        "containers",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=_completed("containers"),
+        help="Only this container: its name, the beginning of its ID, or a pattern (web-*). Repeatable.",
+    )
+    pod = click.option(
+        "--pod",
+        "pods",
+        multiple=True,
+        metavar="NAMESPACE/NAME",
+        shell_complete=_completed("pods"),
+        help="Only this pod, or a pattern (shop/checkout-*). Repeatable.",
+    )
+    return container(pod(command))
+
+
+def wait_option(command: _Command) -> _Command:
+    """`--wait`: containers that are not there yet are no mistake."""
+    return click.option(
+        "--wait", is_flag=True, help="With --container or --pod: it may be one that has yet to start."
+    )(command)
+
+
+_Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
+
+
+def _completed(what: str) -> _Completer:
+    """A completer of `sigtrace.cli.completion`, imported when a shell asks."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from sigtrace.cli import completion
+
+        completer: _Completer = getattr(completion, f"complete_{what}")
+        return completer(ctx, param, incomplete)
+
+    return complete
+
+
 def ns_option(command: _Command) -> _Command:
     """`--ns NS`, repeatable: PID namespaces in any of the ways `pidns.parse_ns` reads."""
     return click.option(
@@ -109,6 +165,7 @@ def ns_option(command: _Command) -> _Command:
         "namespaces",
         multiple=True,
         metavar="NS",
+        shell_complete=_completed("namespaces"),
         help="Only this PID namespace: an inode, pid:[inode], /proc/PID/ns/pid or a PID. Repeatable.",
     )(command)
 

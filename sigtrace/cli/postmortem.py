@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from sigtrace.cli.live import say
-from sigtrace.cli.options import Duration, Moment, format_option
+from sigtrace.cli.options import Duration, Moment, container_options, format_option
 from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
+from sigtrace.text import printable
 
 if TYPE_CHECKING:
+    from sigtrace.containers.choose import Wanted
     from sigtrace.postmortem import Case
 
 EXIT_FOUND = 3
@@ -36,6 +38,7 @@ EXIT_FOUND = 3
     show_default=True,
     help="With --live: how long to watch signals, between two snapshots.",
 )
+@container_options
 @format_option
 def postmortem(
     directories: tuple[Path, ...],
@@ -43,29 +46,37 @@ def postmortem(
     namespace: str | None,
     at: int | None,
     listen: float,
+    containers: tuple[str, ...],
+    pods: tuple[str, ...],
     output: str,
 ) -> None:
     """Why did, or does, a container not stop? A story with evidence.
 
     From recordings (`sigtrace record`), or with --live from this host. First the
-    timeline of the namespace: who asked it to stop and when, what became of that,
-    grace period, SIGKILL, exit, the deaths of its members. Then what was found,
-    the gravest first: the cause, the evidence, what to do about it; and what was
-    ruled out. Without --ns, all namespaces, the most stuck first.
+    timeline of the namespace: who asked it to stop (which runtime, or whose
+    kill) and when, what became of that, grace period, SIGKILL, exit, the deaths
+    of its members. Then what was found, the gravest first: the cause, the
+    evidence, what to do about it; and what was ruled out. Without --ns,
+    --container or --pod, or where these mean several: a list, the most stuck
+    first.
 
     With --live nothing is known of the time before: what would explain a stop
     that hangs is found as "possible", and whatever holds up an end as certain.
 
-    JSON Lines are findings, one a line: cause, nsid, container_name, severity
-    (error, warning, notice), confidence (certain, likely, possible), summary,
-    evidence (a list), advice, host.
+    JSON Lines are findings, one a line: cause, nsid, severity (error, warning,
+    notice), confidence (certain, likely, possible), summary, evidence (a list),
+    advice, container_id, container_name, runtime, image, pod, pod_namespace,
+    stop (null, or by, runtime, via, signal, grace_seconds, seconds, killed,
+    ended), host.
 
     The exit code is 0 if nothing was found and 3 if something was.
 
     \b
     Examples:
       sigtrace postmortem /var/tmp/signals                     who was stuck?
-      sigtrace postmortem /var/tmp/signals --ns 4026532249     and why?
+      sigtrace postmortem /var/tmp/signals --container web-1   and why?
+      sigtrace postmortem /var/tmp/signals --pod shop/checkout-7d4f
+      sigtrace postmortem /var/tmp/signals --ns 4026532249
       sigtrace postmortem --live --ns 4242
       sigtrace postmortem --live --format json
     """
@@ -73,51 +84,60 @@ def postmortem(
         raise BadInput("give the directory of a recording, or --live for this host as it is now.")
     if live and at is not None:
         raise BadInput("--at is for recordings: --live looks at this host as it is now.")
-    if namespace is None:
-        found = _list(_all(directories, live, at, listen), output)
+    from sigtrace.containers.choose import Wanted
+
+    wanted = Wanted(containers, pods)
+    if namespace is not None and not wanted.empty:
+        raise BadInput("give either --ns, or --container and --pod.")
+    cases, one = _living(namespace, wanted, listen) if live else _recorded(directories, namespace, wanted, at)
+    sys.exit(EXIT_FOUND if (_explain if one else _list)(cases, output) else 0)
+
+
+def _living(namespace: str | None, wanted: Wanted, listen: float) -> tuple[list[Case], bool]:
+    """The cases on this host, and whether they are of one namespace that the user meant."""
+    from sigtrace import pidns
+    from sigtrace.postmortem import here
+
+    if namespace is not None:
+        nsid = pidns.parse_ns(namespace)
+        whose = {nsid: here.home_of(nsid)}
     else:
-        found = _explain(_cases(directories, live, namespace, at, listen), output)
-    sys.exit(EXIT_FOUND if found else 0)
+        whose = here.alive(wanted)
+        if wanted.empty or len(whose) != 1:
+            return list(here.all_live(listen, whose)), False
+    ((nsid, container),) = whose.items()
+    case, problem = here.live(nsid, listen, container)
+    if problem:
+        say(problem)
+    return [case], True
 
 
-def _cases(
-    directories: Sequence[Path], live: bool, namespace: str, at: int | None, listen: float
-) -> list[Case]:
-    """The namespace that the user named, on every host that has it."""
+def _recorded(
+    directories: Sequence[Path], namespace: str | None, wanted: Wanted, at: int | None
+) -> tuple[list[Case], bool]:
+    """The cases of recordings, and whether they are of one namespace (on every host that has it)."""
+    import sigtrace
     from sigtrace.postmortem import sources
 
-    if live:
-        from sigtrace import pidns
-
-        case, problem = sources.live(pidns.parse_ns(namespace), listen)
-        if problem:
+    with sigtrace.open(directories) as recording:
+        if namespace is not None:
+            places = [sources.named(recording, namespace)]
+            count = 1 if places[0].ns_start else sources.namesakes(recording, places[0].nsid)
+            what = f"namespaces had the inode {places[0].nsid}, one after the other"
+        else:
+            found = [] if wanted.empty else sources.lives(recording, wanted, at)
+            places = [each.places[-1] for each in found]
+            count = len(found[0].places) if len(found) == 1 else 1
+            what = f"times {printable(found[0].container.label)} was started" if found else ""
+        if namespace is None and len(places) != 1:
+            cases = list(sources.all_recorded(recording, at, None if wanted.empty else places))
+        else:
+            cases = sources.recorded(recording, places[0], at)
+            if count > 1 and at is None:
+                say(f"{count} {what}: this is the last; for another, --at")
+        for problem in recording.problems:
             say(problem)
-        return [case]
-    import sigtrace
-
-    with sigtrace.open(directories) as recording:
-        nsid, ns_start = sources.named(recording, namespace)
-        cases = sources.recorded(recording, nsid, ns_start, at)
-        count = 1 if ns_start else sources.namesakes(recording, nsid)
-        if count > 1 and at is None:
-            say(
-                f"{count} namespaces had the inode {nsid}, one after the other: this is the last; for another, --at"
-            )
-        _caveats(recording.problems)
-    return cases
-
-
-def _all(directories: Sequence[Path], live: bool, at: int | None, listen: float) -> list[Case]:
-    from sigtrace.postmortem import sources
-
-    if live:
-        return list(sources.all_live(listen))
-    import sigtrace
-
-    with sigtrace.open(directories) as recording:
-        cases = list(sources.all_recorded(recording, at))
-        _caveats(recording.problems)
-    return cases
+    return cases, namespace is not None or len(places) == 1
 
 
 def _explain(cases: Sequence[Case], output: str) -> bool:
@@ -132,8 +152,8 @@ def _explain(cases: Sequence[Case], output: str) -> bool:
         if output == "table":
             print_report(report)
             continue
-        for finding in report.findings:
-            echo_json({**finding.as_dict(), "host": report.case.host})
+        for row in report.rows():
+            echo_json(row)
     return any(report.findings for report in reports)
 
 
@@ -146,11 +166,6 @@ def _list(cases: Sequence[Case], output: str) -> bool:
         print_standings(standings)
     else:
         for standing in standings:
-            for finding in standing.report.findings:
-                echo_json({**finding.as_dict(), "host": standing.report.case.host})
+            for row in standing.report.rows():
+                echo_json(row)
     return any(standing.report.findings for standing in standings)
-
-
-def _caveats(problems: Sequence[str]) -> None:
-    for problem in problems:
-        say(problem)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import attached, footer, say, stopped_by_signals, where
-from sigtrace.cli.options import Duration, Size, filter_options
+from sigtrace.cli.live import Filters, announce, attached, footer, say, stopped_by_signals
+from sigtrace.cli.options import Duration, Size, container_options, filter_options, wait_option
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _LEAST = 1 << 20
 @click.command(short_help="The flight recorder: rotated, bounded, crash-safe.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @filter_options
+@container_options
+@wait_option
 @click.option(
     "--all", "everything", is_flag=True, help="Every signal and every target, not only what concerns inits."
 )
@@ -42,6 +44,9 @@ def record(
     namespaces: tuple[str, ...],
     descendants: bool,
     numbers: tuple[int, ...],
+    containers: tuple[str, ...],
+    pods: tuple[str, ...],
+    wait: bool,
     everything: bool,
     max_size: int,
     max_age: float,
@@ -64,20 +69,21 @@ def record(
       sigtrace record /var/tmp/signals --duration 2s
       sigtrace record /var/tmp/signals --all --max-size 500MiB --max-age 2d
       sigtrace record /var/tmp/signals --ns 4242 --descendants
+      sigtrace record /var/tmp/signals --pod shop/checkout-* --wait
     """
     from sigtrace.recorder import Recorder
     from sigtrace.recording.writer import Limits
 
     scope: Scope = "all" if everything else "inits"
-    with attached(namespaces, descendants, numbers, scope) as (live, chosen):
+    filters = Filters(namespaces, descendants, numbers, containers, pods, wait)
+    with attached(filters, scope) as (live, followed):
         recorder = Recorder(live, directory, Limits(max_size, max_age, rotate), say)
         with stopped_by_signals(live, duration):
             for note in live.notes:
                 say(note)
             what = "all signals" if everything else "what concerns namespace inits"
-            say(
-                f"ready: recording {what}{where(chosen, descendants)} into {printable(str(directory))}; Ctrl-C ends"
-            )
+            announce(live)
+            say(f"ready: recording {what}{followed} into {printable(str(directory))}; Ctrl-C ends")
             recorder.run()
         footer(live, recorder.lost)
         say(f"{recorder.recorded:,} events recorded into {printable(str(directory))}")

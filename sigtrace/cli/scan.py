@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.options import Signal, format_option, ns_option
+from sigtrace.cli.options import Signal, container_options, format_option, ns_option
 from sigtrace.cli.output import console, echo_json
+from sigtrace.text import printable
+
+if TYPE_CHECKING:
+    from sigtrace.scan import Row
+
+_FEW = 3
+"""So many containers are named in the sum."""
 
 _ONE = {"ending": "is ending already"}
 _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "ending": "are ending already"}
@@ -16,21 +24,28 @@ _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "en
 
 @click.command(short_help="What would the init of each PID namespace do with a signal?")
 @ns_option
+@container_options
 @click.option(
     "--stop-signal",
     type=Signal(),
-    default="TERM",
-    show_default=True,
-    help="The signal a stop begins with, as STOPSIGNAL or KillSignal= set it.",
+    help="The signal a stop begins with. [default: each container's own, as STOPSIGNAL or KillSignal= set it, "
+    "else TERM]",
 )
 @format_option
-def scan(namespaces: tuple[str, ...], stop_signal: int, output: str) -> None:
+def scan(
+    namespaces: tuple[str, ...],
+    containers: tuple[str, ...],
+    pods: tuple[str, ...],
+    stop_signal: int | None,
+    output: str,
+) -> None:
     """What would the init of each PID namespace do with a signal sent from outside?
 
-    One row a namespace, as a tree: its inode, its init and how old it is, its
-    number of tasks, and what the init does with TERM, INT, HUP, QUIT and the stop
-    signal; below, whether a stop works at once or hangs until KILL, and why. `if` there means
-    that the signal reaches the program, which may still choose not to end.
+    One entry a namespace, as a tree: its container's name, image and runtime; its
+    inode, its init and how old it is, its number of tasks, and what the init does
+    with TERM, INT, HUP, QUIT; below, whether a stop works at once or hangs until
+    KILL, and why. `if` there means that the signal reaches the program, which may
+    still choose not to end. A namespace that was made inside a container says so.
 
     \b
     drop     no handler, so the kernel discards it
@@ -45,31 +60,38 @@ def scan(namespaces: tuple[str, ...], stop_signal: int, output: str) -> None:
 
     JSON Lines have these keys: nsid, ns_level, parent_nsid, init_pid, init_comm,
     ns_start (clock ticks since boot), age_seconds, processes, tasks, frozen ("",
-    "v1" or "v2"), kept_by, signals (name to word), stop_signal, verdict ("stops at
-    once", "waits for KILL", "can't be told", or "" where there is nothing to stop),
-    why, ending (true if its init has ended or was killed already).
+    "v1" or "v2"), kept_by, signals (name to word), stop_signal, stop_signal_from
+    ("option", "container", or "default", which is TERM), verdict ("stops at once",
+    "waits for KILL", "can't be told", or "" where there is nothing to stop), why,
+    ending (true if its init has ended or was killed already), container_id,
+    container_name, runtime, image, pod, pod_namespace (empty if not known), and
+    container_nested (true if it was made inside that container).
 
     \b
     Examples:
       sigtrace scan
+      sigtrace scan --container web-1
+      sigtrace scan --pod 'shop/checkout-*'       all pods of a deployment
       sigtrace scan --ns 4242                     the namespace of one process
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
-      sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").init_pid'
+      sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """
     from sigtrace import pidns
-    from sigtrace.scan import asked_about
+    from sigtrace.containers.choose import Wanted
+    from sigtrace.scan import STOP_SIGNALS, asked_about
     from sigtrace.scan import scan as look
 
     only = {pidns.parse_ns(name) for name in namespaces}
-    seen, rows = look(stop_signal, only)
+    wanted = Wanted(containers, pods)
+    seen, rows = look(stop_signal, only, wanted=None if wanted.empty else wanted)
     if output == "json":
         for row in rows:
-            echo_json(row.as_dict(stop_signal))
+            echo_json(row.as_dict())
     else:
         from sigtrace.cli.tree import print_tree
 
-        print_tree(console(), rows, asked_about(stop_signal))
-        click.echo("\n" + _summary([row.verdict or "ending" for row in rows if row.verdict or row.ending]))
+        print_tree(console(), rows, asked_about(stop_signal) if stop_signal else STOP_SIGNALS)
+        click.echo("\n" + _summary(rows))
         if any(row.verdict == "stops at once" and row.why.startswith("if ") for row in rows):
             click.echo("Where it says `if`, the signal reaches the program; the rest is its own choice.")
     if seen.unreadable:
@@ -79,12 +101,28 @@ def scan(namespaces: tuple[str, ...], stop_signal: int, output: str) -> None:
         click.echo("sigtrace: /proc is mounted with hidepid: other users' processes are not listed", err=True)
 
 
-def _summary(verdicts: Sequence[str]) -> str:
-    """How many namespaces stop how."""
-    if not verdicts:
+def _summary(rows: Iterable[Row]) -> str:
+    """How many namespaces stop how, and which, where these are few."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.verdict or row.ending:
+            groups.setdefault(row.verdict or "ending", []).append(row)
+    total = sum(map(len, groups.values()))
+    if not total:
         return "No PID namespace here that could be stopped from outside: no containers."
-    if len(verdicts) == 1:
-        return f"1 PID namespace: {_ONE.get(verdicts[0], verdicts[0])}."
-    counts = Counter(verdicts).most_common()
-    parts = [f"{count} {(_ONE if count == 1 else _MANY).get(verdict, verdict)}" for verdict, count in counts]
-    return f"{len(verdicts)} PID namespaces: {', '.join(parts)}."
+    if total == 1:
+        ((verdict, found),) = groups.items()
+        return f"1 PID namespace{_named(found)}: {_ONE.get(verdict, verdict)}."
+    parts = [
+        f"{len(found)} {(_ONE if len(found) == 1 else _MANY).get(verdict, verdict)}{_named(found)}"
+        for verdict, found in sorted(groups.items(), key=lambda group: -len(group[1]))
+    ]
+    said = f"{total} PID namespaces: {', '.join(parts)}."
+    return textwrap.fill(said, 80, break_long_words=False, break_on_hyphens=False)
+
+
+def _named(rows: list[Row]) -> str:
+    """The containers they belong to, if each has one of its own and they are few: ` (web-1, db)`."""
+    containers = [row.request.container for row in rows if not row.request.nested]
+    labels = [printable(container.label) for container in containers if container]
+    return f" ({', '.join(labels)})" if len(labels) == len(rows) <= _FEW else ""

@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING
 import click
 
 from sigtrace.cli.live import number, say
-from sigtrace.cli.options import directories_argument, filter_options, period_options, table_format_option
+from sigtrace.cli.options import (
+    container_options,
+    directories_argument,
+    filter_options,
+    period_options,
+    table_format_option,
+)
 from sigtrace.cli.output import json_line, write_lines
 from sigtrace.signals import name as signal_name
-from sigtrace.text import shorten
+from sigtrace.text import columns, shorten
 
 if TYPE_CHECKING:
     from sigtrace.summary import Line, Summary
 
+_NS = 10
 _MOST = 40
 """Lines of the table."""
 _DAY = 24 * 3600 * 10**9
@@ -26,6 +33,7 @@ _DAY = 24 * 3600 * 10**9
 @click.command(short_help="A recording in sum: who sent what where, and what became of it.")
 @directories_argument
 @filter_options
+@container_options
 @period_options
 @table_format_option
 def summary(
@@ -33,6 +41,8 @@ def summary(
     namespaces: tuple[str, ...],
     descendants: bool,
     numbers: tuple[int, ...],
+    containers: tuple[str, ...],
+    pods: tuple[str, ...],
     since: int | None,
     until: int | None,
     output: str,
@@ -48,21 +58,24 @@ def summary(
     \b
     JSON Lines and CSV have these keys: host, nsid, container_name, init_comm,
     signal, signal_name, sender_comm (null: not known), verdict, count, first,
-    last. The last JSON line has the totals: dropped, stops, stops_killed,
-    stop_seconds_p50, _p90, _p99, _longest, records_lost, signals_uncounted.
+    last, container_id, runtime, image, pod, pod_namespace. The last JSON line has
+    the totals: dropped, stops, stops_killed, stop_seconds_p50, _p90, _p99,
+    _longest, records_lost, signals_uncounted.
 
     \b
     Examples:
       sigtrace summary /var/tmp/signals
       sigtrace summary /var/tmp/signals --ns 4026532249 --signal TERM --since 10m
+      sigtrace summary /var/tmp/signals --container web-1
       sigtrace summary /var/tmp/signals --format csv > signals.csv
     """
     import sigtrace
+    from sigtrace.containers.choose import Wanted
     from sigtrace.recording.selection import select
     from sigtrace.summary import Query, summarise
 
     recording = sigtrace.open(directories)
-    ns = select(recording.namespaces(), namespaces, descendants) if namespaces else ()
+    ns = select(recording, namespaces, Wanted(containers, pods), descendants)
     found = summarise(recording, Query(ns, numbers, since, until))
     if output == "csv":
         _write_csv(found)
@@ -95,7 +108,7 @@ def _table(found: Summary) -> Iterator[str]:
         if len(found.hosts) > 1:
             yield f"host {shorten(host, 70)}"
         if lines:
-            yield _row("NS", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
+            yield _row("NAMESPACE", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
         yield from (_of(line, several_days) for line in lines[:_MOST])
         if len(lines) > _MOST:
             rest = sum(line.count for line in lines[_MOST:])
@@ -105,13 +118,13 @@ def _table(found: Summary) -> Iterator[str]:
 
 
 def _of(line: Line, several_days: bool) -> str:
-    from sigtrace.verdict import WORDS
+    from sigtrace.verdict import label
 
     return _row(
-        str(line.nsid),
+        line.container.fitting(_NS) if line.container else str(line.nsid),
         signal_name(line.signal).removeprefix("SIG"),
         "-" if line.sender_comm is None else shorten(line.sender_comm, 11) or "kernel",
-        WORDS[line.verdict][0],
+        label(line.verdict, line.signal),
         f"{line.count:,}",
         *(_moment(time, several_days) for time in (line.first, line.last)),
     )
@@ -119,7 +132,8 @@ def _of(line: Line, several_days: bool) -> str:
 
 def _row(*cells: str) -> str:
     ns, signal, sender, what, count, first, last = cells
-    return f"{ns:<10} {signal:<8} {sender:<11} {what:<19} {count:>9} {first:>8} {last:>8}"
+    ns += " " * (_NS - columns(ns))
+    return f"{ns} {signal:<8} {sender:<11} {what:<19} {count:>9} {first:>8} {last:>8}"
 
 
 def _moment(time: int, several_days: bool) -> str:
@@ -133,11 +147,14 @@ def _moment(time: int, several_days: bool) -> str:
 
 def _end(found: Summary) -> Iterator[str]:
     facts = found.as_dict()
-    dropped = {line.nsid for line in found.lines if line.verdict.startswith("dropped")}
+    dropped = {line.nsid: line.container for line in found.lines if line.verdict.startswith("dropped")}
     whose = (
         f"inits of {len(dropped):,} PID namespaces"
         if len(dropped) > 1
-        else "".join(f"init of {one}" for one in dropped)
+        else "".join(
+            f"init of {shorten(container.label, 40)} ({nsid})" if container else f"init of {nsid}"
+            for nsid, container in dropped.items()
+        )
     )
     yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {whose}" if whose else "")
     if found.stops:

@@ -1,4 +1,7 @@
-"""The table of `sigtrace scan`: a tree of namespaces, two lines each, 80 columns."""
+"""The table of `sigtrace scan`: a tree of namespaces, 80 columns.
+
+Each has a line of facts and its verdict below; a container's begins with its name, at the tree's edge.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from rich.console import Console
 from rich.text import Text
 
 from sigtrace import signals
+from sigtrace.containers.container import Container
 from sigtrace.scan import Row
 from sigtrace.survey import PidNamespace
-from sigtrace.text import printable
+from sigtrace.text import printable, shorten
 
 _STYLES = {
     "stops at once": "green",
@@ -33,20 +37,24 @@ _ASCII = str.maketrans("│├└─", "||`-")
 
 @dataclass(frozen=True)
 class _Line:
-    """A row in its place: the guides before its own line, and before what is said below it."""
+    """A row in its place: the guides before its first line, before another one of its own, and before its reason."""
 
     row: Row
     guide: str
+    beside: str
     below: str
+
+    def ascii(self) -> _Line:
+        """The same for a terminal without Unicode."""
+        guides = (guide.translate(_ASCII) for guide in (self.guide, self.beside, self.below))
+        return _Line(self.row, *guides)
 
 
 def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> None:
-    """Print the namespaces as a tree: facts and words on one line, verdict and reason under it."""
+    """Print the namespaces as a tree: the container, facts and words on one line, verdict and reason under it."""
     lines = list(_guided(rows))
     if not console.encoding.startswith("utf"):
-        lines = [
-            _Line(line.row, line.guide.translate(_ASCII), line.below.translate(_ASCII)) for line in lines
-        ]
+        lines = [line.ascii() for line in lines]
     left = max([len("PID NAMESPACE"), *(len(line.guide + _label(line.row)) for line in lines)])
     init = max([len("INIT"), *(len(_number(line.row.namespace.init_pid)) for line in lines)])
     width = min(console.width, 100)
@@ -59,7 +67,10 @@ def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> N
     console.print(Text(head.rstrip(), "bold"), soft_wrap=True)
     for line in lines:
         known, row = line.row.namespace, line.row
-        facts = f"{line.guide + _label(row):<{left}} {_number(known.init_pid):>{init}} "
+        container = None if row.request.nested else row.request.container
+        if container:
+            console.print(_heading(line, container, width), soft_wrap=True)
+        facts = f"{(line.beside if container else line.guide) + _label(row):<{left}} {_number(known.init_pid):>{init}} "
         facts += set_cell_size(printable(row.comm), comm)
         text = Text(f"{facts} {_age(row.age):>4} {known.tasks:>5}  ")
         for number in asked:
@@ -69,6 +80,19 @@ def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> N
         console.print(text, soft_wrap=True)
         for part in _reason(line, width):
             console.print(part, soft_wrap=True)
+
+
+def _heading(line: _Line, container: Container, width: int) -> Text:
+    """Its name, and its image and runtime as far as there is room; of a long image its end."""
+    room = width - cell_len(line.guide)
+    name = shorten(container.label, room)
+    text = Text(line.guide).append(name, "bold cyan")
+    room -= cell_len(name) + len(" (, )") + len(container.runtime)
+    image = printable(container.image)
+    if cell_len(image) > room:
+        image = "…" + set_cell_size(image[::-1], max(room - 1, 0)).rstrip()[::-1] if room >= _NARROW else ""
+    known = ", ".join(part for part in (image, printable(container.runtime)) if part)
+    return text.append(f" ({known})" if known and room >= 0 else "")
 
 
 def _columns(rows: Sequence[Row], asked: Sequence[int], room: int) -> dict[int, int]:
@@ -89,10 +113,13 @@ def _reason(line: _Line, width: int) -> Iterator[Text]:
     row, verdict = line.row, line.row.verdict
     said = f"{verdict}: {printable(row.why)}" if verdict else printable(row.why)
     marked = len(verdict) or (len(said.partition(":")[0]) if row.ending else 0)
-    for number, part in enumerate(textwrap.wrap(said, max(width - cell_len(line.below), 30))):
+    nested = row.request.container if row.request.nested else None
+    inside = f"inside {shorten(nested.label, 40)}: " if nested else ""
+    room = width - cell_len(line.below) - (cell_len(inside) - len(inside))
+    for number, part in enumerate(textwrap.wrap(inside + said, max(room, 30))):
         text = Text(line.below + part)
         if number == 0 and marked:
-            start = len(line.below)
+            start = len(line.below + inside)
             text.stylize(_STYLES[verdict or "ending"], start, start + marked)
         yield text
 
@@ -105,7 +132,7 @@ def _guided(rows: Sequence[Row]) -> Iterator[_Line]:
 
     def walk(row: Row, guide: str, rest: str) -> Iterator[_Line]:
         below = children.get(id(row), [])
-        yield _Line(row, guide, rest + ("│ " if below else "  "))
+        yield _Line(row, guide, rest, rest + ("│ " if below else "  "))
         for child in below:
             last = child is below[-1]
             yield from walk(child, rest + ("└─" if last else "├─"), rest + ("  " if last else "│ "))

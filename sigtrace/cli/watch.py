@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import Named, attached, footer, say, stopped_by_signals, where
-from sigtrace.cli.options import Duration, filter_options, format_option
+from sigtrace.cli.live import Filters, Followed, Named, announce, attached, footer, say, stopped_by_signals
+from sigtrace.cli.options import Duration, container_options, filter_options, format_option, wait_option
 from sigtrace.cli.output import write_lines
 
 if TYPE_CHECKING:
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000
 """Events made into text at a time: bounds the memory a storm costs."""
+NAME_SECONDS = 0.5
+"""How long the first line of a new namespace may wait for its container's name."""
 
 
 @click.command(short_help="Show drops as they happen.")
 @filter_options
+@container_options
+@wait_option
 @click.option(
     "--all", "everything", is_flag=True, help="Every signal and every target, not only drops for inits."
 )
@@ -38,6 +42,9 @@ def watch(
     namespaces: tuple[str, ...],
     descendants: bool,
     numbers: tuple[int, ...],
+    containers: tuple[str, ...],
+    pods: tuple[str, ...],
+    wait: bool,
     everything: bool,
     output: str,
     duration: float | None,
@@ -54,23 +61,29 @@ def watch(
 
     \b
     Examples:
-      sigtrace watch                                 all drops on this host
-      sigtrace watch --ns /proc/4242/ns/pid          one container, by a PID in it
+      sigtrace watch                              all drops on this host
+      sigtrace watch --container web-1            a container, also started anew
+      sigtrace watch --pod shop/checkout-* --wait    pods, also those yet to come
+      sigtrace watch --ns /proc/4242/ns/pid       a PID namespace, by a PID in it
       sigtrace watch --ns 4026532249 --signal TERM --count 1
       sigtrace watch --all --format json --duration 30s > signals.jsonl
     """
     scope: Scope = "all" if everything else "drops"
-    with attached(namespaces, descendants, numbers, scope) as (live, chosen):
+    filters = Filters(namespaces, descendants, numbers, containers, pods, wait)
+    with attached(filters, scope) as (live, followed):
         with stopped_by_signals(live, duration):
             for note in live.notes:
                 say(note)
             what = "all signals" if everything else "signals dropped for namespace inits"
-            say(f"ready: watching {what}{where(chosen, descendants)}; Ctrl-C ends")
-            with _stopped_when_gone(live, chosen):
+            announce(live)
+            say(f"ready: watching {what}{followed}; Ctrl-C ends")
+            with _stopped_when_gone(live, followed):
                 left = -1 if count is None else count
                 emit = _emitter(output)
                 for batch in live:
-                    left -= emit(_wanted(batch, everything), left)
+                    wanted = _wanted(batch, everything)
+                    live.names.wait(wanted.namespaces(), NAME_SECONDS)
+                    left -= emit(wanted, left)
                     if left == 0:
                         break
         live.detach()
@@ -104,17 +117,20 @@ def _emitter(output: str) -> Callable[[Batch, int], int]:
 
 
 @contextlib.contextmanager
-def _stopped_when_gone(live: Collector, chosen: dict[int, Named]) -> Iterator[None]:
-    """While inside, the collector is stopped when whoever reads our output left, or all watched namespaces ended."""
-    watched = set(chosen)
+def _stopped_when_gone(live: Collector, followed: Followed) -> Iterator[None]:
+    """While inside, the collector is stopped when whoever reads our output left, or all watched namespaces ended.
+
+    Not when containers are watched: these may start again.
+    """
+    watched = set(followed.named)
 
     def ended(ns: Named) -> None:
         say(f"PID namespace {ns.nsid} has ended: its init, PID {ns.init_pid}, exited")
         watched.discard(ns.nsid)
-        if not watched:
+        if not watched and not followed.words:
             live.stop()
 
-    for ns in chosen.values():
+    for ns in followed.named.values():
         if ns.pidfd is not None:
             live.on_ready(ns.pidfd, functools.partial(ended, ns))
     with contextlib.suppress(PermissionError):  # a plain file has no reader that could leave

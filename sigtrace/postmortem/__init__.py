@@ -6,5 +6,18 @@ from sigtrace.postmortem.case import Case, Episode, Scene
 from sigtrace.postmortem.cause import Cause, all_causes
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.runner import Report, diagnose
+from sigtrace.postmortem.stop import Stop, last_stop, stops
 
-__all__ = ["Case", "Cause", "Episode", "Finding", "Report", "Scene", "all_causes", "diagnose"]
+__all__ = [
+    "Case",
+    "Cause",
+    "Episode",
+    "Finding",
+    "Report",
+    "Scene",
+    "Stop",
+    "all_causes",
+    "diagnose",
+    "last_stop",
+    "stops",
+]

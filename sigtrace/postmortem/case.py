@@ -13,18 +13,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sigtrace.batch import Batch, flag
+import numpy as np
+
+from sigtrace.batch import Batch, Residents, flag
+from sigtrace.clock import TICK_NS
+from sigtrace.containers.container import Container
 from sigtrace.postmortem.event import CONT, KILL, STOP, Event, is_asking, telling, totals
 from sigtrace.postmortem.sight import Sight, sights
-from sigtrace.proc import TICKS_PER_SECOND
+from sigtrace.stops import APART_NS
 
 SECOND = 1_000_000_000
 PATIENCE = 10 * SECOND
 """How long a program that was asked to end may take before it counts as slow: the default of `docker stop`."""
 SETTLED = SECOND // 5
 """How long after an exit what is left is a survivor, and no longer somebody who is just dying."""
-_APART = 600 * SECOND
-"""Two requests this far apart are two episodes."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,6 @@ class Episode:
     """The end of the init."""
     events: tuple[Event, ...]
     """All signals to the init in the meantime, and its exit."""
-
-    @property
-    def grace(self) -> int | None:
-        """From the first signal to SIGKILL in ns; None when there was no SIGKILL, or nothing before it."""
-        return self.kill.time - self.asked.time if self.kill and self.asked else None
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,8 @@ class Case:
     """Events of others than inits were recorded too."""
     totals: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
     """How many events of its init there are by stage, signal and verdict: `events` has only some of many alike."""
+    container: Container | None = None
+    """The container it is of, or inside of; None when that is not known."""
 
     @classmethod
     def from_batch(
@@ -95,19 +94,24 @@ class Case:
         *,
         nsid: int,
         scene: Scene | None = None,
+        container: Container | None = None,
     ) -> Case:
         """The case of `nsid`, from its records (and of those below it) in order, and rows of snapshots.
 
         Of several namespaces that had this inode one after the other, `scene` says which; by default the last.
+        Its container, unless given, is the one that the batch knows.
         """
         scene = scene or Scene.of(batch)
         batch, start = _one_incarnation(batch, nsid, scene.ns_start)
-        ticks = start * TICKS_PER_SECOND // SECOND
+        ticks = start // TICK_NS
+        container = container or _resident(batch, nsid, ticks)
         taken = tuple(s for s in sights(snapshots, nsid) if not ticks or s.space.ns_start in (0, ticks))
         until = max([scene.until, *(sight.time for sight in taken)])
         events = tuple(telling(batch, nsid))
         counted = totals(batch, nsid)
-        return cls(nsid, batch, events, taken, scene.since, until, scene.live, scene.has_members, counted)
+        return cls(
+            nsid, batch, events, taken, scene.since, until, scene.live, scene.has_members, counted, container
+        )
 
     @property
     def has_events(self) -> bool:
@@ -223,7 +227,7 @@ def _episodes(to_init: Sequence[Event]) -> Iterable[Episode]:
         if event.stage in ("init", "exec"):
             continue
         asking = is_asking(event)
-        if asking and current and event.time - last_request > _APART:
+        if asking and current and event.time - last_request > APART_NS:
             yield _episode(current)
             current = []
         if asking:
@@ -246,6 +250,16 @@ def _episode(events: Sequence[Event]) -> Episode:
     return Episode(asked, kill, exit_, tuple(events))
 
 
+def _resident(batch: Batch, nsid: int, ticks: int) -> Container | None:
+    """The container of the namespace, as far as the batch knows."""
+    if batch.known is None:
+        return None
+    if not isinstance(batch.known, Residents):
+        return batch.known(nsid, ticks)
+    own = np.flatnonzero(batch.records["nsid"] == nsid)
+    return batch.known.containers[int(batch.known.codes[own[-1]])] if len(own) else None
+
+
 def _one_incarnation(batch: Batch, nsid: int, start: int) -> tuple[Batch, int]:
     """The records of one of the namespaces that had the inode, and its start (of its init, CLOCK_BOOTTIME ns)."""
     own = batch.records["nsid"] == nsid
@@ -253,7 +267,10 @@ def _one_incarnation(batch: Batch, nsid: int, start: int) -> tuple[Batch, int]:
     there = starts[own & (starts > 0)]
     if not len(there):
         return batch, start
-    start = start if (there == start).any() else int(there[-1])
+    its = there[there // TICK_NS == start // TICK_NS] if start else there  # what /proc tells is no finer
+    if not len(its):
+        return batch[:0], start
+    start = int(its[-1])
     if (there == start).all():
         return batch, start
     later = there[there > start]

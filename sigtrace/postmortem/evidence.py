@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sigtrace import signals
+from sigtrace.containers import advice
+from sigtrace.containers.stop_signal import stop_request
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.event import KILL, STOP, TERM, Event
 from sigtrace.postmortem.finding import Severity
 from sigtrace.postmortem.sight import Sight, Task
 
 _MOST = 3
-INSTALL = (
-    "install a handler for it in the program, before it starts its work; or run a small init as PID 1: "
-    "docker run --init, or tini or catatonit in the image"
-)
+
+
+def install(case: Case) -> str:
+    """What helps an init without a handler, in the words of the container's runtime."""
+    return (
+        "install a handler for it in the program, before it starts its work; or run a small init as PID 1: "
+        + advice.small_init(case.container)
+    )
+
+
+def stop_signal(case: Case, event: Event) -> str:
+    """`SIGQUIT (its configured stop signal)` where it is that, else its name alone."""
+    request = stop_request(case.container)
+    own = request.source == "container" and request.signal == event.signal != TERM
+    return f"{event.signal_name} (its configured stop signal)" if own else event.signal_name
 
 
 def lines(events: Sequence[Event], total: int = 0) -> tuple[str, ...]:
@@ -85,16 +98,21 @@ def is_held(task: Task) -> bool:
     return task.state in "TtD" or task.frozen != ""
 
 
+def would_ask(case: Case) -> int:
+    """The signal by which its runtime would ask the namespace to stop."""
+    return stop_request(case.container).signal
+
+
 def would_drop(case: Case) -> Sight | None:
-    """For a namespace seen live, before which nothing is known: the snapshot that shows a TERM would be dropped.
+    """For a namespace seen live, before which nothing is known: the snapshot that shows a stop would be dropped.
 
     None when somebody asked it to end before our eyes, or when it would not be dropped.
     """
     sight = unasked(case)
     if sight is None or sight.init is None:
         return None
-    init = sight.init
-    kept = any(init.in_mask(column, TERM) for column in ("ignored", "blocked")) or takes(sight, TERM)
+    init, signal = sight.init, would_ask(case)
+    kept = any(init.in_mask(column, signal) for column in ("ignored", "blocked")) or takes(sight, signal)
     unseen = any(t.awaited == "" for t in sight.init_threads)
     return None if kept or unseen else sight
 

@@ -34,11 +34,10 @@ class Finding:
     """Numbers of the events it explains: a more specific cause that explains them too takes its place."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON Lines: stable keys."""
+        """For JSON Lines: stable keys; `Report.rows` adds whose namespace it is, and how it was stopped."""
         return {
             "cause": self.cause,
             "nsid": self.nsid,
-            "container_name": "",
             "severity": self.severity,
             "confidence": self.confidence,
             "summary": self.summary,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from sigtrace import signals
 from sigtrace.postmortem.case import Case, Episode
 from sigtrace.postmortem.cause import all_causes
+from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import SEVERITIES
 from sigtrace.postmortem.runner import Report, diagnose
+from sigtrace.postmortem.stop import stop_of
 from sigtrace.postmortem.story import seconds
 
 
@@ -24,14 +27,18 @@ class Standing:
     @property
     def took(self) -> int:
         """How long that took, or has taken so far, in ns."""
-        return _took(self.worst, self.report.case) if self.worst else 0
+        return _took(self.worst, self._first, self.report.case) if self.worst else 0
+
+    @cached_property
+    def _first(self) -> Event | None:
+        return _began(self.worst, self.report.case) if self.worst else None
 
     @property
     def outcome(self) -> str:
         """What it came to, in a few words."""
         if self.worst is None:
             return "not asked"
-        if not (self.worst.asked or self.worst.kill):
+        if self._first is None:
             return "ended by itself"
         how = "still there after"
         if self.worst.exit:
@@ -41,8 +48,7 @@ class Standing:
     @property
     def signal(self) -> str:
         """What it was asked by: `TERM`."""
-        first = self.worst and (self.worst.asked or self.worst.kill)
-        return signals.name(first.signal).removeprefix("SIG") if first else "-"
+        return signals.name(self._first.signal).removeprefix("SIG") if self._first else "-"
 
 
 def rank(cases: Iterable[Case]) -> list[Standing]:
@@ -52,7 +58,7 @@ def rank(cases: Iterable[Case]) -> list[Standing]:
         report = diagnose(case, checks)
         grave = tuple(finding for finding in report.findings if finding.severity != "notice")
         report = Report(case, grave, report.ruled_out, report.unchecked, report.failed)
-        worst = max(case.episodes, key=lambda episode: _took(episode, case), default=None)
+        worst = max(case.episodes, key=lambda each: _took(each, _began(each, case), case), default=None)
         standings.append(Standing(report, worst))
     return sorted(standings, key=_stuck)
 
@@ -63,8 +69,13 @@ def _stuck(standing: Standing) -> tuple[int, int, int]:
     return severity, -standing.took, standing.report.case.nsid
 
 
-def _took(episode: Episode, case: Case) -> int:
-    began = episode.asked or episode.kill
+def _began(episode: Episode, case: Case) -> Event | None:
+    """The first signal of the stop that an episode is, or of whatever else it is."""
+    stop = stop_of(episode, case.container)
+    return stop.first if stop else episode.asked or episode.kill
+
+
+def _took(episode: Episode, began: Event | None, case: Case) -> int:
     if began is None:
         return 0
     return (episode.exit.time if episode.exit else case.until) - began.time

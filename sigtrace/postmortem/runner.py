@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from sigtrace.containers.container import COLUMNS
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause, all_causes
 from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding
+from sigtrace.postmortem.stop import last_stop
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,23 @@ class Report:
     """Not checked, and why."""
     failed: tuple[tuple[Cause, str], ...]
     """Checks that broke, with the error: a fault of sigtrace, or of the recording."""
+
+    def _repr_html_(self) -> str:
+        from sigtrace.notebook.findings import page
+
+        return page(self)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The findings for JSON Lines: stable keys, those of the container empty where it is not known."""
+        container, stop = self.case.container, last_stop(self.case)
+        values = container.columns if container else ("",) * len(COLUMNS)
+        for finding in self.findings:
+            yield {
+                **finding.as_dict(),
+                **dict(zip(COLUMNS, values, strict=True)),
+                "stop": stop.as_dict() if stop else None,
+                "host": self.case.host,
+            }
 
 
 def diagnose(case: Case, checks: Sequence[Cause] | None = None) -> Report:

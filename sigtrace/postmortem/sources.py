@@ -1,20 +1,22 @@
-"""Where cases come from: a recording, or this host as it is now."""
+"""Cases of a recording: of a namespace, of a container, or of all there are."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sigtrace import wire
 from sigtrace.batch import Batch
-from sigtrace.errors import BadInput, CannotTrace
-from sigtrace.pidns import PID_MAX_LIMIT, survey
+from sigtrace.clock import TICK_NS
+from sigtrace.containers.alive import SANDBOX
+from sigtrace.containers.choose import Wanted
+from sigtrace.containers.container import Container
+from sigtrace.errors import BadInput
+from sigtrace.pidns import PID_MAX_LIMIT
 from sigtrace.postmortem.case import Case, Scene
-from sigtrace.snapshot import Helper, Row
+from sigtrace.text import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,29 +24,33 @@ if TYPE_CHECKING:
     from sigtrace.recording import Recording
 
 
-def nothing() -> Batch:
-    """No events."""
-    return Batch(np.zeros(0, wire.EVENT.dtype()), 0)
+@dataclass(frozen=True)
+class Place:
+    """Which recorded namespace is meant. What is empty or 0 is any."""
+
+    nsid: int
+    ns_start: int = 0
+    """Of several that had the inode, the one whose init started then (ns of CLOCK_BOOTTIME); 0 = the last."""
+    boot: tuple[str, str] = ("", "")
+    """Host and boot_id."""
 
 
-# A recording -------------------------------------------------------------------------------------------
-
-
-def recorded(recording: Recording, nsid: int, ns_start: int = 0, at: int | None = None) -> list[Case]:
+def recorded(recording: Recording, place: Place, at: int | None = None) -> list[Case]:
     """The cases of one namespace: one for each host (and boot) that had it.
 
-    ns_start: of several that had the inode, the one whose init started then (ns of CLOCK_BOOTTIME); 0 = the last.
     at: only what was recorded until then (ns UTC). Raises BadInput when there is none.
     """
-    known = recording.namespaces()
+    known, nsid = recording.namespaces(), place.nsid
     wanted = list({nsid, *_below(known, nsid)})
     cases = []
-    for batch, scene, rows in _boots(recording, at):
+    for boot, batch, scene, rows in _boots(recording, at):
+        if place.boot not in (("", ""), boot):
+            continue
         part = batch[np.isin(batch.records["nsid"], wanted)]
         its = [row for row in rows if row["nsid"] == nsid]
-        there = known[(known["nsid"] == nsid) & (known["host"] == _host(batch))]
+        there = known[(known["nsid"] == nsid) & (known["host"] == boot[0]) & (known["boot_id"] == boot[1])]
         if len(part) or its or len(there):
-            one = replace(scene, ns_start=ns_start)
+            one = replace(scene, ns_start=place.ns_start)
             cases.append(Case.from_batch(part, its, nsid=nsid, scene=one))
     if not cases:
         some = ", ".join(str(inode) for inode in known["nsid"].tolist()[:8])
@@ -52,9 +58,18 @@ def recorded(recording: Recording, nsid: int, ns_start: int = 0, at: int | None 
     return cases
 
 
-def all_recorded(recording: Recording, at: int | None = None) -> Iterator[Case]:
-    """A case for every namespace with events, on its own: without those below it."""
-    for batch, scene, rows in _boots(recording, at):
+def all_recorded(
+    recording: Recording,
+    at: int | None = None,
+    places: Sequence[Place] | None = None,
+    since: int | None = None,
+) -> Iterator[Case]:
+    """A case for every namespace with events (or for these places), on its own: without those below it.
+
+    since, at: only what was recorded from and until then (ns UTC).
+    """
+    meant = {(each.boot, each.nsid, each.ns_start // TICK_NS) for each in places or ()}
+    for boot, batch, scene, rows in _boots(recording, at, since):
         by_nsid: dict[int, list[dict[str, Any]]] = {}
         for row in rows:
             by_nsid.setdefault(row["nsid"], []).append(row)
@@ -65,26 +80,24 @@ def all_recorded(recording: Recording, at: int | None = None) -> Iterator[Case]:
         _, starts = np.unique(np.sort(keys), return_index=True)
         for which in np.split(order, starts[1:]) if len(order) else ():
             nsid, ns_start = int(r["nsid"][which[0]]), int(r["ns_start"][which[0]])
-            own = replace(scene, ns_start=ns_start)
-            yield Case.from_batch(batch[which], by_nsid.get(nsid, ()), nsid=nsid, scene=own)
+            if places is None or (boot, nsid, ns_start // TICK_NS) in meant:
+                own = replace(scene, ns_start=ns_start)
+                yield Case.from_batch(batch[which], by_nsid.get(nsid, ()), nsid=nsid, scene=own)
 
 
-def named(recording: Recording, text: str) -> tuple[int, int]:
-    """The inode and start that a user means by `4026532249`, `pid:[4026532249]` or the PID of a recorded init.
-
-    The start (ns of CLOCK_BOOTTIME) is 0 for whichever had the inode last.
-    """
+def named(recording: Recording, text: str) -> Place:
+    """The namespace that a user means by `4026532249`, `pid:[4026532249]` or the PID of a recorded init."""
     word = text.strip().removeprefix("pid:[").removesuffix("]")
     if not (word.isascii() and word.isdigit()):
         raise BadInput(f"{text!r} names no recorded PID namespace: give its inode, or the PID of its init.")
     number = int(word)
     if number > PID_MAX_LIMIT:
-        return number, 0
+        return Place(number)
     known = recording.namespaces()
     found = known[known["init_pid"] == number]
     if not len(found):
         raise BadInput(f"no PID namespace of the recording had the init {number}.")
-    return int(found["nsid"].iloc[-1]), int(found["ns_start"].iloc[-1])
+    return Place(int(found["nsid"].iloc[-1]), int(found["ns_start"].iloc[-1]))
 
 
 def namesakes(recording: Recording, nsid: int) -> int:
@@ -93,27 +106,74 @@ def namesakes(recording: Recording, nsid: int) -> int:
     return int((known["nsid"] == nsid).sum())
 
 
-def _boots(recording: Recording, at: int | None) -> Iterator[tuple[Batch, Scene, list[dict[str, Any]]]]:
-    """The events of each boot of each host, how they were recorded, and the rows of its snapshots."""
+@dataclass(frozen=True)
+class Lives:
+    """The recorded namespaces of one container, which has one each time it runs."""
+
+    container: Container
+    places: tuple[Place, ...]
+    """In the order of time; those made inside the container are left out."""
+
+
+def lives(recording: Recording, wanted: Wanted, at: int | None = None) -> list[Lives]:
+    """The containers that are wanted, each with its namespaces (that were there by `at`, ns UTC).
+
+    A pod's sandbox is left out where the pod has others. Raises BadInput for words that mean nothing there, or several
+    things.
+    """
+    import pandas as pd
+
+    containers = recording.containers()
+    sure = wanted.checked(containers.values(), "in the recording")
+    table = recording.namespaces().sort_values("born", kind="stable").fillna({"ns_level": 0})
+    if at is not None:
+        table = table[~(table["born"] > pd.Timestamp(at, tz="UTC"))]
+    columns = [table[name].tolist() for name in ("host", "boot_id", "nsid", "ns_start", "ns_level")]
+    found: dict[tuple[str, ...], list[tuple[int, Place, Container]]] = {}
+    for host, boot_id, nsid, ns_start, level in zip(*columns, strict=True):
+        container = containers.get((host, boot_id, nsid, ns_start // TICK_NS))
+        if container and sure.matches(container):
+            place = Place(nsid, ns_start, (host, boot_id))
+            name = container.label if container.name else container.id
+            found.setdefault((host, container.runtime, name), []).append((int(level), place, container))
+    if not found:
+        raise BadInput(f"nothing of {' '.join(map(printable, wanted.words))} had been started by then.")
+    every = [_outermost(each) for each in found.values()]
+    return [each for each in every if sure.containers or each.container.name != SANDBOX] or every
+
+
+def _outermost(found: Sequence[tuple[int, Place, Container]]) -> Lives:
+    """Those namespaces that no other of the same container is above."""
+    least: dict[str, int] = {}
+    for level, _, container in found:
+        least[container.id] = min(level, least.get(container.id, level))
+    places = tuple(place for level, place, container in found if level == least[container.id])
+    return Lives(found[-1][2], places)
+
+
+def _boots(
+    recording: Recording, at: int | None, since: int | None = None
+) -> Iterator[tuple[tuple[str, str], Batch, Scene, list[dict[str, Any]]]]:
+    """(host, boot_id), its events, how they were recorded, and the rows of its snapshots, for each boot."""
     frame = recording.snapshots()
     frame = frame.assign(time=frame["time"].astype("int64")) if len(frame) else frame
-    for batch in recording.batches(until=None if at is None else at + 1):
+    for boot, batch in recording.boots(since=since, until=None if at is None else at + 1):
         if not len(batch):
             continue
-        its = frame[frame["host"] == _host(batch)] if len(frame) else frame
+        its = frame
+        if len(frame):
+            its = frame[(frame["host"] == boot[0]) & (frame["boot_id"] == boot[1])]
         if at is not None and len(its):
             its = its[its["time"] <= at]
-        yield batch, Scene.of(batch), _dicts(its)
+        if since is not None and len(its):
+            its = its[its["time"] >= since]
+        yield boot, batch, Scene.of(batch), _dicts(its)
 
 
 def _dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     names = [str(name) for name in frame.columns]
     columns = [frame[name].tolist() for name in frame.columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-
-
-def _host(batch: Batch) -> str:
-    return batch.host if isinstance(batch.host, str) else batch.host.tolist()[0]
 
 
 def _below(known: pd.DataFrame, nsid: int) -> set[int]:
@@ -126,53 +186,3 @@ def _below(known: pd.DataFrame, nsid: int) -> set[int]:
         new = {int(child) for child, parent in pairs if parent in new} - found
         found |= new
     return found
-
-
-# This host ---------------------------------------------------------------------------------------------
-
-
-def live(nsid: int, listen: float) -> tuple[Case, str]:
-    """The case of a namespace now: a snapshot, `listen` seconds of its signals, and another snapshot.
-
-    Also a sentence about what could not be seen, or an empty text: where this host cannot trace there are only the
-    snapshots.
-    """
-    from sigtrace.collector import Collector
-
-    with Helper() as helper:
-        helper.start()
-        try:
-            with Collector(ns=[nsid], descendants=True, scope="all") as collector:
-                since, rows = time.time_ns(), helper.take(nsid, "asked")
-                time.sleep(listen)
-                rows += helper.take(nsid, "asked", again=True)
-                batch = collector.drain()
-        except CannotTrace as err:
-            rows = helper.take(nsid, "asked")
-            time.sleep(listen)
-            rows += helper.take(nsid, "asked", again=True)
-            return Case.from_batch(
-                nothing(), rows, nsid=nsid, scene=Scene(live=True)
-            ), f"no signals were seen: {err}"
-    batch = batch[np.argsort(batch.records["time"], kind="stable")]
-    scene = Scene(since, time.time_ns(), live=True, has_members=True)
-    case = Case.from_batch(batch, rows, nsid=nsid, scene=scene)
-    return case, _problems(rows)
-
-
-def all_live(pause: float) -> Iterator[Case]:
-    """A case for every namespace below this one, from two snapshots each, `pause` seconds apart."""
-    inodes = [each.nsid for each in survey().namespaces if each.nsid is not None and each.level]
-    rows: dict[int, list[Row]] = {}
-    with Helper() as helper:
-        for again in (False, True):
-            for nsid in inodes:
-                rows.setdefault(nsid, []).extend(helper.take(nsid, "asked", again=again))
-            if not again and inodes:
-                time.sleep(pause)
-    for nsid in inodes:
-        yield Case.from_batch(nothing(), rows[nsid], nsid=nsid, scene=Scene(live=True))
-
-
-def _problems(rows: Iterable[Row]) -> str:
-    return next((str(row["problem"]) for row in rows if row["problem"]), "")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sigtrace import signals
 from sigtrace.postmortem.case import SECOND, SETTLED, Case
-from sigtrace.postmortem.event import CONT, KILL, STOP, Event, is_asking
+from sigtrace.postmortem.event import CONT, KILL, MEANT_TO_STOP, STOP, Event, is_asking
 from sigtrace.postmortem.sight import Sight
+from sigtrace.postmortem.stop import stop_of, stops
 from sigtrace.target import has
 from sigtrace.text import printable
 
@@ -27,13 +28,25 @@ class Entry:
 
 def story(case: Case) -> list[Entry]:
     """The steps in the order of time."""
-    entries = [*_births(case), *_requests(case), *_ends(case), *_members(case), *_sights(case), *_end(case)]
+    entries = [
+        *_births(case),
+        *_stops(case),
+        *_requests(case),
+        *_ends(case),
+        *_members(case),
+        *_sights(case),
+        *_end(case),
+    ]
     return sorted(entries, key=lambda entry: entry.time)
 
 
 def title(case: Case) -> str:
-    """`PID namespace 4026532249 on host, init app[4242]: python app.py`."""
+    """`web-1 (docker, image nginx:1.27), PID namespace 4026532249, init app[4242]: python app.py`."""
     text = f"PID namespace {case.nsid}"
+    if case.container:
+        about = [case.container.runtime, case.container.image and f"image {case.container.image}"]
+        known = ", ".join(filter(None, about))
+        text = f"{printable(case.container.label)}{known and f' ({printable(known)})'}, {text}"
     sight = next((s for s in case.sights if s.init), None)
     if case.to_init:
         text += f", init {case.to_init[-1].target}"
@@ -61,6 +74,22 @@ def _births(case: Case) -> Iterator[Entry]:
             yield Entry(event.time, f"{event.target} runs a new program")
 
 
+def _stops(case: Case) -> Iterator[Entry]:
+    """Each attempt to stop it as a whole: who asked, by what signal, the grace period, SIGKILL."""
+    for stop in stops(case):
+        how = {None: "", True: ", its configured stop signal", False: f", though {stop.own} is configured"}
+        text = f"{stop.first.signal_name}{how[stop.configured]}"
+        if stop.grace is not None and stop.killer:
+            whose = "" if stop.killer.same(stop.asker) else f" from {stop.killer}"
+            text += f", then SIGKILL{whose} after a grace period of {seconds(stop.grace)}"
+        elif stop.kill is stop.first:
+            text += " at once"
+        text += f": it looks like {stop.looks_like}" if stop.looks_like else ""
+        left = case.until - stop.first.time
+        still = () if stop.exit or left <= 0 else (f"it is still there {seconds(left)} later",)
+        yield Entry(stop.first.time, f"asked to stop by {stop.asker}", (text, *still))
+
+
 def _requests(case: Case) -> Iterator[Entry]:
     """Signals to the init, with what became of them; a row of the same is told once."""
     row: list[Event] = []
@@ -70,10 +99,17 @@ def _requests(case: Case) -> Iterator[Entry]:
                 yield _told(case, row)
                 row = []
             row.append(event)
-        elif event.stage == "deliver" and not any(_alike_signal(e, event) for e in case.requests):
+        elif _unasked(event) and not any(_alike_signal(e, event) for e in case.requests):
             yield Entry(event.time, f"{event.signal_name or 'a signal'} at {event.target}", (event.outcome,))
     if row:
         yield _told(case, row)
+
+
+def _unasked(event: Event) -> bool:
+    """A delivery that is worth telling though nobody asked: not the deaths of threads, nor a program's own signals."""
+    if event.stage != "deliver" or event.signal == KILL:
+        return False
+    return event.verdict != "handled" or event.signal in MEANT_TO_STOP
 
 
 def _matters(event: Event) -> bool:
@@ -86,9 +122,6 @@ def _told(case: Case, row: Sequence[Event]) -> Entry:
     detail = [_became(case, first)]
     if len(row) > 1:
         detail.append(f"the last time {seconds(row[-1].time - first.time)} later")
-    episode = case.episode_of(first)
-    if episode and episode.kill is first and episode.grace is not None:
-        detail.insert(0, f"after a grace period of {seconds(episode.grace)}")
     return Entry(first.time, f"{first.signal_name} from {first.sender}{times}", tuple(detail))
 
 
@@ -120,7 +153,8 @@ def _ends(case: Case) -> Iterator[Entry]:
     for episode in case.episodes:
         if episode.exit is None:
             continue
-        began = episode.asked or episode.kill
+        stop = stop_of(episode, case.container)
+        began = stop.first if stop else episode.asked or episode.kill
         detail: tuple[str, ...] = ()
         if began:
             detail = (f"{seconds(episode.exit.time - began.time)} after the first signal that asked it to",)

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from sigtrace import __version__
 from sigtrace.errors import BadInput
+from sigtrace.recording.place import Remote, Where, listing
 from sigtrace.text import printable
 
 FORMAT = 1
@@ -28,26 +29,25 @@ _NAME = re.compile(rf"({'|'.join(TABLES)})-(\d{{6}})\.arrow(\.open)?")
 
 
 @dataclass(frozen=True)
-class Named:
+class Named(Generic[Where]):
     """A file that is called as a recorder calls its files."""
 
-    path: Path
+    path: Where
     table: str
     segment: int
     open: bool
 
 
-def files(path: Path) -> list[Named]:
+def files(path: Where) -> list[Named[Where]]:
     """What a recording's directory has, by segment; while both are there, an open file hides the closed one.
 
     Raises OSError.
     """
-    found: dict[str, Named] = {}
-    for entry in sorted(os.scandir(path), key=lambda entry: entry.name):  # closed before open
-        match = _NAME.fullmatch(entry.name)
-        if match and entry.is_file(follow_symlinks=False):
-            named = Named(Path(entry.path), match[1], int(match[2]), bool(match[3]))
-            found[f"{match[1]}-{match[2]}"] = named
+    found: dict[str, Named[Where]] = {}
+    for file in sorted(listing(path), key=lambda file: file.name):  # closed before open
+        match = _NAME.fullmatch(file.name)
+        if match:
+            found[f"{match[1]}-{match[2]}"] = Named(file, match[1], int(match[2]), bool(match[3]))
     return sorted(found.values(), key=lambda named: (named.segment, named.table))
 
 
@@ -56,7 +56,7 @@ def file_name(table: str, segment: int) -> str:
     return f"{table}-{segment:06d}.arrow"
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path | Remote) -> dict[str, Any]:
     """The manifest of a recording. Raises OSError, or BadInput for one that is none, or of a newer version."""
     where = printable(str(path / MANIFEST))
     try:
@@ -78,8 +78,10 @@ def newer(where: str, number: int) -> str:
     )
 
 
-def is_live(path: Path) -> bool:
-    """Whether a recorder is at work in the directory."""
+def is_live(path: Path | Remote) -> bool:
+    """Whether a recorder is at work in the directory; of one elsewhere that is not known."""
+    if isinstance(path, Remote):
+        return False
     with contextlib.suppress(OSError), _opened(path / LOCK, os.O_RDONLY) as fd:
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)

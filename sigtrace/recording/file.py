@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from sigtrace.recording.place import Remote
+
 OPEN, NEW = ".open", ".new"
 """What names end with until the file is complete: one that grows, one that will take the place of such a one."""
 _MAGIC = 8
@@ -163,14 +165,15 @@ class Contents:
     `torn`: how many bytes at the end of an open file are no whole batch; known once it has been read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | Remote) -> None:
         self.path = path
         self.torn = 0
         self._open = path.name.endswith(OPEN)
         try:
             # Not mapped while open: its writer may cut off what it could not finish.
+            mapped = not self._open and isinstance(path, Path)
             self._buffer = (
-                pa.py_buffer(path.read_bytes()) if self._open else pa.memory_map(str(path)).read_buffer()
+                pa.memory_map(str(path)).read_buffer() if mapped else pa.py_buffer(path.read_bytes())
             )
             if self._buffer.size < _MAGIC or self._buffer[:6].to_pybytes() != b"ARROW1":
                 raise Damaged("no Arrow file")

@@ -2,110 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
+import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import wire
-from sigtrace.batch import Batch, Counts, frame, join
+from sigtrace.batch import Batch, Counts, Known, frame, join
 from sigtrace.clock import TICK_NS
+from sigtrace.containers.choose import Wanted
+from sigtrace.containers.container import COLUMNS as CONTAINER_COLUMNS
+from sigtrace.containers.container import Container
 from sigtrace.errors import BadInput
 from sigtrace.kernel.counts import COUNT
-from sigtrace.recording import schema
-from sigtrace.recording.directory import FORMAT, HEADER, Named, files, is_live, newer, read_manifest
-from sigtrace.recording.file import Contents, Damaged
-from sigtrace.recording.totals import Totals, last_of_run, sum_of_runs
-from sigtrace.snapshot import COLUMNS
-from sigtrace.text import printable
+from sigtrace.recording import schema, tables
+from sigtrace.recording.directory import is_live
+from sigtrace.recording.filter import Filter, Namespace, Time
+from sigtrace.recording.place import Remote, place
+from sigtrace.recording.segments import Segments, check
+from sigtrace.recording.tables import Losses
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Time = int | str | datetime
-"""A moment: ns UTC, a datetime (without a zone: UTC) or ISO 8601."""
-
-"""ns: what /proc tells of a namespace's start is no finer."""
-
-
-@dataclass(frozen=True)
-class Losses:
-    """What is not in a recording, over all its recorders. Counts have the `lost` and `unqueued` all the same."""
-
-    committed: int = 0
-    """Records that came out of the kernel."""
-    lost: int = 0
-    """The kernel's ring had no room for them."""
-    uncounted: int = 0
-    """Signals that even the counts miss."""
-    missed: int = 0
-    """Runs the kernel skipped."""
-    unqueued: int = 0
-    """The writer was too slow for them."""
-    unwritten: int = 0
-    """The disk refused them."""
-    snapshots_skipped: int = 0
-    gaps: tuple[tuple[int, int], ...] = ()
-    """When nothing could be written: from, to, ns UTC."""
-
-    @property
-    def total(self) -> int:
-        """Records lost, whatever the reason."""
-        return self.lost + self.unqueued + self.unwritten
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which events: empty or None for all."""
-
-    ns: tuple[int, ...] = ()
-    signal: tuple[int, ...] = ()
-    since: int | None = None
-    until: int | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What it looks at."""
-        wanted = {
-            "nsid": self.ns,
-            "signal": self.signal,
-            "time": self.since is not None or self.until is not None,
-        }
-        return tuple(name for name, asked in wanted.items() if asked)
-
-    def __call__(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-        """Which rows pass: shape (n,)."""
-        mask = np.ones(batch.num_rows, bool)
-        for name, values in (("nsid", self.ns), ("signal", self.signal)):
-            if values:
-                mask &= np.isin(schema.numbers(batch[name]), values)
-        if self.since is not None or self.until is not None:
-            time = schema.numbers(batch["time"].view(pa.int64()))
-            mask &= (time >= (self.since or 0)) & (
-                time < (np.iinfo("i8").max if self.until is None else self.until)
-            )
-        return mask
-
-
-@dataclass
-class _File:
-    """A file of the recording that can be read, and what it says of itself."""
-
-    named: Named
-    contents: Contents
-    facts: dict[str, Any]
-
-    @property
-    def boot(self) -> tuple[str, str]:
-        return str(self.facts["host"]), str(self.facts["boot_id"])
+__all__ = ["Losses", "Recording", "open_recording"]
 
 
 @dataclass
@@ -115,9 +40,12 @@ class Recording:
     `problems`: what could not be read or is missing, in sentences; complete once it has been read.
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[Path | Remote, ...]
     manifests: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._segments = Segments(self.paths, self.problems)
 
     def __enter__(self) -> Recording:
         return self
@@ -138,20 +66,26 @@ class Recording:
     def boots(
         self,
         *,
-        ns: int | Iterable[int] = (),
-        signal: int | Iterable[int] = (),
+        ns: int | Iterable[Namespace] = (),
+        container: str | Iterable[str] = (),
+        pod: str | Iterable[str] = (),
+        signal: int | str | Iterable[int | str] = (),
         since: Time | None = None,
         until: Time | None = None,
     ) -> Iterator[tuple[tuple[str, str], Batch]]:
         """((host, boot_id), its events as wire records in the order of the kernel's time) for each boot.
 
-        ns, signal: only these; since, until: UTC, the end is not included. Raises BadInput for times it can't read.
+        ns: only these namespaces, by inode, or by (inode, ns_start) where inodes were used again. container, pod:
+        only those of these containers (name, label, pattern or beginning of the ID) and pods (NAMESPACE/NAME).
+        signal: only these, by number or name. since, until: UTC, the end is not included. Raises BadInput for
+        times it can't read, and for containers and signals there are not.
         """
-        where = _filter(ns, signal, since, until)
+        where = Filter.of(self._spaces(ns, container, pod), signal, since, until)
         boots: dict[tuple[str, str], list[Batch]] = {}
-        for file, part in self._read("events", schema.EVENT_COLUMNS, where):
+        known = self._known()
+        for file, part in self._segments.read("events", schema.EVENT_COLUMNS, where):
             records, offsets = schema.event_records(part)
-            boots.setdefault(file.boot, []).append(Batch(records, offsets, file.boot[0]))
+            boots.setdefault(file.boot, []).append(Batch(records, offsets, file.boot[0], known(file.boot)))
         for boot, parts in boots.items():
             batch = join(parts)
             times = batch.records["time"]
@@ -162,256 +96,256 @@ class Recording:
     def batches(
         self,
         *,
-        ns: int | Iterable[int] = (),
-        signal: int | Iterable[int] = (),
+        ns: int | Iterable[Namespace] = (),
+        container: str | Iterable[str] = (),
+        pod: str | Iterable[str] = (),
+        signal: int | str | Iterable[int | str] = (),
         since: Time | None = None,
         until: Time | None = None,
     ) -> Iterator[Batch]:
         """The same without saying which boot: a batch for each."""
-        for _, batch in self.boots(ns=ns, signal=signal, since=since, until=until):
+        for _, batch in self.boots(
+            ns=ns, container=container, pod=pod, signal=signal, since=since, until=until
+        ):
             yield batch
 
     def batch(
         self,
         *,
-        ns: int | Iterable[int] = (),
-        signal: int | Iterable[int] = (),
+        ns: int | Iterable[Namespace] = (),
+        container: str | Iterable[str] = (),
+        pod: str | Iterable[str] = (),
+        signal: int | str | Iterable[int | str] = (),
         since: Time | None = None,
         until: Time | None = None,
     ) -> Batch:
         """All of them as one batch, boot after boot; it may be empty. Arguments as for `boots`."""
-        parts = list(self.batches(ns=ns, signal=signal, since=since, until=until))
+        parts = list(
+            self.batches(ns=ns, container=container, pod=pod, signal=signal, since=since, until=until)
+        )
         return join(parts) if parts else Batch(np.zeros(0, wire.EVENT.dtype()), 0, "")
 
-    def events(
+    def events(  # noqa: PLR0913 (all by keyword)
         self,
         *,
-        ns: int | Iterable[int] = (),
-        signal: int | Iterable[int] = (),
+        ns: int | Iterable[Namespace] = (),
+        container: str | Iterable[str] = (),
+        pod: str | Iterable[str] = (),
+        signal: int | str | Iterable[int | str] = (),
         since: Time | None = None,
         until: Time | None = None,
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """The event table as pandas, in the order of time; arguments as for `boots`. `columns`: only these."""
-        where = _filter(ns, signal, since, until)
+        """The event table, in the order of time; arguments as for `boots`. `columns`: only these.
+
+        Files are read only as far as that takes. docs/events.md says what each column means.
+
+        time                datetime64[ns, UTC]  when the kernel did it
+        stage               category  generate, deliver, exit, init, exec
+        signal              int8      its number; 0 for stages without one
+        signal_name         category  SIGTERM
+        code                int32     si_code
+        result              int8      the tracepoint's raw result at generate, else -1
+        disposition         category  the target's for the signal: default, ignore, handler
+        unkillable, blocked, exiting, traced, kthread
+                            bool      facts of the target
+        relation            category  where the sender stands to the target: same, ancestor, kernel, ...
+        verdict             category  what became of it
+        nsid                uint32    inode of the target's PID namespace
+        ns_level            uint8     its depth; 0 is the initial namespace
+        target_pid, target_tid, target_ns_pid
+                            int32     the process, the thread, and the process as its own namespace numbers it
+        target_comm         category  its name
+        target_start        uint64    when it started, ns of CLOCK_BOOTTIME
+        is_init             bool      it is PID 1 of its namespace
+        sender_pid, sender_tid, sender_parent_pid
+                            Int32     <NA>: the kernel
+        sender_comm, sender_parent_comm
+                            category  empty: the kernel
+        sender_nsid         UInt32    inode of the sender's PID namespace
+        sender_uid          UInt32    as the initial user namespace numbers it
+        exit_code           Int32     at exit: what it passed to exit(2)
+        exit_signal         Int32     at exit: the signal that killed it, or 0
+        host                category  host name
+        container_id, container_name, runtime, image, pod, pod_namespace
+                            category  the target's container; empty if not known
+        """
+        where = Filter.of(self._spaces(ns, container, pod), signal, since, until)
         nothing = schema.Encoder().events(Batch(np.zeros(0, wire.EVENT.dtype()), 0, ""))
         public = nothing.schema.names[: nothing.schema.names.index("boot_to_utc")]
         wanted = public if columns is None else list(columns)
         if unknown := [name for name in wanted if name not in public]:
             raise BadInput(f"no such column: {', '.join(unknown)}; the event table has {', '.join(public)}.")
         needed = tuple(dict.fromkeys([*wanted, "time", "boot_to_utc", *schema.VERDICT_COLUMNS]))
-        parts = [part.select(needed) for _, part in self._read("events", needed, where)]
+        if set(wanted) & set(CONTAINER_COLUMNS):
+            known = self._known()
+            read = tuple(dict.fromkeys([*needed, "nsid", "ns_start"]))
+            parts = [
+                schema.with_containers(part, known(file.boot)).select(needed)
+                for file, part in self._segments.read("events", read, where)
+            ]
+        else:
+            parts = [part.select(needed) for _, part in self._segments.read("events", needed, where)]
         return frame(schema.event_columns(schema.joined([nothing.select(needed), *parts]), wanted))
 
     def counts(self) -> pd.DataFrame:
-        """The exact totals, with `first` and `last` (when they were sampled), `host` and `boot_id`."""
-        import pandas as pd
+        """The exact totals as the kernel kept them, whatever became of the records: a row a kind of event.
 
-        frames = []
-        for boot, rows in self._counts().items():
-            times = {"first": rows.first.view("datetime64[ns]"), "last": rows.last.view("datetime64[ns]")}
-            table = frame({**Counts(rows.records).columns(), **times})
-            frames.append(table.assign(host=boot[0], boot_id=boot[1]))
-        if not frames:
-            empty = np.zeros(0, "M8[ns]")
-            table = frame({**Counts(np.zeros(0, COUNT)).columns(), "first": empty, "last": empty})
-            frames.append(table.assign(host="", boot_id=""))
-        counts: pd.DataFrame = pd.concat(frames, ignore_index=True)
-        return counts
+        nsid         uint32    inode of the target's PID namespace
+        ns_start     uint64    start of that namespace's init, ns of CLOCK_BOOTTIME
+        stage        category  generate, deliver, exit, init, exec
+        signal       int8      its number; 0 for stages without one
+        signal_name  category  SIGTERM
+        result       int8      the tracepoint's raw result at generate, else -1
+        disposition  category  the target's for the signal: default, ignore, handler
+        unkillable, blocked, exiting, traced, kthread
+                     bool      facts of the target
+        relation     category  where the sender stands to the target: same, ancestor, descendant, other, self, kernel
+        is_init      bool      the target is its namespace's init
+        verdict      category  what became of it
+        count        uint64    how many
+        first, last  datetime64[ns, UTC]  when it was first counted and last seen to have grown, to 10 s
+        host         category  host name
+        boot_id      category  /proc/sys/kernel/random/boot_id
+        """
+        return tables.counts(tables.totals(self._segments.read("counts")))
 
     def totals(self) -> Counts:
         """The exact totals as the kernel keeps them, over all boots and hosts."""
-        parts = [rows.records for rows in self._counts().values()]
+        parts = [rows.records for rows in tables.totals(self._segments.read("counts")).values()]
         return Counts(np.concatenate(parts) if parts else np.zeros(0, COUNT))
 
     def namespaces(self) -> pd.DataFrame:
-        """One row a PID namespace and boot: the columns of the namespaces table, `host` and `boot_id`."""
-        import pandas as pd
+        """The PID namespaces there were: a row a namespace and boot.
 
-        names = [*(name for name in schema.NAMESPACES.names if name != "time"), "host", "boot_id"]
-        known: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for file, part in self._read("namespaces", None, None):
-            for row in part.to_pylist():
-                key = (*file.boot, row["nsid"], (row["ns_start"] or 0) // TICK_NS)
-                merged = known.setdefault(key, {"host": file.boot[0], "boot_id": file.boot[1]})
-                finer = max(merged.get("ns_start") or 0, row["ns_start"] or 0)
-                merged.update({name: value for name, value in row.items() if value is not None})
-                merged["ns_start"] = finer
-        table: pd.DataFrame = pd.DataFrame(list(known.values()), columns=names)
-        numbers = {"nsid": "uint32", "ns_start": "uint64", "parent_nsid": "UInt32", "ns_level": "UInt8"}
-        times = {name: pd.DatetimeTZDtype("ns", "UTC") for name in ("born", "died")}
-        table = table.astype({**numbers, "init_pid": "Int32", **times})
-        texts = [name for name in names if name not in numbers and name not in times and name != "init_pid"]
-        table[texts] = table[texts].astype(object).fillna("").astype(str)
-        return table
+        nsid         uint32    inode
+        ns_start     uint64    start of its init, ns of CLOCK_BOOTTIME: tells reused inodes apart
+        parent_nsid  UInt32    the namespace above; <NA>: not known
+        ns_level     UInt8     its depth; 0 is the initial namespace
+        init_pid     Int32     its init, as the host numbers it
+        init_comm    category  the init's name
+        born         datetime64[ns, UTC]  when the init started
+        died         datetime64[ns, UTC]  when it exited; NaT: it has not, or nobody saw it
+        container_id, container_name, runtime, image, pod, pod_namespace, container_stop_signal
+                     category  its container; empty if not known. The stop signal: empty for the usual SIGTERM
+        host         category  host name
+        boot_id      category  /proc/sys/kernel/random/boot_id
+        """
+        return tables.namespaces(self._segments.read("namespaces"))
+
+    def containers(self) -> dict[tuple[str, str, int, int], Container]:
+        """The container of each namespace that has one, by host, boot_id, nsid and start of its init in clock ticks."""
+        table = self.namespaces()
+        named = table[table["container_id"] != ""]
+        names = ("host", "boot_id", "nsid", "ns_start", *CONTAINER_COLUMNS, "container_stop_signal")
+        rows = zip(*(named[name].tolist() for name in names), strict=True)
+        return {
+            (host, boot_id, nsid, start // TICK_NS): Container(*facts)
+            for host, boot_id, nsid, start, *facts in rows
+        }
+
+    def _spaces(
+        self, ns: int | Iterable[Namespace], container: str | Iterable[str], pod: str | Iterable[str]
+    ) -> int | Iterable[Namespace]:
+        """The namespaces of these containers and pods, and those of `ns`. Raises BadInput."""
+        from sigtrace.recording.selection import select
+
+        containers, pods = ((each,) if isinstance(each, str) else tuple(each) for each in (container, pod))
+        wanted = Wanted(containers, pods)
+        if wanted.empty:
+            return ns
+        return [*((ns,) if isinstance(ns, int) else ns), *select(self, (), wanted)]
+
+    def _known(self) -> Callable[[tuple[str, str]], Known]:
+        """For a boot: which container a namespace is of."""
+        found = self.containers()
+
+        @functools.cache
+        def of_boot(boot: tuple[str, str]) -> Known:
+            return lambda nsid, ticks: found.get((*boot, nsid, ticks))
+
+        return of_boot
 
     def snapshots(self) -> pd.DataFrame:
-        """The snapshots, a row a task, in the order of time."""
-        import pandas as pd
+        """The tasks of namespaces as /proc showed them when something happened to the init, in the order of time.
 
-        parts: list[pd.DataFrame] = [
-            part.to_pandas().assign(host=file.boot[0], boot_id=file.boot[1])
-            for file, part in self._read("snapshots", None, None)
-        ]
-        if not parts:
-            none = pa.Table.from_batches([], schema.row_schema(COLUMNS)).to_pandas()
-            parts.append(none.assign(host="", boot_id=""))
-        rows: pd.DataFrame = pd.concat(parts).sort_values("time", kind="stable", ignore_index=True)
-        return rows
+        A row is a task, or (tid 0) the namespace itself. What each column means is in sigtrace/snapshot/columns.py.
+
+        time         datetime64[ns, UTC]  when the snapshot was begun
+        nsid, ns_start, pid, tid, ns_pid, task_nsid, start_ticks, threads, ppid, tracer_pid, queue_used, queue_limit,
+        rss_kib, tasks, left_out, pids_current, pids_max, oom_kills
+                     int64     ns_start and start_ticks in clock ticks (10 ms) since boot, rss_kib in KiB
+        again, is_init, exiting, parent_outside, core_dumping, under_oom
+                     bool      facts of the task, or of the snapshot (again: the second look)
+        trigger, comm, state, parent_comm, tracer_comm, wchan, stack, pending, shared_pending, blocked, ignored,
+        caught, awaited, signalfd, frozen, cgroup, cmdline, problem
+                     category  masks of signals are 16 hexadecimal digits
+        host         category  host name
+        boot_id      category  /proc/sys/kernel/random/boot_id
+        """
+        return tables.snapshots(self._segments.read("snapshots"))
+
+    def stops(
+        self,
+        *,
+        ns: int | Iterable[Namespace] = (),
+        container: str | Iterable[str] = (),
+        pod: str | Iterable[str] = (),
+    ) -> pd.DataFrame:
+        """The attempts to stop a namespace's init: a row each; columns as of `sigtrace.frames.df_stops`.
+
+        ns, container, pod: as for `boots`.
+        """
+        from sigtrace.frames.stops import recorded_stops
+
+        return recorded_stops(self, self._spaces(ns, container, pod))
+
+    def _repr_html_(self) -> str:
+        from sigtrace.notebook.overview import overview
+
+        return overview(self)
+
+    def parts(
+        self, table: str, where: Filter | None = None
+    ) -> Iterator[tuple[dict[str, Any], pa.RecordBatch]]:
+        """(what its file says of itself, a record batch) of a table, as recorded: bounded memory, whatever its length.
+
+        Events have the containers that the whole recording knows and the verdicts of this version. `where` looks
+        at columns that the table must have: it is made for events.
+        """
+        known = self._known() if table == "events" else None
+        for file, part in self._segments.read(table, None, where):
+            if known:
+                part = schema.judged(schema.with_containers(part, known(file.boot)))  # noqa: PLW2901
+            yield file.facts, part
+
+    def rows(self, table: str, where: Filter | None = None) -> int:
+        """How many rows of a table pass a filter, of which see `parts`."""
+        columns = ("time", *(where.columns if where else ()))
+        return sum(
+            part.num_rows for _, part in self._segments.read(table, tuple(dict.fromkeys(columns)), where)
+        )
 
     @property
     def losses(self) -> Losses:
         """What is not in the recording."""
-        names = [name for name in schema.LOSSES.names if name != "time" and not name.startswith("gap")]
-        last: dict[str, dict[str, int]] = {}
-        gaps = []
-        for file, part in self._read("losses", None, None):
-            values = {name: schema.numbers(part[name]).tolist() for name in names}
-            run = last.setdefault(str(file.facts["run"]), dict.fromkeys(names, 0))
-            for name in names:
-                run[name] = max([run[name], *values[name]])
-            began, ended = (part[name].view(pa.int64()).to_pylist() for name in ("gap_began", "gap_ended"))
-            gaps += [(start, end) for start, end in zip(began, ended, strict=True) if start is not None]
-        totals = {name: sum(run[name] for run in last.values()) for name in names}
-        return Losses(**totals, gaps=tuple(gaps))
+        return tables.losses(self._segments.read("losses"))
 
     def hosts(self) -> list[str]:
         """The hosts it was recorded on."""
         return sorted({str(manifest.get("host", "")) for manifest in self.manifests})
 
-    def _counts(self) -> dict[tuple[str, str], Totals]:
-        samples: dict[
-            tuple[str, str], dict[str, list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]]]
-        ] = {}
-        for file, part in self._read("counts", None, None):
-            sample = (schema.count_records(part), schema.numbers(part["time"].view(pa.int64())))
-            samples.setdefault(file.boot, {}).setdefault(str(file.facts["run"]), []).append(sample)
-        return {
-            boot: sum_of_runs([last_of_run(parts) for parts in runs.values()])
-            for boot, runs in samples.items()
-        }
-
-    def _read(
-        self, table: str, columns: tuple[str, ...] | None, where: Filter | None
-    ) -> Iterator[tuple[_File, pa.RecordBatch]]:
-        """The record batches of a table, of all directories."""
-        where = where if where and where.columns else None
-        for file in self._files(table):
-            try:
-                for part in file.contents.batches(columns, where):
-                    yield file, part
-            except Damaged as err:
-                self._problem(f"{_shown(file.named.path)} is damaged and left out: {err}")
-            if file.contents.torn and not is_live(file.named.path.parent):
-                self._problem(
-                    f"{_shown(file.named.path)} breaks off in mid-write: its last {file.contents.torn:,} bytes, "
-                    "at most a second's, are left out"
-                )
-
-    def _files(self, table: str) -> Iterator[_File]:
-        for path in self.paths:
-            try:
-                names = files(path)
-            except OSError as err:
-                self._problem(f"{_shown(path)} cannot be read: {err.strerror}")
-                continue
-            for named in names:
-                file = self._opened(named) if named.table == table else None
-                if file:
-                    yield file
-
-    def _opened(self, named: Named) -> _File | None:
-        where = _shown(named.path)
-        try:
-            contents = _contents(named)
-            facts = json.loads((contents.schema.metadata or {})[HEADER])
-            number = int(facts["format"])
-            facts["host"], facts["boot_id"], facts["run"]
-        except (Damaged, KeyError, ValueError, TypeError):
-            if not (named.open and is_live(named.path.parent)):
-                self._problem(f"{where} is not a file of a recording, or is damaged: it is left out")
-            return None
-        except OSError as err:
-            if not isinstance(err, FileNotFoundError):  # deleted meanwhile, for its age
-                self._problem(f"{where} cannot be read: {err.strerror}")
-            return None
-        if number > FORMAT:
-            self._problem(newer(where, number))
-            return None
-        return _File(named, contents, facts)
-
-    def _problem(self, sentence: str) -> None:
-        if sentence not in self.problems:
-            self.problems.append(sentence)
-
 
 def open_recording(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Recording:
     """Open a recording, or several, of several hosts, as one. Reading a directory that is being written is fine.
 
-    Raises BadInput when a path is no directory, none of a recording, or of a newer sigtrace.
+    paths: directories, or URLs that fsspec reaches: `s3://bucket/host-a`; `simplecache::s3://...` fetches a file once.
+    Raises BadInput when one is no directory, none of a recording, of a newer sigtrace, or cannot be reached.
     """
     each = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    recording = Recording(tuple(dict.fromkeys(Path(path) for path in each)))
+    recording = Recording(tuple(dict.fromkeys(place(path) for path in each)))
     for path in recording.paths:
-        _check(path, recording)
+        manifest, problems = check(path)
+        recording.manifests += [manifest] if manifest else []
+        recording.problems += problems
     return recording
-
-
-def _check(path: Path, recording: Recording) -> None:
-    where = _shown(path)
-    try:
-        found = files(path)
-        try:
-            recording.manifests.append(read_manifest(path))
-        except FileNotFoundError:
-            if not found:
-                raise BadInput(f"{where} holds no recording: `sigtrace record {where}` makes one") from None
-            recording.problems.append(f"{where} has no manifest.json: its files are read all the same")
-        except BadInput as err:
-            if not found or "newer" in str(err):
-                raise
-            recording.problems.append(f"{err}: the other files are read all the same")
-    except (FileNotFoundError, NotADirectoryError) as err:
-        raise BadInput(f"{where} is not a directory: give that of a recording") from err
-    except PermissionError as err:
-        raise BadInput(f"{where} is not yours to read: run sigtrace as root") from err
-    except OSError as err:
-        raise BadInput(f"{where} cannot be read: {err.strerror}") from err
-    if any(named.open for named in found) and not is_live(path):
-        recording.problems.append(
-            f"the recorder of {where} was cut short: up to a second before its end is missing"
-        )
-
-
-def _contents(named: Named) -> Contents:
-    """The file, under whichever of its two names it has by now."""
-    try:
-        return Contents(named.path)
-    except FileNotFoundError:
-        if not named.open:
-            raise
-        return Contents(named.path.with_suffix(""))
-
-
-def _filter(
-    ns: int | Iterable[int], signal: int | Iterable[int], since: Time | None, until: Time | None
-) -> Filter:
-    inodes, numbers = ((one,) if isinstance(one, int) else tuple(one) for one in (ns, signal))
-    begin, end = (None if time is None else nanoseconds(time) for time in (since, until))
-    return Filter(inodes, numbers, begin, end)
-
-
-def nanoseconds(time: Time) -> int:
-    """A moment as ns UTC. Raises BadInput for text that is not ISO 8601."""
-    if isinstance(time, int):
-        return time
-    if isinstance(time, datetime):
-        aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
-        return round(aware.timestamp() * 1_000_000) * 1000
-    with contextlib.suppress(ValueError):
-        return nanoseconds(datetime.fromisoformat(time.strip().replace("Z", "+00:00")))
-    raise BadInput(f"{time!r} is no time: write it in UTC, as 2026-11-22T07:53:45")
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path))

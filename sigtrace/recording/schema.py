@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import text, verdict, wire
-from sigtrace.batch import Batch, Column, Counts, Labels, Optional
+from sigtrace.batch import Batch, Column, Counts, Known, Labels, Optional, residents
+from sigtrace.containers.container import COLUMNS as CONTAINER_COLUMNS
+from sigtrace.containers.container import Container
 from sigtrace.kernel.counts import COUNT
 
 _UTC = pa.timestamp("ns", tz="UTC")
@@ -46,13 +48,12 @@ EVENT_COLUMNS = ("time", "boot_to_utc", *_NAMED, *_PLAIN, *_COMMS, *_FACTS)
 VERDICT_COLUMNS = ("stage", "signal", "result", "disposition", "relation", "flags")
 """The facts of which a verdict is made."""
 
-_CONTAINER = ("container_id", "container_name", "runtime", "image", "pod", "pod_namespace")
 NAMESPACES = pa.schema(
     [
         *[("time", _UTC), ("nsid", pa.uint32()), ("ns_start", pa.uint64()), ("parent_nsid", pa.uint32())],
         *[("ns_level", pa.uint8()), ("init_pid", pa.int32()), ("init_comm", pa.string())],
         *[("born", _UTC), ("died", _UTC)],
-        *[(name, pa.string()) for name in _CONTAINER],
+        *[(name, pa.string()) for name in (*CONTAINER_COLUMNS, "container_stop_signal")],
     ]
 )
 LOSSES = pa.schema(
@@ -95,6 +96,7 @@ class Encoder:
         columns = batch.columns(texts=self._labels)
         columns["boot_to_utc"] = np.broadcast_to(np.asarray(batch.boot_to_utc, "i8"), len(r))
         columns |= {name: r[member] for name, member in _FACTS.items()}
+        columns |= {name: self._grown(columns[name]) for name in CONTAINER_COLUMNS}
         return self._batch(columns)
 
     def counts(self, counts: Counts, time: int) -> pa.RecordBatch:
@@ -128,6 +130,12 @@ class Encoder:
         if known is None or len(known) != len(names):
             known = self._dictionaries[name] = pa.array(list(names), pa.string())
         return known
+
+    def _grown(self, column: Column) -> Labels:
+        """A column of few different texts, with those of the segment, whose order never changes: Arrow insists."""
+        assert isinstance(column, Labels)
+        codes = [self._texts.setdefault(name, len(self._texts)) for name in column.names]
+        return Labels(np.array(codes, "i4")[column.codes], list(self._texts))
 
     def _labels(self, raw: npt.NDArray[np.bytes_]) -> Labels:
         """Kernel bytes with the segment's texts; only a text never seen before costs a step of Python."""
@@ -180,6 +188,29 @@ def joined(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return whole[0] if whole else parts[0]
 
 
+def with_containers(batch: pa.RecordBatch, known: Known) -> pa.RecordBatch:
+    """An events batch with the containers that the whole recording knows, where it has columns for them."""
+    columns = residents(numbers(batch["nsid"]), numbers(batch["ns_start"]), known).columns()
+    for name in CONTAINER_COLUMNS:
+        place = batch.schema.get_field_index(name)
+        if place >= 0:
+            labels = columns[name]
+            assert isinstance(labels, Labels)
+            array = pa.DictionaryArray.from_arrays(
+                pa.array(labels.codes.astype("i4")), pa.array(list(labels.names), pa.string())
+            )
+            batch = batch.set_column(place, pa.field(name, array.type), array)
+    return batch
+
+
+def container_row(container: Container | None) -> dict[str, str]:
+    """The container columns of the namespaces table; empty without a container."""
+    if container is None:
+        return {}
+    values = (*container.columns, container.stop_signal)
+    return dict(zip((*CONTAINER_COLUMNS, "container_stop_signal"), values, strict=True))
+
+
 def _roomy(array: pa.Array) -> pa.Array:
     """The array; if it has a dictionary, with room for the names that others may add."""
     if not pa.types.is_dictionary(array.type):
@@ -189,17 +220,28 @@ def _roomy(array: pa.Array) -> pa.Array:
 
 def event_columns(batch: pa.RecordBatch, wanted: Sequence[str]) -> dict[str, Column]:
     """Columns of an events batch in the order of kernel time, with verdicts as this version derives them."""
-    facts = np.zeros(batch.num_rows, COUNT)
-    for name in VERDICT_COLUMNS:
-        facts[name] = enum_codes(name, batch[name]) if name in _NAMED else numbers(batch[name])
-    verdicts = Labels(verdict.classify(facts), verdict.VERDICTS)
+    verdicts = Labels(_verdicts(batch), verdict.VERDICTS)
     kernel_time = numbers(batch["time"].view(pa.int64())) - numbers(batch["boot_to_utc"])
     order = np.argsort(kernel_time, kind="stable")
-    columns = {name: verdicts if name == "verdict" else _column(name, batch[name]) for name in wanted}
+    columns = {name: verdicts if name == "verdict" else column(name, batch[name]) for name in wanted}
     return {name: _ordered(column, order) for name, column in columns.items()}
 
 
-def _column(name: str, array: pa.Array) -> Column:
+def judged(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """An events batch with verdicts as this version derives them."""
+    array = pa.DictionaryArray.from_arrays(pa.array(_verdicts(batch).view("i1")), pa.array(verdict.VERDICTS))
+    place = batch.schema.get_field_index("verdict")
+    return batch.set_column(place, pa.field("verdict", array.type), array)
+
+
+def _verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+    facts = np.zeros(batch.num_rows, COUNT)
+    for name in VERDICT_COLUMNS:
+        facts[name] = enum_codes(name, batch[name]) if name in _NAMED else numbers(batch[name])
+    return verdict.classify(facts)
+
+
+def column(name: str, array: pa.Array) -> Column:
     """What `Encoder` made the array of."""
     if pa.types.is_dictionary(array.type):
         return Labels(numbers(array.indices), array.dictionary.to_pylist())

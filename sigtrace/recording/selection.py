@@ -6,26 +6,46 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from sigtrace.clock import TICK_NS
+from sigtrace.containers.choose import Wanted
 from sigtrace.errors import BadInput
 from sigtrace.pidns import PID_MAX_LIMIT, parse_ns
+from sigtrace.recording.filter import Namespace
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sigtrace.recording.reader import Recording
 
-def select(namespaces: pd.DataFrame, texts: Iterable[str], descendants: bool = False) -> tuple[int, ...]:
-    """The inodes of the namespaces that `texts` name; with `descendants`, also of those below them.
 
-    `namespaces`: the recording's table. A text is an inode, `pid:[inode]`, the PID of an init, or a path as
-    `pidns.parse_ns` reads it. Raises BadInput for what the recording does not have.
+def select(
+    recording: Recording, texts: Iterable[str], wanted: Wanted | None = None, descendants: bool = False
+) -> tuple[Namespace, ...]:
+    """The namespaces that `texts` name and those of the containers that are `wanted`; empty for all.
+
+    A text is an inode, `pid:[inode]`, the PID of an init, or a path as `pidns.parse_ns` reads it. `descendants`:
+    also those below them. Raises BadInput for what the recording does not have, or words that mean several things.
     """
-    chosen = {inode for text in texts for inode in _inodes(namespaces, text)}
+    texts = tuple(texts)
+    if not texts and (wanted is None or wanted.empty):
+        return ()
+    table = recording.namespaces()
+    chosen: set[Namespace] = {inode for text in texts for inode in _inodes(table, text)}
+    if wanted is not None and not wanted.empty:
+        containers = recording.containers()
+        sure = wanted.checked(containers.values(), "in the recording")
+        starts = dict.fromkeys(
+            (nsid, tick) for (_, _, nsid, tick), each in containers.items() if sure.matches(each)
+        )
+        found = zip(table["nsid"].tolist(), table["ns_start"].tolist(), strict=True)
+        chosen |= {(nsid, start) for nsid, start in found if (nsid, start // TICK_NS) in starts}
     while descendants:
-        below = set(namespaces["nsid"][namespaces["parent_nsid"].isin(chosen)].astype(int)) - chosen
+        inodes = {each if isinstance(each, int) else each[0] for each in chosen}
+        below = set(table["nsid"][table["parent_nsid"].isin(inodes)].astype(int)) - inodes
         if not below:
             break
         chosen |= below
-    return tuple(sorted(chosen))
+    return tuple(sorted(chosen, key=str))
 
 
 def _inodes(namespaces: pd.DataFrame, text: str) -> set[int]:

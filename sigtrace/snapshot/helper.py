@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import subprocess
@@ -22,6 +23,8 @@ from sigtrace.snapshot.reading import Request, read
 
 DEADLINE = 2.0
 """Seconds a snapshot may take."""
+_GLANCE = 0.1
+"""Seconds after which a snapshot under way notices that there is less time than it thought."""
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from sigtrace.snapshot import helper; helper.serve(sys.argv[2])"
@@ -32,6 +35,7 @@ class Helper:
 
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
+        self._latest = math.inf
         self._process: subprocess.Popen[bytes] | None = None
         self._unread = b""
 
@@ -79,14 +83,22 @@ class Helper:
                 problem = str(said.get("problem", "")) or problem
                 _amend(rows, said)
         except TimeoutError:
-            problem = (
-                f"reading took longer than {deadline:g} s: what came last, such as command lines, is missing"
-            )
+            why = "was cut short" if self.is_late else f"took longer than {deadline:g} s"
+            problem = f"reading {why}: what came last, such as command lines, is missing"
             self.close()
         except (OSError, EOFError, ValueError):
             problem = "the helper that reads /proc died"
             self.close()
         return _finished(rows, request, problem)
+
+    def hurry(self, seconds: float) -> None:
+        """Be done within this time with all snapshots, also one under way. From any thread."""
+        self._latest = time.monotonic() + seconds
+
+    @property
+    def is_late(self) -> bool:
+        """Whether that time is over, and there shall be no more."""
+        return time.monotonic() >= self._latest
 
     def close(self) -> None:
         """End the process, even one that hangs. Safe to repeat."""
@@ -99,7 +111,7 @@ class Helper:
                 with contextlib.suppress(OSError):
                     pipe.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1)  # in uninterruptible sleep it dies later, by itself
+            process.wait(0.1 if self.is_late else 1)  # in uninterruptible sleep it dies later, by itself
 
     def _line(self, ends: float) -> Row:
         """The next thing the process says. Raises TimeoutError, or EOFError when it is gone."""
@@ -108,8 +120,11 @@ class Helper:
         while b"\n" not in self._unread:
             poll = select.poll()
             poll.register(self._process.stdout, select.POLLIN)
-            if not poll.poll(max(ends - time.monotonic(), 0) * 1000):
-                raise TimeoutError
+            left = min(ends, self._latest) - time.monotonic()
+            if not poll.poll(min(max(left, 0), _GLANCE) * 1000):
+                if left <= 0:
+                    raise TimeoutError
+                continue
             got = os.read(self._process.stdout.fileno(), 1 << 16)
             if not got:
                 raise EOFError

@@ -17,12 +17,15 @@ import pytest
 
 from sigtrace.cli import cli
 from sigtrace.lab.stage import Stage
+from tests.containers import dockerlike
+from tests.terminal import running
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _PID, _INODE, _OTHER, _DIR = "4242", "4026532249", "4250", "/var/tmp/signals"
-"""What the documentation calls an init, its namespace, another process and a recording of them; the tests put real
-ones in their place."""
+_CONTAINER, _POD_NAMESPACE = "web-1", "shop"
+"""What the documentation calls an init, its namespace, another process, a recording of them, the init's container
+and the namespace of a pod; the tests put real ones in their place."""
 
 
 def _commands() -> dict[str, click.Command]:
@@ -90,14 +93,24 @@ def test_help_fits_80_columns(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def cast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A live init, its namespace, a member and a recording, under the names that the documentation uses."""
+    """A live init, its namespace, a member and a recording, under the names that the documentation uses.
+
+    There is a container `web-1`, which is that init's, and one in the pod `shop/checkout-7d4f`; their real names are
+    nobody else's on this host.
+    """
     recording = tmp_path_factory.mktemp("signals")
-    with Stage() as stage:
-        namespace = stage.namespace()
+    web_1, shop = f"{_CONTAINER}-{os.getpid()}", f"{_POD_NAMESPACE}-{os.getpid()}"
+    with (
+        Stage() as stage,
+        dockerlike((namespace := stage.namespace()).init.pid, web_1, "shop/web:2.1") as web,
+        dockerlike(stage.namespace().init.pid, "app", "checkout:2", pod=f"{shop}/checkout-7d4f") as app,
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setenv("SIGTRACE_ROOTS", f"{web.env['SIGTRACE_ROOTS']} {app.env['SIGTRACE_ROOTS']}")
         member = namespace.member()
         _record(recording, namespace.init.pid)
         numbers = {_PID: str(namespace.init.pid), _INODE: str(namespace.inode), _OTHER: str(member.pid)}
-        yield {**numbers, _DIR: str(recording)}
+        yield {**numbers, _DIR: str(recording), _CONTAINER: web_1, _POD_NAMESPACE: shop}
 
 
 def _record(directory: Path, init: int) -> None:
@@ -123,6 +136,9 @@ def _live(text: str, cast: dict[str, str]) -> str:
 @pytest.mark.parametrize("line", sorted(set(_examples())))
 def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> None:
     words = _live(line.removeprefix("sudo "), cast)
+    if words.startswith("sigtrace top") and "--once" not in words:
+        _runs_on_a_screen(words, tmp_path)
+        return
     script = (
         f'set -o pipefail\nsigtrace() {{ exec {shlex.quote(sys.executable)} -m sigtrace "$@"; }}\n({words})'
     )
@@ -138,7 +154,8 @@ def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> 
     try:
         assert process.stderr is not None
         if " watch" in line or " record" in line:
-            assert process.stderr.readline().startswith("sigtrace: ready")
+            # which container is which PID namespace is said before
+            assert any(words.startswith("sigtrace: ready") for words in process.stderr)
             for _ in range(3):
                 os.kill(int(cast[_PID]), signal.SIGTERM)
             if "--count" not in line:
@@ -149,7 +166,15 @@ def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> 
     # 3: the postmortem has found something
     assert process.returncode in ((0, 3) if " postmortem" in line else (0,)), err
     assert "Traceback" not in err
-    assert out or ">" in line or "|" in line or " record" in line
+    assert out or ">" in line or "|" in line or " record" in line or " -o " in line
+
+
+def _runs_on_a_screen(words: str, where: Path) -> None:
+    with running(where, *shlex.split(words)[1:]) as tty:
+        tty.shows("sorted by")
+        tty.press("q")
+        tty.shows("BACK")
+        assert tty.file("code") == "0\n"
 
 
 @pytest.mark.kernel

@@ -14,6 +14,8 @@ import pytest
 
 from sigtrace import signals
 from sigtrace.cli.explain import _lines
+from sigtrace.containers.container import Container
+from sigtrace.containers.stop_signal import StopRequest
 from sigtrace.errors import BadInput
 from sigtrace.explain import Explanation, explain, facts
 from sigtrace.lab.actor import Actor
@@ -21,6 +23,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.predict import Target, Thread, predict
 from sigtrace.signals import mask
 from tests.conftest import require
+from tests.containers import dockerlike
 
 INT, KILL, USR1, TERM = 2, 9, 10, 15
 
@@ -39,9 +42,13 @@ def init(stage: Stage) -> Actor:
     return actor
 
 
-def sigtrace(*words: str) -> subprocess.CompletedProcess[str]:
+def sigtrace(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sigtrace", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "sigtrace", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(env or {})},
     )
 
 
@@ -49,8 +56,8 @@ def nsid(actor: Actor) -> int:
     return Path(f"/proc/{actor.pid}/ns/pid").stat().st_ino
 
 
-def answer(*words: str) -> dict[str, object]:
-    done = sigtrace("explain", "--format", "json", *words)
+def answer(*words: str, env: dict[str, str] | None = None) -> dict[str, object]:
+    done = sigtrace("explain", "--format", "json", *words, env=env)
     assert (done.returncode, done.stderr) == (0, "")
     (line,) = done.stdout.splitlines()
     found = json.loads(line)
@@ -112,6 +119,13 @@ def test_json_has_stable_keys_and_the_whole_prediction(init: Actor) -> None:
         "outcome": "dropped: kill(2) reports success, and the process never hears of it",
         "reason": "it is the init of its PID namespace and has no handler for SIGTERM: the kernel discards it",
         "kernel": "sig_task_ignored()",
+        "container_id": "",
+        "container_name": "",
+        "runtime": "",
+        "image": "",
+        "pod": "",
+        "pod_namespace": "",
+        "container_stop_signal": "",
         "facts": {
             "is_init": True,
             "disposition": "default",
@@ -193,6 +207,104 @@ def test_nothing_is_sent(init: Actor) -> None:
     init.set("handler", TERM)
     answer("--signal", "TERM", "--pid", str(init.pid))
     assert init.caught() == []
+
+
+# Containers ------------------------------------------------------------------------------------------
+
+
+def test_a_container_is_explained_by_its_name_and_its_own_stop_signal(init: Actor) -> None:
+    init.set("handler", TERM)
+    with dockerlike(init.pid, "sigtrace-web", "nginx:1.25", "SIGQUIT") as container:
+        done = sigtrace("explain", "--container", "sigtrace-web", env=container.env)
+        told = answer("--container", "sigtrace-web", "--signal", "TERM", env=container.env)
+        same = answer("--pid", str(init.pid), env=container.env)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line for line in done.stdout.splitlines() if "command:" not in line]
+    assert lines == [
+        f"SIGQUIT to PID {init.pid} (app), from outside its PID namespace:",
+        "  dropped: kill(2) reports success, and the process never hears of it",
+        "",
+        "  rule   it is the init of its PID namespace and has no handler for SIGQUIT:",
+        "           the kernel discards it",
+        "         kernel/signal.c: sig_task_ignored()",
+        f"  facts  init of PID namespace {nsid(init)}",
+        "         container: sigtrace-web (nginx:1.25, docker)",
+        "         its own stop signal: SIGQUIT",
+        "         action for SIGQUIT: default (core)",
+        "         blocked: no; sigtimedwait: no; signalfd: no",
+        "         handlers: TERM",
+        "         state S",
+        "  fix    it does take SIGTERM: if it ends on that, make it the stop signal",
+        "           (STOPSIGNAL in the image, or docker run --stop-signal)",
+        "         install a handler for SIGQUIT in the program, before it starts its",
+        "           work",
+        "         run a small init as PID 1: docker run --init (compose: init: true), or",
+        "           tini or catatonit in the image",
+    ]
+    assert (told["signal_name"], told["effect"], told["container_stop_signal"]) == (
+        "SIGTERM",
+        "handler",
+        "SIGQUIT",
+    )
+    assert (same["signal_name"], same["target_pid"]) == ("SIGQUIT", init.pid)
+    keys = ("container_id", "container_name", "runtime", "image", "pod", "pod_namespace")
+    assert [same[key] for key in keys] == [container.id, "sigtrace-web", "docker", "nginx:1.25", "", ""]
+
+
+def test_whoever_is_not_the_containers_init_is_not_asked_by_its_stop_signal(stage: Stage) -> None:
+    outer = stage.namespace()
+    worker = outer.member()
+    nested = outer.member().namespace().init
+    with dockerlike(outer.init.pid, "sigtrace-web", stop_signal="SIGQUIT") as container:
+        container.join(worker.pid, nested.pid)
+        for process in (worker, nested):
+            found = answer("--pid", str(process.pid), env=container.env)
+            assert (found["signal_name"], found["container_name"]) == ("SIGTERM", "sigtrace-web")
+            shown = sigtrace("explain", "--pid", str(process.pid), env=container.env).stdout
+            assert "inside container: sigtrace-web (docker)" in shown
+            assert "its own stop signal" not in shown
+        assert answer("--container", "sigtrace-web", env=container.env)["target_pid"] == outer.init.pid
+
+
+@pytest.mark.parametrize(
+    ("container", "fix"),
+    [
+        (Container("1" * 64, "x", "podman"), "podman run --init, or tini"),
+        (Container("1" * 64, "x", "containerd", pod="p", pod_namespace="n"), "shareProcessNamespace: true"),
+        (Container("1" * 64, "x", "cri-o", pod="p", pod_namespace="n"), "shareProcessNamespace: true"),
+        (Container("1" * 64, "x", "podman", pod="p"), "podman run --init"),
+        (Container("x", "x", "crun"), "first in process.args of config.json"),
+        (Container("x", "x", "nspawn"), "tini or catatonit in the machine"),
+        (Container("x", "x", "lxc"), "lxc.init.cmd"),
+    ],
+)
+def test_the_fix_is_said_in_the_words_of_the_runtime(container: Container, fix: str) -> None:
+    target = Target(7, threads=(Thread(7),), unkillable=True, ns_pid=1, level=1)
+    prediction = predict(target, TERM, "ancestor")
+    request = StopRequest(TERM, "default", container)
+    told = Explanation(TERM, target, (), "ancestor", None, prediction, request=request)
+    assert fix in " ".join("\n".join(_lines(told)).split())
+    nested = Explanation(
+        TERM, target, (), "ancestor", None, prediction, request=StopRequest(TERM, "default", container, True)
+    )
+    assert fix not in " ".join("\n".join(_lines(nested)).split())
+
+
+def test_hostile_names_of_containers_are_harmless() -> None:
+    evil = Container("\x1b", "\x1b]0;x\x07\u202e" * 20, "docker", "a\nb" * 50, stop_signal="\x1b[2J")
+    target = Target(7, threads=(Thread(7),), unkillable=True, ns_pid=1, level=1)
+    told = Explanation(
+        TERM,
+        target,
+        (),
+        "ancestor",
+        None,
+        predict(target, TERM, "ancestor"),
+        request=StopRequest(container=evil),
+    )
+    shown = "\n".join(_lines(told))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+    assert max(map(len, shown.splitlines())) < 80
 
 
 # What it advises -------------------------------------------------------------------------------------
@@ -320,6 +432,11 @@ def test_hostile_names_and_command_lines_are_harmless() -> None:
         ("--signal TREM --pid 1", "unknown signal 'TREM': did you mean TERM?"),
         ("--signal TERM --pid 4194303", "there is no process 4194303 here: it has ended, or was never born"),
         ("--signal TERM --pid {} --from host", "'host' is no sender: use inside, outside or a PID"),
+        ("--signal TERM", "whom is the signal for? Give --container, --pod or --pid"),
+        (
+            "--pid 1 --container web-1",
+            "--pid names the target already: give it, or --container and --pod",
+        ),
         ("--signal TERM --pid 0", "0 is no PID: a PID is 1 or more"),
         ("--signal TERM --pid {} --from 0", "0 is no PID: a PID is 1 or more"),
         (

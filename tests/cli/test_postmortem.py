@@ -54,13 +54,15 @@ def directory(tmp_path: Path) -> str:
 def test_the_story_of_a_namespace_with_its_cause_and_what_was_ruled_out(directory: str) -> None:
     done = run(directory, "--ns", str(NSID))
     assert done.exit_code == 3
-    assert done.output.splitlines()[:17] == [
+    assert done.output.splitlines()[:19] == [
         "PID namespace 4026532249, init app[4242]",
+        "  22:15:01.000  +0.0 ms      asked to stop by runc[77], child of shim[70]",
+        "                             SIGTERM, then SIGKILL after a grace period of",
+        "                               10.00 s",
         "  22:15:01.000  +0.0 ms      SIGTERM from runc[77], child of shim[70]",
         "                             DROPPED: the init has no handler for it: discarded",
         "                               as it was sent",
         "  22:15:11.000  +10.00 s     SIGKILL from runc[77], child of shim[70]",
-        "                             after a grace period of 10.00 s",
         "                             queued, and obeyed",
         "  22:15:11.000  +10.00 s     app[4242] killed by SIGKILL",
         "                             10.00 s after the first signal that asked it to",
@@ -89,9 +91,9 @@ def test_without_a_namespace_all_are_listed_the_most_stuck_first(directory: str)
     done = run(directory)
     assert done.exit_code == 3
     assert done.output.splitlines() == [
-        "PID NAMESPACE INIT           ASKED   OUTCOME              WHY",
-        "4026532249    app[4242]      TERM    killed after 10.00 s dropped-at-generate",
-        "4026532250    app[5000]      KILL    killed after 0.0 ms  -",
+        "NAMESPACE  INIT               ASKED   OUTCOME              WHY",
+        "4026532249 app[4242]          TERM    killed after 10.00 s dropped-at-generate",
+        "4026532250 app[5000]          KILL    killed after 0.0 ms  -",
         "",
         "2 PID namespaces, 1 with findings.",
     ]
@@ -102,18 +104,13 @@ def test_json_lines_are_findings_with_stable_keys(directory: str, words: tuple[s
     done = run(directory, "--format", "json", *words)
     (finding,) = [json.loads(line) for line in done.output.splitlines()]
     assert list(finding) == [
-        *(
-            "cause",
-            "nsid",
-            "container_name",
-            "severity",
-            "confidence",
-            "summary",
-            "evidence",
-            "advice",
-            "host",
-        ),
+        *("cause", "nsid", "severity", "confidence", "summary", "evidence", "advice"),
+        *("container_id", "container_name", "runtime", "image", "pod", "pod_namespace", "stop", "host"),
     ]
+    assert finding["stop"] == {
+        **{"by": "runc", "runtime": "runc", "via": ["shim[70]", "runc[77]"], "signal": "SIGTERM"},
+        **{"grace_seconds": 10.0, "seconds": 10.0, "killed": True, "ended": "killed by SIGKILL"},
+    }
     assert (finding["cause"], finding["nsid"], finding["host"]) == ("dropped-at-generate", NSID, "web-1")
     assert done.exit_code == 3
 

@@ -18,16 +18,19 @@ from rich.console import Console
 from sigtrace import proc
 from sigtrace.cli.scan import _summary
 from sigtrace.cli.tree import print_tree
+from sigtrace.containers.container import Container
+from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
 from sigtrace.remaining import Remaining
-from sigtrace.scan import asked_about, row
+from sigtrace.scan import Row, asked_about, row
 from sigtrace.scan import scan as look
 from sigtrace.signals import mask
 from sigtrace.survey import PidNamespace
 from sigtrace.target import Target, Thread
 from tests.conftest import require
+from tests.containers import dockerlike
 
 OWN, A, B = 4026531836, 4026532249, 4026532250
 NOW = 1_000_000.0
@@ -46,9 +49,21 @@ def init(pid: int, comm: str, age: float, **facts: object) -> Target:
 
 
 def table(pairs: list[tuple[PidNamespace, Target]], stop_signal: int = 15, width: int = 80) -> str:
-    rows = [row(known, target, stop_signal, NOW) for known, target in pairs]
+    return drawn([judged(pair, chosen=stop_signal) for pair in pairs], asked_about(stop_signal), width)
+
+
+def judged(
+    pair: tuple[PidNamespace, Target],
+    container: Container | None = None,
+    nested: bool = False,
+    chosen: int | None = None,
+) -> Row:
+    return row(*pair, stop_request(container, nested, chosen), NOW)
+
+
+def drawn(rows: list[Row], asked: tuple[int, ...] = (15, 2, 1, 3), width: int = 80) -> str:
     out = io.StringIO()
-    print_tree(Console(file=out, width=width), rows, asked_about(stop_signal))
+    print_tree(Console(file=out, width=width), rows, asked)
     return out.getvalue()
 
 
@@ -124,7 +139,7 @@ def test_fifty_namespaces_keep_to_eighty_columns_whatever_their_names() -> None:
 
 def test_a_terminal_without_unicode_gets_a_tree_of_ascii() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
-    print_tree(Console(file=out, width=80), [row(*pair, 15, NOW) for pair in (HOST, NGINX, NESTED)], (15,))
+    print_tree(Console(file=out, width=80), [judged(pair) for pair in (HOST, NGINX, NESTED)], (15,))
     out.seek(0)
     assert [line.split()[0] for line in out][1:] == [
         "4026531836",
@@ -158,29 +173,158 @@ def test_namespaces_that_are_not_readable_hang_where_their_level_says() -> None:
     ]
 
 
+PLAIN = namespace(A, 1, OWN, 7)
+ENDING = replace(init(7, "app", 1), threads=(Thread(7, exiting=True),))
+UNTOLD = init(7, "bash", 1, caught=mask([TERM]), busy_shell=True)
+FINE = init(7, "app", 1, caught=mask([TERM]))
+WAITS = init(7, "app", 1)
+
+
 @pytest.mark.parametrize(
-    ("verdicts", "sentence"),
+    ("targets", "sentence"),
     [
         ([], "No PID namespace here that could be stopped from outside: no containers."),
-        (["ending"], "1 PID namespace: is ending already."),
-        (["ending", "waits for KILL"], "2 PID namespaces: 1 is ending already, 1 waits for KILL."),
-        (["waits for KILL"], "1 PID namespace: waits for KILL."),
         (
-            ["stops at once", "waits for KILL", "waits for KILL", "can't be told"],
+            [replace(FINE, global_init=True)],
+            "No PID namespace here that could be stopped from outside: no containers.",
+        ),
+        ([ENDING], "1 PID namespace: is ending already."),
+        ([ENDING, WAITS], "2 PID namespaces: 1 is ending already, 1 waits for KILL."),
+        ([WAITS], "1 PID namespace: waits for KILL."),
+        (
+            [FINE, WAITS, WAITS, UNTOLD],
             "4 PID namespaces: 2 wait for KILL, 1 stops at once, 1 can't be told.",
         ),
     ],
 )
-def test_the_table_ends_in_a_sum(verdicts: list[str], sentence: str) -> None:
-    assert _summary(verdicts) == sentence
+def test_the_table_ends_in_a_sum(targets: list[Target], sentence: str) -> None:
+    assert _summary([judged((PLAIN, target)) for target in targets]) == sentence
+
+
+def test_the_sum_names_containers_where_they_are_few() -> None:
+    web, cache = Container("1" * 64, "web-1"), Container("2" * 64, "app", pod="till", pod_namespace="shop")
+    waiting = [judged((PLAIN, WAITS), each) for each in (web, cache)]
+    assert _summary(waiting[:1]) == "1 PID namespace (web-1): waits for KILL."
+    fine = [judged((PLAIN, FINE), Container(str(n) * 64, f"db-{n}")) for n in range(4)]
+    assert _summary([*waiting, *fine]) == (
+        "6 PID namespaces: 4 stop at once, 2 wait for KILL (web-1, shop/till/app)."
+    )
+    assert (
+        _summary([*waiting, judged((PLAIN, WAITS), web, nested=True)]) == "3 PID namespaces: 3 wait for KILL."
+    )
+    evil = judged((PLAIN, WAITS), Container("3" * 64, "\x1b[2Jx"))
+    assert _summary([evil]) == "1 PID namespace (\\x1b[2Jx): waits for KILL."
+    long = [judged((PLAIN, WAITS), Container("4" * 64, "a" * 70 + str(n))) for n in range(3)]
+    assert max(map(len, _summary(long).splitlines())) <= 80
+
+
+# Containers ------------------------------------------------------------------------------------------
+
+WEB = Container("ab" * 32, "web-1", "docker", "nginx:1.25", stop_signal="SIGQUIT")
+CHECKOUT = Container(
+    "cd" * 32, "app", "containerd", "registry.example/shop/checkout:2.1", "checkout-7d4f", "shop"
+)
+
+
+def test_a_container_begins_with_its_name_at_the_edge_of_the_tree() -> None:
+    rows = [
+        judged(HOST),
+        judged(PYTHON, CHECKOUT),
+        judged(NGINX, WEB),
+        judged(NESTED, WEB, nested=True),
+        judged(PAUSED, Container("0123456789abcdef" * 4)),
+    ]
+    assert drawn(rows) == (
+        "PID NAMESPACE   INIT COMMAND           AGE TASKS  TERM   INT    HUP    QUIT\n"
+        "4026531836         1 systemd          400d   312  drop   handle drop   drop\n"
+        "│ the initial namespace: nobody is outside it to stop it\n"
+        "├─shop/checkout-7d4f/app (registry.example/shop/checkout:2.1, containerd)\n"
+        "│ 4026532249    4242 python3            3h     4  drop   drop   drop   drop\n"
+        "│   waits for KILL: no handler for SIGTERM, so the kernel drops it\n"
+        "├─web-1 (nginx:1.25, docker)\n"
+        "│ 4026532301   51200 nginx              2d     9  handle handle handle handle\n"
+        "│ │ stops at once: if its handler for SIGQUIT ends it; SIGQUIT is its own stop\n"
+        "│ │ signal\n"
+        "│ └─4026532400 51300 tini              59s     2  take   take   take   take\n"
+        "│     inside web-1: stops at once: if it ends on it, or its child does (it takes\n"
+        "│     SIGTERM in sigtimedwait(2))\n"
+        "└─0123456789ab\n"
+        "  4026532500   60000 app                2h     1  frozen drop   drop   drop\n"
+        "    waits for KILL: it is frozen (cgroup v1) and acts only once thawed, even on\n"
+        "    SIGKILL\n"
+    )
+
+
+def test_of_a_long_image_the_end_is_shown_and_the_name_is_never_pushed_out() -> None:
+    image = "registry.example.com:5000/a/very/long/path/" + "to/" * 20 + "checkout:2.1.7"
+    (heading,) = (
+        line
+        for line in drawn([judged(PYTHON, replace(CHECKOUT, image=image))]).splitlines()
+        if "shop/" in line
+    )
+    assert heading.startswith("shop/checkout-7d4f/app (…")
+    assert heading.endswith("/to/checkout:2.1.7, containerd)")
+    assert len(heading) == 80
+    crowded = drawn([judged(PYTHON, replace(CHECKOUT, name="n" * 70, image=image))])
+    assert max(map(len, crowded.splitlines())) <= 80
+
+
+HOSTILE = ["\x1b[31mred", "a" * 300, "日本語の名前" * 20, "two\nlines", "\u202egnp", ""]
+
+
+def test_thirty_containers_keep_to_eighty_columns_whatever_they_are_called() -> None:
+    rows = [judged(HOST)]
+    for n in range(30):
+        container = Container(
+            "ab" * 32, HOSTILE[n % 6], "docker", HOSTILE[n % 5], HOSTILE[n % 4], HOSTILE[n % 3]
+        )
+        pair = (namespace(4026532249 + n, 1, OWN, 4194304 - n), init(4194304 - n, "app", n))
+        rows += [judged(pair, container), judged(pair, container, nested=True)]
+    shown = drawn(rows)
+    assert max(map(cells, shown.splitlines())) <= 80
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+
+
+def test_a_containers_own_stop_signal_is_judged_and_said() -> None:
+    quits = init(7, "nginx", 1, caught=mask([3]))
+    own = judged((PLAIN, quits), WEB)
+    assert (own.verdict, own.why) == (
+        "stops at once",
+        "if its handler for SIGQUIT ends it; SIGQUIT is its own stop signal",
+    )
+    assert own.request == StopRequest(3, "container", WEB)
+    told = judged((PLAIN, quits), WEB, chosen=TERM)
+    assert (told.verdict, told.why) == (
+        "waits for KILL",
+        "no handler for SIGTERM, so the kernel drops it (it does take SIGQUIT)",
+    )
+    assert (told.request.signal, told.request.source) == (TERM, "option")
+    halted = judged((PLAIN, WAITS), replace(WEB, stop_signal="37"))
+    assert (
+        halted.why == "no handler for SIGRTMIN+3, so the kernel drops it; SIGRTMIN+3 is its own stop signal"
+    )
+    assert halted.words[37] == "drop"
+
+
+def test_what_is_nested_in_a_container_is_not_judged_by_its_stop_signal() -> None:
+    nested = judged((PLAIN, FINE), WEB, nested=True)
+    assert (nested.verdict, nested.why) == ("stops at once", "if its handler for SIGTERM ends it")
+    assert nested.as_dict()["container_name"] == "web-1"
+    assert (nested.request.source, nested.as_dict()["container_nested"]) == ("default", True)
+
+
+@pytest.mark.parametrize("text", ["SIGNONE", "", "65", "\x1b[2J", "SIGQUIT; reboot"])
+def test_a_stop_signal_that_is_none_counts_as_unknown(text: str) -> None:
+    known = replace(WEB, stop_signal=text)
+    assert judged((PLAIN, FINE), known).request == StopRequest(TERM, "default", known)
 
 
 # What can't be told, and what is over ----------------------------------------------------------------
 
 
 def said(target: Target, left: tuple[Remaining, ...] = ()) -> tuple[str, str]:
-    judged = row(namespace(A, 1, OWN, target.pid), target, TERM, NOW, left)
-    return judged.verdict, judged.why
+    found = row(namespace(A, 1, OWN, target.pid), target, StopRequest(), NOW, left)
+    return found.verdict, found.why
 
 
 def test_a_shell_with_a_foreground_command_is_not_said_to_stop() -> None:
@@ -230,19 +374,16 @@ def test_killed_but_frozen_is_said_to_end_once_thawed() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["TERM", "sigterm", "15"])
-def test_the_library_takes_a_signal_by_its_name(name: str) -> None:
-    assert [each.words for each in look(name)[1]] == [each.words for each in look(15)[1]]
-    with pytest.raises(BadInput, match="unknown signal 'TREM'"):
-        look("TREM")
-
-
 # Real namespaces -------------------------------------------------------------------------------------
 
 
-def sigtrace(*words: str) -> subprocess.CompletedProcess[str]:
+def sigtrace(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "sigtrace", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "sigtrace", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(env or {})},
     )
 
 
@@ -269,6 +410,14 @@ def normal(text: str, *actors: Actor) -> str:
 
 def nsid(actor: Actor) -> int:
     return Path(f"/proc/{actor.pid}/ns/pid").stat().st_ino
+
+
+@pytest.mark.parametrize("name", ["INT", "sigint", "2", 2])
+def test_the_library_takes_a_signal_by_its_name(name: int | str, inits: tuple[Actor, Actor]) -> None:
+    (found,) = look(name, {nsid(inits[1])})[1]
+    assert (found.verdict, found.why) == ("stops at once", "if its handler for SIGINT ends it")
+    with pytest.raises(BadInput, match="unknown signal 'TREM'"):
+        look("TREM")
 
 
 def test_real_namespaces_are_shown_as_they_nest(inits: tuple[Actor, Actor]) -> None:
@@ -308,10 +457,63 @@ def test_json_lines_have_stable_keys(inits: tuple[Actor, Actor]) -> None:
         "kept_by": [f"PID {inner.parent.pid}" if inner.parent else ""],
         "signals": {"SIGTERM": "drop", "SIGINT": "handle", "SIGHUP": "drop", "SIGQUIT": "drop"},
         "stop_signal": "SIGINT",
+        "stop_signal_from": "option",
         "verdict": "stops at once",
         "why": "if its handler for SIGINT ends it",
         "ending": False,
+        "container_id": "",
+        "container_name": "",
+        "runtime": "",
+        "image": "",
+        "pod": "",
+        "pod_namespace": "",
+        "container_nested": False,
     }
+
+
+def test_a_real_container_is_shown_with_its_name_and_judged_by_its_own_stop_signal(
+    inits: tuple[Actor, Actor],
+) -> None:
+    outer, inner = inits
+    inner.set("handler", TERM)
+    with dockerlike(outer.pid, "sigtrace-web", "nginx:1.25", "SIGQUIT") as container:
+        assert inner.parent is not None
+        container.join(inner.parent.pid, inner.pid)
+        done = sigtrace("scan", "--container", "sigtrace-web", env=container.env)
+        lines = sigtrace(
+            "scan", "--container", container.id[:7], "--format", "json", env=container.env
+        ).stdout
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [re.sub(r" +", " ", line) for line in normal(done.stdout, outer, inner).splitlines()] == [
+        "PID NAMESPACE INIT COMMAND AGE TASKS TERM INT HUP QUIT",
+        "sigtrace-web (nginx:1.25, docker)",
+        "4026532001 1 outer 0s 3 drop drop drop drop",
+        "│ waits for KILL: no handler for SIGQUIT, so the kernel drops it; SIGQUIT is its",
+        "│ own stop signal",
+        "└─4026532002 2 inner 0s 1 handle handle drop drop",
+        " inside sigtrace-web: stops at once: if its handler for SIGTERM ends it",
+        "",
+        "2 PID namespaces: 1 waits for KILL (sigtrace-web), 1 stops at once.",
+        "Where it says `if`, the signal reaches the program; the rest is its own choice.",
+    ]
+    keys = ("nsid", "container_id", "container_name", "runtime", "image", "container_nested", "stop_signal")
+    found = [
+        tuple(json.loads(line)[key] for key in (*keys, "stop_signal_from")) for line in lines.splitlines()
+    ]
+    named = (container.id, "sigtrace-web", "docker", "nginx:1.25")
+    assert found == [
+        (nsid(outer), *named, False, "SIGQUIT", "container"),
+        (nsid(inner), *named, True, "SIGTERM", "default"),
+    ]
+
+
+def test_a_container_that_is_not_there_is_bad_input_with_the_near_one(inits: tuple[Actor, Actor]) -> None:
+    with dockerlike(inits[0].pid, "sigtrace-web") as container:
+        done = sigtrace("scan", "--container", "sigtrace-wbe", env=container.env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "sigtrace: no container here is called 'sigtrace-wbe': did you mean sigtrace-web"
+    )
 
 
 def test_the_whole_tree_holds_every_namespace_and_the_hosts_own(inits: tuple[Actor, Actor]) -> None:

@@ -83,7 +83,7 @@ except BadInput as err:
 """
 
 TABLE = """\
-NS         SIGNAL   SENDER      WHAT BECAME OF IT       COUNT    FIRST     LAST
+NAMESPACE  SIGNAL   SENDER      WHAT BECAME OF IT       COUNT    FIRST     LAST
 4026532249 TERM     runc        dropped: no handler         1 22:13:22 22:13:22
 4026532249 TERM     -           dropped: no handler         1 22:13:33 22:13:33
 7          HUP      -           handled                     1 22:13:23 22:13:23
@@ -117,6 +117,11 @@ def test_json_lines_have_their_keys_and_end_with_the_totals(story: Path) -> None
         "count": 1,
         "first": "2023-11-14T22:13:22.000000000Z",
         "last": "2023-11-14T22:13:22.000000000Z",
+        "container_id": "",
+        "runtime": "",
+        "image": "",
+        "pod": "",
+        "pod_namespace": "",
     }
     assert lines[1]["sender_comm"] is None
     assert last == {

@@ -90,7 +90,7 @@ def test_drops_are_one_line_each_under_80_columns(stage: Stage) -> None:
         out, err = _end(process)
     assert max(map(len, out.splitlines())) < 80
     assert [_plain(line) for line in out.splitlines()] == [
-        "TIME (UTC) NS SIGNAL SENDER TARGET WHAT BECAME OF IT",
+        "TIME (UTC) NAMESPACE SIGNAL SENDER TARGET WHAT BECAME OF IT",
         "<time> <nsid> TERM python/<pid> python/<pid> dropped: no handler",
         "<time> <nsid> KILL python/<pid> python/<pid> dropped: from inside",
         "<time> <nsid> RTMIN+3 python/<pid> python/<pid> dropped: no handler",

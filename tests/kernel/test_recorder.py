@@ -18,7 +18,9 @@ import pytest
 
 import sigtrace
 from sigtrace.lab.stage import Stage
+from sigtrace.recorder import Recorder
 from sigtrace.recording import Recording
+from sigtrace.recording.writer import Limits
 from sigtrace.summary import Query, summarise
 
 pytestmark = pytest.mark.kernel
@@ -200,3 +202,18 @@ def test_a_full_disk_stops_the_writing_but_not_the_tracing(stage: Stage, tmp_pat
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_mistake_of_the_writer_ends_the_recording_with_it(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("cannot be written")
+
+    namespace = stage.namespace()
+    with sigtrace.Collector(ns=[namespace.inode], scope="inits") as live:
+        recorder = Recorder(live, tmp_path / "r", Limits(1 << 30, 1e9, 1e9), lambda _: None)
+        monkeypatch.setattr(recorder._writer, "events", fail)
+        stage.outside.kill(namespace.init, 15)
+        with pytest.raises(ValueError, match="cannot be written"):
+            recorder.run()

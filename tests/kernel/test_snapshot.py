@@ -7,15 +7,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sigtrace import snapshot
+from sigtrace.batch import Batch
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from sigtrace.snapshot import COLUMNS, Helper, Row
+from sigtrace.snapshot.helper import DEADLINE
 from sigtrace.snapshot.reading import MAX_TASKS, MAX_THREADS
+from sigtrace.trigger import Taker
 from tests.conftest import require
 from tests.unit.fakeproc import FakeProc
+from tests.unit.records import record
 
 NSID, TERM = 4026532249, 15
 
@@ -118,6 +123,24 @@ def test_a_file_of_proc_that_hangs_costs_the_deadline_and_what_comes_after_it(tm
         assert "longer than 1 s" in str(rows[-1]["problem"])
         os.unlink(tmp_path / "51" / "cmdline")
         assert helper.take(NSID, "asked")[-1]["problem"] == ""
+
+
+def test_snapshots_that_hang_hold_up_the_end_for_a_moment_only(tmp_path: Path) -> None:
+    fake, drops = FakeProc(tmp_path), []
+    for pid, nsid in ((50, NSID), (51, NSID + 1), (52, NSID + 2)):
+        fake.process(pid, nsid=nsid, nspid=f"{pid}\t1")
+        os.unlink(tmp_path / str(pid) / "cmdline")
+        os.mkfifo(tmp_path / str(pid) / "cmdline")  # opening it blocks until somebody writes
+        drops.append(record(nsid=nsid, ns_level=1, target_pid=pid))
+    told: list[list[Row]] = []
+    taker = Taker(told.append, Helper(str(tmp_path)))
+    taker.start()
+    taker.look(Batch(np.concatenate(drops), 0))
+    began = time.monotonic()
+    taker.end()
+    assert time.monotonic() - began < DEADLINE, "it waited for each of them"
+    assert "was cut short" in str(told[0][-1]["problem"])
+    assert taker.skipped == 2
 
 
 def test_a_helper_that_is_killed_is_replaced(stage: Stage, helper: Helper) -> None:

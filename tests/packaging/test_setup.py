@@ -21,7 +21,8 @@ def bare(tmp_path: Path) -> Path:
         borrow(tmp_path, tool)
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     script = tmp_path / "scripts/setup.sh"
-    script.write_text(script.read_text().replace("/usr/bin/python3", "/nowhere/python3"))
+    text = script.read_text().replace("/usr/bin/python3", "/nowhere/python3")
+    script.write_text(text.replace("/usr/sbin/policy-rc.d", str(tmp_path / "policy-rc.d")))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -43,9 +44,9 @@ def borrow(bare: Path, tool: str) -> None:
     give(bare, tool, f'exec {shutil.which(tool)} "$@"')
 
 
-def set_up(bare: Path) -> subprocess.CompletedProcess[str]:
+def set_up(bare: Path, goal: str = "demo") -> subprocess.CompletedProcess[str]:
     """Run the set-up there."""
-    command = ["env", "-i", f"PATH={bare / 'bin'}", str(bare / "scripts/setup.sh"), "demo"]
+    command = ["env", "-i", f"PATH={bare / 'bin'}", str(bare / "scripts/setup.sh"), goal]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -100,6 +101,26 @@ def test_missing_packages_are_installed_once_as_root(bare: Path) -> None:
     calls = (bare / "apt-calls").read_text().splitlines()
     assert len(calls) == 1
     assert calls[0].endswith("install --no-install-recommends python3 python3-venv python3-bpfcc")
+
+
+def test_a_runtime_that_is_there_stays_and_none_is_started_by_its_installation(bare: Path) -> None:
+    made(bare)
+    policy = bare / "policy-rc.d"
+    give(bare, "dpkg-query", "echo not-installed")
+    give(bare, "apt-cache", 'echo "  Candidate: 1.0"')
+    give(bare, "apt-get", f'{{ echo "$*"; cat {policy}; }} >>{bare}/apt-calls 2>/dev/null; true')
+    give(bare, "id", "echo 0")
+    give(bare, "podman")
+    for tool in ("mktemp", "rm", "grep", "tee", "chmod"):
+        borrow(bare, tool)
+    answer = set_up(bare, "test")
+    assert answer.returncode == 0, answer.stderr
+    tools, runtimes, *meanwhile = (bare / "apt-calls").read_text().splitlines()
+    assert {"gcc", "jq"} <= set(tools.split())
+    assert {"crun", "lxc", "--no-remove"} <= set(runtimes.split())
+    assert "podman" not in runtimes.split()
+    assert meanwhile == ["#!/bin/sh", "exit 101"]
+    assert not policy.exists()
 
 
 def test_who_is_not_root_is_told_the_command_and_goes_on(bare: Path) -> None:

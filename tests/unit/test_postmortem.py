@@ -139,6 +139,14 @@ def test_a_window_change_is_no_wrong_stop_signal_unless_a_kill_follows() -> None
     assert causes([winch, KILL, KILLED], taking_term) == ["wrong-stop-signal"]
 
 
+def test_a_shell_that_was_just_forking_is_told_as_a_shell() -> None:
+    sent = event(1, result=0, flags=("unkillable", "init", "blocked"), target_comm=b"sh")
+    late = event(1.0001, stage="deliver", result=-1, target_comm=b"sh")
+    shell = snapshot(1.001, {"comm": "sh"}, {"comm": "sleep"})
+    assert causes([sent, late, KILL, KILLED], shell) == ["shell-form"]
+    assert causes([sent, late, KILL, KILLED], snapshot(1.001, {"comm": "sh"})) == ["dropped-at-deliver"]
+
+
 def test_what_is_left_a_moment_after_the_exit_is_no_survivor_yet() -> None:
     zombie = {"state": "Z", "exiting": True, "parent_outside": True}
     early, late = (snapshot(at, {"state": "S", "exiting": True}, zombie) for at in (11.05, 12))
@@ -183,12 +191,13 @@ def test_a_signal_to_a_dying_init_is_no_request() -> None:
 def test_the_story_tells_the_stop_from_the_first_signal_to_the_exit() -> None:
     told = [(entry.text, *entry.detail) for entry in story(case([DROP, event(2), KILL, KILLED]))]
     assert told == [
+        ("asked to stop by runc[77]", "SIGTERM, then SIGKILL after a grace period of 10.00 s"),
         (
             "SIGTERM from runc[77], 2 times",
             "DROPPED: the init has no handler for it: discarded as it was sent",
             "the last time 1.00 s later",
         ),
-        ("SIGKILL from runc[77]", "after a grace period of 10.00 s", "queued, and obeyed"),
+        ("SIGKILL from runc[77]", "queued, and obeyed"),
         ("app[4242] killed by SIGKILL", "10.00 s after the first signal that asked it to"),
     ]
 

@@ -15,8 +15,10 @@ import pyarrow as pa
 import pytest
 
 import sigtrace
-from sigtrace import text, wire
+from sigtrace import lives, text, wire
 from sigtrace.batch import Batch, Counts
+from sigtrace.clock import TICK_NS
+from sigtrace.containers.container import Container
 from sigtrace.errors import BadInput
 from sigtrace.kernel.counts import COUNT
 from sigtrace.recording import schema
@@ -472,3 +474,51 @@ def test_snapshots_are_due_for_inits_once_a_namespace_and_reason_but_never_for_t
         ("killed", 8, 5000),
         ("signalled", 9, 5000),
     ]
+
+
+def test_a_filter_needs_no_column_that_is_asked_for_also_while_it_is_recorded(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(record(time=1, nsid=7, signal=15), record(time=2, nsid=8, signal=15))
+    opened = sigtrace.open(tmp_path)
+    assert len(opened.events(ns=7, signal="TERM", columns=["target_comm"])) == 1
+    recording.close()
+    assert len(opened.events(ns=7, signal="TERM", columns=["target_comm"])) == 1
+
+
+def test_a_reused_inode_is_told_apart_by_the_start_of_its_init(tmp_path: Path) -> None:
+    starts = (500 * TICK_NS, 900 * TICK_NS)
+    made(tmp_path, *(record(time=place, nsid=7, ns_start=start) for place, start in enumerate(starts)))
+    opened = sigtrace.open(tmp_path)
+    assert len(opened.events(ns=7)) == 2
+    assert opened.batch(ns=[(7, starts[1])]).records["time"].tolist() == [1]
+
+
+def test_a_container_that_was_named_later_names_all_of_its_events(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(record(time=1, nsid=7, ns_start=500 * TICK_NS + 5), record(time=2, nsid=8))
+    web = Container("ab" * 32, "web-1", "docker", "nginx", stop_signal="SIGQUIT")
+    recording.writer.rows("namespaces", schema.NAMESPACES, list(lives.named(3, [((7, 500), web)])))
+    recording.close()
+    opened = sigtrace.open(tmp_path)
+    assert opened.events()["container_name"].tolist() == ["web-1", ""]
+    assert len(opened.events(container="web-1")) == 1
+    assert [row["image"] for row in opened.batch().rows()] == ["nginx", ""]
+    assert list(opened.containers().values()) == [web]
+    with pytest.raises(BadInput, match="no container in the recording is called 'web-2': did you mean web-1"):
+        opened.events(container="web-2")
+
+
+def test_containers_that_appear_one_after_the_other_are_all_recorded(tmp_path: Path) -> None:
+    """An Arrow file takes a dictionary that grows, and none that changes."""
+    names = ["web-1", "db", "", "cache", "web-1"]
+    recording = Made(tmp_path)
+    for number, name in enumerate(names):
+        home = Container(f"id-{name}", name, "docker") if name else None
+        batch = Batch(record(time=number, nsid=number), UTC, "h", lambda *_, home=home: home)  # type: ignore[misc]
+        recording.writer.events(batch)
+        recording.writer.flush()
+    recording.close()
+    (path,) = tmp_path.glob("events-*.arrow")
+    with pa.ipc.open_file(path) as file:
+        written = file.read_all()["container_name"].to_pylist()
+    assert written == names

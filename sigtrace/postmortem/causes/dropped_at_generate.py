@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.evidence import (
-    INSTALL,
     by_signal,
     dropped_requests,
+    install,
     lines,
     masks,
+    name,
     severity_of,
+    stop_signal,
     times,
+    would_ask,
     would_drop,
 )
 from sigtrace.postmortem.finding import Finding, numbers
@@ -25,7 +28,7 @@ SLUG = "dropped-at-generate"
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """One finding a signal; for a live namespace that nobody asked yet, what a TERM would come to."""
+    """One finding a signal; for a live namespace that nobody asked yet, what a stop would come to."""
     for events in by_signal(dropped_requests(case)):
         first = events[0]
         yield Finding(
@@ -33,10 +36,10 @@ def check(case: Case) -> Iterator[Finding]:
             case.nsid,
             severity_of(case, events),
             "certain",
-            f"{first.signal_name} was sent to {first.target}, PID 1 of its namespace, {times(case.count(events))} and "
-            "discarded: it has no handler for it.",
+            f"{stop_signal(case, first)} was sent to {first.target}, PID 1 of its namespace, "
+            f"{times(case.count(events))} and discarded: it has no handler for it.",
             lines(events, case.count(events)) + masks(case.sight_after(first.time)),
-            INSTALL,
+            install(case),
             numbers(*events),
         )
     sight = would_drop(case)
@@ -46,10 +49,10 @@ def check(case: Case) -> Iterator[Finding]:
             case.nsid,
             "warning",
             "possible",
-            f"A SIGTERM to {sight.init.name}, PID 1 of its namespace, is discarded: it has no handler. If it was "
-            "asked to stop before sigtrace looked, that is why it did not.",
+            f"A {name(would_ask(case))} to {sight.init.name}, PID 1 of its namespace, is discarded: it has no handler. "
+            "If it was asked to stop before sigtrace looked, that is why it did not.",
             masks(sight),
-            INSTALL,
+            install(case),
         )
 
 

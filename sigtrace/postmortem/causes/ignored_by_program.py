@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.event import TERM
-from sigtrace.postmortem.evidence import by_signal, lines, masks, severity_of, times, unasked
+from sigtrace.postmortem.evidence import by_signal, lines, masks, name, severity_of, times, unasked, would_ask
 from sigtrace.postmortem.finding import Finding, numbers
 
 _ADVICE = (
@@ -17,7 +16,7 @@ _ADVICE = (
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests that met SIG_IGN; or, live, an init that would ignore SIGTERM."""
+    """Requests that met SIG_IGN; or, live, an init that would ignore its stop signal."""
     for events in by_signal(e for e in case.requests if e.verdict == "ignored"):
         first = events[0]
         yield Finding(
@@ -32,14 +31,14 @@ def check(case: Case) -> Iterator[Finding]:
             numbers(*events),
         )
     sight = unasked(case)
-    if sight is not None and sight.init is not None and sight.init.in_mask("ignored", TERM):
+    if sight is not None and sight.init is not None and sight.init.in_mask("ignored", would_ask(case)):
         yield Finding(
             "ignored-by-program",
             case.nsid,
             "warning",
             "possible",
-            f"{sight.init.name} ignores SIGTERM (SIG_IGN). If it was asked to stop before sigtrace looked, that is "
-            "why it did not.",
+            f"{sight.init.name} ignores {name(would_ask(case))} (SIG_IGN). If it was asked to stop before sigtrace "
+            "looked, that is why it did not.",
             masks(sight),
             _ADVICE,
         )

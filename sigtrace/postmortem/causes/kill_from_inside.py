@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.event import KILL, STOP
@@ -24,8 +25,8 @@ def check(case: Case) -> Iterator[Finding]:
             f"{first.signal_name} was sent to {first.target} from inside its own namespace {times(count)}: "
             "there not even this reaches PID 1, though kill(2) returns 0.",
             lines(events, count),
-            "send it from outside the container (docker kill, crictl stop), or ask the program to end by a signal "
-            "it has a handler for",
+            f"send it from outside the container ({advice.kill(case.container)}), or ask the program to end by a "
+            "signal it has a handler for",
             numbers(*events),
         )
 

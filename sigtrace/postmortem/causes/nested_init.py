@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.event import KILL, STOP, is_asking
-from sigtrace.postmortem.evidence import INSTALL, lines
+from sigtrace.postmortem.evidence import lines
 from sigtrace.postmortem.finding import Finding, numbers
 
 
@@ -27,7 +27,8 @@ def check(case: Case) -> Iterator[Finding]:
             f"{first.signal_name} went to {first.target}, the init of the namespace {nsid} inside this one, and "
             "was discarded: it has no handler for it.",
             lines(events),
-            INSTALL + f"; `sigtrace postmortem --ns {nsid}` looks at that namespace",
+            "install a handler for it in that program, or start it under a small init; "
+            f"`sigtrace postmortem --ns {nsid}` looks at that namespace",
             numbers(*events),
         )
 

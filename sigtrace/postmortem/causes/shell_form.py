@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.event import Event
-from sigtrace.postmortem.evidence import by_signal, dropped_requests, is_held, lines, severity_of, would_drop
+from sigtrace.postmortem.evidence import (
+    by_signal,
+    dropped_requests,
+    is_held,
+    lines,
+    name,
+    severity_of,
+    would_ask,
+    would_drop,
+)
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.postmortem.sight import Sight, Task
 from sigtrace.text import shorten
 
-_ADVICE = (
-    'start the program itself: the exec form CMD ["app"] in the image, or `exec app` as the last line of the '
-    "script; or run a small init that passes signals on: docker run --init"
-)
-
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests to a shell with a child that were discarded, or whose trap waits for the child to end."""
+    """Requests to a shell with a child that were discarded, or whose trap waits for the child to end.
+
+    Discarded also at delivery: a shell that forks blocks signals for a moment.
+    """
     slow = [
         e for e in case.requests if (f := case.fate_of(e)) and f.verdict == "handled" and case.outlasted(e)
     ]
-    for events in by_signal([*dropped_requests(case), *slow]):
+    asked = {e.signal for e in case.requests}
+    late = [e for e in case.to_init if e.verdict == "dropped_at_deliver" and e.signal in asked]
+    for events in by_signal([*dropped_requests(case), *slow, *late]):
         sight = case.sight_after(events[0].time) or case.sight_of_init()
         children = _children(sight)
         if not _is_shell(events[0], sight) or not (children or (sight is None and _others(case))):
@@ -37,7 +47,7 @@ def check(case: Case) -> Iterator[Finding]:
             f"{first.signal_name} went to the shell {first.target}, PID 1, which waits for "
             f"{_names(children) or 'its child'} and does not pass it on.",
             lines(events) + _shown(sight, children),
-            _ADVICE,
+            _advice(case),
             numbers(*events),
         )
     sight = would_drop(case)
@@ -48,10 +58,17 @@ def check(case: Case) -> Iterator[Finding]:
             "warning",
             "possible",
             f"PID 1 is the shell {sight.init.name}, which waits for {_names(_children(sight))} and discards "
-            "SIGTERM. If it was asked to stop before sigtrace looked, that is why it did not.",
+            f"{name(would_ask(case))}. If it was asked to stop before sigtrace looked, that is why it did not.",
             _shown(sight, _children(sight)),
-            _ADVICE,
+            _advice(case),
         )
+
+
+def _advice(case: Case) -> str:
+    return (
+        'start the program itself: the exec form CMD ["app"] in the image, or `exec app` as the last line of the '
+        f"script; or run a small init that passes signals on: {advice.small_init(case.container)}"
+    )
 
 
 def _is_shell(event: Event, sight: Sight | None) -> bool:
@@ -86,5 +103,5 @@ CAUSE = Cause(
     "shell-form",
     "a shell that does not pass signals on",
     check,
-    instead_of=("dropped-at-generate", "slow-handler", "wrong-stop-signal"),
+    instead_of=("dropped-at-generate", "dropped-at-deliver", "slow-handler", "wrong-stop-signal"),
 )

@@ -10,7 +10,10 @@ from sigtrace.postmortem.evidence import lines
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.postmortem.survivors import ending, held, why_gone
 
-_ADVICE = "thaw it: docker unpause, or 0 into cgroup.freeze (v2), THAWED into freezer.state (v1)"
+_ADVICE = (
+    "thaw it: docker unpause, podman unpause, lxc-unfreeze; or 0 into cgroup.freeze (v2), THAWED into "
+    "freezer.state (v1)"
+)
 
 
 def check(case: Case) -> Iterator[Finding]:

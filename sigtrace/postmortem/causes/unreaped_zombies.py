@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
@@ -37,7 +38,7 @@ def check(case: Case) -> Iterator[Finding]:
         f"{len(zombies)} processes are dead and not reaped; {count} are children of "
         f"{shorten(parent[1], 16)}[{parent[0]}]{limit}.",
         (*(last.line(str(t)) for t in zombies[:3]), f"and {len(zombies) - 3} more like it"),
-        "run an init that reaps as PID 1: docker run --init, or tini or catatonit in the image",
+        f"run an init that reaps as PID 1: {advice.small_init(case.container)}",
     )
 
 

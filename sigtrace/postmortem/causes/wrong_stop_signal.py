@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.event import INT, KILL, MEANT_TO_STOP, QUIT, TERM, Event
-from sigtrace.postmortem.evidence import by_signal, lines, masks, severity_of, takes
+from sigtrace.postmortem.evidence import (
+    by_signal,
+    lines,
+    masks,
+    name,
+    severity_of,
+    stop_signal,
+    takes,
+    would_ask,
+    would_drop,
+)
 from sigtrace.postmortem.finding import Finding, numbers
 
+_ANYWHERE = "STOPSIGNAL in the image, docker run --stop-signal, lifecycle.stopSignal of the pod"
 _ENDS_PROGRAMS = (TERM, INT, QUIT, KILL)
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests by another signal than SIGTERM that came to nothing, to an init that takes SIGTERM."""
+    """Requests by another signal than SIGTERM that came to nothing, to an init that takes SIGTERM.
+
+    For a live namespace that nobody asked yet: that its configured signal would come to nothing.
+    """
     for events in by_signal(e for e in case.requests if e.signal != TERM and _came_to_nothing(case, e)):
         first = events[0]
         sight = case.sight_after(first.time) or case.sight_of_init()
@@ -25,11 +40,23 @@ def check(case: Case) -> Iterator[Finding]:
             case.nsid,
             severity_of(case, events),
             "likely",
-            f"{first.target} was asked to stop by {first.signal_name}, which does not end it; it does take SIGTERM.",
+            f"{first.target} was asked to stop by {stop_signal(case, first)}, which does not end it; "
+            "it does take SIGTERM.",
             lines(events) + masks(sight, "caught", "blocked", "awaited", "signalfd"),
-            "correct the stop signal: STOPSIGNAL in the image, docker run --stop-signal, lifecycle.stopSignal of "
-            "the pod",
+            f"correct the stop signal: {advice.stop_signal(case.container) or _ANYWHERE}",
             numbers(*events),
+        )
+    sight = would_drop(case)
+    if sight is not None and sight.init is not None and would_ask(case) != TERM and takes(sight, TERM):
+        yield Finding(
+            "wrong-stop-signal",
+            case.nsid,
+            "warning",
+            "possible",
+            f"{name(would_ask(case))}, its configured stop signal, is discarded by {sight.init.name}; it does take "
+            "SIGTERM. If it was asked to stop before sigtrace looked, that is why it did not.",
+            masks(sight, "caught", "blocked", "awaited", "signalfd"),
+            f"correct the stop signal: {advice.stop_signal(case.container) or _ANYWHERE}",
         )
 
 

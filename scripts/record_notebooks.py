@@ -1,0 +1,96 @@
+"""Record anew, on this kernel, what the notebooks show where they cannot record themselves: notebooks/recordings.
+
+    sudo .venv/bin/python scripts/record_notebooks.py
+
+The plays are those of sigtrace/notebook/plays.py, with the grace period of `docker stop`; it takes under a minute. Kept is
+what happened on the stage only: other PID namespaces of this machine, its name, boot ID and build of the kernel are not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sigtrace.notebook import plays
+from sigtrace.notebook.lesson import FILE
+from sigtrace.recording.directory import HEADER, MANIFEST, files
+from sigtrace.recording.file import ArrowFile, Contents
+
+GRACE = 10.0
+RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"
+
+
+def main() -> None:
+    """Play everything, and keep what may be kept."""
+    shutil.rmtree(RECORDINGS, ignore_errors=True)
+    RECORDINGS.mkdir()
+    with tempfile.TemporaryDirectory() as name:
+        where = Path(name)
+        plays.stop(where / "stop", GRACE, "host-a")
+        plays.incident(where / "incident", GRACE, "host-a")
+        (where / "fleet").mkdir()
+        plays.fleet(where / "fleet", GRACE)
+        for manifest in sorted(where.rglob(MANIFEST)):
+            keep(manifest.parent, RECORDINGS / manifest.parent.relative_to(where))
+    lab = [sys.executable, "-m", "sigtrace", "lab", "all", "--format", "json"]
+    (RECORDINGS / FILE).write_bytes(subprocess.run(lab, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def keep(source: Path, target: Path) -> None:
+    """Copy a recording without what is this machine's."""
+    target.mkdir(parents=True)
+    manifest = json.loads((source / MANIFEST).read_text())
+    facts = {"boot_id": str(uuid.uuid4()), "kernel": plain(manifest["kernel"])}
+    (target / MANIFEST).write_text(json.dumps({**manifest, **facts}, indent=1) + "\n")
+    tables = {named.table: Contents(named.path).table() for named in files(source)}
+    ours = pc.unique(tables["events"]["nsid"])
+    for named in files(source):
+        table = tables[named.table]
+        if "nsid" in table.column_names:
+            table = words_in_use(table.filter(pc.is_in(table["nsid"], ours)))
+        write(target / named.path.name, table, facts)
+
+
+def words_in_use(table: pa.Table) -> pa.Table:
+    """The same without the words of rows that are gone, which a column's dictionary still has, nor paths of ours."""
+    for place, kind in enumerate(table.schema):
+        if kind.name == "cmdline":
+            words = table[place].cast(pa.string())
+            paths = pc.match_substring(words, "sigtrace.lab")  # visitors that the stage plays by itself
+            table = table.set_column(place, kind, pc.if_else(paths, "", words).dictionary_encode().cast(kind.type))
+        elif pa.types.is_dictionary(kind.type):
+            column = table[place].cast(kind.type.value_type).dictionary_encode().cast(kind.type)
+            table = table.set_column(place, kind, column)
+    return table
+
+
+def write(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
+    """Write a table as a recorder does, saying other things of itself."""
+    header = {**json.loads(table.schema.metadata[HEADER]), **facts}
+    schema = table.schema.with_metadata({HEADER: json.dumps(header).encode()})
+    file = ArrowFile(path, schema)
+    for batch in table.replace_schema_metadata(schema.metadata).combine_chunks().to_batches():
+        file.append(batch)
+    file.close()
+    path.chmod(0o644)
+
+
+def plain(kernel: str) -> str:
+    """`6.18.44 x86_64`: without the name of a build."""
+    release, _, machine = kernel.rpartition(" ")
+    number = re.match(r"[\d.]+", release)
+    return f"{number[0] if number else release} {machine}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What a shell offers behind an option: namespaces, containers, pods and signals as they are now.
+
+Nothing here raises or hangs: a shell waits for the answer, and what cannot be known in time is not offered.
+Names are other people's: only those that mean themselves on a command line are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from sigtrace import signals
+from sigtrace.text import shorten
+
+if TYPE_CHECKING:
+    from sigtrace.containers.container import Container
+    from sigtrace.survey import PidNamespace
+
+_SECONDS, _FOR_NAMES = 0.5, 0.3
+"""The longest a shell is kept waiting; and after which no more containers are looked at."""
+_HELP = 60
+_HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@-]*", re.ASCII)
+"""What shells take as it stands."""
+
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+_Offers = Callable[[str], Iterator[tuple[str, str]]]
+
+
+def _completer(offers: _Offers) -> Completer:
+    """Of what is on offer (a word, and what is said about it), that which begins as the user did, once each."""
+
+    @functools.wraps(offers)
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        found: dict[str, str] = {}
+        with contextlib.suppress(Exception, _TooLong), _deadline(_SECONDS):
+            for word, about in offers(incomplete):
+                if word.startswith(incomplete) and _HARMLESS.fullmatch(word):
+                    found.setdefault(word, shorten(about, _HELP))
+        return [CompletionItem(word, help=about or None) for word, about in found.items()]
+
+    return complete
+
+
+@_completer
+def complete_namespaces(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Inodes of PID namespaces, with init's command, its PID and its container."""
+    for namespace, container in _inits():
+        if namespace.nsid is not None:
+            about = [_comm(namespace.init_pid), f"PID {namespace.init_pid}", container and container.label]
+            yield str(namespace.nsid), ", ".join(part for part in about if part)
+
+
+@_completer
+def complete_containers(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Containers by name, those in pods by label too, and by ID once three characters of it are there."""
+    known = _containers()
+    names = [container.name for container in known]
+    for container in sorted(known, key=lambda each: each.label):
+        about = ", ".join(part for part in (container.image, container.runtime) if part)
+        yield container.label, about
+        if incomplete and names.count(container.name) == 1:
+            yield container.name, about
+        if len(incomplete) >= 3:
+            yield container.id[: max(len(incomplete), 12)], f"{container.label}, {about}"
+
+
+@_completer
+def complete_pods(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Pods as NAMESPACE/NAME, with the names of their containers."""
+    pods: dict[str, list[str]] = {}
+    for container in _containers():
+        if container.pod:
+            words = (container.pod_namespace, container.pod)
+            pods.setdefault("/".join(word for word in words if word), []).append(container.name)
+    for pod, names in sorted(pods.items()):
+        yield pod, ", ".join(sorted(filter(None, names)))
+
+
+@_completer
+def complete_signals(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Names of signals, with or without SIG and in capitals or not, as the user began."""
+    full = incomplete.upper().startswith("SIG")
+    for number, name in signals.NAMES.items():
+        word = name if full else name.removeprefix("SIG")
+        if word.isdigit():  # 32 and 33, which belong to the thread library
+            continue
+        word = word.lower() if incomplete.islower() else word
+        yield word, f"{number}: {_DEFAULTS[signals.default_action(number)]}"
+
+
+_DEFAULTS = {
+    "terminate": "ends a process by default",
+    "core": "ends a process by default, with a core dump",
+    "stop": "stops a process by default",
+    "continue": "resumes a process",
+    "ignore": "does nothing by default",
+}
+
+
+def _inits() -> Iterator[tuple[PidNamespace, Container | None]]:
+    """The namespaces that have an init, with their containers as far as there was time to look."""
+    from sigtrace.containers.alive import Homes
+    from sigtrace.survey import survey
+
+    until = time.monotonic() + _FOR_NAMES
+    seen = survey()
+    homes = Homes(seen)
+    for namespace in seen.namespaces:
+        if namespace.init_pid is not None:
+            yield namespace, homes.of(namespace) if time.monotonic() < until else None
+
+
+def _containers() -> list[Container]:
+    """The containers that have a PID namespace, once each."""
+    return list(dict.fromkeys(container for _, container in _inits() if container))
+
+
+def _comm(pid: int | None) -> str:
+    from sigtrace import proc
+
+    return "" if pid is None else proc.read_stat(pid).comm
+
+
+class _TooLong(BaseException):
+    """The time is over. No error, so that nobody on the way takes it for one of its own."""
+
+
+@contextlib.contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Raise _TooLong in the block after `seconds`."""
+
+    def over(number: int, frame: FrameType | None) -> None:
+        raise _TooLong
+
+    before = signal.signal(signal.SIGALRM, over)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)

@@ -1,0 +1,149 @@
+"""`sigtrace export`: a recording for other tools."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from sigtrace.cli.interrupt import terminated_like_ctrl_c
+from sigtrace.cli.live import number, say
+from sigtrace.cli.options import container_options, directories_argument, filter_options, period_options
+from sigtrace.errors import BadInput
+from sigtrace.text import printable
+
+if TYPE_CHECKING:
+    from sigtrace.export import Source
+
+_FORMATS = ("parquet", "csv", "json", "perfetto")
+
+
+@click.command(short_help="A recording for other tools: Parquet, CSV, JSON Lines, Perfetto.")
+@directories_argument
+@click.option("--to", "kind", type=click.Choice(_FORMATS), required=True, help="The format; see above.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="PATH",
+    required=True,
+    help="The file to write (for parquet the directory), or - for stdout.",
+)
+@click.option("--force", is_flag=True, help="Replace PATH if it exists.")
+@filter_options
+@container_options
+@period_options
+def export(
+    directories: tuple[str, ...],
+    kind: str,
+    output: str,
+    force: bool,
+    namespaces: tuple[str, ...],
+    descendants: bool,
+    numbers: tuple[int, ...],
+    containers: tuple[str, ...],
+    pods: tuple[str, ...],
+    since: int | None,
+    until: int | None,
+) -> None:
+    """Write a recording, or several, as other tools read them.
+
+    \b
+    parquet   a directory with events, counts, namespaces, snapshots and losses
+              as .parquet files: DuckDB, pandas, Polars, Spark
+    csv       events, for spreadsheets: control characters are escaped, and what
+              would be a formula there gets an apostrophe before it
+    json      events as JSON Lines, as `watch --format json` prints them
+    perfetto  a trace for ui.perfetto.dev: a track a PID namespace, with stops,
+              grace periods, drops and kills, and arrows from the senders
+
+    PATH appears when it is complete; until then, and after an error, there is
+    nothing of that name. All formats are written with bounded memory.
+
+    \b
+    Examples:
+      sigtrace export /var/tmp/signals --to parquet -o signals
+      sigtrace export /var/tmp/signals --to perfetto -o signals.pftrace
+      sigtrace export /var/tmp/signals --to csv -o - --signal TERM | head
+    """
+    import sigtrace
+    from sigtrace.containers.choose import Wanted
+    from sigtrace.export import Source
+    from sigtrace.recording.filter import Filter
+    from sigtrace.recording.selection import select
+
+    recording = sigtrace.open(directories)
+    ns = select(recording, namespaces, Wanted(containers, pods), descendants)
+    source = Source(recording, Filter(ns, _with_exits(numbers, kind), since, until))
+    with terminated_like_ctrl_c(), _shown(source):
+        notes = _write(source, kind, output, force)
+    for sentence in (*notes, *recording.problems):
+        say(sentence)
+    say(f"{number(source.written, 'event')} written" + ("" if output == "-" else f" to {printable(output)}"))
+
+
+def _with_exits(numbers: tuple[int, ...], kind: str) -> tuple[int, ...]:
+    """For a picture of stops, exits stay whichever signals are asked for: they end them."""
+    return (0, *numbers) if numbers and kind == "perfetto" else numbers
+
+
+def _write(source: Source, kind: str, output: str, force: bool) -> list[str]:
+    """Write it; what could not be said in the format is in the sentences that are returned."""
+    if kind == "parquet":
+        from sigtrace.export import parquet
+        from sigtrace.export.output import new_directory
+
+        if output == "-":
+            raise BadInput("parquet is written to a directory, not to stdout: name one with -o.")
+        with new_directory(Path(output), force, parquet.FILES) as directory:
+            return parquet.write(source, directory)
+    with _opened(output, force, kind) as file:
+        if kind == "csv":
+            from sigtrace.export.csv import write
+        elif kind == "json":
+            from sigtrace.export.json import write
+        else:
+            from sigtrace.export.perfetto import write
+        write(source, file)
+    return []
+
+
+@contextlib.contextmanager
+def _opened(output: str, force: bool, kind: str) -> Iterator[BinaryIO]:
+    """The file to write, or stdout; whoever reads that may leave early."""
+    if output != "-":
+        from sigtrace.export.output import new_file
+
+        with new_file(Path(output), force) as file:
+            yield file
+        return
+    if kind == "perfetto" and sys.stdout.isatty():
+        raise BadInput("a trace is no text for a terminal: name a file with -o.")
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _shown(source: Source) -> Iterator[None]:
+    """While inside, how far it got, for people at a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from sigtrace.cli.output import console
+
+    total = source.recording.rows("events", source.where)
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task("", total=total)
+        source.progress = lambda events: bar.update(task, advance=events)
+        yield

@@ -1,0 +1,281 @@
+"""The lines of `sigtrace top`: a sample as a user looks at it, for a screen of any size. No terminal here."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sigtrace import signals
+from sigtrace.cli.event_lines import EventLines
+from sigtrace.cli.top_view import View
+from sigtrace.text import columns, printable, shorten
+from sigtrace.top import Row, Sample, state_of
+
+if TYPE_CHECKING:
+    from sigtrace.batch import Batch
+
+_INIT, _STATE, _RATE, _COUNT = 7, 8, 6, 7
+_GAPS = 7
+_FIXED = _INIT + _STATE + 2 * _RATE + _COUNT + _GAPS
+_NARROWEST = 80
+"""What does not fit a narrower screen is cut off at the right."""
+_COLOUR = re.compile(r"(\x1b\[[0-9]*m)")
+_KEYS = (
+    ("up, down, j, k", "select a namespace; page up, page down, home, end too"),
+    ("enter, right", "its last events; escape, left or q leads back"),
+    ("d t l g", "sort by drops/s, drops, last drop, signals/s"),
+    ("n i c", "sort by namespace, init, command; twice: the other way round"),
+    ("s", "sort by the next column"),
+    ("/", "only what has this in its name, inode, PID, command or image"),
+    ("escape", "show all again"),
+    ("p, space", "stand still, and go on"),
+    ("h, ?", "this help"),
+    ("q, Ctrl-C", "quit"),
+)
+_NOTES = (
+    "Dropped: the init has no handler for the signal, so the kernel discards it.",
+    "Rates are of the last interval. All numbers are exact; events may be lost.",
+)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Lays lines out in `width` columns and `height` lines; `colour` adds colours, and nothing else does."""
+
+    width: int
+    height: int
+    colour: bool
+    interval: float = 1.0
+
+    def lines(self, view: View, sample: Sample, events: Batch | None = None) -> list[str]:
+        """All lines of the screen; `events` are those of the opened namespace."""
+        opened = sample.find(view.opened)
+        if view.help:
+            body = list(self._help())
+        elif opened is not None:
+            body = list(self._events(view, opened, events))
+        else:
+            view.opened = None
+            body = list(self._list(view, sample))
+        view.page = max(self.height - 6, 1)
+        room = max(self.height - 3, 0)
+        head = list(self._head(view, sample))
+        lines = [*head, *(body + [""] * room)[:room], self._foot(view, opened is not None)]
+        return [line if self.width >= _NARROWEST else _cut(line, self.width) for line in lines[: self.height]]
+
+    def table(self, view: View, sample: Sample) -> Iterator[str]:
+        """The list as plain text, whole."""
+        yield self._titles("").rstrip()
+        for row in view.rows(sample.rows):
+            yield "".join(self._cells(row)).rstrip()
+
+    def _head(self, view: View, sample: Sample) -> Iterator[str]:
+        clock = time.strftime("%H:%M:%S UTC", time.gmtime(sample.time))
+        rows, lost = sample.rows, sample.losses.lost
+        state = "  PAUSED" if view.paused else f"  every {self.interval:g} s"
+        events = f"  {lost:,} events lost" if lost else ""
+        title = "sigtrace top"
+        gap = " " * max(self.width - len(title) - len(state) - len(events) - len(clock), 1)
+        yield f"{self._bold(title)}{self._red(state) if view.paused else state}{events}{gap}{clock}"
+        dropping = sum(1 for row in rows if row.drops)
+        parts = (
+            f"{len(rows):,} namespace{'' if len(rows) == 1 else 's'}, {dropping:,} with drops",
+            f"{_rate(sum(row.rate for row in rows))} signals/s",
+            f"{_rate(sum(row.drop_rate for row in rows))} drops/s",
+            f"{_count(sum(row.drops for row in rows))} dropped",
+        )
+        yield shorten("   ".join(parts), self.width)
+
+    def _foot(self, view: View, opened: bool) -> str:
+        if view.typing:
+            return shorten(f"show only: {view.filter}", self.width - 1) + self._reverse(" ")
+        if view.help:
+            text = "any key leads back"
+        elif opened:
+            text = "esc back   up/down scroll   p pause   h help"
+        else:
+            text = "up/down select   enter events   d sort: drops/s   / filter   p pause   h help   q quit"
+            if self.width < len(text):
+                text = "enter events   s sort   / filter   p pause   h help   q quit"
+        return self._reverse(f"{text:<{self.width}}"[: self.width])
+
+    def _list(self, view: View, sample: Sample) -> Iterator[str]:
+        rows = view.rows(sample.rows)
+        room = max(self.height - 5, 1)
+        place = view.place(rows)
+        view.scroll = min(max(view.scroll, place - room + 1), place, max(len(rows) - room, 0))
+        filtered = f"only {view.filter!r}: {len(rows)} of {len(sample.rows)}   " if view.filter else ""
+        order = f"sorted by {view.column}, {'descending' if view.descending else 'ascending'}"
+        yield shorten(filtered + order, self.width)
+        yield self._bold(self._titles(view.column))
+        for number, row in enumerate(rows[view.scroll : view.scroll + room], view.scroll):
+            yield self._row(row, number == place)
+        if not rows:
+            yield (
+                f"no PID namespace has {printable(view.filter)!r} in its name" if view.filter else "none yet"
+            )
+
+    def _titles(self, sorted_by: str) -> str:
+        name, command, last = self._widths()
+        titles = (
+            *((f"{'NAMESPACE':<{name}} ", "NAMESPACE"), (f"{'INIT':>{_INIT}} ", "INIT")),
+            *((f"{'COMMAND':<{command}} ", "COMMAND"), (f"{'STATE':<{_STATE}} ", "STATE")),
+            *((f"{'SIG/S':>{_RATE}} ", "SIG/S"), (f"{'DROP/S':>{_RATE}} ", "DROP/S")),
+            *((f"{'DROPS':>{_COUNT}} ", "DROPS"), (f"{'LAST DROP':<{last}}", "LAST DROP")),
+        )
+        return "".join(
+            text.replace(title, self._underlined(title)) if title == sorted_by else text
+            for text, title in titles
+        )
+
+    def _row(self, row: Row, selected: bool) -> str:
+        name, rates, drops, last = self._cells(row)
+        if selected:
+            return self._reverse(_filled(name + rates + drops + last, self.width))
+        if row.gone:
+            return self._dim(name + rates + drops + last)
+        if row.drop_rate:
+            return name + rates + self._red(drops + last)
+        return name + rates + drops + last
+
+    def _cells(self, row: Row) -> tuple[str, str, str, str]:
+        name, command, last = self._widths()
+        label = row.container.fitting(name) if row.container else shorten(row.label, name)
+        return (
+            f"{_filled(label, name)} {row.init_pid or '-':>{_INIT}} {_filled(shorten(row.comm, command), command)} "
+            f"{state_of(row):<{_STATE}} ",
+            f"{_rate(row.rate):>{_RATE}} ",
+            f"{_rate(row.drop_rate):>{_RATE}} {_count(row.drops):>{_COUNT}} ",
+            _filled(_last(row, last), last),
+        )
+
+    def _widths(self) -> tuple[int, int, int]:
+        """Columns for the name, the command and the last drop."""
+        room = max(self.width, _NARROWEST) - _FIXED
+        command = min(max(room // 5, 4), 15)
+        last = min(max((room - command) // 2, 8), 32)
+        return min(room - command - last, 48), command, last
+
+    def _events(self, view: View, row: Row, events: Batch | None) -> Iterator[str]:
+        yield from self._about(row)
+        table = EventLines(self.width, self.colour)
+        yield self._bold(shorten(table.header(), self.width))
+        room = max(self.height - 8, 1)
+        count = len(events) if events is not None else 0
+        view.scroll = min(view.scroll, max(count - room, 0))
+        if events is None or not count:
+            yield "no signal to its init since the start"
+            return
+        end = count - view.scroll
+        yield from table.lines(events[max(end - room, 0) : end])
+
+    def _about(self, row: Row) -> Iterator[str]:
+        image = f"   image {row.container.image}" if row.container and row.container.image else ""
+        named = f"{printable(row.label)}   " if row.label != str(row.key[0]) else ""
+        yield self._bold(shorten(f"{named}PID namespace {row.key[0]}{printable(image)}", self.width))
+        init = f"init {printable(row.comm)}/{row.init_pid}" if row.init_pid else "init unknown"
+        yield shorten(f"{init}, {state_of(row) or 'state unknown'}", self.width)
+        dropped = f"{row.drops:,} dropped ({_rate(row.drop_rate)}/s)"
+        last = f"   last: {_last(row, self.width)}" if row.last else ""
+        yield shorten(f"{row.signals:,} signals ({_rate(row.rate)}/s)   {dropped}{last}", self.width)
+        yield ""
+
+    def _help(self) -> Iterator[str]:
+        yield ""
+        yield from (shorten(f"  {keys:<16}{what}", self.width) for keys, what in _KEYS)
+        yield ""
+        yield from (shorten(f"  {note}", self.width) for note in _NOTES)
+
+    def _bold(self, text: str) -> str:
+        return f"\x1b[1m{text}\x1b[22m"
+
+    def _reverse(self, text: str) -> str:
+        return f"\x1b[7m{text}\x1b[27m"
+
+    def _underlined(self, text: str) -> str:
+        return f"\x1b[4m{text}\x1b[24m"
+
+    def _dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[22m"
+
+    def _red(self, text: str) -> str:
+        return f"\x1b[31m{text}\x1b[39m" if self.colour else text
+
+
+def as_dict(row: Row) -> dict[str, object]:
+    """A row, JSON-ready; null: not known, or never."""
+    container = row.container
+    return {
+        "nsid": row.key[0],
+        "container_id": container.id if container else "",
+        "container_name": container.name if container else "",
+        "pod": container.pod if container else "",
+        "pod_namespace": container.pod_namespace if container else "",
+        "image": container.image if container else "",
+        "init_pid": row.init_pid,
+        "init_comm": row.comm,
+        "state": state_of(row),
+        "signals": row.signals,
+        "signals_per_second": round(row.rate, 3),
+        "drops": row.drops,
+        "drops_per_second": round(row.drop_rate, 3),
+        "last_drop_signal": signals.name(row.last.signal) if row.last else None,
+        "last_drop_sender": row.last.sender if row.last else None,
+        "last_drop_seconds_ago": round(row.last.ago, 3) if row.last else None,
+    }
+
+
+def _cut(line: str, width: int) -> str:
+    """A line of at most so many columns; its colours stay."""
+    out = []
+    for part in _COLOUR.split(line):
+        if not part.startswith("\x1b"):
+            while columns(part) > width:
+                part = part[:-1]  # noqa: PLW2901
+            width -= columns(part)
+        out.append(part)
+    return "".join(out)
+
+
+def _filled(text: str, width: int) -> str:
+    return text + " " * (width - columns(text))
+
+
+def _rate(per_second: float) -> str:
+    """At most six characters: `0`, `0.4`, `123`, `12,345`, `200k`, `1.2M`."""
+    if not per_second:
+        return "0"
+    if per_second < 9.95:
+        return f"{max(per_second, 0.1):.1f}"
+    if per_second < 99_999.5:
+        return f"{per_second:,.0f}"
+    return f"{per_second / 1e3:.0f}k" if per_second < 999_500 else f"{per_second / 1e6:.1f}M"
+
+
+def _count(number: int) -> str:
+    """At most seven characters."""
+    return (
+        f"{number:,}"
+        if number < 1_000_000
+        else f"{number / 1e6:.1f}M"
+        if number < 1e10
+        else f"{number / 1e9:.0f}G"
+    )
+
+
+def _last(row: Row, width: int) -> str:
+    """`TERM 3s runc`: the last drop's signal, how long ago, and its sender."""
+    if row.last is None:
+        return ""
+    name = signals.name(row.last.signal).removeprefix("SIG")
+    return shorten(f"{name} {_ago(row.last.ago)} {printable(row.last.sender)}".rstrip(), width)
+
+
+def _ago(seconds: float) -> str:
+    for unit, size, most in (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48)):
+        if seconds < size * most:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds // 86400)}d"

@@ -1,0 +1,125 @@
+"""Looking one key up in a bbolt database that its owner goes on writing to: podman's and containerd's state.
+
+The file is a tree of pages that are never changed in place while a reader may need them (bbolt, db.go, page.go,
+node.go): a transaction writes new pages, then one of two meta pages. So: read the newest meta page, walk down from
+it, and begin anew if it is no longer the newest. No lock is taken. Native byte order, as on the host that wrote it.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+
+_MAGIC, _VERSION = 0xED0CDAED, 2
+_META, _BRANCH, _LEAF = 0x04, 0x01, 0x02
+_BUCKET = 0x01
+_PAGE = struct.Struct("=QHHI")
+_META_BODY = struct.Struct("=IIIIQQQQQQ")
+"""magic, version, page size, flags; root page and sequence; freelist, pages, transaction, checksum."""
+_BRANCH_ELEMENT = struct.Struct("=IIQ")
+_LEAF_ELEMENT = struct.Struct("=IIII")
+_BUCKET_HEADER = struct.Struct("=QQ")
+_PAGE_SIZES = (4096, 8192, 16384, 32768, 65536)
+_MAX_DEPTH, _MAX_PAGE, _TRIES = 32, 8 << 20, 3
+
+
+def get(fd: int, *path: str) -> bytes | None:
+    """The value of the last of `path`, the others being buckets in one another; None if there is none."""
+    try:
+        for _ in range(_TRIES):
+            size, root, transaction = _newest_meta(fd)
+            value = _walk(fd, size, root, [key.encode() for key in path])
+            if _newest_meta(fd)[2] == transaction:
+                return value
+    except (OSError, ValueError, struct.error):
+        pass
+    return None
+
+
+def _newest_meta(fd: int) -> tuple[int, int, int]:
+    """Page size, root page and transaction of the newest valid meta page. Raises ValueError if there is none."""
+    found = []
+    for size in _PAGE_SIZES:
+        for offset in (0, size):
+            raw = os.pread(fd, _PAGE.size + _META_BODY.size, offset)
+            if len(raw) < _PAGE.size + _META_BODY.size or not _PAGE.unpack_from(raw)[1] & _META:
+                continue
+            magic, version, page_size, _, root, _, _, _, transaction, checksum = _META_BODY.unpack_from(
+                raw, _PAGE.size
+            )
+            sound = checksum == _fnv1a(raw[_PAGE.size : _PAGE.size + _META_BODY.size - 8])
+            if (magic, version, page_size) == (_MAGIC, _VERSION, size) and sound:
+                found.append((transaction, size, root))
+        if found:
+            newest = max(found)
+            return newest[1], newest[2], newest[0]
+    raise ValueError("no meta page")
+
+
+def _walk(fd: int, size: int, root: int, path: list[bytes]) -> bytes | None:
+    inline = b""
+    for index, key in enumerate(path):
+        found = _in_bucket(fd, size, root, inline, key)
+        last = index == len(path) - 1
+        if found is None or bool(found[0] & _BUCKET) == last:
+            return None
+        if last:
+            return found[1]
+        root, inline = _BUCKET_HEADER.unpack_from(found[1])[0], found[1][_BUCKET_HEADER.size :]
+    return None
+
+
+def _in_bucket(fd: int, size: int, root: int, inline: bytes, key: bytes) -> tuple[int, bytes] | None:
+    """Flags and value of a key; a small bucket is one page inside its parent's value, and has no page of its own."""
+    page = inline if root == 0 else _page(fd, size, root)
+    for _ in range(_MAX_DEPTH):
+        _, flags, count, _ = _PAGE.unpack_from(page)
+        if flags & _LEAF:
+            return _in_leaf(page, count, key)
+        if not flags & _BRANCH:
+            break
+        page = _page(fd, size, _child(page, count, key))
+    return None
+
+
+def _page(fd: int, size: int, number: int) -> bytes:
+    raw = os.pread(fd, size, number * size)
+    length = (_PAGE.unpack_from(raw)[3] + 1) * size
+    if length > _MAX_PAGE:
+        raise ValueError("a page too long")
+    return raw if length == size else os.pread(fd, length, number * size)
+
+
+def _child(page: bytes, count: int, key: bytes) -> int:
+    """The page below a branch that may hold the key: that of the last first key not greater than it."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        start = _PAGE.size + middle * _BRANCH_ELEMENT.size
+        position, length, _ = _BRANCH_ELEMENT.unpack_from(page, start)
+        low, high = (
+            (middle + 1, high) if page[start + position : start + position + length] <= key else (low, middle)
+        )
+    number: int = _BRANCH_ELEMENT.unpack_from(page, _PAGE.size + max(low - 1, 0) * _BRANCH_ELEMENT.size)[2]
+    return number
+
+
+def _in_leaf(page: bytes, count: int, key: bytes) -> tuple[int, bytes] | None:
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        start = _PAGE.size + middle * _LEAF_ELEMENT.size
+        flags, position, length, value = _LEAF_ELEMENT.unpack_from(page, start)
+        begin = start + position
+        here = page[begin : begin + length]
+        if here == key:
+            return flags, page[begin + length : begin + length + value]
+        low, high = (middle + 1, high) if here < key else (low, middle)
+    return None
+
+
+def _fnv1a(raw: bytes) -> int:
+    value = 0xCBF29CE484222325
+    for byte in raw:
+        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return value

@@ -1,0 +1,149 @@
+"""Which container a process is in by its cgroups: /proc/PID/cgroup of cgroup v1, hybrid and v2. No I/O.
+
+Runtimes make the names: a directory `ID`, or a systemd unit `PREFIX-ID.scope`. Whatever stands above them (slices,
+`/../..` seen from inside a cgroup namespace, the cgroups of an outer container) does not matter: the deepest
+component that names a container wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sigtrace.containers.clue import Clue, is_id
+from sigtrace.text import decode
+
+_MAX_LINES, _MAX_COMPONENTS = 64, 64
+_HEX = "[0-9a-f]{64}"
+_ID = "[0-9a-zA-Z_.-]+"
+_FORMS = tuple(
+    (re.compile(form), runtime, namespace)
+    for form, runtime, namespace in (
+        (rf"docker-({_HEX})\.scope", "docker", "moby"),
+        (rf"libpod-({_HEX})(?:\.scope)?", "podman", ""),
+        (rf"(?:[^:]*:)?cri-containerd[-:]({_ID}?)(?:\.scope)?", "containerd", "k8s.io"),
+        (rf"crio-({_HEX})(?:\.scope)?", "cri-o", ""),
+        (rf"nerdctl-({_HEX})\.scope", "containerd", ""),
+        (rf"lxc\.payload\.({_ID})", "lxc", ""),
+        (rf"machine-(?!qemu-|lxc-)({_ID})\.scope", "nspawn", ""),
+        (rf"systemd-nspawn@({_ID})\.service", "nspawn", ""),
+    )
+)
+_BELOW = {
+    "docker": ("docker", re.compile(_HEX)),
+    "lxc.payload": ("lxc", re.compile(_ID)),
+    "lxc": ("lxc", re.compile(_ID)),
+}
+"""Directory -> whose it is, and what the containers in it are called."""
+_BARE = re.compile(_HEX)
+_POD = re.compile(rf"(?:.*libpod_pod_)?({_HEX})(?:\.slice)?")
+_MANAGER, _SLICE = re.compile(r"\buser@(\d{1,9})\.service\b"), re.compile(r"\buser-(\d{1,9})\.slice\b")
+_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A component that would name a container if some runtime's files agree."""
+
+    name: str
+    parent: str
+    """The component above it; may be empty."""
+    path: str
+    """The path down to it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the cgroups say."""
+
+    clue: Clue | None
+    """The innermost container that a path names by its form."""
+    candidates: tuple[Candidate, ...]
+    """Components below that one, deepest first."""
+    uid: int | None
+    """Whose slice of systemd it is in."""
+    delegated: bool
+    """That user could have made these cgroups: they are below the user's own service manager."""
+
+
+def read(membership: bytes) -> Reading:
+    """What /proc/PID/cgroup says, whose hierarchies may differ: the longest chain of containers wins."""
+    best: tuple[int, Clue | None] = (0, None)
+    paths = dict.fromkeys(_paths(membership))
+    for path in paths:
+        depth, clue = _innermost(path)
+        if depth > best[0]:
+            best = (depth, clue)
+    clue = best[1]
+    candidates: dict[Candidate, None] = {}
+    for path in paths:
+        start = _where(path, clue) if clue else 0
+        if start is not None:
+            candidates |= dict.fromkeys(_candidates(path, start))
+    whole = clue.path if clue else "\n".join("/".join(path) for path in paths)
+    manager, slice_ = _MANAGER.search(whole), _SLICE.search(whole)
+    uid = manager or slice_
+    return Reading(clue, tuple(candidates), int(uid[1]) if uid else None, manager is not None)
+
+
+def _paths(membership: bytes) -> Iterator[tuple[str, ...]]:
+    """The components of each line's path; `ID:controllers:/path`, and the path may hold colons."""
+    for line in membership.splitlines()[:_MAX_LINES]:
+        parts = line.split(b":", 2)
+        if len(parts) == 3:
+            path = decode(parts[2]).removesuffix(" (deleted)")
+            components = (_unescape(part) for part in path.split("/") if part not in ("", ".", ".."))
+            yield tuple(components)[:_MAX_COMPONENTS]
+
+
+def _innermost(path: tuple[str, ...]) -> tuple[int, Clue | None]:
+    """The deepest container of one path, and how many are nested there."""
+    depth, found = 0, None
+    for index in range(len(path)):
+        if clue := _named(path, index):
+            depth, found = depth + 1, clue
+    return depth, found
+
+
+def _named(path: tuple[str, ...], index: int) -> Clue | None:
+    """The container that the component at `index` names by its form."""
+    component, above = path[index], path[index - 1] if index else ""
+    whole = "/" + "/".join(path[: index + 1])
+    for form, runtime, namespace in _FORMS:
+        match = form.fullmatch(component)
+        if match and is_id(match[1]):
+            return Clue(match[1], runtime, "", _pod(runtime, above), namespace, path=whole)
+    if above in _BELOW and _BELOW[above][1].fullmatch(component) and is_id(component):
+        return Clue(component, _BELOW[above][0], path=whole)
+    if _BARE.fullmatch(component):
+        return Clue(component, path=whole)
+    return None
+
+
+def _pod(runtime: str, above: str) -> str:
+    match = _POD.fullmatch(above) if runtime == "podman" else None
+    return match[1] if match else ""
+
+
+def _candidates(path: tuple[str, ...], start: int) -> Iterator[Candidate]:
+    for index in range(len(path) - 1, start - 1, -1):
+        whole = "/" + "/".join(path[: index + 1])
+        component, above = path[index], path[index - 1] if index else ""
+        # systemd's scopes are PREFIX-ID.scope, and either part may hold a dash
+        bare = component.removesuffix(".scope")
+        names = [component] if bare == component else [bare, bare.partition("-")[2]]
+        yield from (Candidate(name, above, whole) for name in names if is_id(name))
+
+
+def _where(path: tuple[str, ...], clue: Clue) -> int | None:
+    """The index behind the component that the clue is from; None if this path does not have it."""
+    for index in range(len(path), 0, -1):
+        if (named := _named(path, index - 1)) and named.id == clue.id:
+            return index
+    return None
+
+
+def _unescape(component: str) -> str:
+    """systemd writes what a unit's name may not hold as `\\x2d` (systemd.unit(5))."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), component)

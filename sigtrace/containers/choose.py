@@ -1,0 +1,129 @@
+"""Which containers a user means by `--container` and `--pod`. Pure: the containers there are come from the caller."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from sigtrace.containers.container import SHORT_ID, Container
+from sigtrace.errors import BadInput
+from sigtrace.text import printable
+
+_LEAST_OF_ID = 3
+"""Characters of an ID that stand for it."""
+_MOST = 8
+_PATTERN = re.compile(r"[*?[]")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Containers by name, label, pattern (`web-*`) or the beginning of an ID, and pods by `NAMESPACE/NAME`.
+
+    With both, a container must be one of these in one of those. A pod without a namespace is in any.
+    """
+
+    containers: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    names: frozenset[str] = field(default=frozenset())
+    """Words that some container is called: they are no beginnings of IDs. Set by `checked`."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is asked for, so that everything is wanted."""
+        return not (self.containers or self.pods)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All that was asked for, as it was written."""
+        return (*self.containers, *self.pods)
+
+    def matches(self, container: Container | None) -> bool:
+        """Whether it is meant."""
+        if container is None or self.empty:
+            return self.empty
+        by_name = not self.containers or any(self._is(word, container) for word in self.containers)
+        return by_name and (not self.pods or any(_in_pod(word, container) for word in self.pods))
+
+    def checked(self, known: Iterable[Container], where: str = "here", wait: bool = False) -> Wanted:
+        """The same, with its words understood among the containers there are.
+
+        where: completes "no container ... is called". wait: those that are not there yet may come.
+        Raises BadInput for a word that means nothing there, with the near ones, or more than one thing.
+        """
+        there = list(dict.fromkeys(known))
+        names = {name for each in there for name in (each.name, each.label)}
+        sure = replace(self, names=frozenset(word for word in self.containers if word in names))
+        inside = [each for each in there if not self.pods or any(_in_pod(word, each) for word in self.pods)]
+        for word in self.pods:
+            _one(word, there, _in_pod, _pod_of, f"pod {where}", wait)
+        for word in self.containers:
+            _one(word, inside, sure._is, _identity, f"container {where}", wait)
+        return sure
+
+    def _is(self, word: str, container: Container) -> bool:
+        """Whether the word means the container."""
+        if _PATTERN.search(word):
+            return any(fnmatchcase(name, word) for name in (container.name, container.label))
+        if word in (container.name, container.label, container.id):
+            return True
+        return word not in self.names and len(word) >= _LEAST_OF_ID and container.id.startswith(word)
+
+
+def _in_pod(word: str, container: Container) -> bool:
+    namespace, slash, name = word.rpartition("/")
+    if not container.pod or (slash and not fnmatchcase(container.pod_namespace, namespace)):
+        return False
+    return fnmatchcase(container.pod, name)
+
+
+def _one(
+    word: str,
+    known: Sequence[Container],
+    means: Callable[[str, Container], bool],
+    thing: Callable[[Container], str],
+    what: str,
+    wait: bool,
+) -> None:
+    """See that the word means one thing; a pattern, as many as it likes, but at least one."""
+    found = list(dict.fromkeys(thing(each) for each in known if means(word, each)))
+    if len(found) > 1 and not _PATTERN.search(word):
+        raise BadInput(f"{word!r} may be {_listed(found, 'or')}: say which, or give an ID")
+    if found or wait:
+        return
+    kind = what.partition(" ")[0]
+    verb = "matches" if _PATTERN.search(word) else "is called"
+    listed = _pod_of if kind == "pod" else _label
+    full = list(dict.fromkeys(name for each in known if (name := listed(each))))
+    short = [each.name for each in known if each.name and kind == "container"]
+    near = difflib.get_close_matches(word, list(dict.fromkeys([*short, *full])), 3)
+    if near:
+        hint = f"did you mean {_listed(near, 'or')}?"
+    elif full:
+        hint = f"there is {_listed(sorted(full), 'and')}"
+    else:
+        hint = f"there is no {kind} that sigtrace can name"
+    raise BadInput(f"no {what} {verb} {word!r}: {hint}")
+
+
+def _label(container: Container) -> str:
+    return container.label
+
+
+def _pod_of(container: Container) -> str:
+    return "/".join(part for part in (container.pod_namespace, container.pod) if part)
+
+
+def _identity(container: Container) -> str:
+    """What tells containers apart that people would not call the same; a restarted one is the same."""
+    return f"{container.label} ({container.runtime})" if container.name else container.id[:SHORT_ID]
+
+
+def _listed(things: Sequence[str], conjunction: str) -> str:
+    """`a, b or c`, at most a few."""
+    shown = [printable(thing) for thing in things[:_MOST]]
+    if len(things) > _MOST:
+        return f"{', '.join(shown)} and {len(things) - _MOST} more"
+    return f" {conjunction} ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

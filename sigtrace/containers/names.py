@@ -1,0 +1,248 @@
+"""Whose each PID namespace is: found out by a thread of its own, when a namespace's init is born or first seen.
+
+The key is (inode, start of the init in clock ticks of CLOCK_BOOTTIME), as inodes are used again. What was found out
+stays known when the container is gone. The hot path asks `of`, which only looks a key up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sigtrace import clock, proc, wire
+from sigtrace.containers.container import Container
+from sigtrace.survey import Survey, ancestors, survey
+
+if TYPE_CHECKING:
+    from sigtrace.batch import Batch
+
+Key = tuple[int, int]
+"""Inode and start of the init, in clock ticks of CLOCK_BOOTTIME."""
+
+_AGAIN = (0.005, 0.02, 0.05, 0.15, 0.4, 1.0, 0.1)
+"""Seconds after which one looks again at a young namespace that has no name yet: its runtime is still at work."""
+_RAN = len(_AGAIN) - 1
+"""All but the last are left out once its init runs the container's own program."""
+_SURVEY_SECONDS = 1.0
+"""One pass over /proc at most in this time, for namespaces whose init nobody announced."""
+_PATIENCE = 1.0
+"""Seconds to wait at the end for a look that is under way."""
+_MOST = 1 << 14
+_EVERYBODY = (0, 0)
+"""In place of a key: all namespaces there are."""
+
+
+@dataclass
+class _Entry:
+    """What is known of one namespace."""
+
+    container: Container | None = None
+    above: tuple[int, ...] = ()
+    """The inodes of the namespaces above it."""
+    settled: bool = False
+    """No more will be found out."""
+    waited: bool = False
+
+
+@dataclass(order=True)
+class _Order:
+    """A look to take at a moment of the monotonic clock."""
+
+    at: float
+    number: int
+    key: Key
+    pid: int
+    """0: not known."""
+    tries: int
+
+
+class Names:
+    """The containers of PID namespaces. `start` it, or `seed` it by hand; `close` it at the end.
+
+    resolve: what finds a process's container out, without raising or blocking; by default from its runtime's files.
+    Raises BadInput when the environment names roots that make no sense.
+    """
+
+    def __init__(self, resolve: Callable[[int], Container | None] | None = None) -> None:
+        self._resolve = resolve or _from_files()
+        self._entries: dict[Key, _Entry] = {}
+        self._orders: list[_Order] = []
+        self._number = itertools.count()
+        self._news: list[tuple[Key, Container]] = []
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._surveyed = 0.0
+        self._ended = False
+
+    def start(self, seeded: bool = False) -> None:
+        """Begin to find out; first, unless `seeded`, about all namespaces there are."""
+        if not seeded:
+            self._order(_EVERYBODY, 0, 0)
+        self._thread = threading.Thread(target=self._run, name="names", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Find out no more. Safe to repeat."""
+        with self._change:
+            self._ended = True
+            self._change.notify_all()
+        if self._thread is not None:
+            self._thread.join(_PATIENCE)
+
+    def seed(self, seen: Survey) -> None:
+        """Find out now about all namespaces that a survey saw."""
+        shift = clock.boottime_offset() // clock.TICK_NS  # /proc shows start times of our time namespace
+        for each in seen.namespaces:
+            if each.nsid is not None and each.init_pid is not None and each.ns_start is not None:
+                self._look(_Order(0, 0, (each.nsid, each.ns_start - shift), each.init_pid, len(_AGAIN)))
+
+    def of(self, nsid: int, ticks: int) -> Container | None:
+        """The container of a namespace, as far as that is known by now; what was never heard of will be looked up."""
+        entry = self._entries.get((nsid, ticks))
+        if entry is None:
+            if ticks and self._thread is not None:
+                self._order((nsid, ticks), 0, len(_AGAIN))
+            return None
+        return entry.container
+
+    def above(self, nsid: int, ticks: int) -> tuple[int, ...]:
+        """The inodes of the namespaces above one, nearest first; empty if that is not known."""
+        entry = self._entries.get((nsid, ticks))
+        return entry.above if entry else ()
+
+    def settled(self, nsid: int, ticks: int) -> bool:
+        """Whether `of` has said its last word."""
+        entry = self._entries.get((nsid, ticks))
+        return entry is not None and entry.settled
+
+    def known(self) -> dict[Key, Container]:
+        """All containers so far."""
+        return {key: entry.container for key, entry in list(self._entries.items()) if entry.container}
+
+    def news(self) -> list[tuple[Key, Container]]:
+        """What was found out since the last call."""
+        with self._change:
+            news, self._news = self._news, []
+        return news
+
+    def observe(self, batch: Batch) -> None:
+        """Look at the inits that are born, or run a program, in a batch."""
+        records = batch.records
+        births = records[records["stage"] >= wire.STAGE["init"]]
+        for nsid, start, pid, stage in births[["nsid", "ns_start", "target_pid", "stage"]].tolist():
+            key = (nsid, start // clock.TICK_NS)
+            ran = stage == wire.STAGE["exec"]
+            if not self.settled(*key):
+                self._order(key, pid, _RAN if ran else 0, again=ran)
+
+    def wait(self, keys: Iterable[Key], seconds: float) -> None:
+        """Wait, for each namespace once, until it is known whose it is; at most so long."""
+        until = time.monotonic() + seconds
+        with self._change:
+            waiting = []
+            for key in keys:
+                if key not in self._entries:
+                    self._order(key, 0, len(_AGAIN))
+                entry = self._entries[key]
+                if not entry.settled and not entry.waited:
+                    entry.waited = True
+                    waiting.append(entry)
+            while not all(entry.settled for entry in waiting):
+                left = until - time.monotonic()
+                if left <= 0 or self._ended:
+                    return
+                self._change.wait(left)
+
+    def _order(self, key: Key, pid: int, tries: int, again: bool = False, delay: float = 0) -> None:
+        with self._change:
+            if not again and key in self._entries:
+                return
+            if key != _EVERYBODY:
+                self._entries.setdefault(key, _Entry())
+            while len(self._entries) > _MOST:
+                del self._entries[next(iter(self._entries))]
+            order = _Order(time.monotonic() + delay, next(self._number), key, pid, tries)
+            heapq.heappush(self._orders, order)
+            self._change.notify_all()
+
+    def _run(self) -> None:
+        """The thread."""
+        while (order := self._next()) is not None:
+            with contextlib.suppress(Exception):  # a name less is no reason to stop tracing
+                self._look(order)
+
+    def _next(self) -> _Order | None:
+        with self._change:
+            while not self._ended:
+                wait = self._orders[0].at - time.monotonic() if self._orders else None
+                if wait is not None and wait <= 0:
+                    return heapq.heappop(self._orders)
+                self._change.wait(wait)
+        return None
+
+    def _look(self, order: _Order) -> None:
+        if order.key == _EVERYBODY:
+            self.seed(survey())
+            return
+        if self.settled(*order.key):
+            return
+        if not order.pid:
+            self._find(order.key)
+            return
+        there = _is_init(order.pid, order.key)
+        container = self._resolve(order.pid) if there else None
+        if container and not _is_init(order.pid, order.key):
+            container = None  # the number became another's meanwhile
+        above: tuple[int, ...] = ()
+        with contextlib.suppress(OSError):
+            above = tuple(ancestors(f"/proc/{order.pid}/ns/pid")) if there else ()
+        # Before its exec it may still be where it was made: in the cgroup of the container around its own.
+        named = container is not None and container.name != "" and order.tries >= _RAN
+        final = named or not there or order.tries >= len(_AGAIN)
+        self._learn(order.key, container, above, final)
+        if not final:
+            self._order(order.key, order.pid, order.tries + 1, again=True, delay=_AGAIN[order.tries])
+
+    def _find(self, key: Key) -> None:
+        """Nobody announced its init: look for it."""
+        wait = self._surveyed + _SURVEY_SECONDS - time.monotonic()
+        if wait > 0:
+            self._order(key, 0, len(_AGAIN), again=True, delay=wait)
+            return
+        self._surveyed = time.monotonic()
+        self.seed(survey())
+        if not self.settled(*key):
+            self._learn(key, None, (), True)
+
+    def _learn(self, key: Key, container: Container | None, above: tuple[int, ...], final: bool) -> None:
+        with self._change:
+            entry = self._entries.setdefault(key, _Entry())
+            if container and container != entry.container:
+                entry.container = container
+                self._news.append((key, container))
+            entry.above = above or entry.above
+            entry.settled = entry.settled or final
+            self._change.notify_all()
+
+
+def _from_files() -> Callable[[int], Container | None]:
+    from sigtrace.containers import of_process
+    from sigtrace.containers.roots import Roots
+
+    roots = Roots.from_environment()
+    return lambda pid: of_process(pid, roots)
+
+
+def _is_init(pid: int, key: Key) -> bool:
+    """Whether the process is the init of this very namespace."""
+    try:
+        stat = proc.read_stat(pid)
+    except (OSError, ValueError):
+        return False
+    return stat.start_ticks - clock.boottime_offset() // clock.TICK_NS == key[1]

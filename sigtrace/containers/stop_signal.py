@@ -1,0 +1,44 @@
+"""By which signal a container is asked to stop, and on whose word."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Literal
+
+from sigtrace import signals
+from sigtrace.containers.container import Container
+from sigtrace.errors import BadInput
+
+_TERM = 15
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """How the init of a namespace would be asked to stop, and as part of which container."""
+
+    signal: int = _TERM
+    source: Literal["option", "container", "default"] = "default"
+    """Who chose the signal: the user, the container's configuration, or nobody, so that it is SIGTERM."""
+    container: Container | None = None
+    nested: bool = False
+    """The namespace was made inside the container, whose runtime asks another init."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not SIGTERM, if the container says so; else empty."""
+        own = self.source == "container" and self.signal != _TERM
+        return f"{signals.name(self.signal)} is its own stop signal" if own else ""
+
+
+def stop_request(container: Container | None, nested: bool = False, chosen: int | None = None) -> StopRequest:
+    """By the signal that was `chosen`, else the container's own, else SIGTERM.
+
+    A stop signal that is no signal counts as unknown: its text comes from somebody else's file.
+    """
+    if chosen is not None:
+        return StopRequest(chosen, "option", container, nested)
+    if container is not None and container.stop_signal and not nested:
+        with contextlib.suppress(BadInput):
+            return StopRequest(signals.parse(container.stop_signal), "container", container)
+    return StopRequest(_TERM, "default", container, nested)

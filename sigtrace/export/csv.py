@@ -1,0 +1,52 @@
+"""CSV as RFC 4180 has it, made for spreadsheets and eyes: the event table, UTF-8, with a header.
+
+Text in it is somebody else's. Control and format characters are written as escapes (`\\x1b`), and a text that a
+spreadsheet would take for a formula gets an apostrophe before it: a process may call itself `=cmd()`. The other
+formats have texts as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from sigtrace.batch import Column, Labels
+from sigtrace.export.source import PUBLIC, Source
+from sigtrace.text import printable
+
+_FORMULA = ("=", "+", "-", "@")
+"""What a formula begins with in some spreadsheet; those that begin with a tab or a line break are escaped anyway."""
+
+
+def write(source: Source, out: BinaryIO) -> None:
+    """Write the events. Raises OSError."""
+    out.write(_lines([PUBLIC]))
+    for columns in source.columns():
+        out.write(_lines(zip(*map(_cells, columns.values()), strict=True)))
+
+
+def cell(text: str) -> str:
+    """The text as a cell that no program runs."""
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+
+
+def _cells(column: Column) -> list[Any]:
+    """The values of a column; None becomes an empty cell."""
+    if isinstance(column, Labels):
+        return Labels(column.codes, [cell(name) for name in column.names]).tolist()
+    if isinstance(column, np.ndarray) and column.dtype == bool:
+        return Labels(column.view("u1"), ["false", "true"]).tolist()
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        return [f"{stamp}Z" for stamp in np.datetime_as_string(column, unit="ns").tolist()]
+    return column.tolist()
+
+
+def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)  # its lines end with CR LF
+    return text.getvalue().encode()

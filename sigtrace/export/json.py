@@ -1,0 +1,14 @@
+"""JSON Lines: an event a line, exactly as `sigtrace watch --format json` prints it."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from sigtrace.batch import json_lines
+from sigtrace.export.source import Source
+
+
+def write(source: Source, out: BinaryIO) -> None:
+    """Write the events. Raises OSError."""
+    for columns in source.columns():
+        out.write("".join(f"{line}\n" for line in json_lines(columns)).encode("ascii"))

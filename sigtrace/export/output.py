@@ -1,0 +1,124 @@
+"""Files and directories that appear under their name when they are complete, and not before."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sigtrace.errors import BadInput
+from sigtrace.text import printable
+
+_SUFFIX = ".partial"
+_MODE = 0o640
+"""As that of a recording: command lines may be in it."""
+
+
+@contextlib.contextmanager
+def new_file(path: Path, force: bool) -> Iterator[BinaryIO]:
+    """A file to write, which gets its name when the block ends without an exception, and is removed otherwise.
+
+    Raises BadInput when `path` exists and may not be replaced, or cannot be made; OSError when the disk refuses.
+    """
+    path = _checked(path, force)
+    if path.is_dir():
+        raise BadInput(f"{_shown(path)} is a directory: give the name of a file")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{_shown(path)} is no plain file: write to it with -o - and a redirection")
+    with _sentences(path):
+        fd, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=_SUFFIX, dir=path.parent)
+    being_written = Path(name)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, _MODE & ~_umask())
+            yield file
+            file.flush()
+            os.fsync(fd)
+        _name_file(being_written, path, force)
+    finally:
+        being_written.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_directory(path: Path, force: bool, files: frozenset[str]) -> Iterator[Path]:
+    """A directory to fill, which gets its name when the block ends without an exception, and is removed otherwise.
+
+    `force` replaces a directory that holds nothing but `files`. Raises as `new_file` does.
+    """
+    path = _checked(path, force)
+    if path.exists() and not path.is_dir():
+        raise BadInput(
+            f"{_shown(path)} is no directory, which is what parquet is written to: remove it, or name another"
+        )
+    with _sentences(path):
+        if path.is_dir() and (others := sorted(set(os.listdir(path)) - files)):
+            raise BadInput(
+                f"{_shown(path)} holds {printable(others[0])}, which is not of an export: name another directory"
+            )
+        being_written = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=_SUFFIX, dir=path.parent))
+    try:
+        yield being_written
+        being_written.chmod(_MODE & ~_umask() | 0o110 & ~_umask())
+        if force and path.is_dir():
+            for name in files:
+                (path / name).unlink(missing_ok=True)
+        os.rename(being_written, path)  # replaces an empty directory, and no other
+    except BaseException:
+        shutil.rmtree(being_written, ignore_errors=True)
+        raise
+
+
+def _checked(path: Path, force: bool) -> Path:
+    """The path without symbolic links."""
+    path = Path(os.path.realpath(path))
+    if not force and os.path.lexists(path):
+        raise BadInput(_exists(path))
+    return path
+
+
+def _name_file(being_written: Path, path: Path, force: bool) -> None:
+    """Give a file its name; without `force`, never one that somebody else took meanwhile."""
+    if force:
+        os.replace(being_written, path)
+        return
+    try:
+        os.link(being_written, path)
+    except FileExistsError as err:
+        raise BadInput(_exists(path)) from err
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise BadInput(_exists(path)) from None
+        os.rename(being_written, path)
+
+
+@contextlib.contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """What may be wrong with the place of a new file, as the user should hear it."""
+    try:
+        yield
+    except FileNotFoundError as err:
+        raise BadInput(
+            f"{_shown(path)} cannot be made, as {_shown(path.parent)} does not exist: make that first"
+        ) from err
+    except NotADirectoryError as err:
+        raise BadInput(f"{_shown(path)} cannot be made, as {_shown(path.parent)} is no directory") from err
+    except PermissionError as err:
+        raise BadInput(f"{_shown(path.parent)} is not yours to write: name another place") from err
+
+
+def _exists(path: Path) -> str:
+    return f"{_shown(path)} exists: --force replaces it"
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))

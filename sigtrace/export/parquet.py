@@ -1,0 +1,140 @@
+"""Parquet: a directory with a file a table, for DuckDB, pandas, Polars, Spark.
+
+    events.parquet       the event table, then the facts that recordings keep beside it, and boot_id
+    counts.parquet       the exact totals, when they were first and last sampled, host and boot_id
+    namespaces.parquet   one row a PID namespace and boot
+    snapshots.parquet    the snapshots, a row a task, host and boot_id
+    losses.parquet       what was lost so far, cumulative over a recorder's life (`run`), host and boot_id
+
+Times are ns UTC, texts are dictionary-encoded. Rows are in the order in which they were recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sigtrace.clock import TICK_NS
+from sigtrace.export.source import Source
+from sigtrace.recording import schema
+from sigtrace.recording.filter import Filter, in_namespaces
+from sigtrace.snapshot import COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROWS = 1 << 17
+"""Rows to a row group: what is held in memory."""
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_OF_FILE = ("host", "boot_id", "run")
+"""Columns that are the same for a whole file of the recording."""
+
+TABLES = ("events", "counts", "namespaces", "snapshots", "losses")
+FILES = frozenset(f"{table}.parquet" for table in TABLES)
+"""What `write` may leave in its directory."""
+
+
+def write(source: Source, directory: Path) -> list[str]:
+    """Fill a directory; what could not be said is in the sentences that are returned. Raises OSError."""
+    kinds = {
+        "events": _with(schema.event_schema(), "boot_id"),
+        "snapshots": _with(schema.row_schema(COLUMNS), "host", "boot_id"),
+        "losses": _with(schema.LOSSES, "host", "boot_id", "run"),
+    }
+    _write(directory / "events.parquet", kinds["events"], _named(source.events(), kinds["events"]))
+    for table in ("snapshots", "losses"):
+        parts = _named(source.recording.parts(table), kinds[table])
+        chosen = _of_filter(parts, source.where) if table == "snapshots" else parts
+        _write(directory / f"{table}.parquet", kinds[table], chosen)
+    _write_frame(directory / "namespaces.parquet", _chosen(source.recording.namespaces(), source.where))
+    if source.where.since is not None or source.where.until is not None:
+        return ["counts have no time: counts.parquet is left out with --since and --until"]
+    counts = _chosen(source.recording.counts(), source.where)
+    if source.where.signal:
+        counts = counts[counts["signal"].isin(source.where.signal)]
+    _write_frame(directory / "counts.parquet", counts)
+    return []
+
+
+def _with(kind: pa.Schema, *texts: str) -> pa.Schema:
+    """The schema with texts dictionary-encoded, all alike, and more columns of them."""
+    fields = [pa.field(field.name, _TEXT if _is_text(field.type) else field.type) for field in kind]
+    return pa.schema([*fields, *(pa.field(name, _TEXT) for name in texts)])
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind))
+
+
+def _named(
+    parts: Iterator[tuple[Mapping[str, Any], pa.RecordBatch]], kind: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """The batches with the columns of `kind`: a recording of another version may have more or fewer."""
+    for facts, part in parts:
+        arrays = [_array(part, field, facts) for field in kind]
+        yield pa.RecordBatch.from_arrays(arrays, schema=kind)
+
+
+def _array(part: pa.RecordBatch, field: pa.Field, facts: Mapping[str, Any]) -> pa.Array:
+    if field.name not in part.schema.names:
+        value = str(facts[field.name]) if field.name in _OF_FILE else None
+        if value is None:
+            return pa.nulls(part.num_rows, field.type)
+        return pa.DictionaryArray.from_arrays(np.zeros(part.num_rows, "i4"), pa.array([value]))
+    array = part[field.name]
+    if pa.types.is_dictionary(array.type):
+        return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary)
+    return array.dictionary_encode() if pa.types.is_string(array.type) else array.cast(field.type)
+
+
+def _of_filter(parts: Iterator[pa.RecordBatch], where: Filter) -> Iterator[pa.RecordBatch]:
+    """The snapshots that pass the filter, as far as it is not about signals."""
+    period = Filter((), (), where.since, where.until)
+    for part in parts:
+        mask = period(part)
+        if where.ns:
+            inodes, ticks = (schema.numbers(part[name]) for name in ("nsid", "ns_start"))
+            known = in_namespaces(inodes, ticks * TICK_NS, where.ns)
+            by_inode = np.isin(inodes, [each if isinstance(each, int) else each[0] for each in where.ns])
+            mask &= known | (ticks == 0) & by_inode  # 0: the init is gone
+        yield part.filter(pa.array(mask))
+
+
+def _chosen(table: pd.DataFrame, where: Filter) -> pd.DataFrame:
+    if not where.ns:
+        return table
+    rows: pd.DataFrame = table[
+        in_namespaces(table["nsid"].to_numpy(), table["ns_start"].to_numpy(), where.ns)
+    ]
+    return rows
+
+
+def _write(path: Path, kind: pa.Schema, parts: Iterator[pa.RecordBatch]) -> None:
+    """Write batches as row groups of a decent size."""
+    with pq.ParquetWriter(path, kind, compression="zstd") as file:
+        waiting: list[pa.RecordBatch] = []
+        for part in parts:
+            waiting.append(part)
+            if sum(each.num_rows for each in waiting) >= _ROWS:
+                file.write_table(_joined(waiting, kind))
+                waiting.clear()
+        if waiting:
+            file.write_table(_joined(waiting, kind))
+
+
+def _joined(parts: list[pa.RecordBatch], kind: pa.Schema) -> pa.Table:
+    return pa.Table.from_batches(parts, kind).unify_dictionaries().combine_chunks()
+
+
+def _write_frame(path: Path, table: pd.DataFrame) -> None:
+    plain = pa.Table.from_pandas(table, preserve_index=False)
+    kind = _with(plain.schema)
+    columns = [
+        column.dictionary_encode() if pa.types.is_string(column.type) else column for column in plain.columns
+    ]
+    pq.write_table(pa.table(columns, plain.schema.names).cast(kind), path, compression="zstd")

@@ -1,0 +1,251 @@
+"""A Perfetto trace (ui.perfetto.dev): for each host a track a PID namespace, and a track a sender.
+
+On a namespace's track are slices for stops, from the first request to the exit of the init, with the grace period and
+what came after SIGKILL inside; and instants for what happened to the init: signals sent to it, dropped, acted on, its
+birth, execs and exit. An arrow leads from the sender to each. Left out: signals to other processes, and SIGCHLD,
+SIGURG and SIGWINCH, which mean nothing for a stop; signals alike within a millisecond are one instant that says how
+many. The other formats have all of them. Durations are those of the kernel's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sigtrace import signals, wire
+from sigtrace.batch import Batch, flag, join
+from sigtrace.clock import TICK_NS
+from sigtrace.containers.container import Container
+from sigtrace.export.source import Source
+from sigtrace.export.trace import BEGIN, END, INSTANT, Mark, Trace
+from sigtrace.postmortem.event import KILL, MEANT_TO_STOP, Event, events
+from sigtrace.proc import INITIAL_PID_NS
+from sigtrace.recording import schema
+from sigtrace.stops import Stop, stops
+from sigtrace.verdict import CODE, DROPPED, WORDS, label
+
+_MEANINGLESS = (17, 23, 28)
+_ALIKE_NS = 1_000_000
+_KEPT_NS = 10_000_000_000
+"""Signals alike, whoever sent them, within this time are one to find stops by: what is kept of a storm of requests."""
+_HOST = "host"
+_MOST_SENDERS = 1000
+"""Tracks of senders; further ones share one, for a process may change its name as often as it likes."""
+
+Boot = tuple[str, str]
+"""Host and boot ID."""
+
+
+class Life(NamedTuple):
+    """One PID namespace: inodes are reused, starts of inits are known to the clock tick."""
+
+    host: str
+    boot_id: str
+    nsid: int
+    tick: int
+
+
+def write(source: Source, out: BinaryIO) -> None:
+    """Write the trace. Raises OSError."""
+    story = _Story(Trace(out), source)
+    for facts, part in source.events():
+        story.tell((str(facts["host"]), str(facts["boot_id"])), part)
+    story.end()
+
+
+class _Story:
+    """The trace being written. What it keeps grows with the namespaces there are, slowly with time."""
+
+    def __init__(self, trace: Trace, source: Source) -> None:
+        self._trace = trace
+        self._containers = source.recording.containers()
+        self._names = _names(source, self._containers)
+        self._homes = {(life.host, life.nsid): label for life, (label, _) in self._names.items()}
+        self._ranks = _ranks(source)
+        self._groups: dict[tuple[str, str], int] = {}
+        self._tracks: dict[Life, int] = {}
+        self._senders: dict[tuple[str, str], int] = {}
+        self._offsets: dict[Boot, int] = {}
+        self._kept: dict[Boot, list[Batch]] = {}
+        self._flows = 0
+
+    def tell(self, boot: Boot, part: pa.RecordBatch) -> None:
+        """Add what is worth it of a batch of events."""
+        records, offsets = schema.event_records(part)
+        # One offset a boot: a step of the wall clock must not change durations.
+        offset = self._offsets.setdefault(boot, int(offsets[0]))
+        batch = Batch(records, offset, boot[0], lambda nsid, tick: self._containers.get((*boot, nsid, tick)))
+        chosen = _worth_telling(batch)
+        which, counts = _first_of_alike(batch, chosen, _ALIKE_NS)
+        for event, count in zip(events(batch, which), counts.tolist(), strict=True):
+            record = records[event.number]
+            life = Life(*boot, event.nsid, int(record["ns_start"]) // TICK_NS)
+            self._instant(life, event, count, int(record["sender_nsid"]))
+        if len(chosen):
+            self._kept.setdefault(boot, []).append(
+                batch[_first_of_alike(batch, which, _KEPT_NS, senders=False)[0]]
+            )
+
+    def end(self) -> None:
+        """Add the stops."""
+        for boot, parts in self._kept.items():
+            batch = join(parts)
+            for stop in stops(batch[np.argsort(batch.records["time"], kind="stable")]):
+                self._stop(Life(*boot, stop.nsid, stop.ns_start // TICK_NS), stop)
+
+    def _instant(self, life: Life, event: Event, count: int, sender_nsid: int) -> None:
+        facts = {**_facts(event), **({"count": count} if count > 1 else {})}
+        arrow = 0
+        if event.stage == "generate" and event.sender_pid:
+            self._flows = arrow = self._flows + 1
+            sender = self._sender(life, event.sender_comm, sender_nsid)
+            to = f"{event.signal_name} to {self._label(life)}"
+            self._trace.add(Mark(INSTANT, sender, event.time, to, _category(event), flow=arrow))
+        track = self._track(life)
+        self._trace.add(
+            Mark(INSTANT, track, event.time, _title(event), _category(event), facts, arrives=arrow)
+        )
+
+    def _stop(self, life: Life, stop: Stop) -> None:
+        """Slices from the request to the exit; one without an end if the request was dropped and it runs on."""
+        signal = signals.name(stop.signal)
+        facts = {"what": WORDS[stop.verdict][1], "asked by": stop.asked_by or "kernel"}
+        track, ended = self._track(life), stop.asked + (stop.duration or 0)
+        if stop.duration is None:
+            if stop.dropped:
+                self._trace.add(
+                    Mark(BEGIN, track, stop.asked, f"asked to stop by {signal}, runs on", "stop", facts)
+                )
+            return
+        self._trace.add(
+            Mark(BEGIN, track, stop.asked, f"stop by {signal}: {stop.seconds:.3g} s", "stop", facts)
+        )
+        if stop.grace is not None:
+            killed = stop.asked + stop.grace
+            self._slice(track, stop.asked, killed, f"grace period: {stop.grace / 1e9:.3g} s")
+            self._slice(track, killed, ended, "after SIGKILL")
+        self._trace.add(Mark(END, track, ended))
+
+    def _slice(self, track: int, begin: int, end: int, name: str) -> None:
+        self._trace.add(Mark(BEGIN, track, begin, name, "stop"))
+        self._trace.add(Mark(END, track, end))
+
+    def _track(self, life: Life) -> int:
+        if life not in self._tracks:
+            group = self._group(life.host, "PID namespaces")
+            init = self._names.get(life, ("", ""))[1]
+            about = f"PID namespace {life.nsid}" + (f", init {init}" if init else "")
+            rank = self._ranks.get(life, len(self._ranks))
+            self._tracks[life] = self._trace.track(self._label(life), group, rank, about)
+        return self._tracks[life]
+
+    def _sender(self, life: Life, comm: str, nsid: int) -> int:
+        home = self._homes.get((life.host, nsid), "")
+        key = (life.host, f"{comm} in {home}" if home and home != _HOST else comm)
+        if key not in self._senders and len(self._senders) >= _MOST_SENDERS:
+            key = (life.host, "other senders")
+        if key not in self._senders:
+            group = self._group(life.host, "senders")
+            self._senders[key] = self._trace.track(key[1], group, len(self._senders))
+        return self._senders[key]
+
+    def _group(self, host: str, what: str) -> int:
+        if (host, what) not in self._groups:
+            name = f"{what} of {host}" if host else what
+            self._groups[host, what] = self._trace.track(name, rank=int(what == "senders"))
+        return self._groups[host, what]
+
+    def _label(self, life: Life) -> str:
+        return self._names.get(life, ("", ""))[0] or str(life.nsid)
+
+
+def _names(
+    source: Source, containers: Mapping[tuple[str, str, int, int], Container]
+) -> dict[Life, tuple[str, str]]:
+    """By namespace the label of its container (`host` for the initial one), and the name of its init."""
+    table = source.recording.namespaces()
+    columns = ("host", "boot_id", "nsid", "ns_start", "init_comm")
+    found = {}
+    for host, boot_id, nsid, start, comm in zip(*(table[name].tolist() for name in columns), strict=True):
+        life = Life(host, boot_id, nsid, start // TICK_NS)
+        container = containers.get(life)
+        found[life] = (container.label if container else _HOST if nsid == INITIAL_PID_NS else "", comm)
+    return found
+
+
+def _ranks(source: Source) -> dict[Life, int]:
+    """The namespaces with drops, those with most first."""
+    counts = source.recording.counts()
+    drops = counts[counts["verdict"].isin([name for name, code in CODE.items() if code in DROPPED])]
+    totals: dict[Life, int] = {}
+    columns = ("host", "boot_id", "nsid", "ns_start", "count")
+    for host, boot_id, nsid, start, count in zip(*(drops[name].tolist() for name in columns), strict=True):
+        life = Life(host, boot_id, nsid, start // TICK_NS)
+        totals[life] = totals.get(life, 0) + count
+    return {life: rank for rank, life in enumerate(sorted(totals, key=totals.__getitem__, reverse=True))}
+
+
+def _worth_telling(batch: Batch) -> npt.NDArray[np.int64]:
+    """Which records are about an init and mean something, in the order of time: shape (n,)."""
+    r, verdicts = batch.records, batch.verdicts
+    signalled = ~np.isin(r["signal"], _MEANINGLESS)
+    acted_on = np.isin(verdicts, [*DROPPED, CODE["handled"], CODE["default_action"]]) & (r["signal"] != KILL)
+    stages = [r["stage"] == wire.STAGE["generate"], r["stage"] == wire.STAGE["deliver"]]
+    chosen = np.flatnonzero(flag(r, "init") & np.select(stages, [signalled, signalled & acted_on], True))
+    return chosen[np.argsort(r["time"][chosen], kind="stable")]
+
+
+def _first_of_alike(
+    batch: Batch, chosen: npt.NDArray[np.int64], within: int, senders: bool = True
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Of the chosen records the first of those alike within so many ns, and how many these are: shapes (n,).
+
+    `senders`: alike are only those whose senders have one name.
+    """
+    part = batch.records[chosen]
+    keys = pa.table(
+        {
+            **{name: np.ascontiguousarray(part[name]) for name in ("nsid", "ns_start", "stage", "signal")},
+            "verdict": batch.verdicts[chosen],
+            "moment": part["time"] // within,
+        }
+    )
+    if senders:
+        names = np.ascontiguousarray(part["sender_comm"])
+        texts = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(names.dtype.itemsize), len(part), [None, pa.py_buffer(names)]
+        )
+        keys = keys.append_column("sender", texts)
+    rows = keys.append_column("row", pa.array(np.arange(len(part))))
+    groups = rows.group_by(keys.column_names, use_threads=False).aggregate([("row", "min"), ("row", "count")])
+    first, counts = (groups[name].to_numpy() for name in ("row_min", "row_count"))
+    order = np.argsort(first)
+    return chosen[first[order]], counts[order]
+
+
+def _title(event: Event) -> str:
+    if event.stage == "exit":
+        status = event.exit_code
+        killer = signals.name(status & 0x7F)
+        return f"killed by {killer}" if killer else f"exit {status >> 8 & 0xFF}"
+    if event.stage in ("generate", "deliver"):
+        return f"{event.signal_name} {label(event.verdict, event.signal)}"
+    return f"{WORDS[event.verdict][0]} {event.target_comm}"
+
+
+def _category(event: Event) -> str:
+    if event.verdict.startswith("dropped"):
+        return "drop"
+    if event.stage not in ("generate", "deliver"):
+        return "life"
+    return "kill" if event.signal == KILL else "request" if event.signal in MEANT_TO_STOP else "signal"
+
+
+def _facts(event: Event) -> Mapping[str, Any]:
+    """What the UI shows of a mark that is clicked on."""
+    facts = {"what": event.outcome, "target": event.target}
+    return {**facts, "sender": event.sender} if event.stage == "generate" or event.sender_pid else facts

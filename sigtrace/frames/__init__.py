@@ -1,0 +1,34 @@
+"""What people ask of signals, as pandas: pure functions from the event table, or from a recording, to a table.
+
+    import sigtrace
+    from sigtrace import frames
+
+    recording = sigtrace.open("/var/tmp/signals")
+    frames.df_drops(recording)                               # everything
+    frames.df_drops(recording.events(since="2026-11-22"))    # a part of it
+
+Each docstring lists the columns with their dtypes and units. Times are `datetime64[ns, UTC]`, spans `timedelta64[ns]`.
+A recording is read only as far as needed: the columns that the answer is made of.
+"""
+
+from sigtrace.frames.latency import df_kill_latency
+from sigtrace.frames.namespaces import df_namespaces
+from sigtrace.frames.senders import df_matrix, df_senders
+from sigtrace.frames.source import container_labels, nice_bin
+from sigtrace.frames.startup import df_startup
+from sigtrace.frames.stops import df_stop_durations, df_stops
+from sigtrace.frames.time import df_drops, df_verdicts
+
+__all__ = [
+    "container_labels",
+    "df_drops",
+    "df_kill_latency",
+    "df_matrix",
+    "df_namespaces",
+    "df_senders",
+    "df_startup",
+    "df_stop_durations",
+    "df_stops",
+    "df_verdicts",
+    "nice_bin",
+]

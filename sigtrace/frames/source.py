@@ -1,0 +1,99 @@
+"""What every question starts from: the columns it needs, names for namespaces, and bins of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from sigtrace.containers.container import COLUMNS as CONTAINER
+from sigtrace.containers.container import Container
+from sigtrace.errors import BadInput
+from sigtrace.recording.reader import Recording
+
+Source: TypeAlias = pd.DataFrame | Recording
+"""A recording, or (a part of) its event table."""
+
+PLACE = ("host", "nsid", *CONTAINER)
+"""The columns that say where something happened."""
+
+_BINS = pd.to_timedelta(
+    [
+        *(
+            "1us 2us 5us 10us 20us 50us 100us 200us 500us 1ms 2ms 5ms 10ms 20ms 50ms 100ms 200ms 500ms".split()
+        ),
+        *("1s 2s 5s 10s 15s 30s 1min 2min 5min 10min 15min 30min 1h 2h 3h 6h 12h 1D 2D 7D".split()),
+    ]
+)
+
+
+def columns_of(source: Source, columns: Sequence[str]) -> pd.DataFrame:
+    """These columns of the event table. Raises BadInput for a DataFrame that lacks one."""
+    if isinstance(source, Recording):
+        events: pd.DataFrame = source.events(columns=columns)
+        return events
+    if missing := [name for name in columns if name not in source]:
+        raise BadInput(
+            f"this takes the event table, which has the columns {', '.join(missing)} too: "
+            "give it recording.events(), or the recording."
+        )
+    return source
+
+
+def container_labels(table: pd.DataFrame) -> pd.Series:
+    """What to call the namespace of each row: `web-1`, `shop/checkout-7d4f/app`, or the inode; dtype category.
+
+    `table`: with the columns `host`, `nsid` and those of containers. With several hosts in it, their names go before:
+    `web-2: web-1`.
+    """
+    several = table["host"].nunique() > 1
+    groups = table.groupby(list(PLACE), observed=True, sort=False, dropna=False)
+    places = [_label(place, several) for place, _ in groups]
+    names = sorted(set(places))
+    codes = np.array([names.index(name) for name in places], "i4")[groups.ngroup().to_numpy()]
+    return pd.Series(pd.Categorical.from_codes(codes, names), index=table.index, name="container")
+
+
+def _label(place: Sequence[Any], several: bool) -> str:
+    host, nsid, *facts = place
+    label = Container(*facts).label or str(nsid)
+    return f"{host}: {label}" if several else label
+
+
+def nice_bin(times: pd.Series, most: int = 120) -> pd.Timedelta:
+    """The shortest round span (1 us to 7 days) that cuts these times into at most `most` bins."""
+    span = times.max() - times.min() if len(times) else pd.Timedelta(0)
+    fitting = [width for width in _BINS if span < width * (most - 1)]
+    return pd.Timedelta(fitting[0] if fitting else _BINS[-1])
+
+
+def floored(times: pd.Series, every: str | pd.Timedelta | None) -> pd.Series:
+    """The beginning of the bin that each time falls into; `every`: its width, None for a fitting one.
+
+    Raises BadInput for a width that is none.
+    """
+    try:
+        width = nice_bin(times) if every is None else pd.Timedelta(every)
+        if not width > pd.Timedelta(0):
+            raise ValueError(every)
+        bins: pd.Series = times.dt.floor(width)
+    except ValueError as err:
+        raise BadInput(f"{every!r} is no span of time: write it as 500ms, 10s, 5min or 1h.") from err
+    return bins
+
+
+def counted(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """How many rows there are of each kind: `by`, and `count` as int64; only kinds that occur, in order."""
+    found: pd.DataFrame = table.groupby(list(by), observed=True, sort=True).size().reset_index(name="count")
+    return trimmed(found.astype({"count": "int64"}))
+
+
+def trimmed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the categories that no row has."""
+    categories = [name for name in table if isinstance(table[name].dtype, pd.CategoricalDtype)]
+    few: pd.DataFrame = table.assign(
+        **{name: table[name].cat.remove_unused_categories() for name in categories}
+    )
+    return few

@@ -1,0 +1,197 @@
+"""Stops as tables: one row an attempt, and how long they took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sigtrace import signals, wire
+from sigtrace.batch import Batch, Residents
+from sigtrace.containers.container import COLUMNS as CONTAINER
+from sigtrace.containers.container import Container
+from sigtrace.errors import BadInput
+from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, trimmed
+from sigtrace.recording.filter import Namespace
+from sigtrace.recording.reader import Recording
+from sigtrace.recording.schema import kernel_bytes
+from sigtrace.stops import REQUESTS, Stop, own_stop_signal, stops
+
+_NAMES = (
+    "host",
+    "container",
+    "init_comm",
+    "signal_name",
+    "asked_by",
+    "asked_by_parent",
+    "verdict",
+    *CONTAINER,
+)
+_TIMES, _SPANS = ("asked", "exited"), ("grace", "duration")
+_DTYPES = {
+    **dict.fromkeys(_NAMES, "category"),
+    **dict.fromkeys(_TIMES, "datetime64[ns, UTC]"),
+    **dict.fromkeys(_SPANS, "timedelta64[ns]"),
+    **{"nsid": "uint32", "ns_start": "uint64", "init_pid": "int32", "signal": "int8", "requests": "int64"},
+    **{"dropped": "bool", "killed": "bool", "exit_code": "Int32", "exit_signal": "Int32"},
+}
+COLUMNS = (
+    *("host", "nsid", "ns_start", "container", "init_pid", "init_comm", "asked", "signal", "signal_name"),
+    *(
+        "asked_by",
+        "asked_by_parent",
+        "verdict",
+        "requests",
+        "dropped",
+        "grace",
+        "killed",
+        "exited",
+        "duration",
+    ),
+    *("exit_code", "exit_signal", *CONTAINER),
+)
+_FACTS = (
+    *("stage", "signal", "result", "disposition", "unkillable", "exiting", "kthread", "relation", "nsid"),
+    *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm", "sender_parent_comm"),
+    *("exit_code", "exit_signal"),
+)
+_QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
+
+
+def df_stops(source: Source) -> pd.DataFrame:
+    """Inits that were asked to stop: a row an attempt, in the order of time; the same as `Recording.stops()`.
+
+    What an attempt is says `sigtrace.stops`. An init that is asked again more than ten minutes later has two rows.
+    source: a recording or its event table; of a table, spans are by wall time, of a recording by the kernel's clock,
+    which does not step.
+
+    host             category             host name
+    nsid             uint32               inode of the PID namespace
+    ns_start         uint64               start of its init, ns of CLOCK_BOOTTIME: tells reused inodes apart
+    container        category             its container's name, else the inode as text
+    init_pid         int32                the init, as the host numbers it
+    init_comm        category             its name
+    asked            datetime64[ns, UTC]  the first signal that asked it to end
+    signal           int8                 which; 9 if it was SIGKILL right away
+    signal_name      category             SIGTERM
+    asked_by         category             comm of its sender; empty: the kernel
+    asked_by_parent  category             comm of the sender's parent
+    verdict          category             what became of that first signal as it was sent: dropped_at_generate, queued
+    requests         int64                how many signals asked it to end, SIGKILL included
+    dropped          bool                 the kernel dropped one of them
+    grace            timedelta64[ns]      from the first one to the SIGKILL that it obeyed; NaT: no SIGKILL followed
+    killed           bool                 SIGKILL ended it
+    exited           datetime64[ns, UTC]  when it exited; NaT: it has not, as far as was recorded
+    duration         timedelta64[ns]      from asked to exited; NaT: it has not exited
+    exit_code        Int32                what it passed to exit(2); <NA>: it has not exited
+    exit_signal      Int32                the signal that ended it, or 0
+    container_id, container_name, runtime, image, pod, pod_namespace
+                     category             its container; empty if not known
+    """
+    if isinstance(source, Recording):
+        return source.stops()
+    events = columns_of(source, ["time", "is_init", *_FACTS, *PLACE])
+    inits = events[events["is_init"] & (events["signal"].isin(REQUESTS) | (events["stage"] == "exit"))]
+    return stop_table((str(host), _batch(part)) for host, part in inits.groupby("host", observed=True))
+
+
+def recorded_stops(recording: Recording, ns: int | Iterable[Namespace] = ()) -> pd.DataFrame:
+    """`df_stops` of a recording: of these namespaces, or of all."""
+    own = {own_stop_signal(each) for each in recording.containers().values()} - {-1}
+    boots = recording.boots(ns=ns, signal=sorted({0, *REQUESTS, *own}))
+    return stop_table((host, batch) for (host, _), batch in boots)
+
+
+def df_stop_durations(source: Source, by: str | Sequence[str] = "container") -> pd.DataFrame:
+    """How long stops took, per container (or image, host, signal_name ...: `by`); the slowest first.
+
+    source: what `df_stops` or `Recording.stops()` gave, a recording, or its event table.
+
+    (by)                     as in df_stops   one or several of its columns
+    stops                    int64            attempts that ended with the init's exit
+    unfinished               int64            attempts without an exit
+    dropped                  int64            attempts in which the kernel dropped a request
+    killed                   int64            attempts that SIGKILL ended
+    p50, p90, p99, longest   timedelta64[ns]  from the first request to the exit
+    """
+    keys = [by] if isinstance(by, str) else list(by)
+    given = isinstance(source, pd.DataFrame) and set(COLUMNS) <= set(source.columns)
+    table = source if given else df_stops(source)
+    assert isinstance(table, pd.DataFrame)
+    if unknown := [name for name in keys if name not in table]:
+        raise BadInput(f"stops have no column {', '.join(unknown)}: they have {', '.join(COLUMNS)}.")
+    seconds = table["duration"].dt.total_seconds()
+    groups = table.assign(_ended=table["exited"].notna(), _seconds=seconds).groupby(keys, observed=True)
+    found: pd.DataFrame = groups.agg(
+        stops=("_ended", "sum"),
+        unfinished=("_ended", lambda ended: (~ended).sum()),
+        dropped=("dropped", "sum"),
+        killed=("killed", "sum"),
+        **{name: ("_seconds", _quantile(share)) for name, share in _QUANTILES.items()},
+    )
+    counts = dict.fromkeys(("stops", "unfinished", "dropped", "killed"), "int64")
+    spans = {name: pd.to_timedelta(found[name], unit="s").astype("timedelta64[ns]") for name in _QUANTILES}
+    found = found.astype(counts).assign(**spans)
+    found = found.sort_values("longest", ascending=False, kind="stable")
+    return trimmed(found.reset_index())
+
+
+def stop_table(parts: Iterable[tuple[str, Batch]]) -> pd.DataFrame:
+    """The attempts in these batches, of one host and boot each, as a table."""
+    rows = [row for host, batch in parts for row in _rows(host, batch)]
+    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "container"])
+    for name in _TIMES:
+        table[name] = pd.to_datetime(table[name].astype("Int64"), unit="ns", utc=True)
+    for name in _SPANS:
+        table[name] = pd.to_timedelta(table[name].astype("Int64"), unit="ns")
+    table["container"] = container_labels(table)
+    table = table.astype({name: dtype for name, dtype in _DTYPES.items() if name in table})
+    return table[list(COLUMNS)].sort_values("asked", kind="stable", ignore_index=True)
+
+
+def _rows(host: str, batch: Batch) -> Iterator[tuple[Any, ...]]:
+    for stop in stops(batch):
+        yield _row(host, stop)
+
+
+def _row(host: str, stop: Stop) -> tuple[Any, ...]:
+    status = stop.status
+    container = stop.container.columns if stop.container else ("",) * len(CONTAINER)
+    return (
+        *(host, stop.nsid, stop.ns_start, stop.init_pid, stop.init_comm, stop.asked, stop.signal),
+        *(signals.name(stop.signal), stop.asked_by, stop.asked_by_parent, stop.verdict, stop.requests),
+        *(stop.dropped > 0, stop.grace, stop.killed, stop.exited, stop.duration),
+        *((None, None) if status is None else (status >> 8 & 0xFF, status & 0x7F)),
+        *container,
+    )
+
+
+def _quantile(share: float) -> Any:
+    return lambda seconds: seconds.quantile(share)
+
+
+def _batch(events: pd.DataFrame) -> Batch:
+    """Rows of the event table, of one host, as records that have what `stops` asks for; their clock is UTC."""
+    events = events.sort_values("time", kind="stable")
+    r = np.zeros(len(events), wire.EVENT.dtype())
+    r["time"] = events["time"].astype("datetime64[ns, UTC]").astype("int64")
+    r["ns_start"] = r["target_start"] = events["target_start"]
+    for name in ("signal", "result", "nsid", "target_pid"):
+        r[name] = events[name]
+    for name in ("sender_pid", "exit_code", "exit_signal"):
+        numbers = events[name].fillna(0).to_numpy("i8")
+        if name == "sender_pid":
+            r[name] = numbers
+        else:
+            r["exit_code"] |= numbers.astype("i4") << (8 if name == "exit_code" else 0)
+    for name, enum in (("stage", wire.STAGE), ("disposition", wire.DISPOSITION), ("relation", wire.RELATION)):
+        r[name] = events[name].astype(object).map(enum).fillna(0)
+    for name in ("target_comm", "sender_comm", "sender_parent_comm"):
+        r[name] = [kernel_bytes(comm) for comm in events[name].astype(object)]
+    for name in ("unkillable", "exiting", "kthread", "is_init"):
+        r["flags"] |= np.where(events[name], wire.FLAG["init" if name == "is_init" else name], 0).astype("u1")
+    groups = events.groupby(list(CONTAINER), observed=True, sort=False, dropna=False)
+    homes = [Container(*facts) if facts[0] else None for facts, _ in groups]
+    return Batch(r, 0, str(events["host"].iloc[0]), Residents(groups.ngroup().to_numpy(), homes))

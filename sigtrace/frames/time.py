@@ -1,0 +1,49 @@
+"""How many, when: signals counted in bins of time."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, counted, floored
+from sigtrace.verdict import DROPPED, VERDICTS
+
+DROPS = tuple(VERDICTS[code] for code in DROPPED)
+_SENT = ("generate", "deliver")
+
+
+def df_drops(source: Source, every: str | pd.Timedelta | None = None) -> pd.DataFrame:
+    """The signals dropped for namespace inits, per namespace and signal over time.
+
+    source: a recording or its event table; every: the width of a bin (`"10s"`), by default a round one that makes at
+    most 120 bins. Only bins with drops have rows. Drops beyond the events (lost records) are in `Recording.counts()`.
+
+    time         datetime64[ns, UTC]  the beginning of the bin
+    host         category             host name
+    nsid         uint32               inode of the PID namespace
+    container    category             its container's name, else the inode as text
+    signal_name  category             SIGTERM
+    verdict      category             dropped_at_generate or dropped_at_deliver
+    count        int64                signals
+    """
+    events = columns_of(source, ["time", "signal_name", "verdict", *PLACE])
+    drops = events[events["verdict"].isin(DROPS)]
+    placed = drops[["host", "nsid", "signal_name", "verdict"]].assign(
+        time=floored(drops["time"], every), container=container_labels(drops)
+    )
+    return counted(placed, ["time", "host", "nsid", "container", "signal_name", "verdict"])
+
+
+def df_verdicts(source: Source, every: str | pd.Timedelta | None = None) -> pd.DataFrame:
+    """What became of signals over time; arguments as for `df_drops`. Only bins with signals have rows.
+
+    A signal that is queued and later handled counts twice: once as it is sent, once at delivery.
+
+    time     datetime64[ns, UTC]  the beginning of the bin
+    stage    category             generate or deliver
+    verdict  category             see docs/events.md
+    count    int64                signals
+    """
+    events = columns_of(source, ["time", "stage", "verdict"])
+    sent = events[events["stage"].isin(_SENT)]
+    placed = sent[["stage", "verdict"]].assign(time=floored(sent["time"], every))
+    return counted(placed, ["time", "stage", "verdict"])

@@ -1,0 +1,30 @@
+"""What a notebook shows: a recording at a glance, a collector at work, a postmortem; and what notebooks/ is made of.
+
+`stage_a_stop`, `stage_an_incident` and `stage_a_fleet` give a recording, made now or shipped; `experiment` plays one of
+the lab's, `rules` and `plot_rules` say what they come to.
+"""
+
+from sigtrace.notebook.inquest import postmortem, postmortems
+from sigtrace.notebook.lesson import Lesson, experiment
+from sigtrace.notebook.live import LiveView, watch_in_notebook
+from sigtrace.notebook.overview import overview
+from sigtrace.notebook.rules import plot_rules, rules
+from sigtrace.notebook.staged import Staged, stage_a_fleet, stage_a_stop, stage_an_incident
+from sigtrace.notebook.table import in_seconds
+
+__all__ = [
+    "Lesson",
+    "LiveView",
+    "Staged",
+    "experiment",
+    "in_seconds",
+    "overview",
+    "plot_rules",
+    "postmortem",
+    "postmortems",
+    "rules",
+    "stage_a_fleet",
+    "stage_a_stop",
+    "stage_an_incident",
+    "watch_in_notebook",
+]

@@ -1,0 +1,69 @@
+"""A postmortem as a notebook shows it: the story, the findings with their evidence, and what was ruled out."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator
+
+import numpy as np
+
+from sigtrace.notebook.table import table, text
+from sigtrace.postmortem.finding import Finding
+from sigtrace.postmortem.runner import Report
+from sigtrace.postmortem.story import seconds, story, title
+from sigtrace.text import printable
+
+_LONG = 1000
+"""Characters of a sentence at most."""
+_COLOURS = {"error": "#D55E00", "warning": "#B25E95", "notice": "#808080"}
+
+
+def page(report: Report) -> str:
+    """HTML of a report, in the notebook's own colours but for the marks of the findings."""
+    parts = [f"<b>{text(title(report.case), _LONG)}</b>", _story(report)]
+    parts += [_finding(finding) for finding in report.findings]
+    if not report.findings:
+        parts.append("<p><b>Nothing was found that keeps it from stopping.</b></p>")
+    parts += _others(report)
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _story(report: Report) -> str:
+    asked = report.case.requests[0].time if report.case.requests else None
+    rows = []
+    for entry in story(report.case):
+        since = f"+{seconds(entry.time - asked)}" if asked is not None and entry.time >= asked else ""
+        rows.append((_clock(entry.time), since, entry.text, "; ".join(entry.detail)))
+    drops = ["DROPPED" in detail for *_, detail in rows]
+    return table(("UTC", "since asked", "what happened", "what became of it"), rows, drops, width=_LONG)
+
+
+def _finding(finding: Finding) -> str:
+    mark = f'<b style="color:{_COLOURS[finding.severity]}">{finding.severity.upper()}</b>'
+    lines = "".join(f"<li>{_code(line)}</li>" for line in finding.evidence)
+    return (
+        f"<p>{mark} <b>{text(finding.cause)}</b> ({finding.confidence}): {text(finding.summary, _LONG)}</p>"
+        f"<ul>{lines}</ul><p><b>To do:</b> {text(finding.advice, _LONG)}</p>"
+    )
+
+
+def _others(report: Report) -> Iterator[str]:
+    if report.ruled_out:
+        said = "; ".join(cause.absent for cause in report.ruled_out)
+        yield f"<details><summary>{len(report.ruled_out)} other causes ruled out</summary>{text(said, 4000)}</details>"
+    reasons: dict[str, list[str]] = {}
+    for cause, why in report.unchecked:
+        reasons.setdefault(why, []).append(cause.absent)
+    for why, absent in reasons.items():
+        summary = f"{len(absent)} not checked, as {text(why, _LONG)}"
+        yield f"<details><summary>{summary}</summary>{text('; '.join(absent), 4000)}</details>"
+    for cause, error in report.failed:
+        yield f"<p>The check for {text(cause.slug)} failed: {text(error, _LONG)}</p>"
+
+
+def _clock(time: int) -> str:
+    return str(np.datetime_as_string(np.datetime64(time, "ns"), unit="ms")[11:])
+
+
+def _code(line: str) -> str:
+    return f'<code style="white-space:pre-wrap">{html.escape(printable(line))}</code>'

@@ -1,0 +1,85 @@
+"""The lab's experiments in a notebook: played now, or as they went when the notebooks' recordings were made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sigtrace.errors import SigtraceError
+from sigtrace.lab.catalogue import choose, play, recording
+from sigtrace.lab.channel import NoNamespaces
+from sigtrace.lab.experiment import Outcome
+from sigtrace.notebook.staged import choice, shipped
+from sigtrace.notebook.table import table, text
+
+FILE = "lab.jsonl"
+"""What `sigtrace lab all --format json` wrote."""
+_KEYS = ("did", "theory", "happened", "expected_record", "recorded", "passed")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """An experiment and how it went. `checks`: dicts with did, theory, happened, expected_record, recorded, passed."""
+
+    name: str
+    title: str
+    theory: str
+    checks: tuple[Mapping[str, Any], ...]
+    passed: bool
+    origin: str
+
+    def _repr_html_(self) -> str:
+        rows = [(each["did"], each["happened"], each["recorded"] or "", _mark(each)) for each in self.checks]
+        heads = ("what was done", "what happened", "what sigtrace recorded", "as the rules say")
+        drops = ["dropped" in str(each["recorded"]) for each in self.checks]
+        return (
+            f"<div><b>{text(self.title, 200)}</b>{table(heads, rows, drops, width=300)}"
+            f"<small>{text(self.origin, 600)}</small></div>"
+        )
+
+
+def experiment(name: str) -> Lesson:
+    """Play one of the experiments that `sigtrace lab --list` names, on real processes in PID namespaces of their own.
+
+    It touches nothing else. Where no such namespaces can be made, or SIGTRACE_NOTEBOOK is `shipped`, it is how it went
+    when the notebooks' recordings were made. Raises BadInput for a name that there is not.
+    """
+    wanted = choice()
+    (chosen,) = choose(name)
+    if wanted == "shipped":
+        return _as_it_went(name, "")
+    try:
+        with recording() as (recorder, why_not):
+            outcome = play(chosen, recorder)
+    except NoNamespaces as err:
+        if wanted == "live":
+            raise
+        return _as_it_went(name, str(err))
+    if wanted == "live" and why_not:
+        raise SigtraceError(why_not)
+    if outcome.skipped or outcome.error:
+        return _as_it_went(name, outcome.skipped or outcome.error)
+    return _played(outcome, f"Nothing is recorded: {why_not}" if why_not else "")
+
+
+def _played(outcome: Outcome, why_not: str) -> Lesson:
+    its = outcome.experiment
+    checks = tuple({key: getattr(check, key) for key in _KEYS} for check in outcome.checks)
+    return Lesson(its.name, its.title, its.theory, checks, outcome.passed, f"Played just now. {why_not}".strip())
+
+
+def _as_it_went(name: str, why: str) -> Lesson:
+    lines = map(json.loads, shipped(FILE).read_text().splitlines())
+    row = next((row for row in lines if row["experiment"] == name), None)
+    if row is None:
+        raise SigtraceError(f"{FILE} has no experiment {name}: record it anew.")
+    origin = f"As it went when the recordings of the notebooks were made. {why}".strip()
+    return Lesson(name, row["title"], row["theory"], tuple(row["checks"]), row["passed"], origin)
+
+
+def _mark(check: Mapping[str, Any]) -> str:
+    if check["passed"]:
+        return "✓ yes"
+    return f"✗ no: {check['theory']} {check['expected_record']}".rstrip()

@@ -1,0 +1,108 @@
+"""A recording at a glance, as HTML: hosts, span, namespaces, drops, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from sigtrace.clock import TICK_NS
+from sigtrace.frames.source import container_labels
+from sigtrace.frames.time import DROPS
+from sigtrace.notebook.table import table, text
+
+if TYPE_CHECKING:
+    from sigtrace.recording.reader import Recording
+
+_MOST = 10
+"""Lines of a table."""
+
+
+def overview(recording: Recording) -> str:
+    """The summary that a notebook shows of a recording. Numbers are the kernel's exact counts, where it has them."""
+    counts, namespaces = recording.counts(), recording.namespaces()
+    counts = counts if len(counts) else _from_events(recording)
+    parts = [
+        f"<b>Recording</b> of {text(', '.join(recording.hosts()) or 'an unknown host')}{_live(recording)}"
+    ]
+    parts += [text(line, 200) for line in _facts(recording, counts, namespaces)]
+    drops = counts[counts["verdict"].isin(DROPS)]
+    if len(drops):
+        parts.append(_drops(drops, namespaces))
+    parts += [f"⚠ {text(problem, 300)}" for problem in [*_losses(recording), *recording.problems]]
+    return f"<div>{'<br>'.join(parts)}</div>"
+
+
+def _from_events(recording: Recording) -> pd.DataFrame:
+    """In place of counts that were not written any more: the events, each counted once."""
+    events = recording.events(
+        columns=["time", "host", "nsid", "target_start", "stage", "signal_name", "verdict"]
+    )
+    return events.rename(columns={"target_start": "ns_start", "time": "last"}).assign(count=1)
+
+
+def _live(recording: Recording) -> str:
+    return " (being written)" if recording.live else ""
+
+
+def _facts(recording: Recording, counts: pd.DataFrame, namespaces: pd.DataFrame) -> Iterator[str]:
+    span = _span(recording, counts)
+    if span:
+        began, ended = span
+        yield f"{began:%Y-%m-%d %H:%M:%S} to {ended:%Y-%m-%d %H:%M:%S} UTC, {_duration(ended - began)}"
+    named = namespaces.loc[namespaces["container_id"] != "", "container_id"].nunique()
+    containers = f", {named:,} containers" if named else ""
+    seen = int(counts.loc[counts["stage"] == "generate", "count"].sum())
+    dropped = int(counts.loc[counts["verdict"].isin(DROPS), "count"].sum())
+    yield f"{len(namespaces):,} PID namespaces{containers}; {seen:,} signals seen, {dropped:,} dropped"
+
+
+def _span(recording: Recording, counts: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """From when to when, as the manifests and counts have it."""
+    segments = [each for manifest in recording.manifests for each in manifest["segments"].values()]
+    moments = [moment for each in segments for moment in each.values() if moment]
+    moments += counts["last"].astype("int64").tolist()
+    if not moments:
+        return None
+    began, ended = np.min(moments), np.max(moments)
+    return pd.Timestamp(int(began), tz="UTC"), pd.Timestamp(int(ended), tz="UTC")
+
+
+def _duration(span: pd.Timedelta) -> str:
+    return str(span.round("1s")).removeprefix("0 days ")
+
+
+def _drops(drops: pd.DataFrame, namespaces: pd.DataFrame) -> str:
+    """Where most signals were dropped."""
+    place = ["host", "nsid", "tick"]
+    kinds = drops.assign(host=drops["host"].astype(str), tick=drops["ns_start"] // TICK_NS)
+    sums = kinds.groupby([*place, "signal_name"], observed=True)["count"].sum().reset_index()
+    known = namespaces.assign(
+        container=container_labels(namespaces).astype(str),
+        init_comm=namespaces["init_comm"].astype(str),
+        host=namespaces["host"].astype(str),
+        tick=namespaces["ns_start"] // TICK_NS,
+    ).drop_duplicates(place)
+    rows = sums.astype({"signal_name": str}).merge(
+        known[[*place, "container", "init_comm"]], on=place, how="left"
+    )
+    rows = rows.sort_values("count", ascending=False, kind="stable")
+    rows["container"] = rows["container"].fillna(rows["nsid"].astype(str))
+    names = ["host", "container", "init_comm", "signal_name", "count"]
+    shown = (
+        rows[names].fillna("").head(_MOST).assign(count=[f"{count:,}" for count in rows["count"].head(_MOST)])
+    )
+    more = f"<br>and {len(rows) - _MOST:,} more" if len(rows) > _MOST else ""
+    return table(["host", "namespace", "init", "signal", "dropped"], shown.itertuples(index=False)) + more
+
+
+def _losses(recording: Recording) -> Iterator[str]:
+    losses = recording.losses
+    if losses.total:
+        yield f"{losses.total:,} records were lost; the counts have them all the same"
+    if losses.uncounted or losses.missed:
+        yield f"counts are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed"
+    for began, ended in losses.gaps:
+        yield f"nothing was recorded for {(ended - began) / 1e9:.0f} s from {pd.Timestamp(began):%Y-%m-%d %H:%M:%S} UTC"

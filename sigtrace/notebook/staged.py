@@ -1,0 +1,115 @@
+"""The recordings that the notebooks begin with: made now, on this kernel, or those that ship with the notebooks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sigtrace.errors import BadInput, CannotTrace, SigtraceError
+from sigtrace.lab.channel import StageFailed
+from sigtrace.notebook import plays
+from sigtrace.notebook.overview import overview
+from sigtrace.notebook.table import text
+from sigtrace.recording import Recording, open_recording
+
+CHOICE = "SIGTRACE_NOTEBOOK"
+"""The environment variable: `live` or `shipped`; unset, it is live where that is possible."""
+
+_IN_CHECKOUT = Path(__file__).parents[2] / "notebooks" / "recordings"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What was staged: a recording, and where it comes from."""
+
+    recording: Recording
+    live: bool
+    """Whether it was made now."""
+    origin: str
+    """In a sentence or two."""
+
+    def _repr_html_(self) -> str:
+        return f"<p>{text(self.origin, 600)}</p>{overview(self.recording)}"
+
+
+def stage_a_stop(grace: float = 3.0) -> Staged:
+    """Two containers are stopped, `without-handler` and `with-handler`; the stop's grace period is `grace` seconds.
+
+    It takes the grace period and a few seconds more. Where this process may not trace, or where the environment
+    variable SIGTRACE_NOTEBOOK is `shipped`, it is the recording that ships with the notebooks; where it is `live`,
+    CannotTrace or StageFailed is raised instead. So do the others.
+    """
+    return _staged("stop", lambda directory: plays.stop(directory, grace))
+
+
+def stage_an_incident(grace: float = 3.0) -> Staged:
+    """`web-1` hangs as it is stopped, in spite of a `kill -9 1` inside; `web-2` does not."""
+    return _staged("incident", lambda directory: plays.incident(directory, grace))
+
+
+def stage_a_fleet(grace: float = 2.0) -> Staged:
+    """A deploy on two hosts of fifteen containers each. Both hosts are this machine, one after the other."""
+    return _staged("fleet", lambda directory: plays.fleet(directory, grace))
+
+
+def choice() -> str:
+    """What the environment asks for: `live`, `shipped` or nothing. Raises BadInput for anything else."""
+    wanted = os.environ.get(CHOICE, "")
+    if wanted not in ("", "live", "shipped"):
+        raise BadInput(f"{CHOICE} is {wanted!r}: set it to live or shipped, or not at all.")
+    return wanted
+
+
+def shipped(name: str) -> Path:
+    """Where a recording that ships with the notebooks is. Raises BadInput when it is not there."""
+    places = [Path.cwd() / "recordings" / name, _IN_CHECKOUT / name]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise BadInput(f"{places[0]} is not there: run the notebook in the directory it comes in, with recordings/.")
+    return found
+
+
+def _staged(name: str, play: Callable[[Path], None]) -> Staged:
+    wanted = choice()
+    if wanted == "shipped":
+        return _shipped(name, f"{CHOICE} asks for it.")
+    directory = Path(tempfile.mkdtemp(prefix="sigtrace-"))
+    try:
+        play(directory)
+        recording = _opened(directory)
+    except BaseException as err:
+        shutil.rmtree(directory, ignore_errors=True)
+        if wanted == "live" or not isinstance(err, (CannotTrace, StageFailed, OSError)):
+            raise
+        return _shipped(name, f"Here it cannot be recorded anew: {_sentence(err)}")
+    weakref.finalize(recording, shutil.rmtree, directory, ignore_errors=True)
+    return Staged(recording, True, f"Recorded just now, on this kernel (Linux {os.uname().release}).")
+
+
+def _shipped(name: str, why: str) -> Staged:
+    recording = _opened(shipped(name))
+    began = min(segment["began"] for each in recording.manifests for segment in each["segments"].values())
+    day = f"{_day(began)}, on Linux {recording.manifest['kernel']}"
+    return Staged(recording, False, f"This recording ships with the notebooks; it was made on {day}. {why}")
+
+
+def _opened(directory: Path) -> Recording:
+    """A recording, or those of several hosts, each in a directory."""
+    hosts = sorted(path for path in directory.iterdir() if path.is_dir())
+    return open_recording(hosts or [directory])
+
+
+def _day(time: int) -> str:
+    import pandas as pd
+
+    return f"{pd.Timestamp(time):%Y-%m-%d}"
+
+
+def _sentence(err: BaseException) -> str:
+    said = str(err) if isinstance(err, SigtraceError) else f"{type(err).__name__}: {err}"
+    return f"{said.rstrip('.')}."

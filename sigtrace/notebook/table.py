@@ -1,0 +1,51 @@
+"""Tables for notebooks: plain HTML in the notebook's own colours, text that cannot be more than text, short numbers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from sigtrace.text import shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CELL = "text-align:left;vertical-align:top;padding:2px 14px 2px 0"
+_NARROW = 60
+"""Characters of a cell that stay on one line."""
+
+
+def text(words: object, width: int = _NARROW) -> str:
+    """Anybody's words as HTML: escaped, of bounded length, without control characters."""
+    return html.escape(shorten(str(words), width))
+
+
+def in_seconds(frame: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """The same with its spans of time as seconds, rounded to so many digits: `10.035` for `0 days 00:00:10.034670180`."""
+    spans = frame.select_dtypes("timedelta")
+    return frame.assign(**{str(name): spans[name].dt.total_seconds().round(digits) for name in spans})
+
+
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[object]], bold: Iterable[bool] = (), width: int = _NARROW
+) -> str:
+    """A table of text; `bold`: for each row whether it is to stand out; `width`: characters of a cell, at most."""
+    strong = list(bold)
+    lines = [
+        _row("td", row, "font-weight:bold" if number < len(strong) and strong[number] else "", width)
+        for number, row in enumerate(rows)
+    ]
+    return (
+        f'<table style="border-collapse:collapse">{_row("th", heads, "", width)}{"".join(lines)}</table>'
+    )
+
+
+def _row(tag: str, cells: Sequence[object], style: str, width: int) -> str:
+    return f"<tr>{''.join(_cell(tag, cell, style, width) for cell in cells)}</tr>"
+
+
+def _cell(tag: str, cell: object, style: str, width: int) -> str:
+    words = text(cell, width)
+    space = "nowrap" if len(words) <= _NARROW else "normal"
+    return f'<{tag} style="{_CELL};white-space:{space};{style}">{words}</{tag}>'

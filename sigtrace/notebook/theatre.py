@@ -1,0 +1,142 @@
+"""What the notebooks' plays are made of: containers that real processes play, and a recorder that watches them.
+
+A container is a PID namespace with a real program as PID 1, in a cgroup that is called as docker's, with docker's file
+about it. What the kernel does to it is the kernel's doing; only docker itself is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sigtrace.errors import CannotTrace
+from sigtrace.lab.actor import Actor, Namespace
+from sigtrace.lab.channel import DEADLINE, ActorGone, wait_until
+from sigtrace.lab.containers import FakeDocker, fake_docker
+from sigtrace.lab.stage import Stage
+from sigtrace.lab.syscalls import CLONE_NEWPID
+
+_MOST_SECONDS = 120
+"""How long a recorder may live whose notebook was killed."""
+_SHELL = "/bin/sh"
+
+
+class Theatre:
+    """A host of containers."""
+
+    def __init__(self, stage: Stage, docker: FakeDocker) -> None:
+        self._docker = docker
+        self._runtime = stage.actor()
+        self._runtime("name('runtime')")
+
+    def start(self, name: str, image: str, script: str, catches: Sequence[int] = ()) -> Namespace:
+        """A container whose PID 1 is `sh -c SCRIPT` (or, of a script that is one command, that command).
+
+        Returns when PID 1 has a handler for the signals it is to catch; without any, when its first child runs.
+        """
+        known = self._docker.create(name, image)
+        shim = self._runtime.fork()
+        shim("name('shim')")
+        shim.set("ignore", signal.SIGCHLD)  # so that it reaps at once, as shims do
+        self._docker.adopt(shim.pid, known)
+        shim(f"unshare({CLONE_NEWPID})")
+        namespace = Namespace(shim)
+        init = namespace.init
+        if ";" not in script:
+            program, *arguments = script.split()
+            init.become(f"/bin/{program}", *arguments)
+            return namespace
+        init.become(_SHELL, "-c", script)
+        if catches:
+            wait_until(lambda: set(catches) <= set(init.mask("SigCgt")), "its handlers")
+        else:
+            wait_until(lambda: _has_child(init.pid), "its child")
+        return namespace
+
+    def send(self, namespace: Namespace, number: int) -> None:
+        """A signal from outside, by a short-lived process of the runtime, as runtimes send them."""
+        sender = self._runtime.fork()
+        sender("name('runtime-stop')")
+        sender.kill(namespace.init, number)
+        leave(sender)
+
+    def enter(self, namespace: Namespace, name: str) -> Actor:
+        """A process inside whose parent is outside, as `docker exec` makes them. Dismiss it before the end."""
+        visitor = namespace.joined()
+        visitor(f"name({name!r})")
+        return visitor
+
+    def stop(self, grace: float, *namespaces: Namespace) -> None:
+        """What `docker stop` does: SIGTERM, `grace` seconds, SIGKILL; returns when all have ended."""
+        for each in namespaces:
+            self.send(each, signal.SIGTERM)
+        deadline = time.monotonic() + grace
+        stuck = [each for each in namespaces if not _ended(each, deadline - time.monotonic())]
+        for each in stuck:
+            self.send(each, signal.SIGKILL)
+        for each in stuck:
+            _ended(each, DEADLINE)
+
+
+def leave(actor: Actor) -> None:
+    """Have a process exit by itself."""
+    actor.channel.tell("os._exit(0)")
+    actor.fate()
+    actor.dismiss()
+
+
+@contextmanager
+def theatre(directory: Path, names: Sequence[str], host: str = "", everything: bool = False) -> Iterator[Theatre]:
+    """A theatre, and `sigtrace record` watching the containers with these names while the block runs.
+
+    host: what the machine is called in the recording, by a UTS namespace for the recorder; by default what it is
+    called. everything: also what members are sent. Raises CannotTrace, and StageFailed or OSError where there can be no
+    such containers.
+    """
+    with fake_docker() as docker, Stage() as stage:
+        command = [sys.executable, "-m", "sigtrace", "record", str(directory), "--wait"]
+        command += [word for name in names for word in ("--container", name)]
+        command += ["--duration", f"{_MOST_SECONDS}s", *(["--all"] if everything else [])]
+        if host:
+            rename = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"'
+            command = ["unshare", "--uts", _SHELL, "-c", rename, host, *command]
+        with _recorder(command, {**os.environ, **docker.env}):
+            yield Theatre(stage, docker)
+
+
+@contextmanager
+def _recorder(command: Sequence[str], env: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env,
+        start_new_session=True,  # so that interrupting the notebook is ours to handle
+    )  # fmt: skip
+    with process:
+        assert process.stderr is not None
+        try:
+            line = ""
+            for line in process.stderr:
+                if line.startswith("sigtrace: ready"):
+                    break
+            else:
+                raise CannotTrace(line.strip().removeprefix("sigtrace: ") or "sigtrace record did not start")
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+
+def _ended(namespace: Namespace, seconds: float) -> bool:
+    return namespace.init.fate(max(seconds, 0)).state != "running"
+
+
+def _has_child(pid: int) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    except (FileNotFoundError, ProcessLookupError) as err:
+        raise ActorGone(f"process {pid} is gone") from err

@@ -1,0 +1,40 @@
+"""Pictures of signals: Altair charts for notebooks, reports and files.
+
+    import sigtrace
+    from sigtrace import plot
+
+    recording = sigtrace.open("/var/tmp/signals")
+    plot.timeline(recording, ns=4026532249)                       # shows itself in a notebook
+    plot.drops_over_time(recording).dark().save("drops.svg")      # or .png, .html
+
+They take what `sigtrace.frames` takes: a recording, or its event table. However many events there are, a picture has
+few marks: beyond that events are counted in bins, and its subtitle says so. Containers go by name where it is known.
+Raises BadInput, here, if Altair is not installed.
+"""
+
+from sigtrace.errors import BadInput
+
+try:
+    import altair  # noqa: F401
+except ImportError as err:
+    raise BadInput("pictures need Altair: pip install 'sigtrace[notebook]'") from err
+
+from sigtrace.plot.drops import drops_over_time
+from sigtrace.plot.senders import senders
+from sigtrace.plot.stops import stop_durations
+from sigtrace.plot.style import Picture, javascript, on_ground, png, svg
+from sigtrace.plot.timeline import timeline
+from sigtrace.plot.tree import tree
+
+__all__ = [
+    "Picture",
+    "drops_over_time",
+    "javascript",
+    "on_ground",
+    "png",
+    "senders",
+    "stop_durations",
+    "svg",
+    "timeline",
+    "tree",
+]

@@ -1,0 +1,72 @@
+"""Axes and tooltips that pictures share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from sigtrace.plot.text import milliseconds
+
+_TITLES = {
+    "when": "time (UTC)",
+    "lane": "who",
+    "what": "became",
+    "who": "sent by",
+    "signal_name": "signal",
+    "container": "namespace",
+    "sender_label": "sender",
+}
+
+
+def time_axis(times: pd.Series, field: str = "time", padding: int = 30) -> alt.X:
+    """An axis of UTC from the first to the last of these moments, whose title has the date; `field` is in ms."""
+    first, last = times.min(), times.max()
+    span = (last - first).total_seconds()
+    pattern = "%H:%M:%S.%L" if span < 10 else "%H:%M:%S" if span < 12 * 3600 else "%m-%d %H:%M"
+    days = f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    axis = alt.Axis(
+        title=f"time (UTC), {days}", format=pattern, tickCount=7, labelOverlap="greedy", labelSeparation=14
+    )
+    ends = milliseconds(pd.Series([first, last if last > first else first + pd.Timedelta(1, "ms")]))
+    scale = alt.Scale(type="utc", nice=False, padding=padding, domain=ends.tolist())
+    return alt.X(f"{field}:T", axis=axis, scale=scale)
+
+
+def stacked(table: pd.DataFrame, place: str, kind: str, kinds: Sequence[str]) -> pd.DataFrame:
+    """Bars on top of each other: to `count` at each `place` is added from `low` to `high` it goes, in the order of
+    `kinds` from the bottom."""
+    ranked = table.assign(_rank=table[kind].map({name: rank for rank, name in enumerate(kinds)}))
+    ranked = ranked.sort_values([place, "_rank"], kind="stable", ignore_index=True)
+    high = ranked.groupby(place)["count"].cumsum()
+    return ranked.drop(columns="_rank").assign(low=high - ranked["count"], high=high)
+
+
+def count_axis(title: str, most: int, field: str = "high") -> alt.Y:
+    """An axis of whole numbers from 0 to `most`."""
+    few = list(range(most + 1)) if most <= 6 else None
+    axis = alt.Axis(title=title, format="~s", **({"values": few} if few else {"tickCount": 6}))
+    return alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(domain=[0, most], nice=most > 6))
+
+
+def colour(field: str, colours: Mapping[str, str]) -> alt.Color:
+    """A colour for each of these names, and a legend without a title."""
+    scale = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=None))
+
+
+def zoom() -> Any:
+    """Wheel and drag change what part of the horizontal axis is seen."""
+    return alt.selection_interval(bind="scales", encodings=["x"], name="zoom")
+
+
+def hint(*names: str) -> list[alt.Tooltip]:
+    """Tooltips that show these fields."""
+    return [
+        alt.Tooltip(name, type="quantitative", title=_TITLES.get(name, name), format=",")
+        if name in ("count", "dropped", "sent")
+        else alt.Tooltip(name, type="nominal", title=_TITLES.get(name, name))
+        for name in names
+    ]

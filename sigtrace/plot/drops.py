@@ -1,0 +1,69 @@
+"""Drops over time."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from sigtrace.frames.source import Source, columns_of, nice_bin
+from sigtrace.frames.time import DROPS, df_verdicts
+from sigtrace.plot.axes import colour, count_axis, hint, stacked, time_axis, zoom
+from sigtrace.plot.style import BLUE, GREEN, GREY, PURPLE, VERMILLION, Picture, nothing, picture
+from sigtrace.plot.text import for_people, milliseconds, number, span_text
+
+_WORDS = {"dropped_at_generate": "dropped as it was sent", "dropped_at_deliver": "dropped at delivery"}
+_DROPS = {"dropped as it was sent": VERMILLION, "dropped at delivery": PURPLE}
+_ALL = {
+    **dict.fromkeys(DROPS, "dropped"),
+    **dict.fromkeys(("queued", "coalesced"), "queued"),
+    **{"handled": "handled", "default_action": "default action"},
+}
+_COLOURS = {
+    "dropped": VERMILLION,
+    "handled": GREEN,
+    "default action": PURPLE,
+    "queued": BLUE,
+    "no effect": GREY,
+}
+
+
+def drops_over_time(
+    source: Source, every: str | pd.Timedelta | None = None, *, everything: bool = False
+) -> Picture:
+    """How many signals the kernel dropped for namespace inits, over time, stacked by verdict.
+
+    source: a recording or its event table; every: the width of a bar (`"10s"`), by default a round one that makes at
+    most 120 of them. everything: of all signals what became of them; one that is queued and then handled counts twice.
+    """
+    title = "What became of signals" if everything else "Signals dropped for namespace inits"
+    events = columns_of(source, ["time", "stage", "verdict"])
+    events = events[events["stage"].isin(["generate", "deliver"])]
+    shown = events if everything else events[events["verdict"].isin(DROPS)]
+    if not len(shown):
+        return nothing(title, f"none among {number(len(events), 'signal event')}")
+    width = nice_bin(events["time"]) if every is None else pd.Timedelta(every)
+    counts = df_verdicts(shown, width)
+    words, colours = (_ALL, _COLOURS) if everything else (_WORDS, _DROPS)
+    bars = counts.assign(kind=counts["verdict"].astype(str).map(words).fillna("no effect"))
+    bars = stacked(bars.groupby(["time", "kind"])["count"].sum().reset_index(), "time", "kind", list(colours))
+    data = bars.assign(
+        time=milliseconds(bars["time"]),
+        until=milliseconds(bars["time"] + width),
+        when=for_people(bars["time"]),
+    )
+    ends = pd.concat([events["time"], bars["time"], bars["time"] + width])
+    kinds = [kind for kind in colours if kind in set(bars["kind"])]
+    chart = (
+        alt.Chart(data)
+        .mark_rect(clip=True)
+        .encode(
+            x=time_axis(ends, padding=4),
+            x2="until:T",
+            y=count_axis(f"signals per {span_text(width)}", int(bars["high"].max())),
+            y2="low:Q",
+            color=colour("kind", {kind: colours[kind] for kind in kinds}),
+            tooltip=hint("when", "kind", "count"),
+        )
+    )
+    text = f"{number(int(bars['count'].sum()), 'signal')} in bins of {span_text(width)}"
+    return picture([chart.add_params(zoom())], title, [text], height=220)

@@ -1,0 +1,63 @@
+"""Words and numbers as pictures have them; no Altair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from sigtrace.text import shorten
+
+OUTCOME_OF: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("dropped_at_generate", "dropped_at_deliver"), "dropped"),
+        **dict.fromkeys(("queued", "coalesced"), "queued"),
+        **dict.fromkeys(("born", "executed"), "born or exec"),
+        "handled": "handled",
+        "default_action": "default action",
+        "exited": "exited",
+    }
+)
+"""Verdict -> what became of a signal or a process, in short; those that are not here have no effect."""
+
+
+def shown(text: object, width: int = 60) -> str:
+    """Somebody else's text as a picture may have it: no control characters, of bounded length, and no `<`.
+
+    Altair writes its data into a page's script as it is, where `</script>` would end it.
+    """
+    return shorten(str(text), width).replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")
+
+
+def milliseconds(times: pd.Series) -> Any:
+    """Moments as Vega counts them: ms since 1970, UTC, to the microsecond."""
+    return times.astype("datetime64[ns, UTC]").astype("int64") // 1000 / 1000
+
+
+def for_people(times: pd.Series) -> Any:
+    """Moments as text: `2026-11-22 07:53:45.894510`."""
+    return times.dt.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def span_text(span: pd.Timedelta) -> str:
+    """`11.5 s`, `80 us`, `2.5 h`."""
+    seconds = span.total_seconds()
+    for unit, scale in (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"
+
+
+def number(count: int, noun: str) -> str:
+    """`1 signal`, `1,024 signals`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def brief(count: int) -> str:
+    """`9,999`, `110k`, `1.25M`: six characters at most."""
+    for unit, scale in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= 10 * scale or (scale > 1000 and count >= scale):
+            return f"{count / scale:.3g}{unit}" if count < 1000 * scale else f"{count / scale:,.0f}{unit}"
+    return f"{count:,}"

@@ -1,0 +1,226 @@
+"""The timeline of one PID namespace: who sent what, what became of it, the grace period, the kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from sigtrace.errors import BadInput
+from sigtrace.frames.source import Source, columns_of, container_labels
+from sigtrace.frames.stops import df_stops
+from sigtrace.frames.time import DROPS
+from sigtrace.plot.axes import colour, hint, time_axis, zoom
+from sigtrace.plot.lanes import Lanes, lanes
+from sigtrace.plot.style import GREY, OUTCOMES, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture
+from sigtrace.plot.text import for_people, milliseconds, number, shown, span_text
+from sigtrace.recording.filter import Time, nanoseconds
+from sigtrace.recording.reader import Recording
+
+_LANE = 38
+"""Pixels between lanes."""
+_LABELS = 14
+"""Signals that are named in the picture, at most."""
+_LETTER = 7
+_DRAWN = ("exited", "queued", "default action", "handled", "born or exec", "no effect", "dropped")
+"""Outcomes from the lowest to the uppermost."""
+_SIZES = {"exited": 260, "dropped": 150, "default action": 110}
+_COLUMNS = (
+    *("time", "stage", "signal", "signal_name", "verdict", "relation", "host", "nsid", "is_init", "result"),
+    *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm", "sender_parent_comm"),
+    *("disposition", "unkillable", "exiting", "kthread", "exit_code", "exit_signal"),
+    *("container_id", "container_name", "runtime", "image", "pod", "pod_namespace"),
+)
+
+
+def timeline(
+    source: Source, ns: int | None = None, *, since: Time | None = None, until: Time | None = None
+) -> Picture:
+    """One namespace's signals over time, on lanes for senders, the init and the other members.
+
+    source: a recording or its event table; ns: the namespace's inode, not needed if there is only one. A dropped
+    signal is a cross; the time from the first request to the SIGKILL or the exit is shaded. Of more than 1500 events
+    it shows how many of each kind there were in bins of time. Wheel and drag zoom and pan. Raises BadInput when there
+    are several namespaces to choose from.
+    """
+    events = _events(source, ns, since, until)
+    if not len(events):
+        return nothing("Signals over time", "no events")
+    name, nsid = str(container_labels(events).iloc[0]), int(events["nsid"].iloc[0])
+    title = f"Signals over time: {name}" + ("" if name == str(nsid) else f" (PID namespace {nsid})")
+    found, stops = lanes(events), df_stops(events)
+    axis = time_axis(events["time"])
+    what = _strips(found, axis) if found.every is not None else [*_arrows(found, axis), *_marks(found, axis)]
+    layers = [*_stops(stops, found, events["time"].max(), axis), *what, *_labels(found, axis)]
+    return picture(layers, title, list(_subtitle(events, found, stops)), height=_LANE * len(found.order))
+
+
+def _events(source: Source, ns: int | None, since: Time | None, until: Time | None) -> pd.DataFrame:
+    if isinstance(source, Recording):
+        events = source.events(ns=() if ns is None else ns, since=since, until=until, columns=_COLUMNS)
+    else:
+        events = columns_of(source, _COLUMNS)
+        events = events if ns is None else events[events["nsid"] == ns]
+        if since is not None:
+            events = events[events["time"] >= pd.Timestamp(nanoseconds(since), tz="UTC")]
+        if until is not None:
+            events = events[events["time"] < pd.Timestamp(nanoseconds(until), tz="UTC")]
+    spaces = events[["host", "nsid"]].drop_duplicates()
+    if len(spaces) > 1:
+        some = ", ".join(str(inode) for inode in spaces["nsid"].drop_duplicates().head(8))
+        raise BadInput(
+            f"a timeline is of one PID namespace, and here are {len(spaces)}: give ns, one of {some}."
+        )
+    return events
+
+
+def _subtitle(events: pd.DataFrame, found: Lanes, stops: pd.DataFrame) -> Iterator[str]:
+    dropped = int(events["verdict"].isin(DROPS).sum())
+    text = f"{number(len(events), 'event')}, {dropped:,} dropped by the kernel"
+    if found.every is not None:
+        text += f"; counted in bins of {span_text(found.every)}: the fuller the colour, the more"
+    yield text
+    for stop in stops.tail(1).itertuples(index=False):
+        last = "last asked" if len(stops) > 1 else "asked"
+        yield f"{last} to stop by {shown(stop.asked_by, 20) or 'the kernel'} with {stop.signal_name}: {_outcome(stop)}"
+
+
+def _outcome(stop: Any) -> str:
+    dropped = "dropped; " if stop.verdict in DROPS else ""
+    if pd.isna(stop.exited):
+        return f"{dropped}no exit was recorded"
+    return f"{dropped}{'killed by SIGKILL' if stop.killed else 'exited'} {span_text(stop.duration)} later"
+
+
+def _y(found: Lanes) -> alt.Y:
+    axis = alt.Axis(title=None, grid=True, tickBand="center", domain=False, ticks=False, labelPadding=8)
+    return alt.Y("lane:N", sort=found.order, scale=alt.Scale(domain=found.order, padding=0.1), axis=axis)
+
+
+def _stops(stops: pd.DataFrame, found: Lanes, end: pd.Timestamp, axis: alt.X) -> Iterator[Any]:
+    """Grace periods as bands, kills as lines."""
+    if not len(stops):
+        return
+    killed = stops["asked"] + stops["grace"]
+    bands = alt.InlineData(
+        values=[
+            {"time": begin, "until": until, "when": when, "stop": _band(stop)}
+            for begin, until, when, stop in zip(
+                milliseconds(stops["asked"]),
+                milliseconds(killed.fillna(stops["exited"]).fillna(end)),
+                for_people(stops["asked"]),
+                stops.itertuples(),
+                strict=True,
+            )
+        ]
+    )
+    band = alt.Chart(bands).mark_rect(color=VERMILLION, opacity=0.14, clip=True)
+    yield band.encode(x=axis, x2="until:T", tooltip=hint("when", "stop"))
+    if found.every is None:
+        label = alt.Chart(bands).mark_text(align="left", baseline="top", dx=4, dy=4, fontSize=11, clip=True)
+        yield label.encode(x=axis, y=alt.value(0), text="stop:N")
+    kills = killed.mask(stops["signal"] == 9, stops["asked"]).dropna()
+    if len(kills):
+        data = pd.DataFrame({"time": milliseconds(kills), "when": for_people(kills), "stop": "SIGKILL"})
+        line = alt.Chart(data).mark_rule(color=PURPLE, strokeWidth=2, strokeDash=[6, 3], clip=True)
+        yield line.encode(x=axis, tooltip=hint("when", "stop"))
+
+
+def _band(stop: Any) -> str:
+    if pd.notna(stop.grace):
+        return f"grace period: {span_text(stop.grace)}"
+    return (
+        f"asked to stop; exited after {span_text(stop.duration)}"
+        if pd.notna(stop.exited)
+        else "asked to stop"
+    )
+
+
+def _arrows(found: Lanes, axis: alt.X) -> Iterator[Any]:
+    """From each sender to its target."""
+    if not len(found.arrows):
+        return
+    colour = alt.condition("datum.outcome == 'dropped'", alt.value(VERMILLION), alt.value(GREY))
+    base = alt.Chart(found.arrows.assign(time=milliseconds(found.arrows["time"])))
+    lines = base.mark_rule(opacity=0.6, strokeWidth=1, clip=True)
+    yield lines.encode(x=axis, y=_y(found), y2="to:N", color=colour)
+    yield base.mark_point(filled=True, size=18, clip=True).encode(x=axis, y=_y(found), color=colour)
+
+
+def _marks(found: Lanes, axis: alt.X) -> Iterator[Any]:
+    """Each event, those that matter most on top."""
+    marks = found.marks.assign(
+        when=for_people(found.marks["time"]),
+        time=milliseconds(found.marks["time"]),
+        size=found.marks["outcome"].map(_SIZES).fillna(60),
+    )
+    looks = _looks(marks, 1)
+    shapes = alt.Scale(domain=list(looks), range=list(looks.values()))
+    for number_, outcome in enumerate(name for name in _DRAWN if name in set(marks["outcome"])):
+        its = alt.Chart(marks[marks["outcome"] == outcome])
+        hollow = outcome in ("exited", "queued", "born or exec")
+        chart = its.mark_point(filled=not hollow, opacity=0.95, strokeWidth=2, clip=True).encode(
+            x=axis,
+            y=_y(found),
+            size=alt.Size("size:Q", scale=None, legend=None),
+            shape=alt.Shape("outcome:N", scale=shapes, legend=alt.Legend(title=None)),
+            color=colour("outcome", _looks(marks, 0)),
+            tooltip=hint("when", "lane", "signal", "what", "who"),
+        )
+        yield chart if number_ else chart.add_params(zoom())
+
+
+def _strips(found: Lanes, axis: alt.X) -> Iterator[Any]:
+    """How many of each outcome a bin of time has, on a strip of its own in the lane."""
+    marks = found.marks.assign(
+        when=for_people(found.marks["time"]),
+        time=milliseconds(found.marks["time"]),
+        until=milliseconds(found.marks["until"]),
+    )
+    most = max(int(marks["count"].max()), 2)
+    order = [name for name in reversed(_DRAWN) if name in set(marks["outcome"])]
+    strips = (
+        alt.Chart(marks)
+        .mark_rect(clip=True)
+        .encode(
+            x=axis,
+            x2="until:T",
+            y=_y(found),
+            yOffset=alt.YOffset("outcome:N", sort=order, scale=alt.Scale(domain=order)),
+            color=colour("outcome", _looks(marks, 0)),
+            opacity=alt.Opacity(
+                "count:Q", scale=alt.Scale(type="log", domain=[1, most], range=[0.3, 1]), legend=None
+            ),
+            tooltip=hint("when", "lane", "outcome", "count"),
+        )
+    )
+    yield strips.add_params(zoom())
+
+
+def _looks(marks: pd.DataFrame, what: int) -> dict[str, str]:
+    """Colours (0) or shapes (1) of the outcomes there are."""
+    there = set(marks["outcome"])
+    return {name: looks[what] for name, looks in OUTCOMES.items() if name in there}
+
+
+def _labels(found: Lanes, axis: alt.X) -> Iterator[Any]:
+    """The names of the signals that the init was sent, where there is room for them."""
+    if found.every is not None:
+        return
+    marks = found.marks[(found.marks["lane"] == found.init) & (found.marks["signal"] != "")]
+    marks = marks[marks["outcome"].isin(["dropped", "queued", "no effect"])]
+    began, ended = found.marks["time"].min(), found.marks["time"].max()
+    share = (marks["time"] - began) / max(ended - began, pd.Timedelta(1, "ns"))
+    kept: list[Any] = []
+    free = float("-inf")
+    for row, place, signal in zip(marks.index, share * WIDTH, marks["signal"], strict=True):
+        if place >= free and len(kept) < _LABELS:
+            kept.append(row)
+            free = place + _LETTER * len(signal) + 8
+    if kept:
+        data = marks.loc[kept, ["time", "lane", "signal"]]
+        text = alt.Chart(data.assign(time=milliseconds(data["time"])))
+        labels = text.mark_text(align="center", baseline="bottom", dy=-9, fontSize=10, clip=True)
+        yield labels.encode(x=axis, y=_y(found), text="signal:N")

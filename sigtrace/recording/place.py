@@ -1,0 +1,120 @@
+"""Where a recording is: a local directory, or one that fsspec reaches, such as `s3://bucket/host-a`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from sigtrace.errors import BadInput
+from sigtrace.text import printable
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::|://)")
+_FILE = re.compile(r"(file|local)://", re.IGNORECASE)
+_SECRET = re.compile(r"(?<=//)[^/@]*@")
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A directory or file elsewhere, with as much of pathlib's interface as reading takes. Methods raise OSError."""
+
+    filesystem: Any
+    """fsspec's."""
+    path: str
+    """As the filesystem calls it."""
+    url: str
+    """As people do."""
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __truediv__(self, name: str) -> Remote:
+        return Remote(self.filesystem, f"{self.path}/{name}", f"{self.url}/{name}")
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def parent(self) -> Remote:
+        """The directory that it is in."""
+        return Remote(self.filesystem, self.path.rpartition("/")[0], self.url.rpartition("/")[0])
+
+    def with_suffix(self, suffix: str) -> Remote:
+        """The same with its name's last `.suffix` replaced."""
+        name = PurePosixPath(self.name).with_suffix(suffix).name
+        return self.parent / name
+
+    def read_bytes(self) -> bytes:
+        """All that the file holds."""
+        return bytes(_asked(lambda: self.filesystem.cat_file(self.path)))
+
+    def listing(self) -> list[Remote]:
+        """The files in the directory, as they are now."""
+        self.filesystem.invalidate_cache(self.path)
+        entries = _asked(lambda: self.filesystem.ls(self.path, detail=True))
+        return [self / PurePosixPath(each["name"]).name for each in entries if each["type"] == "file"]
+
+
+Where = TypeVar("Where", bound=Path | Remote)
+
+
+def place(where: str | os.PathLike[str]) -> Path | Remote:
+    """What a user means by a path or a URL. Raises BadInput for a URL that nothing here can read."""
+    text = os.fspath(where)
+    if not _URL.match(text):
+        return Path(text)
+    return Path(_FILE.sub("", text)) if _FILE.match(text) else _remote(text)
+
+
+def listing(where: Where) -> list[Where]:
+    """The plain files in a directory. Raises OSError."""
+    found: list[Any] = (
+        where.listing()
+        if isinstance(where, Remote)
+        else [Path(entry.path) for entry in os.scandir(where) if entry.is_file(follow_symlinks=False)]
+    )
+    return found
+
+
+def _remote(url: str) -> Remote:
+    shown = _SECRET.sub("", url).rstrip("/")
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as err:
+        raise BadInput(f"{printable(shown)} is read through fsspec: pip install 'sigtrace[remote]'") from err
+    try:
+        filesystem, path = url_to_fs(url)
+    except ImportError as err:
+        raise BadInput(_not_installed(shown, err)) from err
+    except Exception as err:  # each filesystem has its own
+        raise BadInput(f"{printable(shown)} cannot be reached: {printable(str(err))}") from err
+    return Remote(filesystem, str(path).rstrip("/"), shown)
+
+
+def _not_installed(url: str, err: ImportError) -> str:
+    """Which package its protocol needs."""
+    from fsspec.registry import known_implementations
+
+    protocol = re.split("::|://", url)[-2]
+    module = str(known_implementations.get(protocol, {}).get("class", "")).partition(".")[0]
+    if module and module != "fsspec":
+        return f"{protocol}:// is read with the package {module}: pip install {module}"
+    return f"{printable(url)} cannot be reached: {printable(str(err))}"
+
+
+def _asked(question: Callable[[], Result]) -> Result:
+    """The filesystem's answer; whatever it raises is an OSError."""
+    try:
+        return question()
+    except OSError:
+        raise
+    except Exception as err:  # each filesystem has its own
+        raise OSError(errno.EIO, printable(str(err)) or type(err).__name__) from err

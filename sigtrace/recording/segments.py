@@ -1,0 +1,143 @@
+"""The files of a recording: found, opened, read batch by batch. Trouble with one is told, and the rest is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sigtrace.errors import BadInput
+from sigtrace.recording.directory import FORMAT, HEADER, Named, files, is_live, newer, read_manifest
+from sigtrace.recording.file import Contents, Damaged
+from sigtrace.recording.filter import Filter
+from sigtrace.recording.place import Remote
+from sigtrace.text import printable
+
+
+@dataclass
+class Segment:
+    """A file of the recording that can be read, and what it says of itself."""
+
+    named: Named[Path | Remote]
+    contents: Contents
+    facts: dict[str, Any]
+
+    @property
+    def boot(self) -> tuple[str, str]:
+        """Its host and boot_id."""
+        return str(self.facts["host"]), str(self.facts["boot_id"])
+
+
+Part = tuple[Segment, pa.RecordBatch]
+"""Rows of a table, and the file that they are from."""
+
+
+class Segments:
+    """The files in these directories. `problems`: where sentences about what cannot be read go, each once."""
+
+    def __init__(self, places: tuple[Path | Remote, ...], problems: list[str]) -> None:
+        self._places = places
+        self._problems = problems
+
+    def read(
+        self, table: str, columns: tuple[str, ...] | None = None, where: Filter | None = None
+    ) -> Iterator[Part]:
+        """The record batches of a table, of all directories: at least these columns, and the rows that pass."""
+        where = where if where and where.columns else None
+        if where and columns is not None:
+            columns = tuple(dict.fromkeys([*columns, *where.columns]))
+        for file in self._files(table):
+            try:
+                for part in file.contents.batches(columns, where):
+                    yield file, part
+            except Damaged as err:
+                self._problem(f"{_shown(file.named.path)} is damaged and left out: {err}")
+            if file.contents.torn and not is_live(file.named.path.parent):
+                self._problem(
+                    f"{_shown(file.named.path)} breaks off in mid-write: its last {file.contents.torn:,} bytes, "
+                    "at most a second's, are left out"
+                )
+
+    def _files(self, table: str) -> Iterator[Segment]:
+        for path in self._places:
+            try:
+                names = files(path)
+            except OSError as err:
+                self._problem(f"{_shown(path)} cannot be read: {err.strerror or err}")
+                continue
+            for named in names:
+                file = self._opened(named) if named.table == table else None
+                if file:
+                    yield file
+
+    def _opened(self, named: Named[Path | Remote]) -> Segment | None:
+        where = _shown(named.path)
+        try:
+            contents = _contents(named)
+            facts = json.loads((contents.schema.metadata or {})[HEADER])
+            number = int(facts["format"])
+            facts["host"], facts["boot_id"], facts["run"]
+        except (Damaged, KeyError, ValueError, TypeError):
+            if not (named.open and is_live(named.path.parent)):
+                self._problem(f"{where} is not a file of a recording, or is damaged: it is left out")
+            return None
+        except OSError as err:
+            if not isinstance(err, FileNotFoundError):  # deleted meanwhile, for its age
+                self._problem(f"{where} cannot be read: {err.strerror or err}")
+            return None
+        if number > FORMAT:
+            self._problem(newer(where, number))
+            return None
+        return Segment(named, contents, facts)
+
+    def _problem(self, sentence: str) -> None:
+        if sentence not in self._problems:
+            self._problems.append(sentence)
+
+
+def check(path: Path | Remote) -> tuple[dict[str, Any] | None, list[str]]:
+    """(The manifest of a recording, None if it has none that can be read, and what is wrong with it in sentences).
+
+    Raises BadInput when it is no directory, not that of a recording, or of a newer sigtrace.
+    """
+    where, manifest, problems = _shown(path), None, []
+    try:
+        found = files(path)
+        try:
+            manifest = read_manifest(path)
+        except FileNotFoundError:
+            if not found:
+                raise BadInput(f"{where} holds no recording: `sigtrace record {where}` makes one") from None
+            problems.append(f"{where} has no manifest.json: its files are read all the same")
+        except BadInput as err:
+            if not found or "newer" in str(err):
+                raise
+            problems.append(f"{err}: the other files are read all the same")
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise BadInput(f"{where} is not a directory: give that of a recording") from err
+    except PermissionError as err:
+        remedy = "give credentials that may" if isinstance(path, Remote) else "run sigtrace as root"
+        raise BadInput(f"{where} is not yours to read: {remedy}") from err
+    except OSError as err:
+        raise BadInput(f"{where} cannot be read: {err.strerror or err}") from err
+    if any(named.open for named in found) and not is_live(path):
+        problems.append(f"the recorder of {where} was cut short: up to a second before its end is missing")
+    return manifest, problems
+
+
+def _contents(named: Named[Path | Remote]) -> Contents:
+    """The file, under whichever of its two names it has by now."""
+    try:
+        return Contents(named.path)
+    except FileNotFoundError:
+        if not named.open:
+            raise
+        return Contents(named.path.with_suffix(""))
+
+
+def _shown(path: Path | Remote) -> str:
+    return printable(str(path))

@@ -1,0 +1,139 @@
+"""The tables beside the events: what all files of a recording say, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sigtrace.batch import Counts, frame
+from sigtrace.clock import TICK_NS
+from sigtrace.kernel.counts import COUNT
+from sigtrace.recording import schema
+from sigtrace.recording.segments import Part
+from sigtrace.recording.totals import Totals, last_of_run, sum_of_runs
+from sigtrace.snapshot import COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Boot = tuple[str, str]
+"""host, boot_id."""
+_Sample = tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What is not in a recording, over all its recorders. Counts have the `lost` and `unqueued` all the same."""
+
+    committed: int = 0
+    """Records that came out of the kernel."""
+    lost: int = 0
+    """The kernel's ring had no room for them."""
+    uncounted: int = 0
+    """Signals that even the counts miss."""
+    missed: int = 0
+    """Runs the kernel skipped."""
+    unqueued: int = 0
+    """The writer was too slow for them."""
+    unwritten: int = 0
+    """The disk refused them."""
+    snapshots_skipped: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+    """When nothing could be written: from, to, ns UTC."""
+
+    @property
+    def total(self) -> int:
+        """Records lost, whatever the reason."""
+        return self.lost + self.unqueued + self.unwritten
+
+
+def losses(parts: Iterable[Part]) -> Losses:
+    """The sums over all runs, of which the last rows count."""
+    names = [name for name in schema.LOSSES.names if name != "time" and not name.startswith("gap")]
+    last: dict[str, dict[str, int]] = {}
+    gaps = []
+    for file, part in parts:
+        values = {name: schema.numbers(part[name]).tolist() for name in names}
+        run = last.setdefault(str(file.facts["run"]), dict.fromkeys(names, 0))
+        for name in names:
+            run[name] = max([run[name], *values[name]])
+        began, ended = (part[name].view(pa.int64()).to_pylist() for name in ("gap_began", "gap_ended"))
+        gaps += [(start, end) for start, end in zip(began, ended, strict=True) if start is not None]
+    sums = {name: sum(run[name] for run in last.values()) for name in names}
+    return Losses(**sums, gaps=tuple(gaps))
+
+
+def totals(parts: Iterable[Part]) -> dict[Boot, Totals]:
+    """The exact counts of each boot, of the rows of the counts table."""
+    samples: dict[Boot, dict[str, list[_Sample]]] = {}
+    for file, part in parts:
+        sample = (schema.count_records(part), schema.numbers(part["time"].view(pa.int64())))
+        samples.setdefault(file.boot, {}).setdefault(str(file.facts["run"]), []).append(sample)
+    return {
+        boot: sum_of_runs([last_of_run(each) for each in runs.values()]) for boot, runs in samples.items()
+    }
+
+
+def counts(of_boots: dict[Boot, Totals]) -> pd.DataFrame:
+    """They as pandas."""
+    import pandas as pd
+
+    frames = [_counts(boot, rows.records, rows.first, rows.last) for boot, rows in of_boots.items()]
+    if not frames:
+        never = np.zeros(0, "i8")
+        frames.append(_counts(("", ""), np.zeros(0, COUNT), never, never))
+    table: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return _categorised(table, ("host", "boot_id"))
+
+
+def _counts(
+    boot: Boot, records: npt.NDArray[np.void], first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    times = {"first": first.view("datetime64[ns]"), "last": last.view("datetime64[ns]")}
+    return frame({**Counts(records).columns(), **times}).assign(host=boot[0], boot_id=boot[1])
+
+
+def namespaces(parts: Iterable[Part]) -> pd.DataFrame:
+    """One row a namespace and boot: what was said of it last, of each column."""
+    import pandas as pd
+
+    names = [*(name for name in schema.NAMESPACES.names if name != "time"), "host", "boot_id"]
+    known: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for file, part in parts:
+        for row in part.to_pylist():
+            key = (*file.boot, row["nsid"], (row["ns_start"] or 0) // TICK_NS)
+            merged = known.setdefault(key, {"host": file.boot[0], "boot_id": file.boot[1]})
+            finer = max(merged.get("ns_start") or 0, row["ns_start"] or 0)
+            merged.update({name: value for name, value in row.items() if value is not None})
+            merged["ns_start"] = finer
+    table: pd.DataFrame = pd.DataFrame(list(known.values()), columns=names)
+    numbers = {"nsid": "uint32", "ns_start": "uint64", "parent_nsid": "UInt32", "ns_level": "UInt8"}
+    times = {name: pd.DatetimeTZDtype("ns", "UTC") for name in ("born", "died")}
+    table = table.astype({**numbers, "init_pid": "Int32", **times})
+    texts = [name for name in names if name not in numbers and name not in times and name != "init_pid"]
+    table[texts] = table[texts].astype(object).fillna("").astype(str)
+    return _categorised(table, texts)
+
+
+def snapshots(parts: Iterable[Part]) -> pd.DataFrame:
+    """The rows in the order of time."""
+    import pandas as pd
+
+    tables: list[pd.DataFrame] = [
+        part.to_pandas().assign(host=file.boot[0], boot_id=file.boot[1]) for file, part in parts
+    ]
+    if not tables:
+        none = pa.Table.from_batches([], schema.row_schema(COLUMNS)).to_pandas()
+        tables.append(none.assign(host="", boot_id=""))
+    rows: pd.DataFrame = pd.concat(tables).sort_values("time", kind="stable", ignore_index=True)
+    return _categorised(rows, [*(name for name, kind in COLUMNS.items() if kind == "str"), "host", "boot_id"])
+
+
+def _categorised(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The table with these columns of text as categories."""
+    return table.astype(dict.fromkeys(names, "category"))

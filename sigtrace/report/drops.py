@@ -1,0 +1,67 @@
+"""Drops over time, of all namespaces together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace.postmortem.case import Case
+from sigtrace.report.facts import Bar, Chart
+from sigtrace.report.lanes import KINDS
+from sigtrace.report.moment import SECOND, clock, step
+from sigtrace.verdict import DROPPED, is_dropped
+
+_BINS = 120
+_NAMED = 3
+_KINDS = ("dropped", "late")
+"""What `lanes.KINDS` calls the two verdicts of `DROPPED`."""
+
+
+def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> Chart | None:
+    """Bars of all drops between two moments (ns UTC), the two kinds on top of each other; None without any.
+
+    cases: each with what to call it.
+    """
+    drops = [case.batch[is_dropped(case.batch.verdicts)] for _, case in cases]
+    times = np.concatenate([np.zeros(0, "i8"), *(batch.time.astype("i8") for batch in drops)])
+    if not len(times):
+        return None
+    codes = np.concatenate([batch.verdicts for batch in drops])
+    whose = np.repeat(np.arange(len(drops)), [len(batch) for batch in drops])
+    if end - begin < SECOND:
+        begin, end = begin - SECOND // 2, end + SECOND // 2
+    width = step(begin, end, _BINS)
+    place = times // width
+    bins, counts = np.unique(place, return_counts=True)
+    most = int(counts.max())
+    bars = []
+    for number in bins.tolist():
+        there = place == number
+        about = _about([name for name, _ in cases], whose[there])
+        base = 0.0
+        for kind, code in zip(_KINDS, DROPPED, strict=True):
+            count = int((codes[there] == code).sum())
+            if count:
+                first, last = number * width, (number + 1) * width
+                text = f"{clock(first)} to {clock(last)}: {count:,} {KINDS[kind]}; {about}"
+                bars.append(Bar(first, last, 0, kind, count / most, text, base))
+                base += count / most
+    whole = min(begin, int(bins[0]) * width), max(end, int(bins[-1] + 1) * width)
+    return Chart(*whole, whole, ("",), bars=bars, most=most, note=f"signals dropped in each {span(width)}")
+
+
+def span(width: int) -> str:
+    """`100 ms`, `5 min`: a round span of ns."""
+    for unit, size in (("d", 86400 * SECOND), ("h", 3600 * SECOND), ("min", 60 * SECOND), ("s", SECOND)):
+        if width >= size:
+            return f"{width // size} {unit}"
+    return f"{width // 10**6} ms" if width >= 10**6 else f"{width // 1000} us"
+
+
+def _about(names: Sequence[str], numbers: npt.NDArray[np.intp]) -> str:
+    which, counts = np.unique(numbers, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    words = [f"{names[which[place]]} {counts[place]:,}" for place in order[:_NAMED].tolist()]
+    return ", ".join(words) + (f" and {len(which) - _NAMED} more" if len(which) > _NAMED else "")

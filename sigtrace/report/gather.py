@@ -1,0 +1,249 @@
+"""From a recording to what its report says: pure, but for reading it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sigtrace import __version__, signals
+from sigtrace.clock import TICK_NS
+from sigtrace.postmortem import sources
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.ranking import Standing, rank
+from sigtrace.postmortem.sources import Place
+from sigtrace.postmortem.stop import stops
+from sigtrace.postmortem.story import seconds
+from sigtrace.proc import INITIAL_PID_NS
+from sigtrace.recording.filter import Namespace, nanoseconds
+from sigtrace.recording.reader import Losses, Recording
+from sigtrace.report.drops import drops_over_time
+from sigtrace.report.facts import Attempt, Headline, Origin, Page, Row, Shown, Signals
+from sigtrace.report.moment import stamp
+from sigtrace.report.section import Kin, section
+from sigtrace.summary import Line, Query, summarise
+from sigtrace.text import printable
+from sigtrace.verdict import VERDICTS, WORDS
+
+MOST_SECTIONS = 30
+"""Namespaces that are told in full."""
+_MOST_ROWS, _MOST_ATTEMPTS, _MOST_SIGNALS = 400, 300, 400
+_REASONS = 3
+_LONGEST_NAME = 120
+"""Characters of a container's name where it is one of many; it is there in full once."""
+
+
+def gather(
+    recording: Recording, query: Query, scope: Sequence[str] = (), sections: int = MOST_SECTIONS
+) -> Page:
+    """All that a report of these namespaces and this time says; `query.signal` is not looked at.
+
+    scope: what it was narrowed to, in words; sections: how many namespaces are told in full, at most. Raises BadInput
+    for times that can't be read.
+    """
+    since, until = (None if each is None else nanoseconds(each) for each in (query.since, query.until))
+    summary = summarise(recording, replace(query, signal=()))
+    places = _places(recording, query.ns) if query.ns else None
+    cases = sources.all_recorded(recording, None if until is None else until - 1, places, since)
+    standings = rank(cases)
+    parents = _parents(recording)
+    rows = list(_rows(standings, summary.lines, parents))
+    told = list(zip(standings, rows, strict=True))
+    kin = Kin(parents, rows)
+    attempts = sorted(_attempts(told), key=lambda each: each.asked)
+    begin = min((line.first for line in summary.lines), default=0)
+    end = max((line.last for line in summary.lines), default=0)
+    lines = list(_signals(summary.lines[:_MOST_SIGNALS], told))
+    return Page(
+        headline=_headline(standings, rows),
+        figures=list(_figures(rows, attempts, summary.dropped, summary.losses)),
+        hosts=summary.hosts,
+        begin=begin,
+        end=end,
+        scope=scope,
+        live=recording.live,
+        drops=drops_over_time([(row.label, standing.report.case) for standing, row in told], begin, end),
+        namespaces=Shown(rows[:_MOST_ROWS], len(rows)),
+        sections=[section(standing, row, kin) for standing, row in told[:sections]],
+        attempts=Shown(attempts[:_MOST_ATTEMPTS], len(attempts)),
+        signals=Shown(lines, len(summary.lines)),
+        losses=list(_losses(summary.losses, recording.problems)),
+        origins=list(_origins(recording.manifests)),
+        made=time.time_ns(),
+        version=__version__,
+        verdicts=_glossary(lines),
+    )
+
+
+def _places(recording: Recording, wanted: Sequence[Namespace]) -> list[Place]:
+    table = recording.namespaces()
+    columns = [table[name].tolist() for name in ("host", "boot_id", "nsid", "ns_start")]
+    inodes = {each for each in wanted if isinstance(each, int)}
+    pairs = {(each[0], each[1] // TICK_NS) for each in wanted if not isinstance(each, int)}
+    return [
+        Place(nsid, start, (host, boot_id))
+        for host, boot_id, nsid, start in zip(*columns, strict=True)
+        if nsid in inodes or (nsid, start // TICK_NS) in pairs
+    ]
+
+
+def _parents(recording: Recording) -> dict[tuple[str, int], int]:
+    table = recording.namespaces().dropna(subset=["parent_nsid"])
+    table = table[table["parent_nsid"] != INITIAL_PID_NS]
+    columns = (table[name].tolist() for name in ("host", "nsid", "parent_nsid"))
+    return {(host, nsid): int(parent) for host, nsid, parent in zip(*columns, strict=True)}
+
+
+def _rows(
+    standings: Sequence[Standing], lines: Sequence[Line], parents: Mapping[tuple[str, int], int]
+) -> Iterator[Row]:
+    dropped: dict[tuple[str, int, int], int] = {}
+    for line in lines:
+        if line.verdict.startswith("dropped"):
+            key = line.host, line.nsid, line.ns_start // TICK_NS
+            dropped[key] = dropped.get(key, 0) + line.count
+    for number, standing in enumerate(standings, 1):
+        case, findings = standing.report.case, standing.report.findings
+        init = _init(case)
+        yield Row(
+            rank=number,
+            host=case.host,
+            nsid=case.nsid,
+            label=_label(case, init, (case.host, case.nsid) in parents),
+            init=init,
+            asked=standing.signal,
+            outcome=standing.outcome,
+            took=standing.took,
+            severity=findings[0].severity if findings else "",
+            causes=list(dict.fromkeys(finding.cause for finding in findings)),
+            dropped=dropped.get((case.host, case.nsid, _start(case)), 0),
+        )
+
+
+def _label(case: Case, init: str, nested: bool) -> str:
+    """What to call a namespace: its container; for one inside a container's also its init."""
+    if not case.container:
+        return init or f"PID namespace {case.nsid}"
+    return f"{_cut(case.container.label)}: {init}" if nested else _cut(case.container.label)
+
+
+def _cut(name: str) -> str:
+    shown = printable(name[: _LONGEST_NAME + 1])
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
+
+
+def _start(case: Case) -> int:
+    return int(case.batch.records["ns_start"][-1]) // TICK_NS
+
+
+def _init(case: Case) -> str:
+    event = next(reversed(case.to_init), None)
+    sight = next((sight.init for sight in case.sights if sight.init), None)
+    return event.target if event else sight.name if sight else ""
+
+
+def _attempts(told: Sequence[tuple[Standing, Row]]) -> Iterator[Attempt]:
+    for standing, row in told:
+        for stop in stops(standing.report.case):
+            yield Attempt(
+                label=row.label,
+                rank=row.rank,
+                asked=stop.first.time,
+                by=str(stop.asker),
+                signal=stop.first.signal_name,
+                grace=stop.grace,
+                took=stop.took,
+                ended=stop.exit.outcome if stop.exit else "still there",
+                looks_like=stop.looks_like,
+            )
+
+
+def _signals(lines: Sequence[Line], told: Sequence[tuple[Standing, Row]]) -> Iterator[Signals]:
+    names = {(row.host, row.nsid, _start(standing.report.case)): row.label for standing, row in told}
+    for line in lines:
+        own = _cut(line.container.label) if line.container else f"{line.init_comm} {line.nsid}".strip()
+        label = names.get((line.host, line.nsid, line.ns_start // TICK_NS), own)
+        yield Signals(
+            label=f"the host {line.host}" if line.nsid == INITIAL_PID_NS else label,
+            nsid=line.nsid,
+            signal=line.signal,
+            signal_name=signals.name(line.signal),
+            sender=line.sender_comm,
+            verdict=line.verdict,
+            count=line.count,
+            first=line.first,
+            last=line.last,
+        )
+
+
+def _headline(standings: Sequence[Standing], rows: Sequence[Row]) -> Headline:
+    if not rows:
+        return Headline("ok", "No signals in PID namespaces were recorded")
+    bad = [(row, standing) for row, standing in zip(rows, standings, strict=True) if row.severity]
+    hung = sum(row.severity == "error" for row in rows)
+    of_all = f"of {_number(len(rows), 'PID namespace')}"
+    reasons = [
+        (row.rank, row.label, f"{row.outcome}. {standing.report.findings[0].summary}")
+        for row, standing in bad[:_REASONS]
+    ]
+    more = f"{len(bad) - _REASONS:,} more with findings are in the list below." if len(bad) > _REASONS else ""
+    if hung:
+        return Headline("error", f"{hung:,} {of_all} hung", reasons, more)
+    if bad:
+        return Headline(
+            "warning", f"Nothing hung, but {len(bad):,} {of_all} will give trouble", reasons, more
+        )
+    return Headline("ok", f"Nothing hung: no trouble in {_number(len(rows), 'PID namespace')}")
+
+
+def _figures(
+    rows: Sequence[Row], attempts: Sequence[Attempt], dropped: int, losses: Losses
+) -> Iterator[tuple[str, str, str]]:
+    yield "PID namespaces", f"{len(rows):,}", f"{sum(bool(row.severity) for row in rows):,} with findings"
+    whose = sum(bool(row.dropped) for row in rows)
+    yield "Signals dropped", f"{dropped:,}", f"for {_number(whose, 'init')}" if dropped else "none"
+    killed = sum(each.grace is not None or each.signal == "SIGKILL" for each in attempts)
+    yield "Attempts to stop", f"{len(attempts):,}", f"{killed:,} needed SIGKILL"
+    took = max((each.took for each in attempts if each.took is not None), default=None)
+    there = sum(each.took is None for each in attempts)
+    yield "Longest stop", "-" if took is None else seconds(took), f"{there:,} did not end" if there else ""
+    yield (
+        "Records lost",
+        f"{losses.total:,}",
+        "counts are exact" if losses.total else "the record is complete",
+    )
+
+
+def _losses(losses: Losses, problems: Sequence[str]) -> Iterator[str]:
+    reasons = {
+        "the kernel's ring had no room for them": losses.lost,
+        "the recorder was too slow to write them": losses.unqueued,
+        "the disk refused them": losses.unwritten,
+    }
+    for why, count in reasons.items():
+        if count:
+            yield f"{_number(count, 'record')} lost, as {why}. Counts include them; stories and timelines do not."
+    if losses.uncounted:
+        yield f"{_number(losses.uncounted, 'signal')} not even counted, as the table of counts was full."
+    if losses.missed:
+        yield f"The kernel skipped {_number(losses.missed, 'run')} of the programs that record."
+    if losses.snapshots_skipped:
+        yield f"{_number(losses.snapshots_skipped, 'snapshot')} skipped: there were too many at once."
+    for began, ended in losses.gaps:
+        yield f"Nothing was recorded from {stamp(began)} to {stamp(ended)} UTC, as nothing could be written."
+    yield from (f"{problem[:1].upper()}{problem[1:]}." for problem in problems)
+
+
+def _origins(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Origin]:
+    for manifest in manifests:
+        yield Origin(*(str(manifest.get(name, "")) for name in ("host", "kernel", "boot_id", "version")))
+
+
+def _glossary(lines: Sequence[Signals]) -> list[tuple[str, str]]:
+    there = {line.verdict for line in lines}
+    return [WORDS[name] for name in VERDICTS if name in there]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,63 @@
+"""Moments as people read them, and the ticks of an axis of time. Everything is UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+SECOND = 1_000_000_000
+_MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
+_STEPS: tuple[int, ...] = (
+    *(digit * 10**power for power in range(3, 9) for digit in (1, 2, 5)),
+    *(SECOND * count for count in (1, 2, 5, 10, 15, 30)),
+    *(_MINUTE * count for count in (1, 2, 5, 10, 15, 30)),
+    *(_HOUR * count for count in (1, 2, 3, 6, 12)),
+    *(_DAY * count for count in (1, 2, 7, 14, 28, 91, 182, 364)),
+)
+"""From a microsecond to a year, in ns. The script has the same."""
+
+
+def clock(time: int, digits: int = 3) -> str:
+    """`07:53:45.894`: the time of day of ns UTC, cut to so many digits of a second (0 to 9)."""
+    whole, rest = divmod(time, SECOND)
+    text = _at(whole).strftime("%H:%M:%S")
+    return f"{text}.{rest:09d}"[: len(text) + 1 + digits] if digits else text
+
+
+def stamp(time: int) -> str:
+    """`2026-11-22 07:53:45`."""
+    return _at(time // SECOND).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def day(time: int) -> str:
+    """`2026-11-22`."""
+    return stamp(time)[:10]
+
+
+def iso(time: int) -> str:
+    """`2026-11-22T07:53:45.894510Z`, as HTML wants it."""
+    return f"{_at(time // SECOND):%Y-%m-%dT%H:%M:%S}.{time % SECOND // 1000:06d}Z"
+
+
+def step(begin: int, end: int, most: int) -> int:
+    """The shortest round span, in ns, that cuts this time into at most so many parts."""
+    return next((each for each in _STEPS if end - begin <= each * most), _STEPS[-1])
+
+
+def ticks(begin: int, end: int, most: int = 3) -> list[tuple[int, str]]:
+    """Round moments between two, at most `most` and one, each with its label."""
+    width = step(begin, end, most)
+    first = -(-begin // width) * width
+    return [(time, _label(time, width)) for time in range(first, end + 1, width)]
+
+
+def _label(time: int, width: int) -> str:
+    if width >= _DAY:
+        return stamp(time)[5:10]
+    if width >= _MINUTE:
+        return stamp(time)[11:16]
+    digits = 0 if width >= SECOND else 3 if width >= 10**6 else 6
+    return clock(time, digits)
+
+
+def _at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)

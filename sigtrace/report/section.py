@@ -1,0 +1,90 @@
+"""One namespace in full: who it is, what was found, its timeline and its story."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sigtrace.containers.container import SHORT_ID
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.ranking import Standing
+from sigtrace.postmortem.runner import diagnose
+from sigtrace.postmortem.story import story
+from sigtrace.report.facts import Row, Section
+from sigtrace.report.moment import stamp
+from sigtrace.report.timeline import timeline
+
+_MOST_STEPS = 60
+_NAMED = 12
+"""Namespaces inside of one that are named."""
+
+
+@dataclass(frozen=True)
+class Kin:
+    """Which namespaces are inside which."""
+
+    parents: Mapping[tuple[str, int], int]
+    """Host and inode -> inode of the namespace above, for those that are not the host's own."""
+    rows: Sequence[Row]
+    """Those that the report lists."""
+
+    def around(self, row: Row) -> Iterator[tuple[str, str, int]]:
+        """How others stand to this one, what to call them, and their ranks (0: none)."""
+        parent = self.parents.get((row.host, row.nsid))
+        if parent is not None:
+            above = [each for each in self.rows if each.host == row.host and each.nsid == parent]
+            yield ("inside", *_called(above[-1])) if above else ("inside", f"PID namespace {parent}", 0)
+        below = [
+            each
+            for each in self.rows
+            if each.host == row.host and self.parents.get((row.host, each.nsid)) == row.nsid
+        ]
+        yield from (("has inside it", *_called(each)) for each in below[:_NAMED])
+        if len(below) > _NAMED:
+            yield "has inside it", f"{len(below) - _NAMED:,} more", 0
+
+
+def section(standing: Standing, row: Row, kin: Kin) -> Section:
+    """Everything of a namespace; unlike the list, with what is merely good to know of it."""
+    report = diagnose(standing.report.case)
+    case = report.case
+    steps = story(case)
+    reasons: dict[str, list[str]] = {}
+    for cause, why in report.unchecked:
+        reasons.setdefault(why, []).append(cause.absent)
+    return Section(
+        row=row,
+        facts=list(_facts(case, row)),
+        around=list(kin.around(row)),
+        findings=report.findings,
+        chart=timeline(case, standing.worst),
+        story=steps[:_MOST_STEPS],
+        steps_left_out=max(len(steps) - _MOST_STEPS, 0),
+        asked=case.requests[0].time if case.requests else 0,
+        ruled_out=report.ruled_out,
+        unchecked=list(reasons.items()),
+        failed=[(cause.slug, error) for cause, error in report.failed],
+    )
+
+
+def _called(row: Row) -> tuple[str, int]:
+    return f"{row.label} ({row.nsid})", row.rank
+
+
+def _facts(case: Case, row: Row) -> Iterator[tuple[str, str]]:
+    """Name and value of what is known."""
+    container = case.container
+    if container:
+        yield " ".join(filter(None, (container.runtime, "container"))), container.id[:SHORT_ID]
+        yield "name", "" if container.label in row.label else container.label
+        yield "image", container.image
+        yield "pod", "/".join(filter(None, (container.pod_namespace, container.pod)))
+        yield "stop signal", container.stop_signal if container.stop_signal != "SIGTERM" else ""
+    yield "PID namespace", str(case.nsid)
+    yield "init", row.init
+    sight = next((sight for sight in case.sights if sight.init), None)
+    if sight and sight.init:
+        yield "command", str(sight.init.cmdline)
+    born = next((event for event in case.to_init if event.stage == "init"), None)
+    yield "born", f"{stamp(born.time)} UTC" if born else ""
+    yield "host", case.host

@@ -1,0 +1,151 @@
+"""The timeline of one namespace: what happened on the lanes of senders, the init and members, and the grace period."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace import wire
+from sigtrace.batch import Batch, flag
+from sigtrace.postmortem.case import SETTLED, Case, Episode
+from sigtrace.postmortem.event import KILL, events
+from sigtrace.postmortem.stop import stops
+from sigtrace.postmortem.story import seconds
+from sigtrace.report.facts import Band, Bar, Chart, Mark
+from sigtrace.report.lanes import KINDS, Lanes, lanes
+from sigtrace.report.moment import clock
+from sigtrace.verdict import CODE
+
+MOST_MARKS = 150
+"""More events than these are counted in bins of time."""
+_BINS, _BINS_AROUND = 80, 15
+_LANES = {False: 4, True: 2}
+"""For senders and for members at most, without and with bins."""
+_WHOLE = 4
+"""A history this many times longer than the attempt to stop it is shown from that attempt on."""
+_MARGIN = 0.08
+_LEAST = 20_000_000
+
+
+def timeline(case: Case, worst: Episode | None) -> Chart | None:
+    """The picture of a case; its worst attempt to stop it is what it shows first. None if nothing happened."""
+    batch = case.batch[np.flatnonzero(_telling(case.batch))]
+    if not len(batch):
+        return None
+    many = len(batch) > MOST_MARKS
+    found, times = lanes(batch, _LANES[many]), batch.time.astype("i8")
+    begin, end = int(times.min()), int(times.max())
+    focus = _focus(begin, end, worst, case.until)
+    marked = _milestones(batch) if many else np.arange(len(batch))
+    bars, most = _bars(found, times, _edges(begin, end, focus)) if many else ([], 0)
+    note = f"{len(batch):,} event{'s' if len(batch) > 1 else ''}"
+    if many:
+        note += (
+            f", counted in bins of time: the height of a bar is the logarithm of their number, up to {most:,}"
+        )
+    return Chart(
+        begin=min(begin, focus[0]),
+        end=max(end, focus[1]),
+        focus=focus,
+        lanes=found.names,
+        marks=list(_marks(batch, marked, found)),
+        bars=bars,
+        bands=list(_bands(case, end)),
+        most=most,
+        note=note,
+    )
+
+
+def _telling(batch: Batch) -> npt.NDArray[np.bool_]:
+    """All but what is harmless by default, and the deaths of threads that SIGKILL has: shape (n,)."""
+    r = batch.records
+    dies = (r["stage"] == wire.STAGE["deliver"]) & (r["signal"] == KILL) & flag(r, "exiting")
+    telling: npt.NDArray[np.bool_] = (batch.verdicts != CODE["default_ignored"]) & ~dies
+    return telling
+
+
+def _focus(begin: int, end: int, worst: Episode | None, until: int) -> tuple[int, int]:
+    """The part to show first: the attempt to stop it, or all of it where that is not much longer."""
+    first, last = begin, end
+    asked = worst and (worst.asked or worst.kill)
+    if worst and asked:
+        over = last = end if worst.exit else max(end, until)
+        if over - begin > _WHOLE * max(over - asked.time, 1):
+            first, last = asked.time, over
+    margin = max(int((last - first) * _MARGIN), _LEAST)
+    return first - margin, last + margin
+
+
+def _milestones(batch: Batch) -> npt.NDArray[np.intp]:
+    """Of many events those that get a mark all the same: SIGKILL, exits and births of inits, and each kind's first."""
+    r = batch.records
+    own = flag(r, "init")
+    steps = np.flatnonzero(own & (r["stage"] > wire.STAGE["deliver"]))
+    kills = np.flatnonzero(own & (r["stage"] == wire.STAGE["generate"]) & (r["signal"] == KILL))
+    key = r["stage"].astype("u4") << 16 | r["signal"].astype("u4") << 8 | batch.verdicts
+    _, firsts = np.unique(key[own], return_index=True)
+    few = MOST_MARKS // 3
+    chosen = [steps[-few:], kills[:few], np.flatnonzero(own)[firsts][:few]]
+    return np.unique(np.concatenate(chosen))
+
+
+def _marks(batch: Batch, which: npt.NDArray[np.intp], found: Lanes) -> Iterator[Mark]:
+    for event, row in zip(events(batch, which), which.tolist(), strict=True):
+        sender = int(found.sender[row])
+        kind = found.kind_name(int(found.kind[row]))
+        yield Mark(event.time, int(found.target[row]), kind, str(event), None if sender < 0 else sender)
+
+
+def _edges(begin: int, end: int, focus: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Where bins begin and end: narrow ones where one looks first."""
+    base = min(begin, focus[0])
+    first, last = focus[0] - base, focus[1] - base
+    parts = [
+        np.linspace(0, first, _BINS_AROUND, endpoint=False),
+        np.linspace(first, last, _BINS + 1),
+        np.linspace(last, max(end - base + 1, last), _BINS_AROUND + 1),
+    ]
+    edges: npt.NDArray[np.int64] = np.unique(np.concatenate(parts).astype("i8")) + base
+    return edges
+
+
+def _bars(found: Lanes, times: npt.NDArray[np.int64], edges: npt.NDArray[np.int64]) -> tuple[list[Bar], int]:
+    """A bar for each lane and bin with events, of the most telling kind in it; and the number of the fullest."""
+    place = np.minimum(np.searchsorted(edges, times, side="right"), len(edges) - 1) - 1
+    sent = found.sender >= 0
+    keys = [
+        (found.target * len(edges) + place) * len(KINDS) + found.kind,
+        (found.sender[sent] * len(edges) + place[sent]) * len(KINDS) + found.kind[sent],
+    ]
+    key, counts = np.unique(np.concatenate(keys), return_counts=True)
+    bins: dict[int, list[tuple[int, int]]] = {}
+    for each, count in zip(key.tolist(), counts.tolist(), strict=True):
+        bins.setdefault(each // len(KINDS), []).append((each % len(KINDS), count))
+    most = max(sum(count for _, count in its) for its in bins.values())
+    bars = []
+    for where, its in bins.items():
+        lane, number = divmod(where, len(edges))
+        begin, end = int(edges[number]), int(edges[number + 1])
+        words = ", ".join(f"{count:,} {KINDS[found.kind_name(kind)]}" for kind, count in its)
+        height = math.log1p(sum(count for _, count in its)) / math.log1p(most)
+        text = f"{clock(begin)} to {clock(end)}, {found.names[lane]}: {words}"
+        bars.append(Bar(begin, end, lane, found.kind_name(its[0][0]), height, text))
+    return bars, most
+
+
+def _bands(case: Case, end: int) -> Iterator[Band]:
+    """Grace periods, the time that an init took, or has taken so far, and for how long others outlived it."""
+    if case.exit and end - case.exit.time > SETTLED:
+        yield Band(case.exit.time, end, f"others outlive the init by {seconds(end - case.exit.time)}")
+    for stop in stops(case):
+        if stop.kill and stop.grace is not None:
+            yield Band(stop.first.time, stop.kill.time, f"grace period, {seconds(stop.grace)}")
+        elif stop.exit and stop.took is not None and stop.kill is None:
+            yield Band(stop.first.time, stop.exit.time, f"{seconds(stop.took)} to exit")
+        elif stop.exit is None and stop.kill is None and case.until > stop.first.time:
+            yield Band(
+                stop.first.time, case.until, f"still there {seconds(case.until - stop.first.time)} later"
+            )

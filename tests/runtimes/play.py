@@ -1,0 +1,255 @@
+"""One play for every runtime: containers are started, looked at and stopped while sigtrace watches.
+
+Played once for a runtime and a layout of control groups; the claims then read what was recorded. A scene that fails
+fails the claims about it and no others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.runtimes.host import Host
+from tests.runtimes.runtime import SLEEP, Running, Runtime, Spec, Stopped, trapping, until
+
+Row = dict[str, Any]
+
+PLAIN = "web-plain"
+"""Without a handler; somebody inside sends it SIGKILL, then the runtime stops it."""
+LATE = "web-late"
+"""The same, started last."""
+TRAP = "web-trap"
+"""Has a handler for the request to stop."""
+OWN_SIGNAL = "web-quit"
+"""Has a handler for SIGQUIT, its own stop signal, and for nothing else."""
+BRIEF = "web-brief"
+"""Lives for 50 ms."""
+NESTED = "web-nested"
+"""Makes a PID namespace inside, whose init gets a SIGTERM."""
+OWN_INIT = "web-init"
+"""With the runtime's own `--init`, where it has one."""
+INITS = (OWN_INIT, "web-tini", "web-catatonit")
+NAMES = (PLAIN, LATE, TRAP, OWN_SIGNAL, BRIEF, NESTED, *INITS)
+NESTING = ("/bin/unshare", "--pid", "--fork", *SLEEP)
+
+
+WATCH, ONE = "watch one".split()
+"""Scenes that are no container: sigtrace watches LATE, and records PLAIN."""
+
+
+class Sigtrace:
+    """A sigtrace that runs on a runtime's host until it is told to end; a context manager, ready when entered."""
+
+    def __init__(self, host: Host, *words: str | Path) -> None:
+        self._host = host
+        self._words = words
+        self.rows: list[Row] = []
+        """What it said on stdout, in JSON; complete at the end."""
+
+    def __enter__(self) -> Sigtrace:
+        command = (sys.executable, "-m", "sigtrace", *self._words)
+        pipe = subprocess.PIPE
+        self._process = self._host.spawn(*command, stdout=pipe, stderr=pipe)
+        assert self._process.stderr is not None
+        said = []
+        for line in self._process.stderr:
+            if line.startswith("sigtrace: ready"):
+                break
+            said.append(line)
+        else:
+            raise RuntimeError(f"sigtrace {' '.join(map(str, self._words))}: {''.join(said)}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # its own pid: nsenter has become it
+        self._process.send_signal(signal.SIGINT)
+        out, self.said = self._process.communicate(timeout=30)
+        self.rows += [json.loads(line) for line in out.splitlines()]
+        assert self._process.returncode == 0, self.said
+
+
+def ask(host: Host, *words: str | Path) -> list[Row]:
+    """What a sigtrace command on a runtime's host answers in JSON Lines; 3 as its exit status is "found something"."""
+    done = host.run(sys.executable, "-m", "sigtrace", *words, "--format", "json", check=False)
+    assert done.returncode in (0, 3), done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def ask_outside(host: Host, *words: str) -> list[Row]:
+    """Like `ask`, from outside: as in a pod that has mounted the host's file system somewhere."""
+    command = (sys.executable, "-m", "sigtrace", *words, "--format", "json")
+    environment = host.environment(SIGTRACE_ROOTS=f"host={host.root}")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@dataclass
+class Scene:
+    """What became of one container, or of one sigtrace."""
+
+    running: Running | None = None
+    stopped: Stopped | None = None
+    scanned: Row = field(default_factory=dict)
+    """Its line of `sigtrace scan`, before the stop."""
+    scanned_outside: Row = field(default_factory=dict)
+    """The same as an agent sees it that has the host's files elsewhere."""
+    noted: Row = field(default_factory=dict)
+    """What else the play wants to tell the claims."""
+    failure: Exception | None = None
+
+
+class Play:
+    """The play, and what was recorded of it."""
+
+    def __init__(self, runtime: Runtime, where: Path) -> None:
+        self.runtime = runtime
+        self.all = where / "all"
+        """A recording of everything."""
+        self.one = where / "one"
+        """A recording of PLAIN only, begun when it ran already."""
+        self.watched: list[Row] = []
+        """What `watch` said of LATE; it was begun before that was started."""
+        self._scenes: dict[str, Scene] = {}
+
+    def __getitem__(self, name: str) -> Scene:
+        """The scene of a container; raises what went wrong in it."""
+        scene = self._scenes[name]
+        if scene.failure:
+            raise scene.failure
+        return scene
+
+    def perform(self) -> None:
+        """All scenes; about ten seconds."""
+        host = self.runtime.host
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(Sigtrace(host, "record", self.all))
+            watch = Sigtrace(host, "watch", *self.runtime.choice(LATE), "--wait", "--format", "json")
+            self._scene(WATCH, lambda _: stack.enter_context(watch))
+            self._start(Spec(PLAIN))
+            record = Sigtrace(host, "record", self.one, *self.runtime.choice(PLAIN))
+            self._scene(ONE, lambda _: stack.enter_context(record))
+            self._scene(BRIEF, self._live_briefly)
+            for spec in self._others():
+                self._start(spec)
+            self._start(Spec(NESTED, NESTING, privileged=True))
+            self._scene(NESTED, self._signal_the_nested)
+            self._start(Spec(LATE))
+            for row in ask(host, "scan"):
+                if scene := self._scene_of(row):
+                    scene.scanned = row
+            for row in ask_outside(host, "scan"):
+                if scene := self._scene_of(row):
+                    scene.scanned_outside = row
+            self._scene(PLAIN, self._kill_from_inside)
+            self._stop_all()
+        self.watched = watch.rows
+
+    def _scene_of(self, row: Row) -> Scene | None:
+        """The scene of the container whose PID namespace a row is of."""
+        for scene in self._scenes.values():
+            if scene.running and scene.running.nsid == row["nsid"]:
+                return scene
+        return None
+
+    def _scene(self, name: str, act: Callable[[Scene], object]) -> None:
+        """Play a part of a container's scene, unless an earlier part of it has failed."""
+        scene = self._scenes.setdefault(name, Scene())
+        if scene.failure is None:
+            try:
+                act(scene)
+            except Exception as failure:
+                scene.failure = failure
+
+    def _start(self, spec: Spec) -> None:
+        def act(scene: Scene) -> None:
+            scene.running = self.runtime.start(spec)
+
+        self._scene(spec.name, act)
+
+    def _others(self) -> Iterator[Spec]:
+        stop = self.runtime.default_stop
+        yield Spec(TRAP, trapping(stop), handles=stop)
+        yield Spec(OWN_SIGNAL, trapping("SIGQUIT"), handles="SIGQUIT", stop_signal="SIGQUIT")
+        for name in filter(self.has_init, INITS):
+            own = name == OWN_INIT
+            yield Spec(name, SLEEP if own else (_program(name), "--", *SLEEP), init=own)
+
+    def has_init(self, name: str) -> bool:
+        """Whether there is such a small init here, of INITS."""
+        return (
+            self.runtime.own_init
+            if name == OWN_INIT
+            else Path(f"{self.runtime.rootfs}{_program(name)}").exists()
+        )
+
+    def _live_briefly(self, scene: Scene) -> None:
+        self.runtime.run_to_end(Spec(BRIEF, ("/bin/usleep", "50000")))
+
+    def _signal_the_nested(self, scene: Scene) -> None:
+        """SIGTERM to the init of a namespace inside a container, from that container."""
+        assert scene.running
+        outer = scene.running.init_pid
+        inner = until(lambda: _nested_init(outer), "the namespace inside the container has its init")
+        scene.noted["pid"], scene.noted["nsid"] = inner, pid_namespace(inner)
+        ids = _status(inner, "NSpid").split()
+        assert len(ids) >= 3
+        scene.noted["kill"] = self.runtime.exec(scene.running, ("/bin/kill", "-TERM", ids[-2])).returncode
+        scene.noted["lives"] = lives(inner)
+
+    def _kill_from_inside(self, scene: Scene) -> None:
+        assert scene.running
+        scene.noted["kill"] = self.runtime.exec(scene.running, ("/bin/kill", "-9", "1")).returncode
+        scene.noted["lives"] = lives(scene.running.init_pid)
+
+    def _stop_all(self) -> None:
+        def act(scene: Scene) -> None:
+            assert scene.running
+            scene.stopped = self.runtime.stop(scene.running)
+
+        with ThreadPoolExecutor(3) as pool:
+            for name, scene in self._scenes.items():
+                if scene.running and name != NESTED:
+                    pool.submit(self._scene, name, act)
+
+
+def _program(name: str) -> str:
+    """Of the container that it is the init of."""
+    return f"/bin/{name.removeprefix('web-')}"
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return _status(pid, "State")[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def pid_namespace(pid: int) -> int:
+    """Inode of the PID namespace a process lives in."""
+    return os.stat(f"/proc/{pid}/ns/pid").st_ino
+
+
+def _status(pid: int, key: str) -> str:
+    return Path(f"/proc/{pid}/status").read_text().partition(f"{key}:")[2].partition("\n")[0].strip()
+
+
+def _nested_init(outer: int) -> int:
+    """PID of a child of `outer` that runs sleep(1) in another PID namespace; 0 if there is none yet."""
+    for child in Path(f"/proc/{outer}/task/{outer}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):
+            if _status(int(child), "Name") == "sleep" and pid_namespace(int(child)) != pid_namespace(outer):
+                return int(child)
+    return 0
