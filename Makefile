@@ -1,13 +1,13 @@
-# `make` or `make help` lists what there is. demo, test and bench set up what they need.
+# `make` or `make help` lists what there is. demo, notebook, test and bench set up what they need.
 SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 export VENV
 export MAKE_GOAL = $@
-CODE := sigtrace tests bench scripts
+CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs build clean
+.PHONY: help demo notebook test lint format bench docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ help: ## List the targets
 demo: ## Set up, then the whole story on the live kernel
 	@scripts/setup.sh demo
 	@scripts/as-root.sh $(BIN)/sigtrace demo
+
+notebook: ## Set up, then JupyterLab on notebooks/; ARGS="--port 9000"
+	@scripts/setup.sh notebook
+	@scripts/as-root.sh scripts/notebook.sh $(BIN) $(ARGS)
 
 test: ## Set up, then the whole suite; ARGS="tests/unit" for a part
 	@scripts/setup.sh test
@@ -26,10 +30,11 @@ lint: ## ruff check, ruff format --check, mypy --strict
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 
-format: ## Format the code, and fix what ruff can fix
+format: ## Format code and notebooks, and fix what ruff can fix
 	@scripts/setup.sh test
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+	$(BIN)/jupyter nbconvert --log-level ERROR --clear-output --inplace notebooks/*.ipynb
 
 bench: ## Measure beside bpftrace, sigsnoop, perf; QUICK=1: under 2 min
 	@scripts/setup.sh bench

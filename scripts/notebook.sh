@@ -12,7 +12,8 @@ shift
 state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
 export JUPYTER_CONFIG_DIR=$state/config JUPYTER_DATA_DIR=$state/data JUPYTER_RUNTIME_DIR=$state/run IPYTHONDIR=$state/ipython
-export JUPYTER_PREFER_ENV_PATH=1 PATH=$BIN:$PATH
+export JUPYTER_PREFER_ENV_PATH=1 PATH=$BIN:$PATH TMPDIR=$state/tmp
+mkdir "$TMPDIR"
 options=(
   --ServerApp.ip=127.0.0.1 --no-browser
   --ServerApp.root_dir="$PWD" --LabApp.default_url=/lab/tree/notebooks/01-first-look.ipynb

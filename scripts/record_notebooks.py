@@ -2,8 +2,8 @@
 
     sudo .venv/bin/python scripts/record_notebooks.py
 
-The plays are those of sigtrace/notebook/plays.py, with the grace period of `docker stop`; it takes under a minute. Kept is
-what happened on the stage only: other PID namespaces of this machine, its name, boot ID and build of the kernel are not.
+The plays are those of sigtrace/notebook/plays.py, with the grace period of `docker stop`; it takes a minute. Kept is
+what happened on the stage only: not this machine's name, its boot ID, its build of the kernel, its other namespaces.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sigtrace.clock import TICK_NS
 from sigtrace.notebook import plays
 from sigtrace.notebook.lesson import FILE
 from sigtrace.recording.directory import HEADER, MANIFEST, files
@@ -53,12 +54,19 @@ def keep(source: Path, target: Path) -> None:
     facts = {"boot_id": str(uuid.uuid4()), "kernel": plain(manifest["kernel"])}
     (target / MANIFEST).write_text(json.dumps({**manifest, **facts}, indent=1) + "\n")
     tables = {named.table: Contents(named.path).table() for named in files(source)}
-    ours = pc.unique(tables["events"]["nsid"])
+    ours = tables["events"]
     for named in files(source):
         table = tables[named.table]
         if "nsid" in table.column_names:
-            table = words_in_use(table.filter(pc.is_in(table["nsid"], ours)))
-        write(target / named.path.name, table, facts)
+            table = table.filter(pc.is_in(table["nsid"], pc.unique(ours["nsid"])))
+        if named.table == "namespaces":  # an inode may have been another's before
+            table = table.filter(pc.is_in(ticks(table), pc.unique(ticks(ours))))
+        write(target / named.path.name, words_in_use(table), facts)
+
+
+def ticks(table: pa.Table) -> pa.ChunkedArray:
+    """The starts of inits, as exactly as every row has them."""
+    return pc.divide(table["ns_start"].cast(pa.int64()), TICK_NS)
 
 
 def words_in_use(table: pa.Table) -> pa.Table:
@@ -67,7 +75,9 @@ def words_in_use(table: pa.Table) -> pa.Table:
         if kind.name == "cmdline":
             words = table[place].cast(pa.string())
             paths = pc.match_substring(words, "sigtrace.lab")  # visitors that the stage plays by itself
-            table = table.set_column(place, kind, pc.if_else(paths, "", words).dictionary_encode().cast(kind.type))
+            table = table.set_column(
+                place, kind, pc.if_else(paths, "", words).dictionary_encode().cast(kind.type)
+            )
         elif pa.types.is_dictionary(kind.type):
             column = table[place].cast(kind.type.value_type).dictionary_encode().cast(kind.type)
             table = table.set_column(place, kind, column)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Set up what `make demo`, `make test` or `make bench` needs: system packages, then a virtual environment.
+# Set up what `make demo`, `make notebook`, `make test` or `make bench` needs: system packages, then a virtual environment.
 # Safe to repeat; when nothing is missing it takes a fraction of a second, without apt, pip or the network.
 #
-#   scripts/setup.sh demo|test|bench
+#   scripts/setup.sh demo|notebook|test|bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly VENV=${VENV:-.venv}
-readonly FOR=${1:?usage: scripts/setup.sh demo|test|bench}
+readonly FOR=${1:?usage: scripts/setup.sh demo|notebook|test|bench}
 
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -16,7 +16,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 debian_packages() {
   echo python3 python3-venv python3-bpfcc
-  [ "$FOR" = demo ] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini
+  [[ $FOR == @(demo|notebook) ]] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini
   [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
 }
 # Container runtimes, for tests/runtimes. One that is here already, from wherever, stays as it is.
@@ -128,7 +128,11 @@ is_made() { [ "$(cat "$VENV/.set-up-$1" 2>/dev/null)" = "$(stamp "$1")" ]; }
 
 install_python() {
   local extra='' kind=run python
-  [ "$FOR" = demo ] || { extra='[dev]' kind=dev; }
+  case $FOR in
+    demo) ;;
+    notebook) extra='[notebook]' kind=notebook ;;
+    *) extra='[dev]' kind=dev ;;
+  esac
   if "$VENV/bin/python" -c '' 2>/dev/null && { is_made dev || is_made "$kind"; }; then return 0; fi
   if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
     python=$(supported_python)

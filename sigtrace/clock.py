@@ -42,3 +42,19 @@ def boottime_offset() -> int:
     except OSError:  # a kernel without time namespaces
         pass
     return 0
+
+
+def kernel_ns() -> int:
+    """CLOCK_BOOTTIME now as the kernel's records have it, in ns."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - boottime_offset()
+
+
+def kernel_ticks(shown: int) -> int:
+    """A start time as /proc shows it in our time namespace, in clock ticks, as the kernel's records have it."""
+    return shown - boottime_offset() // TICK_NS
+
+
+def iso(moment: int) -> str:
+    """`2026-11-22T07:53:45.894510Z`: ns UTC, cut to microseconds."""
+    whole, rest = divmod(moment, 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{rest // 1000:06d}Z"

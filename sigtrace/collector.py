@@ -38,6 +38,7 @@ Scope = Literal["drops", "inits", "all"]
 RING_BYTES = 16 << 20
 POLL_SECONDS = 0.010
 """How often the reader looks while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
+_LATER = "; if it has yet to start: --wait (wait=True)"
 TIDY_SECONDS = 60.0
 """How often the table of counts is looked at, so that it does not fill up with namespaces that have ended."""
 
@@ -175,10 +176,9 @@ class Collector:
         follower = None
         if not wanted.empty:
             self.names.seed(survey())
-            sure = wanted.checked(self.names.known().values(), wait=wait)
+            sure = wanted.checked(self.names.known().values(), wait=wait, later=_LATER)
             follower = Follower(sure, self.names, _of_the_kernel(starts), descendants)
-        self._filter.listed({} if follower else starts, descendants)
-        self._filter.config(numbers, scope, follow=follower is not None)
+        self._filter.replace({} if follower else starts, descendants, numbers, scope, follower is not None)
         self._follower = follower
         self._in_batches = scope != "drops" and not numbers
 
@@ -291,13 +291,12 @@ class Collector:
 
     def _sifted(self, batch: Batch) -> Batch:
         """What the filters of user space leave of a batch."""
+        if self._follower is not None:
+            batch = self._follower.sift(batch)
+            for inode, ticks in self._follower.excluded():
+                self._filter.exclude(inode, ticks)
         if not self._in_batches and len(batch):
             batch = batch[batch.records["stage"] <= wire.STAGE["exit"]]
-        if self._follower is None:
-            return batch
-        batch = self._follower.sift(batch)
-        for inode, ticks in self._follower.excluded():
-            self._filter.exclude(inode, ticks)
         return batch
 
     def _reader(self) -> Ring:
@@ -326,24 +325,22 @@ class Collector:
 
 def _of_the_kernel(starts: Mapping[int, int]) -> dict[int, int]:
     """Starts of inits as /proc shows them, in clock ticks, as the kernel has them in CLOCK_BOOTTIME; 0 stays 0."""
-    shift = clock.boottime_offset() // clock.TICK_NS
-    return {inode: start - shift if start else 0 for inode, start in starts.items()}
+    return {inode: clock.kernel_ticks(start) if start else 0 for inode, start in starts.items()}
 
 
 def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     """Which counts are of namespaces that are no more: their inode is gone, or their init started at another time."""
     import numpy as np
 
-    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - clock.boottime_offset()
+    before = clock.kernel_ns()
     seen = survey()
     if seen.unreadable or seen.hidden:
         return np.zeros(len(rows), bool)
-    shift = clock.boottime_offset() // clock.TICK_NS
     starts = {ns.nsid: ns.ns_start for ns in seen.namespaces}
     ended = np.zeros(len(rows), bool)
     for inode, start in {(int(row["nsid"]), int(row["ns_start"])) for row in rows}:
         known = starts.get(inode)
-        alive = inode in starts and (known is None or known - shift == start // clock.TICK_NS)
+        alive = inode in starts and (known is None or clock.kernel_ticks(known) == start // clock.TICK_NS)
         if not alive and start < before:  # one born since would not have been seen
             ended |= (rows["nsid"] == inode) & (rows["ns_start"] == start)
     return ended

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sigtrace import proc, wire
+from sigtrace import clock, proc, wire
 from sigtrace.batch import Batch
 from sigtrace.clock import TICK_NS
 from sigtrace.containers.container import Container
@@ -25,7 +25,7 @@ def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
     for each in survey().namespaces:
         if each.nsid is None or each.ns_start is None or each.init_pid is None:
             continue
-        start = each.ns_start * TICK_NS
+        start = clock.kernel_ticks(each.ns_start) * TICK_NS
         comm = None
         with contextlib.suppress(OSError):
             comm = proc.read_stat(each.init_pid).comm

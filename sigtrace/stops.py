@@ -1,10 +1,12 @@
 """Stops: who was asked to end, what became of that, and how long it took. The only place that says what a stop is.
 
 An attempt to stop a PID namespace begins with a signal that asks its init to end, and ends with the init's exit. A
-SIGKILL asks too. What asks: the signals of `signals.STOP_REQUESTS` and the one that its container is stopped with. What
-does not: signals from the init itself or for a dying one, the kernel's own SIGKILL, one from inside, which no init
-obeys, and a SIGHUP for which it has a handler: that means "reload". One that is asked again after more than APART_NS is
-asked anew.
+SIGKILL asks too. What asks, and what does not, says `requests.asking`: a reload does not, nor the end of an init that
+failed to start. One that is asked again after more than APART_NS is asked anew.
+
+An attempt may have requests of several parties, such as a person's and, later, the runtime's. The stop is counted from
+one of them, `requests.counted`: with SIGKILL the last one before by the same party. That it is, whose signal, verdict
+and sender a `Stop` has, and from which its grace period and its duration run. The others are in `requests` only.
 """
 
 from __future__ import annotations
@@ -14,18 +16,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace import signals, verdict, wire
+from sigtrace import verdict, wire
 from sigtrace.batch import Batch, Residents, flag
 from sigtrace.containers.container import Container
-from sigtrace.errors import BadInput
 from sigtrace.proc import INITIAL_PID_NS
+from sigtrace.requests import ALWAYS, KILL, asking, counted, own_stop_signal, request
 from sigtrace.text import decode
 
 APART_NS = 600 * 10**9
 """Two requests this far apart are two attempts."""
-KILL, _HUP = 9, 1
-REQUESTS = tuple(signals.members(signals.STOP_REQUESTS | signals.mask([KILL])))
-"""The signals that ask any init to end."""
+_FEW = 64
+"""Of a storm of requests, so many of the first and the last ones are looked at to tell who asked."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Stop:
     init_pid: int
     init_comm: str
     asked: int
-    """The first request."""
+    """The request that it is counted from."""
     signal: int
     """Which it was."""
     asked_by: str
@@ -46,17 +47,17 @@ class Stop:
     asked_by_pid: int
     asked_by_parent: str
     verdict: str
-    """What became of the first request as it was sent."""
+    """What became of that request as it was sent."""
     requests: int
-    """How many there were."""
+    """How many there were in all."""
     dropped: int
     """How many of them the kernel dropped, as they were sent or at delivery."""
     grace: int | None
-    """From the first request to the first SIGKILL that it obeys; None without one, or if that was the first request."""
+    """From that request to the first SIGKILL that it obeys; None without one, or if it is counted from that."""
     exited: int | None
     """None: it has not, as far as was recorded."""
     duration: int | None
-    """From the first request to the exit."""
+    """From that request to the exit."""
     status: int | None
     """As wait(2) reports it."""
     container: Container | None
@@ -78,36 +79,17 @@ def stops(batch: Batch) -> list[Stop]:
     The initial namespace's init is no container's and left out.
     """
     r = batch.records
-    own = np.flatnonzero(flag(r, "init") & (r["nsid"] != INITIAL_PID_NS) & (r["stage"] <= wire.STAGE["exit"]))
+    own = np.flatnonzero(flag(r, "init") & (r["nsid"] != INITIAL_PID_NS))
     if not len(own):
         return []
     own = own[np.lexsort((own, r["ns_start"][own], r["nsid"][own]))]
     part = batch[own]
-    meant = _meant(part)
-    asks = meant & _is_asking(part)
+    numbers = _own_stop_signals(part)
+    asks = asking(part, numbers)
+    meant = np.isin(part.records["signal"], ALWAYS) | (part.records["signal"] == numbers)
     late = meant & (part.verdicts == verdict.CODE["dropped_at_deliver"])
     chosen = asks | late | (part.records["stage"] == wire.STAGE["exit"])
     return _attempts(part[chosen], asks[chosen])
-
-
-def _meant(batch: Batch) -> npt.NDArray[np.bool_]:
-    """Which records are of signals that ask their target to end: shape (n,)."""
-    number = batch.records["signal"]
-    meant: npt.NDArray[np.bool_] = np.isin(number, REQUESTS) | (number == _own_stop_signals(batch))
-    return meant
-
-
-def _is_asking(batch: Batch) -> npt.NDArray[np.bool_]:
-    """Which records are of signals sent by somebody who means it: shape (n,)."""
-    r = batch.records
-    reload = (r["signal"] == _HUP) & (r["disposition"] == wire.DISPOSITION["handler"])
-    itself = r["relation"] == wire.RELATION["self"]
-    by_kernel = (r["signal"] == KILL) & (r["relation"] == wire.RELATION["kernel"])
-    dying = batch.verdicts == verdict.CODE["dying"]
-    futile = (r["signal"] == KILL) & verdict.is_dropped(batch.verdicts)
-    nobody = reload | itself | by_kernel | dying | futile
-    asking: npt.NDArray[np.bool_] = (r["stage"] == wire.STAGE["generate"]) & ~nobody
-    return asking
 
 
 def _own_stop_signals(batch: Batch) -> npt.NDArray[np.int64]:
@@ -116,14 +98,6 @@ def _own_stop_signals(batch: Batch) -> npt.NDArray[np.int64]:
     numbers = [own_stop_signal(each) for each in homes.containers]
     found: npt.NDArray[np.int64] = np.array(numbers, "i8")[homes.codes]
     return found
-
-
-def own_stop_signal(container: Container | None) -> int:
-    """The signal that its runtime stops it with; -1 if that is the usual SIGTERM, or not known."""
-    try:
-        return signals.parse(container.stop_signal) if container and container.stop_signal else -1
-    except BadInput:  # somebody else's text
-        return -1
 
 
 def _attempts(batch: Batch, asks: npt.NDArray[np.bool_]) -> list[Stop]:
@@ -166,10 +140,12 @@ class _Rows:
     dropped: npt.NDArray[np.bool_]
 
     def stop(self, rows: npt.NDArray[np.intp]) -> Stop:
-        """The attempt that these rows are, of which the first is the first request."""
-        r, start = self.batch.records, int(rows[0])
-        one, began = r[start], int(r["time"][start])
+        """The attempt that these rows are."""
+        r = self.batch.records
         kill = _first(rows, self.asks[rows] & (r["signal"][rows] == KILL) & ~self.dropped[rows])
+        container = self.homes.containers[int(self.homes.codes[rows[0]])]
+        start = self._counted(rows[self.asks[rows]], kill, container)
+        one, began = r[start], int(r["time"][start])
         end = _first(rows, r["stage"][rows] == wire.STAGE["exit"])
         return Stop(
             nsid=int(one["nsid"]),
@@ -188,8 +164,14 @@ class _Rows:
             exited=None if end is None else int(self.times[end]),
             duration=None if end is None else int(r["time"][end]) - began,
             status=None if end is None else int(r["exit_code"][end]),
-            container=self.homes.containers[int(self.homes.codes[start])],
+            container=container,
         )
+
+    def _counted(self, requests: npt.NDArray[np.intp], kill: int | None, container: Container | None) -> int:
+        """The one of these requests that the stop is counted from."""
+        before = requests if kill is None else requests[: np.searchsorted(requests, kill, side="right")]
+        few = before if len(before) <= 2 * _FEW else np.concatenate([before[:_FEW], before[-_FEW:]])
+        return int(few[counted([request(self.batch, row, container) for row in few.tolist()])])
 
 
 def _first(rows: npt.NDArray[np.intp], which: npt.NDArray[np.bool_]) -> int | None:

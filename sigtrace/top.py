@@ -55,7 +55,7 @@ class Drop:
     @property
     def ago(self) -> float:
         """Seconds since."""
-        return max(time.clock_gettime_ns(time.CLOCK_BOOTTIME) + clock.boottime_offset() - self.time, 0) / 1e9
+        return max(clock.kernel_ns() - self.time, 0) / 1e9
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Sampler:
 
     def sample(self) -> Sample:
         """Everything as it is now."""
-        self._read()
+        self.listen()
         now = time.monotonic()
         self._count(max(now - self._before, 1e-3))
         seconds, self._before = now - self._before, now
@@ -140,8 +140,11 @@ class Sampler:
         """The last events of a namespace's init, at most LAST_EVENTS; None without any."""
         return self._events.get(key)
 
-    def _read(self) -> None:
-        """Take what is in the ring: the last drop and the last events of each namespace."""
+    def listen(self) -> None:
+        """Take what is in the ring: the last drop and the last events of each namespace.
+
+        To be called more often than containers come and go: whose they are is found out while they live.
+        """
         batch = self._live.drain()
         records = batch.records
         for record in records[flag(records, "init") & (records["stage"] > wire.STAGE["deliver"])]:
@@ -208,10 +211,9 @@ class Sampler:
     def _survey(self) -> None:
         """See which namespaces there are, and who their inits are."""
         self._surveyed, used = time.monotonic(), time.thread_time()
-        shift = clock.boottime_offset() // clock.TICK_NS  # /proc shows start times of our time namespace
         seen = survey()
         inits = {
-            (each.nsid, each.ns_start - shift): each.init_pid
+            (each.nsid, clock.kernel_ticks(each.ns_start)): each.init_pid
             for each in seen.namespaces
             if each.nsid is not None and each.ns_start is not None and each.init_pid is not None
         }
@@ -258,7 +260,7 @@ def state_of(row: Row) -> str:
         return ""
     except OSError:
         return "ended"
-    same = stat.start_ticks - clock.boottime_offset() // clock.TICK_NS == row.key[1]
+    same = clock.kernel_ticks(stat.start_ticks) == row.key[1]
     return _STATES.get(stat.state, stat.state) if same else "ended"
 
 

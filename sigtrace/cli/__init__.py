@@ -24,6 +24,9 @@ _COMMANDS = (
 )
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; the order is that of --help."""
 
+_LOOKING = ("watch", "top", "scan", "explain", "record", "postmortem")
+"""Those that look for containers' names in the runtimes' files."""
+
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
@@ -44,7 +47,8 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="sigtrace %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Which signals did the kernel drop for a container's PID 1, and why?
 
     The init of a PID namespace is unkillable: a signal it has no handler for is
@@ -57,6 +61,17 @@ def cli() -> None:
       sigtrace explain --signal TERM --pid 4242
       sigtrace demo                          the whole story in seconds
     """
+    if context.invoked_subcommand in _LOOKING and os.environ.get("SIGTRACE_ROOTS"):
+        _warn_of_roots()
+
+
+def _warn_of_roots() -> None:
+    """Say which directories of $SIGTRACE_ROOTS are not there. Raises BadInput if it cannot be understood."""
+    from sigtrace.containers.files import missing
+    from sigtrace.containers.roots import VARIABLE, Roots
+
+    for word in missing(Roots.from_environment()):
+        click.echo(f"sigtrace: {VARIABLE}: there is no directory {printable(word)}", err=True)
 
 
 def main() -> None:

@@ -84,9 +84,9 @@ class EventLines:
 
 
 def _ends_group(row: dict[str, Any]) -> bool:
-    """Whether this is a thread's share of its process's death.
+    """Whether this is a thread's share of its process's death, or of an exec, which ends all threads but one.
 
-    Whatever fatal signal ends a process, every thread then meets a SIGKILL that `get_signal()` traces as if the
-    kernel had sent it.
+    Every such thread then meets a SIGKILL, without a sender, that `get_signal()` traces as if the kernel had sent it.
     """
-    return row["stage"] == "deliver" and row["signal_name"] == "SIGKILL" and bool(row["exiting"])
+    nobodys = row["relation"] == "kernel" and row["code"] == 0
+    return row["stage"] == "deliver" and row["signal_name"] == "SIGKILL" and (bool(row["exiting"]) or nobodys)

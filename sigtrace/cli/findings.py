@@ -14,12 +14,13 @@ import numpy as np
 from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.story import seconds, story, title
-from sigtrace.text import columns, printable, shorten
+from sigtrace.text import columns, printable
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _WIDEST = 100
-_NAME = 18
-"""Columns for a container's name, or more where the terminal has them."""
+_OUTCOME, _LEAST, _REST = 20, 8, 41
+"""Columns for the outcome, or more where it needs them; for the name at least, which has what is left; and for the
+rest."""
 
 
 def print_report(report: Report) -> None:
@@ -30,15 +31,16 @@ def print_report(report: Report) -> None:
 
 def print_standings(standings: Sequence[Standing]) -> None:
     """One line a namespace, the most stuck first."""
-    wide = _NAME + _width() - 79
     known = any(standing.report.case.container for standing in standings)
-    click.echo(_row(("NAMESPACE", "CONTAINER" if known else "INIT", "ASKED", "OUTCOME", "WHY"), wide))
+    outcome = max([_OUTCOME, *(len(standing.outcome) for standing in standings)])
+    widths = max(_width() - _REST - outcome, _LEAST), outcome
+    click.echo(_row(("NAMESPACE", "CONTAINER" if known else "INIT", "ASKED", "OUTCOME", "WHY"), widths))
     for standing in standings:
         report = standing.report
         slugs = list(dict.fromkeys(finding.cause for finding in report.findings)) or ["-"]
         why = slugs[0] + (f" +{len(slugs) - 1}" if len(slugs) > 1 else "")
         cells = (str(report.case.nsid), _name(report.case), standing.signal, standing.outcome, why)
-        click.echo(_row(cells, wide).rstrip())
+        click.echo(_row(cells, widths).rstrip())
     stuck = sum(bool(standing.report.findings) for standing in standings)
     click.echo(
         f"\n{len(standings)} PID namespace{'s' if len(standings) != 1 else ''}, {stuck} with findings."
@@ -54,9 +56,9 @@ def _name(case: Case) -> str:
     return event.target if event else sight.name if sight else "-"
 
 
-def _row(cells: tuple[str, str, str, str, str], wide: int) -> str:
+def _row(cells: tuple[str, str, str, str, str], widths: tuple[int, int]) -> str:
     nsid, name, asked, outcome, why = cells
-    return f"{nsid:<10} {_padded(name, wide)} {asked:<7} {shorten(outcome, 20):<20} {why}"
+    return f"{nsid:<10} {_padded(name, widths[0])} {asked:<7} {outcome:<{widths[1]}} {why}"
 
 
 def _padded(name: str, wide: int) -> str:
@@ -90,10 +92,13 @@ def _report(report: Report, width: int) -> Iterator[str]:
 
 
 def _timeline(report: Report, width: int) -> Iterator[str]:
-    entries = story(report.case)
+    entries, day = story(report.case), ""
     start = report.case.requests[0].time if report.case.requests else None
     for entry in entries:
-        clock = np.datetime_as_string(np.datetime64(entry.time, "ns"), unit="ms")[11:]
+        date, _, clock = np.datetime_as_string(np.datetime64(entry.time, "ns"), unit="ms").partition("T")
+        if date != day:
+            yield f"  {date} (UTC)"
+        day = date
         since = f"+{seconds(entry.time - start)}" if start is not None and entry.time >= start else ""
         head = f"  {clock}  {since:<12} "
         blank = " " * len(head)

@@ -93,8 +93,14 @@ class Followed:
         return (*self.filters.containers, *self.filters.pods)
 
     def __str__(self) -> str:
-        """For the end of a sentence: ` in 4026532249 and below`; empty for everybody."""
-        whom = ", ".join([*map(str, self.named), *map(printable, self.words)])
+        """For the end of a sentence: ` in web-1 or 4026532249 and below`; empty for everybody."""
+        containers, pods = (
+            " or ".join(map(printable, each)) for each in (self.filters.containers, self.filters.pods)
+        )
+        of_pods = (
+            f"{containers} of pod {pods}" if containers and pods else containers or (pods and f"pod {pods}")
+        )
+        whom = " or ".join(part for part in (of_pods, *map(str, self.named)) if part)
         return f" in {whom}{' and below' if self.filters.descendants else ''}" if whom else ""
 
 
@@ -110,15 +116,18 @@ def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Follow
         raise BadInput(
             "--wait goes with --container or --pod: without them, whatever starts is followed anyway."
         )
-    with named_namespaces(filters.namespaces, filters.descendants and not words) as named, Collector(
-        ns={ns.nsid: ns.start for ns in named.values()},
-        container=filters.containers,
-        pod=filters.pods,
-        wait=filters.wait,
-        descendants=filters.descendants,
-        signals=filters.numbers,
-        scope=scope,
-    ) as live:
+    with (
+        named_namespaces(filters.namespaces, filters.descendants and not words) as named,
+        Collector(
+            ns={ns.nsid: ns.start for ns in named.values()},
+            container=filters.containers,
+            pod=filters.pods,
+            wait=filters.wait,
+            descendants=filters.descendants,
+            signals=filters.numbers,
+            scope=scope,
+        ) as live,
+    ):
         yield live, Followed(named, filters)
 
 
@@ -170,9 +179,8 @@ def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None
 def footer(live: Collector, unwritten: int = 0) -> None:
     """What was seen and dropped, by namespace, and what was lost; `unwritten` records were so after being read."""
     counts, losses = live.counts(), live.losses()
-    dropped = counts.dropped()
-    names = {nsid: container for (nsid, _), container in live.names.known().items()}
-    most = ", ".join(f"{total:,} in {_called(inode, names)}" for inode, total in list(dropped.items())[:5])
+    dropped, names = counts.dropped_by_init(), live.names.known()
+    most = ", ".join(f"{total:,} in {_called(key, names)}" for key, total in list(dropped.items())[:5])
     more = f", and in {len(dropped) - 5} more" if len(dropped) > 5 else ""
     say(
         f"{number(counts.signals_seen, 'signal')} seen, {sum(dropped.values()):,} dropped"
@@ -185,9 +193,9 @@ def footer(live: Collector, unwritten: int = 0) -> None:
         say(f"totals are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed")
 
 
-def _called(inode: int, names: Mapping[int, Container]) -> str:
+def _called(key: tuple[int, int], names: Mapping[tuple[int, int], Container]) -> str:
     """`web-1 (4026532249)`, or the inode alone."""
-    return f"{shorten(names[inode].label, 40)} ({inode})" if inode in names else str(inode)
+    return f"{shorten(names[key].label, 40)} ({key[0]})" if key in names else str(key[0])
 
 
 def number(count: int, what: str) -> str:

@@ -19,6 +19,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 _SECONDS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
 _LONGEST = 366 * 24 * 3600
+_CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")
+_DAY_NS = 86400 * 10**9
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -53,7 +55,11 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]
-    """`2026-11-22T07:53:45` (UTC unless it says otherwise), or `10m` for that long ago; converts to ns UTC."""
+    """A moment; converts to ns UTC.
+
+    `2026-11-22T07:53:45` (UTC unless it says otherwise), `07:53:45` for the last time it was that in UTC, or `10m` for
+    that long ago.
+    """
 
     name = "time"
 
@@ -64,6 +70,12 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
             return time.time_ns() - int(Duration().convert(value, param, ctx) * 1e9)
         from sigtrace.recording.filter import nanoseconds
 
+        if _CLOCK.fullmatch(str(value).strip()):
+            now = time.time_ns()
+            today = nanoseconds(
+                f"{time.strftime('%Y-%m-%d', time.gmtime(now // 10**9))}T{str(value).strip()}"
+            )
+            return today if today <= now else today - _DAY_NS
         return nanoseconds(str(value))
 
 
@@ -103,7 +115,7 @@ def namespace_options(command: _Command) -> _Command:
 
 def period_options(command: _Command) -> _Command:
     """`--since TIME`, `--until TIME`: which part of a recording."""
-    shape = "2026-11-22T07:53:45 in UTC, or 10m for that long ago."
+    shape = "2026-11-22T07:53:45 in UTC, 07:53:45 for the last time it was that, or 10m for that long ago."
     since = click.option("--since", type=Moment(), help=f"Only events from this time on: {shape}")
     return since(click.option("--until", type=Moment(), help="Only events before this time.")(command))
 

@@ -18,6 +18,7 @@ from sigtrace.text import printable
 if TYPE_CHECKING:
     from sigtrace.containers.choose import Wanted
     from sigtrace.postmortem import Case
+    from sigtrace.postmortem.sources import Place
 
 EXIT_FOUND = 3
 
@@ -29,7 +30,8 @@ EXIT_FOUND = 3
 @click.option(
     "--at",
     type=Moment(),
-    help="As it was at this time: 2026-11-22T07:53:45 in UTC, or 10m for that long ago.",
+    help="As it was at this time: 2026-11-22T07:53:45 in UTC, 07:53:45 for the last time it was that, or 10m for "
+    "that long ago.",
 )
 @click.option(
     "--listen",
@@ -67,7 +69,7 @@ def postmortem(
     notice), confidence (certain, likely, possible), summary, evidence (a list),
     advice, container_id, container_name, runtime, image, pod, pod_namespace,
     stop (null, or by, runtime, via, signal, grace_seconds, seconds, killed,
-    ended), host.
+    ended), host, time (when the attempt to stop it began, or null).
 
     The exit code is 0 if nothing was found and 3 if something was.
 
@@ -117,27 +119,38 @@ def _recorded(
 ) -> tuple[list[Case], bool]:
     """The cases of recordings, and whether they are of one namespace (on every host that has it)."""
     import sigtrace
-    from sigtrace.postmortem import sources
+    from sigtrace.postmortem import sources, which
 
     with sigtrace.open(directories) as recording:
         if namespace is not None:
-            places = [sources.named(recording, namespace)]
-            count = 1 if places[0].ns_start else sources.namesakes(recording, places[0].nsid)
-            what = f"namespaces had the inode {places[0].nsid}, one after the other"
+            place = sources.named(recording, namespace)
+            places = () if place.ns_start else sources.namesakes(recording, place.nsid)
+            what = f"namespaces had the inode {place.nsid}, one after the other"
+            cases = sources.recorded(recording, place, at)
+            if len(places) > 1 and at is None:
+                _point_out(places, places[-1], what)
+        elif len(found := [] if wanted.empty else sources.lives(recording, wanted, at)) == 1:
+            places = found[0].places
+            place = which.telling(recording, places) if at is None else places[-1]
+            cases = sources.recorded(recording, place, at)
+            if len(places) > 1 and at is None:
+                _point_out(places, place, f"times {printable(found[0].container.label)} was started")
         else:
-            found = [] if wanted.empty else sources.lives(recording, wanted, at)
-            places = [each.places[-1] for each in found]
-            count = len(found[0].places) if len(found) == 1 else 1
-            what = f"times {printable(found[0].container.label)} was started" if found else ""
-        if namespace is None and len(places) != 1:
-            cases = list(sources.all_recorded(recording, at, None if wanted.empty else places))
-        else:
-            cases = sources.recorded(recording, places[0], at)
-            if count > 1 and at is None:
-                say(f"{count} {what}: this is the last; for another, --at")
+            last = None if wanted.empty else [each.places[-1] for each in found]
+            cases = list(sources.all_recorded(recording, at, last))
         for problem in recording.problems:
             say(problem)
-    return cases, namespace is not None or len(places) == 1
+    return cases, namespace is not None or len(found) == 1
+
+
+def _point_out(places: Sequence[Place], shown: Place, what: str) -> None:
+    """That there are others than the one that is shown, and how to see these."""
+    from sigtrace.postmortem import which
+
+    one = "the last" if shown == places[-1] else "the last that was asked to stop or has findings"
+    say(f"{len(places)} {what}: this is {one}; for another, one of")
+    for line in which.others(places, shown):
+        say(line)
 
 
 def _explain(cases: Sequence[Case], output: str) -> bool:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _FEW = 3
 """So many containers are named in the sum."""
 
+_NAMING, _LONG_ID = ("docker", "podman", "containerd", "cri-o"), 64
+"""Runtimes that name their containers, and give them an ID of so many characters."""
+
 _ONE = {"ending": "is ending already"}
 _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "ending": "are ending already"}
 
@@ -97,8 +100,28 @@ def scan(
     if seen.unreadable:
         what = f"{seen.unreadable} processes in other PID namespaces" if seen.unreadable > 1 else "a process"
         click.echo(f"sigtrace: {what} could not be looked at closely: run as root to see all", err=True)
+    nameless = sum(_is_nameless(row) for row in rows)
+    if nameless and not seen.unreadable and output == "table":
+        which = (
+            "1 container without a name: its"
+            if nameless == 1
+            else f"{nameless} containers without a name: their"
+        )
+        click.echo(
+            f"sigtrace: {which} runtime's files are not where sigtrace looks; SIGTRACE_ROOTS says where "
+            "(docs/containers.md)",
+            err=True,
+        )
     if seen.hidden:
         click.echo("sigtrace: /proc is mounted with hidepid: other users' processes are not listed", err=True)
+
+
+def _is_nameless(row: Row) -> bool:
+    """Whether it is a container whose runtime gives names, but none of its files was found."""
+    container = row.request.container
+    if container is None or row.request.nested or container.runtime not in _NAMING:
+        return False
+    return not (container.name or container.image or container.stop_signal) and len(container.id) == _LONG_ID
 
 
 def _summary(rows: Iterable[Row]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ from sigtrace.text import columns, shorten
 if TYPE_CHECKING:
     from sigtrace.summary import Line, Summary
 
-_NS = 10
+_NS, _WIDEST_NS = 10, 50
+"""Columns for a namespace on a terminal of 80, and how many more there may be on a wider one."""
 _MOST = 40
 """Lines of the table."""
 _DAY = 24 * 3600 * 10**9
@@ -53,7 +55,7 @@ def summary(
     first and last. Totals are the kernel's exact counts, of everything the
     recorder's filters let pass; "-" as the sender: not known, as at delivery, or
     because they were counted only. With --since or --until, only events count. Below: how long stops
-    took, from the first request to the exit of the init, and what was lost.
+    took, from the request to the exit of the init, and what was lost.
 
     \b
     JSON Lines and CSV have these keys: host, nsid, container_name, init_comm,
@@ -101,6 +103,7 @@ def _write_csv(found: Summary) -> None:
 def _table(found: Summary) -> Iterator[str]:
     if not found.lines:
         yield "no signals"
+    width = min(_NS + max(shutil.get_terminal_size().columns - 80, 0), _WIDEST_NS)
     span = [moment for line in found.lines for moment in (line.first, line.last)]
     several_days = bool(span) and min(span) // _DAY != max(span) // _DAY
     for host in found.hosts:
@@ -108,8 +111,8 @@ def _table(found: Summary) -> Iterator[str]:
         if len(found.hosts) > 1:
             yield f"host {shorten(host, 70)}"
         if lines:
-            yield _row("NAMESPACE", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
-        yield from (_of(line, several_days) for line in lines[:_MOST])
+            yield _row(width, "NAMESPACE", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
+        yield from (_of(line, width, several_days) for line in lines[:_MOST])
         if len(lines) > _MOST:
             rest = sum(line.count for line in lines[_MOST:])
             yield f"and {len(lines) - _MOST:,} more lines, {rest:,} signals: --format csv has all"
@@ -117,11 +120,12 @@ def _table(found: Summary) -> Iterator[str]:
     yield from _end(found)
 
 
-def _of(line: Line, several_days: bool) -> str:
+def _of(line: Line, width: int, several_days: bool) -> str:
     from sigtrace.verdict import label
 
     return _row(
-        line.container.fitting(_NS) if line.container else str(line.nsid),
+        width,
+        line.container.fitting(width) if line.container else str(line.nsid),
         signal_name(line.signal).removeprefix("SIG"),
         "-" if line.sender_comm is None else shorten(line.sender_comm, 11) or "kernel",
         label(line.verdict, line.signal),
@@ -130,10 +134,10 @@ def _of(line: Line, several_days: bool) -> str:
     )
 
 
-def _row(*cells: str) -> str:
+def _row(width: int, *cells: str) -> str:
     ns, signal, sender, what, count, first, last = cells
-    ns += " " * (_NS - columns(ns))
-    return f"{ns} {signal:<8} {sender:<11} {what:<19} {count:>9} {first:>8} {last:>8}"
+    ns += " " * (width - columns(ns))
+    return f"{ns} {signal:<8} {sender:<11} {what:<20} {count:>8} {first:>8} {last:>8}"
 
 
 def _moment(time: int, several_days: bool) -> str:
@@ -147,13 +151,17 @@ def _moment(time: int, several_days: bool) -> str:
 
 def _end(found: Summary) -> Iterator[str]:
     facts = found.as_dict()
-    dropped = {line.nsid: line.container for line in found.lines if line.verdict.startswith("dropped")}
+    dropped = {
+        (line.host, line.nsid, line.ns_start): line.container
+        for line in found.lines
+        if line.verdict.startswith("dropped")
+    }
     whose = (
         f"inits of {len(dropped):,} PID namespaces"
         if len(dropped) > 1
         else "".join(
             f"init of {shorten(container.label, 40)} ({nsid})" if container else f"init of {nsid}"
-            for nsid, container in dropped.items()
+            for (_, nsid, _), container in dropped.items()
         )
     )
     yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {whose}" if whose else "")

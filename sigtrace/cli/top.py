@@ -18,6 +18,7 @@ from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
 
 if TYPE_CHECKING:
+    from sigtrace.cli.terminal import Terminal
     from sigtrace.top import Sampler
 
 _SORTS = {
@@ -26,6 +27,8 @@ _SORTS = {
 }
 """What `--sort` takes -> the key that does the same."""
 _SHORTEST = 0.1
+_LISTEN_SECONDS = 0.1
+"""How often births are heard of, so that a container is named while it lives."""
 
 
 @click.command(short_help="Signals and drops a second by namespace, live on a screen.")
@@ -80,7 +83,10 @@ def top(
 
         sampler = Sampler(live, frozenset(followed.named), descendants)
         if once:
-            time.sleep(interval)
+            end = time.monotonic() + interval
+            while (left := end - time.monotonic()) > 0:
+                time.sleep(min(left, _LISTEN_SECONDS))
+                sampler.listen()
             _print(sampler, _SORTS[sort], output)
             return
         with contextlib.suppress(KeyboardInterrupt):
@@ -104,6 +110,19 @@ def _print(sampler: Sampler, sort: str, output: str) -> None:
         click.echo(line)
 
 
+def _awaited(terminal: Terminal, sampler: Sampler, due: float) -> list[str] | None:
+    """The next keys, none if it is `due` before; meanwhile the sampler listens. None: the terminal is gone."""
+    while True:
+        now = time.monotonic()
+        until = min(due, now + _LISTEN_SECONDS)
+        keys = terminal.keys(max(until - now, 0))
+        if (
+            keys is None or keys or until == due or time.monotonic() < until
+        ):  # early: it must be painted again
+            return keys
+        sampler.listen()
+
+
 def _run(sampler: Sampler, sort: str, interval: float) -> None:
     """The screen, until the user has had enough or is gone."""
     from sigtrace.cli.terminal import Terminal
@@ -119,7 +138,7 @@ def _run(sampler: Sampler, sort: str, interval: float) -> None:
                 opened = view.opened
                 events = sampler.events(opened) if opened else None
             terminal.show(Screen(*terminal.size, colour, interval).lines(view, sample, events))
-            keys = terminal.keys(max(due - time.monotonic(), 0))
+            keys = _awaited(terminal, sampler, due)
             if keys is None:
                 return
             for key in keys:

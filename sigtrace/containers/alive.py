@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sigtrace.containers.choose import Wanted
-from sigtrace.containers.container import Container
+from sigtrace.containers.container import SHORT_ID, Container
 from sigtrace.containers.oci import SANDBOX
 from sigtrace.errors import BadInput
 from sigtrace.survey import PidNamespace, Survey, survey
@@ -77,9 +77,14 @@ def find_init(wanted: Wanted, root: str = "/proc", namer: Namer | None = None) -
     words = " ".join(printable(word) for word in wanted.words)
     if not found:
         raise BadInput(f"no container here is all of that: {words}")
-    listed = ", ".join(f"{printable(container.label)} (PID {pid})" for pid, container in found[:_MOST])
+    listed = ", ".join(
+        f"{printable(each.label)} (PID {pid}, ID {printable(each.id[:SHORT_ID])})"
+        for pid, each in found[:_MOST]
+    )
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-    raise BadInput(f"{words} stands for {len(found)} containers: {listed}{more}; choose one with --container")
+    raise BadInput(
+        f"{words} stands for {len(found)} containers: {listed}{more}; choose one with --container, by its name or ID"
+    )
 
 
 def by_files(root: str = "/proc") -> Namer:

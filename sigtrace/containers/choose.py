@@ -15,6 +15,8 @@ from sigtrace.text import printable
 _LEAST_OF_ID = 3
 """Characters of an ID that stand for it."""
 _MOST = 8
+_LONGEST = 80
+"""Characters of a word that are repeated in a sentence about it."""
 _PATTERN = re.compile(r"[*?[]")
 
 
@@ -47,20 +49,32 @@ class Wanted:
         by_name = not self.containers or any(self._is(word, container) for word in self.containers)
         return by_name and (not self.pods or any(_in_pod(word, container) for word in self.pods))
 
-    def checked(self, known: Iterable[Container], where: str = "here", wait: bool = False) -> Wanted:
+    def checked(
+        self, known: Iterable[Container], where: str = "here", wait: bool = False, later: str = ""
+    ) -> Wanted:
         """The same, with its words understood among the containers there are.
 
-        where: completes "no container ... is called". wait: those that are not there yet may come.
+        where: completes "no container ... is called". wait: those that are not there yet may come. later: else, what
+        to say of these.
         Raises BadInput for a word that means nothing there, with the near ones, or more than one thing.
         """
+        for word in self.words:
+            if not word:
+                raise BadInput(
+                    "an empty name stands for no container and no pod: give one, or a pattern (web-*)"
+                )
+        for word in self.pods:
+            if word.endswith("/") or word.count("/") > 1:
+                raise BadInput(f"{_quoted(word)} is no pod: write it as NAMESPACE/NAME")
         there = list(dict.fromkeys(known))
         names = {name for each in there for name in (each.name, each.label)}
         sure = replace(self, names=frozenset(word for word in self.containers if word in names))
         inside = [each for each in there if not self.pods or any(_in_pod(word, each) for word in self.pods)]
+        unless = None if wait else later
         for word in self.pods:
-            _one(word, there, _in_pod, _pod_of, f"pod {where}", wait)
+            _one(word, there, _in_pod, _pod_of, f"pod {where}", unless)
         for word in self.containers:
-            _one(word, inside, sure._is, _identity, f"container {where}", wait)
+            _one(word, inside, sure._is, _identity, f"container {where}", unless)
         return sure
 
     def _is(self, word: str, container: Container) -> bool:
@@ -85,27 +99,40 @@ def _one(
     means: Callable[[str, Container], bool],
     thing: Callable[[Container], str],
     what: str,
-    wait: bool,
+    later: str | None,
 ) -> None:
-    """See that the word means one thing; a pattern, as many as it likes, but at least one."""
+    """See that the word means one thing; a pattern, as many as it likes, but at least one, unless `later` is None."""
     found = list(dict.fromkeys(thing(each) for each in known if means(word, each)))
     if len(found) > 1 and not _PATTERN.search(word):
-        raise BadInput(f"{word!r} may be {_listed(found, 'or')}: say which, or give an ID")
-    if found or wait:
+        raise BadInput(f"{_quoted(word)} may be {_listed(found, 'or')}: say which, or give an ID")
+    if found or later is None:
         return
     kind = what.partition(" ")[0]
     verb = "matches" if _PATTERN.search(word) else "is called"
     listed = _pod_of if kind == "pod" else _label
     full = list(dict.fromkeys(name for each in known if (name := listed(each))))
     short = [each.name for each in known if each.name and kind == "container"]
-    near = difflib.get_close_matches(word, list(dict.fromkeys([*short, *full])), 3)
-    if near:
+    near = _near(word, list(dict.fromkeys([*short, *full])))
+    if kind == "container" and any(each.id.startswith(word) for each in known):
+        hint = f"of an ID, give {_LEAST_OF_ID} characters at least"
+    elif near:
         hint = f"did you mean {_listed(near, 'or')}?"
     elif full:
-        hint = f"there is {_listed(sorted(full), 'and')}"
+        hint = f"there {'is' if len(full) == 1 else 'are'} {_listed(sorted(full), 'and')}"
     else:
         hint = f"there is no {kind} that sigtrace can name"
-    raise BadInput(f"no {what} {verb} {word!r}: {hint}")
+    raise BadInput(f"no {what} {verb} {_quoted(word)}: {hint}{later}")
+
+
+def _near(word: str, names: Sequence[str]) -> list[str]:
+    """The names that somebody may have meant, in their order."""
+    lower = {name: name.lower() for name in names}
+    close = difflib.get_close_matches(word.lower(), list(lower.values()), _MOST)
+    return sorted(name for name, text in lower.items() if text in close or word.lower() in text)
+
+
+def _quoted(word: str) -> str:
+    return repr(word if len(word) <= _LONGEST else f"{word[:_LONGEST]}...")
 
 
 def _label(container: Container) -> str:

@@ -9,6 +9,7 @@ from sigtrace.text import columns, printable, shorten
 COLUMNS = ("container_id", "container_name", "runtime", "image", "pod", "pod_namespace")
 """The columns of the event table that a `Container` fills."""
 
+_LEAST_OF_POD = 4
 SHORT_ID = 12
 """Characters of an ID that people see, as the runtimes' own tools print it."""
 
@@ -38,12 +39,17 @@ class Container:
     def fitting(self, width: int) -> str:
         """The most telling part of the label that fits `width` columns, printable; cut where none does.
 
-        A pod tells more than the Kubernetes namespace, and than the container's name in the pod.
+        The container's name and its pod tell more than the Kubernetes namespace.
         """
-        name = self.name or self.id[:SHORT_ID]
-        shorter = (self.label, f"{self.pod}/{name}" if self.pod else name, self.pod or name)
-        return next((part for text in shorter if columns(part := printable(text)) <= width), "") or shorten(
-            shorter[-1], width
+        name = printable(self.name or self.id[:SHORT_ID])
+        for text in (printable(self.label), f"{printable(self.pod)}/{name}" if self.pod else name):
+            if columns(text) <= width:
+                return text
+        room = width - columns(name) - 1  # for the pod's name: its beginning, and an ellipsis
+        return (
+            f"{shorten(self.pod, room)}/{name}"
+            if self.pod and room >= _LEAST_OF_POD
+            else shorten(name, width)
         )
 
     @property

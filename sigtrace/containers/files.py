@@ -15,6 +15,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 from sigtrace.containers.roots import Place, Roots
@@ -111,6 +112,18 @@ class Files:
             return _openat2(base, path.lstrip("/"), flags, _IN_ROOT)
         finally:
             os.close(base)
+
+
+def missing(roots: Roots) -> list[str]:
+    """The directories that people gave (`docker=/data/docker`) and that are not there."""
+    if not os.path.isdir(roots.host):
+        return [f"host={roots.host}"]
+    files, usual = Files(roots), Roots()
+    names = (field.name for field in fields(roots) if field.name != "host")
+    given = (
+        (name, each) for name in names for each in getattr(roots, name) if each not in getattr(usual, name)
+    )
+    return [f"{name.replace('_', '-')}={each}" for name, each in given if not files.exists(Place(each))]
 
 
 def parse_json(raw: bytes) -> Any:

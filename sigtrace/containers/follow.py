@@ -6,6 +6,7 @@ being found out; what passes is sifted here, and what proved to be somebody else
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ class Follower:
     ns: namespaces that pass whosever they are, inode -> start of the init in clock ticks (0: whichever).
     descendants: also what is below a namespace that passes.
     on_found: hears of each container when a namespace of it is first seen.
+    The reader of records and whoever asks for counts may be two threads.
     """
 
     def __init__(self, wanted: Wanted, names: Names, ns: Mapping[int, int], descendants: bool) -> None:
@@ -50,6 +52,8 @@ class Follower:
         self._since: dict[Key, float] = {}
         self._excluded: list[Key] = []
         self._held: list[Batch] = []
+        self._ending = False
+        self._one_at_a_time = threading.RLock()
 
     @property
     def holding(self) -> bool:
@@ -58,13 +62,15 @@ class Follower:
 
     def excluded(self) -> list[Key]:
         """The namespaces that proved to be others' since the last call."""
-        excluded, self._excluded = self._excluded, []
+        with self._one_at_a_time:
+            excluded, self._excluded = self._excluded, []
         return excluded
 
     def decide(self) -> None:
         """Decide now about all containers that are known."""
-        for key in self._names.known():
-            self._decision(key)
+        with self._one_at_a_time:
+            for key in self._names.known():
+                self._decision(key)
 
     def sift(self, batch: Batch) -> Batch:
         """The records that are theirs, of this batch and of those held back from earlier ones."""
@@ -92,6 +98,7 @@ class Follower:
             for nsid, start in batch.records[["nsid", "ns_start"]].tolist()
         ]
         self._names.wait(dict.fromkeys(keys), _LAST_WAIT)
+        self._ending = True  # what is not known by now is not waited for: records would be lost
         return self.sift(nothing)
 
     def of_them(self, records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
@@ -105,7 +112,9 @@ class Follower:
         from sigtrace.batch import by_namespace
 
         keys, codes = by_namespace(records["nsid"], records["ns_start"])
-        return np.array([self._decision((nsid, start // TICK_NS)) for nsid, start in keys] or [_NO])[codes]
+        with self._one_at_a_time:
+            decisions = [self._decision((nsid, start // TICK_NS)) for nsid, start in keys]
+        return np.array(decisions or [_NO])[codes]
 
     def _decision(self, key: Key) -> int:
         decided = self._decided.get(key)
@@ -113,26 +122,25 @@ class Follower:
             return _YES if decided else _NO
         container = self._names.of(*key)
         since = self._since.setdefault(key, time.monotonic())
-        last_word = self._names.settled(*key) or not key[1] or time.monotonic() - since > _PATIENCE
         belongs = self._belongs(key, container)
-        if not last_word and (container is not None or not belongs):
+        settled = self._names.settled(*key) or not key[1]
+        wait = belongs == _UNDECIDED or (not settled and (container is not None or belongs == _NO))
+        if wait and not self._ending and time.monotonic() - since <= _PATIENCE:
             return _UNDECIDED
         del self._since[key]
         while len(self._decided) >= _MOST:
             del self._decided[next(iter(self._decided))]  # if it lives on, it is decided again
-        self._decided[key] = belongs
-        if not belongs:
+        self._decided[key] = belongs == _YES
+        if belongs != _YES:
             self._excluded.append(key)
         elif container:
             self.on_found(container, key[0])
-        return _YES if belongs else _NO
+        return _YES if belongs == _YES else _NO
 
-    def _belongs(self, key: Key, container: Container | None) -> bool:
+    def _belongs(self, key: Key, container: Container | None) -> int:
         nsid, ticks = key
         if self._ns.get(nsid, -1) in (0, ticks) or self.wanted.matches(container):
-            return True
-        if not self._descendants:
-            return False
-        above = self._names.above(*key)
-        chosen = {nsid for (nsid, _), passes in self._decided.items() if passes}
-        return any(nsid in chosen or nsid in self._ns for nsid in above)
+            return _YES
+        above = self._names.above(*key) if self._descendants else ()
+        found = [self._decision(each) for each in above]
+        return _YES if _YES in found else _UNDECIDED if _UNDECIDED in found else _NO

@@ -29,6 +29,8 @@ _AGAIN = (0.005, 0.02, 0.05, 0.15, 0.4, 1.0, 0.1)
 """Seconds after which one looks again at a young namespace that has no name yet: its runtime is still at work."""
 _RAN = len(_AGAIN) - 1
 """All but the last are left out once its init runs the container's own program."""
+_YOUNG_SECONDS = 1.0
+"""Whose init is no older when a survey sees it may not be where it belongs yet: one looks again."""
 _SURVEY_SECONDS = 1.0
 """One pass over /proc at most in this time, for namespaces whose init nobody announced."""
 _PATIENCE = 1.0
@@ -43,8 +45,8 @@ class _Entry:
     """What is known of one namespace."""
 
     container: Container | None = None
-    above: tuple[int, ...] = ()
-    """The inodes of the namespaces above it."""
+    above: tuple[Key, ...] = ()
+    """The namespaces above it."""
     settled: bool = False
     """No more will be found out."""
     waited: bool = False
@@ -60,6 +62,7 @@ class _Order:
     pid: int
     """0: not known."""
     tries: int
+    surveyed: bool = False
 
 
 class Names:
@@ -95,12 +98,17 @@ class Names:
         if self._thread is not None:
             self._thread.join(_PATIENCE)
 
-    def seed(self, seen: Survey) -> None:
-        """Find out now about all namespaces that a survey saw."""
-        shift = clock.boottime_offset() // clock.TICK_NS  # /proc shows start times of our time namespace
+    def seed(self, seen: Survey) -> set[Key]:
+        """Find out now about all namespaces that a survey saw: which these are."""
+        now = clock.kernel_ns()
+        looked = set()
         for each in seen.namespaces:
             if each.nsid is not None and each.init_pid is not None and each.ns_start is not None:
-                self._look(_Order(0, 0, (each.nsid, each.ns_start - shift), each.init_pid, len(_AGAIN)))
+                key = (each.nsid, clock.kernel_ticks(each.ns_start))
+                young = now - key[1] * clock.TICK_NS < _YOUNG_SECONDS * 1e9
+                self._look(_Order(0, 0, key, each.init_pid, 0 if young else len(_AGAIN), surveyed=True))
+                looked.add(key)
+        return looked
 
     def of(self, nsid: int, ticks: int) -> Container | None:
         """The container of a namespace, as far as that is known by now; what was never heard of will be looked up."""
@@ -111,8 +119,8 @@ class Names:
             return None
         return entry.container
 
-    def above(self, nsid: int, ticks: int) -> tuple[int, ...]:
-        """The inodes of the namespaces above one, nearest first; empty if that is not known."""
+    def above(self, nsid: int, ticks: int) -> tuple[Key, ...]:
+        """The namespaces above one, nearest first, as far as they are known."""
         entry = self._entries.get((nsid, ticks))
         return entry.above if entry else ()
 
@@ -147,6 +155,8 @@ class Names:
         with self._change:
             waiting = []
             for key in keys:
+                if key == _EVERYBODY:  # a record without a namespace
+                    continue
                 if key not in self._entries:
                     self._order(key, 0, len(_AGAIN))
                 entry = self._entries[key]
@@ -199,11 +209,12 @@ class Names:
         container = self._resolve(order.pid) if there else None
         if container and not _is_init(order.pid, order.key):
             container = None  # the number became another's meanwhile
-        above: tuple[int, ...] = ()
+        above: tuple[Key, ...] = ()
         with contextlib.suppress(OSError):
-            above = tuple(ancestors(f"/proc/{order.pid}/ns/pid")) if there else ()
+            above = self._holders(ancestors(f"/proc/{order.pid}/ns/pid")) if there else ()
         # Before its exec it may still be where it was made: in the cgroup of the container around its own.
-        named = container is not None and container.name != "" and order.tries >= _RAN
+        moved = order.tries >= _RAN or (order.surveyed and all(self.of(*key) != container for key in above))
+        named = container is not None and container.name != "" and moved
         final = named or not there or order.tries >= len(_AGAIN)
         self._learn(order.key, container, above, final)
         if not final:
@@ -216,11 +227,17 @@ class Names:
             self._order(key, 0, len(_AGAIN), again=True, delay=wait)
             return
         self._surveyed = time.monotonic()
-        self.seed(survey())
-        if not self.settled(*key):
+        if key not in self.seed(survey()):
             self._learn(key, None, (), True)
 
-    def _learn(self, key: Key, container: Container | None, above: tuple[int, ...], final: bool) -> None:
+    def _holders(self, inodes: Iterable[int]) -> tuple[Key, ...]:
+        """The namespaces that have these inodes now: the last that got them."""
+        above = list(inodes)
+        with self._change:
+            last = dict(sorted(key for key in self._entries if key[0] in above))
+        return tuple((inode, last[inode]) for inode in above if inode in last)
+
+    def _learn(self, key: Key, container: Container | None, above: tuple[Key, ...], final: bool) -> None:
         with self._change:
             entry = self._entries.setdefault(key, _Entry())
             if container and container != entry.container:
@@ -245,4 +262,4 @@ def _is_init(pid: int, key: Key) -> bool:
         stat = proc.read_stat(pid)
     except (OSError, ValueError):
         return False
-    return stat.start_ticks - clock.boottime_offset() // clock.TICK_NS == key[1]
+    return clock.kernel_ticks(stat.start_ticks) == key[1]

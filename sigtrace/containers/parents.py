@@ -26,11 +26,13 @@ class Parent:
 
     words: tuple[str, ...]
     uid: int
+    inside: bool = False
+    """It lives in a PID namespace below that of /proc: in a container, where monitors of ours do not."""
 
     @property
     def trusted(self) -> bool:
-        """Whether directories it claims may be opened: it is root's, or has no fewer rights than we."""
-        return self.uid in (0, os.geteuid())
+        """Whether directories it claims may be opened: it is root's outside, or has no fewer rights than we."""
+        return self.uid in (0, os.geteuid()) and not self.inside
 
 
 def read(pid: int, proc: str = "/proc") -> Parent | None:
@@ -40,9 +42,8 @@ def read(pid: int, proc: str = "/proc") -> Parent | None:
         if ppid < 2 or _might_hang(ppid, proc):
             return None
         raw = processes.read(f"{proc}/{ppid}/cmdline")
-        return Parent(
-            tuple(decode(word) for word in raw.rstrip(b"\0").split(b"\0")), os.stat(f"{proc}/{ppid}").st_uid
-        )
+        words = tuple(decode(word) for word in raw.rstrip(b"\0").split(b"\0"))
+        return Parent(words, os.stat(f"{proc}/{ppid}").st_uid, _inside(ppid, proc))
     except (OSError, ValueError):
         return None
 
@@ -80,6 +81,13 @@ def _option(words: tuple[str, ...], name: str) -> str:
         if word.startswith(f"{name}="):
             return word.partition("=")[2]
     return ""
+
+
+def _inside(pid: int, proc: str) -> bool:
+    try:
+        return len(processes.read_status_field(pid, "NSpid", proc).split()) > 1
+    except FileNotFoundError:
+        return False
 
 
 def _might_hang(pid: int, proc: str) -> bool:

@@ -1,6 +1,6 @@
 """A Perfetto trace (ui.perfetto.dev): for each host a track a PID namespace, and a track a sender.
 
-On a namespace's track are slices for stops, from the first request to the exit of the init, with the grace period and
+On a namespace's track are slices for stops, from the request to the exit of the init, with the grace period and
 what came after SIGKILL inside; and instants for what happened to the init: signals sent to it, dropped, acted on, its
 birth, execs and exit. An arrow leads from the sender to each. Left out: signals to other processes, and SIGCHLD,
 SIGURG and SIGWINCH, which mean nothing for a stop; signals alike within a millisecond are one instant that says how

@@ -17,7 +17,8 @@ from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, 
 from sigtrace.recording.filter import Namespace
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.schema import kernel_bytes
-from sigtrace.stops import REQUESTS, Stop, own_stop_signal, stops
+from sigtrace.requests import POSSIBLE
+from sigtrace.stops import Stop, stops
 
 _NAMES = (
     "host",
@@ -53,8 +54,10 @@ COLUMNS = (
     *("exit_code", "exit_signal", *CONTAINER),
 )
 _FACTS = (
-    *("stage", "signal", "result", "disposition", "unkillable", "exiting", "kthread", "relation", "nsid"),
-    *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm", "sender_parent_comm"),
+    *("stage", "signal", "result", "disposition", "unkillable", "blocked", "exiting", "kthread"),
+    *("relation", "nsid"),
+    *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm"),
+    *("sender_parent_pid", "sender_parent_comm"),
     *("exit_code", "exit_signal"),
 )
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
@@ -73,15 +76,15 @@ def df_stops(source: Source) -> pd.DataFrame:
     container        category             its container's name, else the inode as text
     init_pid         int32                the init, as the host numbers it
     init_comm        category             its name
-    asked            datetime64[ns, UTC]  the first signal that asked it to end
+    asked            datetime64[ns, UTC]  the signal that asked it to end; of several, the one SIGKILL followed up
     signal           int8                 which; 9 if it was SIGKILL right away
     signal_name      category             SIGTERM
     asked_by         category             comm of its sender; empty: the kernel
     asked_by_parent  category             comm of the sender's parent
-    verdict          category             what became of that first signal as it was sent: dropped_at_generate, queued
+    verdict          category             what became of that signal as it was sent: dropped_at_generate, queued
     requests         int64                how many signals asked it to end, SIGKILL included
     dropped          bool                 the kernel dropped one of them
-    grace            timedelta64[ns]      from the first one to the SIGKILL that it obeyed; NaT: no SIGKILL followed
+    grace            timedelta64[ns]      from asked to the SIGKILL that it obeyed; NaT: no SIGKILL followed
     killed           bool                 SIGKILL ended it
     exited           datetime64[ns, UTC]  when it exited; NaT: it has not, as far as was recorded
     duration         timedelta64[ns]      from asked to exited; NaT: it has not exited
@@ -93,14 +96,13 @@ def df_stops(source: Source) -> pd.DataFrame:
     if isinstance(source, Recording):
         return source.stops()
     events = columns_of(source, ["time", "is_init", *_FACTS, *PLACE])
-    inits = events[events["is_init"] & (events["signal"].isin(REQUESTS) | (events["stage"] == "exit"))]
+    inits = events[events["is_init"] & events["signal"].isin((0, *POSSIBLE))]
     return stop_table((str(host), _batch(part)) for host, part in inits.groupby("host", observed=True))
 
 
 def recorded_stops(recording: Recording, ns: int | Iterable[Namespace] = ()) -> pd.DataFrame:
     """`df_stops` of a recording: of these namespaces, or of all."""
-    own = {own_stop_signal(each) for each in recording.containers().values()} - {-1}
-    boots = recording.boots(ns=ns, signal=sorted({0, *REQUESTS, *own}))
+    boots = recording.boots(ns=ns, signal=(0, *POSSIBLE))
     return stop_table((host, batch) for (host, _), batch in boots)
 
 
@@ -114,7 +116,7 @@ def df_stop_durations(source: Source, by: str | Sequence[str] = "container") -> 
     unfinished               int64            attempts without an exit
     dropped                  int64            attempts in which the kernel dropped a request
     killed                   int64            attempts that SIGKILL ended
-    p50, p90, p99, longest   timedelta64[ns]  from the first request to the exit
+    p50, p90, p99, longest   timedelta64[ns]  from asked to the exit
     """
     keys = [by] if isinstance(by, str) else list(by)
     given = isinstance(source, pd.DataFrame) and set(COLUMNS) <= set(source.columns)
@@ -180,9 +182,9 @@ def _batch(events: pd.DataFrame) -> Batch:
     r["ns_start"] = r["target_start"] = events["target_start"]
     for name in ("signal", "result", "nsid", "target_pid"):
         r[name] = events[name]
-    for name in ("sender_pid", "exit_code", "exit_signal"):
+    for name in ("sender_pid", "sender_parent_pid", "exit_code", "exit_signal"):
         numbers = events[name].fillna(0).to_numpy("i8")
-        if name == "sender_pid":
+        if name.startswith("sender"):
             r[name] = numbers
         else:
             r["exit_code"] |= numbers.astype("i4") << (8 if name == "exit_code" else 0)
@@ -190,7 +192,7 @@ def _batch(events: pd.DataFrame) -> Batch:
         r[name] = events[name].astype(object).map(enum).fillna(0)
     for name in ("target_comm", "sender_comm", "sender_parent_comm"):
         r[name] = [kernel_bytes(comm) for comm in events[name].astype(object)]
-    for name in ("unkillable", "exiting", "kthread", "is_init"):
+    for name in ("unkillable", "blocked", "exiting", "kthread", "is_init"):
         r["flags"] |= np.where(events[name], wire.FLAG["init" if name == "is_init" else name], 0).astype("u1")
     groups = events.groupby(list(CONTAINER), observed=True, sort=False, dropna=False)
     homes = [Container(*facts) if facts[0] else None for facts, _ in groups]

@@ -21,10 +21,24 @@ class KernelFilter:
     def __init__(self, maps: Mapping[str, int]) -> None:
         self._maps = maps
         self._listed: dict[bytes, None] = {}
-        self._before: set[bytes] = set()
 
-    def listed(self, starts: Mapping[int, int], descendants: bool) -> None:
-        """Only these namespaces: inode -> start of the init in clock ticks as /proc shows it, 0 for whichever."""
+    def replace(
+        self,
+        starts: Mapping[int, int],
+        descendants: bool,
+        numbers: Iterable[int | str],
+        scope: str,
+        follow: bool,
+    ) -> None:
+        """Filter by this from now on; what is refused changes nothing.
+
+        starts: only these namespaces, inode -> start of the init in clock ticks as /proc shows it, 0 for whichever.
+        numbers, scope: which signals (none: all) and records. With `follow`, every namespace passes that is not
+        excluded.
+        """
+        packed = self._config(
+            numbers, scope, _ALL_BUT_EXCLUDED if follow else _LISTED if starts else _EVERYTHING
+        )
         if any(not isinstance(inode, int) for inode in starts) or any(
             not 0 <= inode < 1 << 32 or not 0 <= start < 1 << 63 for inode, start in starts.items()
         ):
@@ -35,31 +49,28 @@ class KernelFilter:
             raise BadInput(
                 f"{len(starts)} namespaces to filter on: at most {NS_FILTERS} fit; leave the filter out instead."
             )
-        shift = clock.boottime_offset() // clock.TICK_NS  # /proc shows start times of our time namespace
-        self._before |= self._listed.keys()
-        self._listed = {}
+        before, self._listed = self._listed, {}
         for inode, start in starts.items():
-            self._put(inode, start_ticks=start - shift if start else 0, descendants=int(descendants))
+            ticks = clock.kernel_ticks(start) if start else 0
+            self._put(inode, start_ticks=ticks, descendants=int(descendants))
+        syscall.map_update(self._maps["config"], bytes(4), packed)
+        for key in before.keys() - self._listed.keys():
+            syscall.map_delete(self._maps["namespaces"], key)
 
-    def config(self, numbers: Iterable[int | str], scope: str, follow: bool) -> None:
-        """Which signals (none: all) and records. With `follow`, every namespace passes that is not excluded."""
+    def _config(self, numbers: Iterable[int | str], scope: str, ns_filter: int) -> bytes:
         if scope not in wire.SCOPE:
             raise BadInput(f"unknown scope {scope!r}: use one of {', '.join(wire.SCOPE)}.")
         chosen = [signals.parse(each) if isinstance(each, str) else each for each in numbers]
         if any(not 1 <= number <= 64 for number in chosen):
             raise BadInput(f"signal numbers run from 1 to 64, not {chosen}.")
-        packed = wire.CONFIG.pack(
+        return wire.CONFIG.pack(
             signals=signals.mask(chosen) if chosen else _ALL_SIGNALS,
             harmless=signals.DEFAULT_IGNORED,
             wake_ns=WAKE_NS,
             scope=wire.SCOPE[scope],
-            ns_filter=_ALL_BUT_EXCLUDED if follow else _LISTED if self._listed else _EVERYTHING,
+            ns_filter=ns_filter,
             announce=1,
         )
-        syscall.map_update(self._maps["config"], bytes(4), packed)
-        for key in self._before - self._listed.keys():
-            syscall.map_delete(self._maps["namespaces"], key)
-        self._before.clear()
 
     def exclude(self, inode: int, ticks: int) -> None:
         """Leave out this namespace, whose init started at that clock tick of CLOCK_BOOTTIME."""

@@ -28,7 +28,9 @@ def postmortem(recording: Recording, *, container: str = "", ns: int = 0, host: 
     cases = [case for place in places[-1:] for case in sources.recorded(recording, place)]
     cases = [case for case in cases if host in ("", case.host)]
     if not cases:
-        raise BadInput(f"the recording has no {container or ns} on {host}; its hosts: {', '.join(recording.hosts())}.")
+        raise BadInput(
+            f"the recording has no {container or ns} on {host}; its hosts: {', '.join(recording.hosts())}."
+        )
     return diagnose(cases[-1])
 
 

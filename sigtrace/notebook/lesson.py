@@ -67,7 +67,9 @@ def experiment(name: str) -> Lesson:
 def _played(outcome: Outcome, why_not: str) -> Lesson:
     its = outcome.experiment
     checks = tuple({key: getattr(check, key) for key in _KEYS} for check in outcome.checks)
-    return Lesson(its.name, its.title, its.theory, checks, outcome.passed, f"Played just now. {why_not}".strip())
+    return Lesson(
+        its.name, its.title, its.theory, checks, outcome.passed, f"Played just now. {why_not}".strip()
+    )
 
 
 def _as_it_went(name: str, why: str) -> Lesson:

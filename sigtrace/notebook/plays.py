@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -49,7 +49,7 @@ HOSTS: Mapping[str, Mapping[str, int]] = MappingProxyType(
 
 
 def stop(directory: Path, grace: float = 3.0, host: str = "") -> None:
-    """Two containers are stopped, one after the other: the first has no handler for SIGTERM, the second finishes its work.
+    """Two containers are stopped, one after the other: one without a handler for SIGTERM, one with.
 
     Raises CannotTrace, StageFailed or OSError where that cannot be played; so do the others.
     """
@@ -62,7 +62,7 @@ def stop(directory: Path, grace: float = 3.0, host: str = "") -> None:
 
 
 def incident(directory: Path, grace: float = 3.0, host: str = "") -> None:
-    """web-1 is to stop and does not; somebody tries `kill -9 1` inside, and TERM again; SIGKILL ends it.
+    """web-1 is to stop and does not; somebody tries `kill -9 1` inside; SIGKILL from outside ends it.
 
     Then web-2, of the mended image.
     """
@@ -73,8 +73,8 @@ def incident(directory: Path, grace: float = 3.0, host: str = "") -> None:
         operator = stage.enter(web, "operator")
         operator(f"kill(1, {signal.SIGKILL:d})")
         leave(operator)
-        time.sleep(grace * 0.3)
-        stage.stop(grace * 0.3, web)
+        time.sleep(grace * 0.6)
+        stage.stop(0, web, ask=False)
         stage.stop(grace, stage.start("web-2", "shop/web:2.2", FLEET["web"].script, (signal.SIGTERM,)))
 
 
@@ -85,7 +85,11 @@ def fleet(directory: Path, grace: float = 2.0, hosts: Mapping[str, Mapping[str, 
     api is asked to end while it still starts up.
     """
     for host, containers in hosts.items():
-        names = {f"{kind.partition('-')[0]}-{n + 1}": kind for kind, count in containers.items() for n in range(count)}
+        names = {
+            f"{kind.partition('-')[0]}-{n + 1}": kind
+            for kind, count in containers.items()
+            for n in range(count)
+        }
         with theatre(directory / host, list(names), host) as stage:
             started = {name: _start(stage, name, kind) for name, kind in names.items()}
             time.sleep(grace / 10)
@@ -112,7 +116,3 @@ def _before(stage: Theatre, started: Mapping[str, Namespace]) -> None:
         time.sleep(0.1)
     for visitor in visitors:
         leave(visitor)
-
-
-PLAYS: Mapping[str, Callable[[Path], None]] = MappingProxyType({"stop": stop, "incident": incident, "fleet": fleet})
-"""Each by the name that its shipped recording has."""

@@ -53,12 +53,18 @@ def plot_rules() -> Picture:
     table = rules()
     asked = [f" ({asked})" if asked else "" for asked in table["disposition"]]
     table["what"] = table["signal"] + asked
-    table["outcome"] = ["dropped" if each == "DROPPED" else _OUTCOMES.get(each, "") for each in table["becomes"]]
+    table["outcome"] = [
+        "dropped" if each == "DROPPED" else _OUTCOMES.get(each, "") for each in table["becomes"]
+    ]
     colours = {name: look[0] for name, look in OUTCOMES.items()}
     table["colour"] = [colours.get(name, GREY) for name in table["outcome"]]
     across, down = (table[name].drop_duplicates().tolist() for name in ("what", "who"))
     base = alt.Chart(table).encode(
-        x=alt.X("what:N", sort=across, axis=alt.Axis(title=None, orient="top", labelAngle=0, domain=False, ticks=False)),
+        x=alt.X(
+            "what:N",
+            sort=across,
+            axis=alt.Axis(title=None, orient="top", labelAngle=0, domain=False, ticks=False),
+        ),
         y=alt.Y("who:N", sort=down, axis=alt.Axis(title=None, domain=False, ticks=False)),
         tooltip=[alt.Tooltip(name) for name in ("who", "what", "becomes", "why")],
     )

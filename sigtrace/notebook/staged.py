@@ -70,7 +70,9 @@ def shipped(name: str) -> Path:
     places = [Path.cwd() / "recordings" / name, _IN_CHECKOUT / name]
     found = next((place for place in places if place.exists()), None)
     if found is None:
-        raise BadInput(f"{places[0]} is not there: run the notebook in the directory it comes in, with recordings/.")
+        raise BadInput(
+            f"{places[0]} is not there: run the notebook in the directory it comes in, with recordings/."
+        )
     return found
 
 

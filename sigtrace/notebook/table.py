@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CELL = "text-align:left;vertical-align:top;padding:2px 14px 2px 0"
-_NARROW = 60
-"""Characters of a cell that stay on one line."""
+_WIDTH, _ONE_LINE = 60, 40
+"""Characters of a cell at most, and those that stay on one line."""
 
 
-def text(words: object, width: int = _NARROW) -> str:
+def text(words: object, width: int = _WIDTH) -> str:
     """Anybody's words as HTML: escaped, of bounded length, without control characters."""
     return html.escape(shorten(str(words), width))
 
 
 def in_seconds(frame: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """The same with its spans of time as seconds, rounded to so many digits: `10.035` for `0 days 00:00:10.034670180`."""
+    """The same with its spans of time as seconds, rounded to so many digits: `10.035` for `0 days 00:00:10.034670`."""
     spans = frame.select_dtypes("timedelta")
     return frame.assign(**{str(name): spans[name].dt.total_seconds().round(digits) for name in spans})
 
 
 def table(
-    heads: Sequence[str], rows: Iterable[Sequence[object]], bold: Iterable[bool] = (), width: int = _NARROW
+    heads: Sequence[str], rows: Iterable[Sequence[object]], bold: Iterable[bool] = (), width: int = _WIDTH
 ) -> str:
     """A table of text; `bold`: for each row whether it is to stand out; `width`: characters of a cell, at most."""
     strong = list(bold)
@@ -36,9 +36,7 @@ def table(
         _row("td", row, "font-weight:bold" if number < len(strong) and strong[number] else "", width)
         for number, row in enumerate(rows)
     ]
-    return (
-        f'<table style="border-collapse:collapse">{_row("th", heads, "", width)}{"".join(lines)}</table>'
-    )
+    return f'<table style="border-collapse:collapse">{_row("th", heads, "", width)}{"".join(lines)}</table>'
 
 
 def _row(tag: str, cells: Sequence[object], style: str, width: int) -> str:
@@ -47,5 +45,5 @@ def _row(tag: str, cells: Sequence[object], style: str, width: int) -> str:
 
 def _cell(tag: str, cell: object, style: str, width: int) -> str:
     words = text(cell, width)
-    space = "nowrap" if len(words) <= _NARROW else "normal"
+    space = "nowrap" if len(words) <= _ONE_LINE else "normal"
     return f'<{tag} style="{_CELL};white-space:{space};{style}">{words}</{tag}>'

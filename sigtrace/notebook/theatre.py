@@ -38,7 +38,7 @@ class Theatre:
     def start(self, name: str, image: str, script: str, catches: Sequence[int] = ()) -> Namespace:
         """A container whose PID 1 is `sh -c SCRIPT` (or, of a script that is one command, that command).
 
-        Returns when PID 1 has a handler for the signals it is to catch; without any, when its first child runs.
+        Returns when PID 1 has a handler for the signals it is to catch; without any, when it waits for its first child.
         """
         known = self._docker.create(name, image)
         shim = self._runtime.fork()
@@ -56,7 +56,7 @@ class Theatre:
         if catches:
             wait_until(lambda: set(catches) <= set(init.mask("SigCgt")), "its handlers")
         else:
-            wait_until(lambda: _has_child(init.pid), "its child")
+            wait_until(lambda: _has_child(init.pid) and not init.mask("SigBlk"), "it to wait for its child")
         return namespace
 
     def send(self, namespace: Namespace, number: int) -> None:
@@ -72,9 +72,12 @@ class Theatre:
         visitor(f"name({name!r})")
         return visitor
 
-    def stop(self, grace: float, *namespaces: Namespace) -> None:
-        """What `docker stop` does: SIGTERM, `grace` seconds, SIGKILL; returns when all have ended."""
-        for each in namespaces:
+    def stop(self, grace: float, *namespaces: Namespace, ask: bool = True) -> None:
+        """What `docker stop` does: SIGTERM, `grace` seconds, SIGKILL; returns when all have ended.
+
+        ask: False if SIGTERM was sent already.
+        """
+        for each in namespaces if ask else ():
             self.send(each, signal.SIGTERM)
         deadline = time.monotonic() + grace
         stuck = [each for each in namespaces if not _ended(each, deadline - time.monotonic())]
@@ -92,7 +95,9 @@ def leave(actor: Actor) -> None:
 
 
 @contextmanager
-def theatre(directory: Path, names: Sequence[str], host: str = "", everything: bool = False) -> Iterator[Theatre]:
+def theatre(
+    directory: Path, names: Sequence[str], host: str = "", everything: bool = False
+) -> Iterator[Theatre]:
     """A theatre, and `sigtrace record` watching the containers with these names while the block runs.
 
     host: what the machine is called in the recording, by a UTS namespace for the recorder; by default what it is

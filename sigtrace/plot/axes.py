@@ -8,7 +8,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from sigtrace.frames.source import nice_bin
 from sigtrace.plot.text import milliseconds
+
+_TICKS = 7
+"""About how many labels an axis of time has."""
 
 _TITLES = {
     "when": "time (UTC)",
@@ -22,17 +26,35 @@ _TITLES = {
 
 
 def time_axis(times: pd.Series, field: str = "time", padding: int = 30) -> alt.X:
-    """An axis of UTC from the first to the last of these moments, whose title has the date; `field` is in ms."""
+    """An axis of UTC from the first to the last of these moments, whose title has the date; `field` is in ms.
+
+    Of less than a few milliseconds, labels count microseconds from the first.
+    """
     first, last = times.min(), times.max()
-    span = (last - first).total_seconds()
-    pattern = "%H:%M:%S.%L" if span < 10 else "%H:%M:%S" if span < 12 * 3600 else "%m-%d %H:%M"
+    last = max(last, first + pd.Timedelta(1, "us"))
+    step = nice_bin(pd.Series([first, last]), _TICKS + 2)
     days = f"{first:%Y-%m-%d}" if first.date() == last.date() else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
-    axis = alt.Axis(
-        title=f"time (UTC), {days}", format=pattern, tickCount=7, labelOverlap="greedy", labelSeparation=14
-    )
-    ends = milliseconds(pd.Series([first, last if last > first else first + pd.Timedelta(1, "ms")]))
-    scale = alt.Scale(type="utc", nice=False, padding=padding, domain=ends.tolist())
-    return alt.X(f"{field}:T", axis=axis, scale=scale)
+    look: dict[str, Any] = {"title": f"time (UTC), {days}", "tickCount": _TICKS, "labelSeparation": 14}
+    ends = milliseconds(pd.Series([first, last]))
+    scale: dict[str, Any] = {"nice": False, "padding": padding, "domain": ends.tolist()}
+    if step < pd.Timedelta(1, "s"):  # Vega's axes of time draw one tick a second at most
+        look |= _short_ticks(first, last, step)
+        kind, scale = "Q", {**scale, "type": "linear", "zero": False}
+    else:
+        pattern = "%H:%M:%S" if step < pd.Timedelta(2, "h") else "%m-%d %H:%M"
+        kind, scale, look = "T", {**scale, "type": "utc"}, {**look, "format": pattern}
+    axis = alt.Axis(**look, labelOverlap="greedy")
+    return alt.X(f"{field}:{kind}", axis=axis, scale=alt.Scale(**scale))
+
+
+def _short_ticks(first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> dict[str, Any]:
+    """How ticks on an axis of milliseconds since 1970 are called."""
+    if step >= pd.Timedelta(1, "ms"):
+        return {"labelExpr": "utcFormat(datum.value, '%H:%M:%S.%L')"}
+    ticks = milliseconds(pd.Series(pd.date_range(first, last, freq=step)))
+    since = f"format(round((datum.value - {float(ticks[0])}) * 1000), ',') + ' us'"
+    title = f"microseconds from {first:%H:%M:%S.%f} UTC, {first:%Y-%m-%d}"
+    return {"title": title, "values": ticks.tolist(), "labelExpr": since}
 
 
 def stacked(table: pd.DataFrame, place: str, kind: str, kinds: Sequence[str]) -> pd.DataFrame:

@@ -25,7 +25,7 @@ _AXIS = (
 
 
 def stop_durations(source: Source) -> Picture:
-    """How long inits took from the first request to stop to their exit: how many took about how long.
+    """How long inits took from the request to stop to their exit: how many took about how long.
 
     source: a recording, its event table, or what `Recording.stops()` gave. Bars are of equal width on a logarithmic
     axis, six to a power of ten.
@@ -51,7 +51,7 @@ def stop_durations(source: Source) -> Picture:
         "from:Q",
         scale=alt.Scale(type="log", domain=[low, high], nice=False),
         axis=alt.Axis(
-            title="from the first request to the exit",
+            title="from the request to the exit",
             values=[tick for tick in _TICKS if low <= tick <= high],
             labelExpr=_AXIS,
         ),

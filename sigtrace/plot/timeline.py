@@ -29,8 +29,17 @@ _DRAWN = ("exited", "queued", "default action", "handled", "born or exec", "no e
 _SIZES = {"exited": 260, "dropped": 150, "default action": 110}
 _COLUMNS = (
     *("time", "stage", "signal", "signal_name", "verdict", "relation", "host", "nsid", "is_init", "result"),
-    *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm", "sender_parent_comm"),
-    *("disposition", "unkillable", "exiting", "kthread", "exit_code", "exit_signal"),
+    *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm"),
+    *(
+        "sender_parent_pid",
+        "sender_parent_comm",
+        "disposition",
+        "unkillable",
+        "blocked",
+        "exiting",
+        "kthread",
+    ),
+    *("exit_code", "exit_signal"),
     *("container_id", "container_name", "runtime", "image", "pod", "pod_namespace"),
 )
 
@@ -41,7 +50,7 @@ def timeline(
     """One namespace's signals over time, on lanes for senders, the init and the other members.
 
     source: a recording or its event table; ns: the namespace's inode, not needed if there is only one. A dropped
-    signal is a cross; the time from the first request to the SIGKILL or the exit is shaded. Of more than 1500 events
+    signal is a cross; the time from the request to the SIGKILL or the exit is shaded. Of more than 1500 events
     it shows how many of each kind there were in bins of time. Wheel and drag zoom and pan. Raises BadInput when there
     are several namespaces to choose from.
     """

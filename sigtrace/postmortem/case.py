@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from sigtrace.asker import by_its_maker
 from sigtrace.batch import Batch, Residents, flag
 from sigtrace.clock import TICK_NS
 from sigtrace.containers.container import Container
-from sigtrace.postmortem.event import CONT, KILL, STOP, Event, is_asking, telling, totals
+from sigtrace.postmortem.event import CONT, KILL, STOP, Event, telling, totals
 from sigtrace.postmortem.sight import Sight, sights
+from sigtrace.requests import own_stop_signal
 from sigtrace.stops import APART_NS
 
 SECOND = 1_000_000_000
@@ -107,7 +109,7 @@ class Case:
         container = container or _resident(batch, nsid, ticks)
         taken = tuple(s for s in sights(snapshots, nsid) if not ticks or s.space.ns_start in (0, ticks))
         until = max([scene.until, *(sight.time for sight in taken)])
-        events = tuple(telling(batch, nsid))
+        events = tuple(telling(batch, nsid, own_stop_signal(container)))
         counted = totals(batch, nsid)
         return cls(
             nsid, batch, events, taken, scene.since, until, scene.live, scene.has_members, counted, container
@@ -137,12 +139,20 @@ class Case:
     @cached_property
     def requests(self) -> tuple[Event, ...]:
         """Signals to the init that ask it to end, SIGKILL included."""
-        return tuple(event for event in self.to_init if is_asking(event))
+        return tuple(event for event in self.to_init if event.asks)
 
     @cached_property
     def episodes(self) -> tuple[Episode, ...]:
         """The attempts to stop it, in order."""
         return tuple(_episodes(self.to_init))
+
+    @cached_property
+    def failed_start(self) -> Event | None:
+        """The SIGKILL by which its runtime ended the init before it ran anything, which is no request."""
+        killed = (
+            e for e in self.to_init if e.signal == KILL and e.stage == "generate" and e.verdict == "queued"
+        )
+        return next((e for e in killed if not e.asks and e.relation != "kernel" and by_its_maker(e)), None)
 
     @property
     def exit(self) -> Event | None:
@@ -226,7 +236,7 @@ def _episodes(to_init: Sequence[Event]) -> Iterable[Episode]:
     for event in to_init:
         if event.stage in ("init", "exec"):
             continue
-        asking = is_asking(event)
+        asking = event.asks
         if asking and current and event.time - last_request > APART_NS:
             yield _episode(current)
             current = []
@@ -243,7 +253,7 @@ def _episodes(to_init: Sequence[Event]) -> Iterable[Episode]:
 
 def _episode(events: Sequence[Event]) -> Episode:
     kills = (e for e in events if e.signal == KILL and e.stage == "generate" and e.verdict == "queued")
-    asked = next((e for e in events if is_asking(e)), None)
+    asked = next((e for e in events if e.asks), None)
     kill, exit_ = next(kills, None), next((e for e in events if e.stage == "exit"), None)
     if asked is not None and asked is kill:
         asked = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.evidence import too_early
 from sigtrace.postmortem.finding import Finding
 
 Need = Literal["events", "history", "members", "snapshot"]
@@ -21,6 +22,7 @@ _WHY: dict[Need, str] = {
     "members": "only signals to inits were recorded",
     "snapshot": "there is no snapshot",
 }
+_TOO_EARLY = "it is too early to tell"
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,20 @@ class Cause:
     residual: bool = False
     """Worth saying only where no other cause was found."""
 
+    waits: bool = False
+    """It is found only when those who were asked have had their time, or SIGKILL came."""
+
     def lacks(self, case: Case) -> str:
         """Why it cannot be checked in this case; empty if it can."""
         there = {"events": case.has_events, "history": case.has_events and not case.live}
         there |= {"members": case.has_events and case.has_members, "snapshot": bool(case.sights)}
         return next((_WHY[need] for need in self.needs if not there[need]), "")
+
+    def undecided(self, case: Case) -> str:
+        """Why it is not ruled out, though the check found nothing; empty if it is."""
+        if self.waits and too_early(case):
+            return _TOO_EARLY
+        return _WHY["history"] if case.live and "events" in self.needs else ""
 
 
 def all_causes() -> tuple[Cause, ...]:

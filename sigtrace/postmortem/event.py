@@ -9,14 +9,12 @@ import numpy.typing as npt
 
 from sigtrace import signals, text, wire
 from sigtrace.batch import Batch, Labels, enum_labels, flag, text_labels
+from sigtrace.requests import asking
 from sigtrace.verdict import CODE, VERDICTS, WORDS
 
 KILL, STOP, CONT, TERM, INT, HUP, QUIT = 9, 19, 18, 15, 2, 1, 3
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
 """Signals by which programs are asked to end, whoever sends them."""
-
-_NEVER_A_STOP = signals.mask((17, 18, 19, 20, 21, 22, 23))
-"""CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG: no runtime stops a container with these."""
 
 OF_INIT, OF_OTHERS = 30, 6
 """How many events of one kind are kept, from the beginning and from the end each."""
@@ -50,6 +48,8 @@ class Event(NamedTuple):
     sender_parent_comm: str
     exit_code: int
     """As wait(2) reports it."""
+    asks: bool = False
+    """It asks its target to end, by the rule of `sigtrace.requests`; False where nobody worked that out."""
 
     @property
     def signal_name(self) -> str:
@@ -93,18 +93,10 @@ class Event(NamedTuple):
         return f"{when} {self.stage} {self.target}: {self.outcome}"
 
 
-def is_asking(event: Event) -> bool:
-    """Whether this is somebody asking a process to end: by kill(2) from above, or by a signal that means it."""
-    if event.stage != "generate" or event.relation == "self" or event.verdict == "dying":
-        return False
-    if event.signal == KILL or event.signal in MEANT_TO_STOP:
-        return event.signal != KILL or event.relation != "kernel"
-    from_above = event.relation == "ancestor" and event.sender_pid != 0
-    return from_above and not _NEVER_A_STOP >> (event.signal - 1) & 1
-
-
-def telling(batch: Batch, nsid: int) -> list[Event]:
+def telling(batch: Batch, nsid: int, stop_signal: int = -1) -> list[Event]:
     """The events that tell the story of `nsid`, in the order of the batch, which is that of kernel time.
+
+    stop_signal: what its container is stopped with, as `requests.own_stop_signal` has it.
 
     Left out: what is harmless by default (SIGCHLD and its like), and of each kind of event all but the first and
     the last few.
@@ -125,7 +117,8 @@ def telling(batch: Batch, nsid: int) -> list[Event]:
         | own[chosen]
     )
     kept = chosen[_first_and_last(key, own[chosen])]
-    return events(batch, kept)
+    asks = asking(batch, np.where(r["nsid"] == nsid, stop_signal, -1).astype("i8"))
+    return events(batch, kept, asks[kept])
 
 
 def totals(batch: Batch, nsid: int) -> dict[tuple[str, int, str], int]:
@@ -139,8 +132,10 @@ def totals(batch: Batch, nsid: int) -> dict[tuple[str, int, str], int]:
     return {(stage, signal, VERDICTS[verdict]): count for stage, signal, verdict, count in rest}
 
 
-def events(batch: Batch, which: npt.NDArray[np.int64]) -> list[Event]:
-    """These records of the batch as events."""
+def events(
+    batch: Batch, which: npt.NDArray[np.int64], asks: npt.NDArray[np.bool_] | None = None
+) -> list[Event]:
+    """These records of the batch as events; `asks`: which of them do, shape (len(which),)."""
     part = batch[which]
     r, times = part.records, part.time.astype("i8")
     columns = [
@@ -163,6 +158,7 @@ def events(batch: Batch, which: npt.NDArray[np.int64]) -> list[Event]:
         r["sender_parent_pid"],
         text_labels(r["sender_parent_comm"]),
         r["exit_code"],
+        np.zeros(len(which), bool) if asks is None else asks,
     ]
     return [Event._make(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 

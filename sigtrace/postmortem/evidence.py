@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sigtrace import signals
 from sigtrace.containers import advice
 from sigtrace.containers.stop_signal import stop_request
-from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.case import PATIENCE, Case
 from sigtrace.postmortem.event import KILL, STOP, TERM, Event
 from sigtrace.postmortem.finding import Severity
 from sigtrace.postmortem.sight import Sight, Task
@@ -122,6 +122,19 @@ def unasked(case: Case) -> Sight | None:
     if not case.live or case.requests or case.exit:
         return None
     return case.last if case.last and case.last.init and not case.last.init.exiting else None
+
+
+def too_early(case: Case) -> bool:
+    """Whether a request that reached the init may yet end it: nothing followed, and it had less than its time."""
+    return any(is_under_way(case, event) for event in case.requests)
+
+
+def is_under_way(case: Case, event: Event) -> bool:
+    """The same of one request."""
+    episode = case.episode_of(event)
+    came_to_nothing = event.verdict == "ignored" or event.verdict.startswith("dropped")
+    ended = episode is None or episode.exit is not None or episode.kill is not None
+    return not came_to_nothing and not ended and case.until - event.time < PATIENCE
 
 
 def name(signal: int) -> str:

@@ -36,8 +36,10 @@ class Standing:
     @property
     def outcome(self) -> str:
         """What it came to, in a few words."""
+        if self.report.case.failed_start:
+            return "failed to start"
         if self.worst is None:
-            return "not asked"
+            return "not known" if self.report.case.live else "not asked"
         if self._first is None:
             return "ended by itself"
         how = "still there after"
@@ -47,8 +49,10 @@ class Standing:
 
     @property
     def signal(self) -> str:
-        """What it was asked by: `TERM`."""
-        return signals.name(self._first.signal).removeprefix("SIG") if self._first else "-"
+        """What it was asked by: `TERM`; `-` if it was not, `?` if nobody knows."""
+        if self._first is None:
+            return "?" if self.report.case.live else "-"
+        return signals.name(self._first.signal).removeprefix("SIG")
 
 
 def rank(cases: Iterable[Case]) -> list[Standing]:
@@ -70,9 +74,9 @@ def _stuck(standing: Standing) -> tuple[int, int, int]:
 
 
 def _began(episode: Episode, case: Case) -> Event | None:
-    """The first signal of the stop that an episode is, or of whatever else it is."""
+    """The signal that the stop is counted from; where nobody asked, the kernel's own SIGKILL."""
     stop = stop_of(episode, case.container)
-    return stop.first if stop else episode.asked or episode.kill
+    return stop.first if stop else episode.kill if episode.kill is not case.failed_start else None
 
 
 def _took(episode: Episode, began: Event | None, case: Case) -> int:

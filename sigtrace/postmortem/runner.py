@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sigtrace.clock import iso
 from sigtrace.containers.container import COLUMNS
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause, all_causes
@@ -23,7 +24,7 @@ class Report:
     ruled_out: tuple[Cause, ...]
     """Checked, and not so."""
     unchecked: tuple[tuple[Cause, str], ...]
-    """Not checked, and why."""
+    """Not checked, or not to be decided yet, and why."""
     failed: tuple[tuple[Cause, str], ...]
     """Checks that broke, with the error: a fault of sigtrace, or of the recording."""
 
@@ -42,7 +43,17 @@ class Report:
                 **dict(zip(COLUMNS, values, strict=True)),
                 "stop": stop.as_dict() if stop else None,
                 "host": self.case.host,
+                "time": iso(began) if (began := self._began(finding)) else None,
             }
+
+    def _began(self, finding: Finding) -> int:
+        """When the attempt to stop it began that a finding is about (ns UTC); 0 if nothing of it was seen."""
+        if not finding.about:
+            stop = last_stop(self.case)
+            return stop.first.time if stop else 0
+        event = next(event for event in self.case.events if event.number == min(finding.about))
+        episode = self.case.episode_of(event)
+        return episode.events[0].time if episode else event.time
 
 
 def diagnose(case: Case, checks: Sequence[Cause] | None = None) -> Report:
@@ -62,7 +73,11 @@ def diagnose(case: Case, checks: Sequence[Cause] | None = None) -> Report:
             continue
         found += [(cause, finding) for finding in its]
         if not its:
-            ruled_out.append(cause)
+            undecided = cause.undecided(case)
+            if undecided:
+                unchecked.append((cause, undecided))
+            else:
+                ruled_out.append(cause)
     kept = [finding for cause, finding in found if not _replaced(cause, finding, found)]
     kept.sort(key=lambda f: (SEVERITIES.index(f.severity), CONFIDENCES.index(f.confidence), f.cause))
     return Report(case, tuple(kept), tuple(ruled_out), tuple(unchecked), tuple(failed))

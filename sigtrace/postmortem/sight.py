@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from sigtrace.proc import is_shell
 from sigtrace.target import has
 from sigtrace.text import printable, shorten
-
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh", "busybox"})
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Task:
 
     @property
     def is_shell(self) -> bool:
-        """Whether it is a shell, by its name."""
-        return self.row["comm"] in _SHELLS
+        """Whether it is a shell, by its name, or a script that one runs."""
+        return is_shell(self.row["comm"], self.row.get("cmdline", "").split())
 
     @property
     def name(self) -> str:

@@ -33,6 +33,8 @@ class Place:
     """Of several that had the inode, the one whose init started then (ns of CLOCK_BOOTTIME); 0 = the last."""
     boot: tuple[str, str] = ("", "")
     """Host and boot_id."""
+    born: int = 0
+    """When its init started, ns UTC; 0 = not known."""
 
 
 def recorded(recording: Recording, place: Place, at: int | None = None) -> list[Case]:
@@ -100,10 +102,19 @@ def named(recording: Recording, text: str) -> Place:
     return Place(int(found["nsid"].iloc[-1]), int(found["ns_start"].iloc[-1]))
 
 
-def namesakes(recording: Recording, nsid: int) -> int:
-    """How many namespaces had this inode, one after the other."""
-    known = recording.namespaces()
-    return int((known["nsid"] == nsid).sum())
+def namesakes(recording: Recording, nsid: int) -> tuple[Place, ...]:
+    """The namespaces that had this inode, in the order of time."""
+    known = recording.namespaces().sort_values("born", kind="stable")
+    known = known[known["nsid"] == nsid]
+    columns = [known[name].tolist() for name in ("ns_start", "host", "boot_id")]
+    rows = zip(*columns, _utc(known["born"]), strict=True)
+    return tuple(Place(nsid, start, (host, boot_id), born) for start, host, boot_id, born in rows)
+
+
+def _utc(moments: pd.Series[Any]) -> list[int]:
+    """In ns; 0 where it is not known."""
+    known: list[bool] = moments.notna().tolist()
+    return [each.value if there else 0 for each, there in zip(moments, known, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -130,10 +141,10 @@ def lives(recording: Recording, wanted: Wanted, at: int | None = None) -> list[L
         table = table[~(table["born"] > pd.Timestamp(at, tz="UTC"))]
     columns = [table[name].tolist() for name in ("host", "boot_id", "nsid", "ns_start", "ns_level")]
     found: dict[tuple[str, ...], list[tuple[int, Place, Container]]] = {}
-    for host, boot_id, nsid, ns_start, level in zip(*columns, strict=True):
+    for host, boot_id, nsid, ns_start, level, born in zip(*columns, _utc(table["born"]), strict=True):
         container = containers.get((host, boot_id, nsid, ns_start // TICK_NS))
         if container and sure.matches(container):
-            place = Place(nsid, ns_start, (host, boot_id))
+            place = Place(nsid, ns_start, (host, boot_id), born)
             name = container.label if container.name else container.id
             found.setdefault((host, container.runtime, name), []).append((int(level), place, container))
     if not found:

@@ -22,11 +22,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigtrace import signals
+from sigtrace.asker import Asker, asker
 from sigtrace.containers.container import Container
 from sigtrace.containers.stop_signal import stop_request
-from sigtrace.postmortem.asker import INSIDE, KERNEL, Asker, asker
-from sigtrace.postmortem.case import PATIENCE, SECOND, Case, Episode
-from sigtrace.postmortem.event import HUP, KILL, MEANT_TO_STOP, TERM, Event, is_asking
+from sigtrace.postmortem.case import SECOND, Case, Episode
+from sigtrace.postmortem.event import KILL, TERM, Event
+from sigtrace.requests import TAKEN, Request, counted
 
 _DEFAULTS = {
     "docker": (10, "`docker stop`"),
@@ -56,12 +57,14 @@ class Stop:
 
     asker: Asker
     first: Event
-    """The signal that began it."""
+    """The signal that it is counted from: `sigtrace.requests.counted` says which."""
     kill: Event | None
     """The SIGKILL that the init obeyed."""
     killer: Asker | None
     """Who sent that."""
     exit: Event | None
+    earlier: Event | None = None
+    """The first that asked in the same attempt, if that was another before."""
     own: str = ""
     """The stop signal that the container is configured with, where that is known not to be SIGTERM."""
 
@@ -77,12 +80,12 @@ class Stop:
 
     @property
     def grace(self) -> int | None:
-        """From the first signal to SIGKILL; None if there was no SIGKILL, or nothing before it."""
+        """From that signal to SIGKILL; None if there was no SIGKILL, or nothing before it."""
         return self.kill.time - self.first.time if self.kill and self.kill is not self.first else None
 
     @property
     def took(self) -> int | None:
-        """From the first signal to the exit; None if there was none."""
+        """From that signal to the exit; None if there was none."""
         return self.exit.time - self.first.time if self.exit else None
 
     @property
@@ -123,8 +126,7 @@ class Stop:
 def stops(case: Case) -> list[Stop]:
     """The attempts to stop the namespace's init, in order, each with who made it.
 
-    What the kernel does by itself (want of memory, the end of a terminal or of a parent) is none; nor is a signal
-    that means something else to the program and did not end it.
+    What asks, and what does not, says `sigtrace.requests`; the same attempts are `sigtrace.stops`.
     """
     return [stop for episode in case.episodes if (stop := stop_of(episode, case.container))]
 
@@ -135,40 +137,25 @@ def last_stop(case: Case) -> Stop | None:
 
 
 def stop_of(episode: Episode, container: Container | None) -> Stop | None:
-    """The attempt that an episode is; None if it is none."""
-    own = stop_request(container).signal
-    killer = asker(episode.kill, container) if episode.kill else None
-    sent = [(e, who) for e in episode.events if is_asking(e) and (who := asker(e, container)).by != KERNEL]
-    if killer is not None and killer.by != KERNEL:
-        before = [(e, who) for e, who in sent if episode.kill and e.time < episode.kill.time]
-        outside = [(e, who) for e, who in before if who.by != INSIDE]
-        its = [(e, who) for e, who in before if who.same(killer)]
-        sent = its or outside or [(e, who) for e, who in sent if e is episode.kill]
+    """The attempt that an episode is; None if nobody asked."""
+    sent = [event for event in episode.events if event.asks]
     if not sent:
         return None
-    first, who = _began(sent, own)
-    if not _is_stop(first, episode, own):
-        return None
-    name = signals.name(own) if own != TERM else ""
-    return Stop(who, first, episode.kill, killer, episode.exit, name)
+    first = sent[counted([Request(asker(e, container), e.signal, e.verdict in TAKEN) for e in sent])]
+    return Stop(
+        asker(first, container),
+        first,
+        episode.kill,
+        asker(episode.kill, container) if episode.kill else None,
+        episode.exit,
+        sent[0] if sent[0] is not first else None,
+        _own(container),
+    )
 
 
-def _began(sent: list[tuple[Event, Asker]], own: int) -> tuple[Event, Asker]:
-    """The first signal of the last attempt; a runtime's count before a person's, and these before those from inside."""
-    runtimes = [each for each in sent if each[1].runtime]
-    outside = [each for each in sent if each[1].by != INSIDE]
-    _, last = (runtimes or outside or sent)[-1]
-    its = [each for each in sent if each[1].same(last)]
-    signal = own if any(e.signal == own for e, _ in its) else its[-1][0].signal
-    return next(each for each in its if each[0].signal == signal)
-
-
-def _is_stop(first: Event, episode: Episode, own: int) -> bool:
-    """Whether it was meant to end the init: a SIGHUP or SIGUSR1 may be, if SIGKILL or the end came soon after."""
-    if first.signal in (KILL, own) or (first.signal in MEANT_TO_STOP and first.signal != HUP):
-        return True
-    soon = episode.exit is not None and episode.exit.time - first.time <= PATIENCE
-    return soon or episode.kill is not None
+def _own(container: Container | None) -> str:
+    own = stop_request(container).signal
+    return signals.name(own) if own != TERM else ""
 
 
 def _seconds(ns: int | None) -> float | None:

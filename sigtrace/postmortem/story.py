@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sigtrace import signals
 from sigtrace.postmortem.case import SECOND, SETTLED, Case
-from sigtrace.postmortem.event import CONT, KILL, MEANT_TO_STOP, STOP, Event, is_asking
+from sigtrace.postmortem.event import CONT, KILL, MEANT_TO_STOP, STOP, Event
 from sigtrace.postmortem.sight import Sight
-from sigtrace.postmortem.stop import stop_of, stops
+from sigtrace.postmortem.stop import Stop, stop_of, stops
 from sigtrace.target import has
 from sigtrace.text import printable
 
@@ -76,6 +77,8 @@ def _births(case: Case) -> Iterator[Entry]:
 
 def _stops(case: Case) -> Iterator[Entry]:
     """Each attempt to stop it as a whole: who asked, by what signal, the grace period, SIGKILL."""
+    if case.failed_start:
+        yield Entry(case.failed_start.time, "its runtime ended it before it ran anything: it failed to start")
     for stop in stops(case):
         how = {None: "", True: ", its configured stop signal", False: f", though {stop.own} is configured"}
         text = f"{stop.first.signal_name}{how[stop.configured]}"
@@ -85,21 +88,32 @@ def _stops(case: Case) -> Iterator[Entry]:
         elif stop.kill is stop.first:
             text += " at once"
         text += f": it looks like {stop.looks_like}" if stop.looks_like else ""
+        before = (_earlier(stop),) if stop.earlier else ()
         left = case.until - stop.first.time
         still = () if stop.exit or left <= 0 else (f"it is still there {seconds(left)} later",)
-        yield Entry(stop.first.time, f"asked to stop by {stop.asker}", (text, *still))
+        yield Entry(stop.first.time, f"asked to stop by {stop.asker}", (text, *before, *still))
+
+
+def _earlier(stop: Stop) -> str:
+    """When it was asked already before the stop began."""
+    assert stop.earlier is not None
+    ago = seconds(stop.first.time - stop.earlier.time)
+    return f"first asked {ago} before, by {stop.earlier.signal_name} from {stop.earlier.sender}"
 
 
 def _requests(case: Case) -> Iterator[Entry]:
     """Signals to the init, with what became of them; a row of the same is told once."""
     row: list[Event] = []
+    begins = {stop.first.number for stop in stops(case)}
+    sent = [event for event in case.to_init if event.stage == "generate" and _matters(event)]
     for event in case.to_init:
         if event.stage == "generate" and _matters(event):
-            if row and not _alike(row[-1], event):
+            apart = event.number in begins and row and row[-1].sender_pid != event.sender_pid
+            if row and (apart or not _alike(row[-1], event)):
                 yield _told(case, row)
                 row = []
             row.append(event)
-        elif _unasked(event) and not any(_alike_signal(e, event) for e in case.requests):
+        elif _unasked(event) and not any(_alike_signal(e, event) for e in sent):
             yield Entry(event.time, f"{event.signal_name or 'a signal'} at {event.target}", (event.outcome,))
     if row:
         yield _told(case, row)
@@ -113,12 +127,19 @@ def _unasked(event: Event) -> bool:
 
 
 def _matters(event: Event) -> bool:
-    return is_asking(event) or event.signal in (KILL, STOP, CONT) or event.verdict.startswith("dropped")
+    """Whether a signal is worth telling: what asks, or acts, or is dropped, and what somebody outside sends."""
+    from_above = event.relation == "ancestor" and event.sender_pid != 0
+    return (
+        event.asks or from_above or event.signal in (KILL, STOP, CONT) or event.verdict.startswith("dropped")
+    )
 
 
 def _told(case: Case, row: Sequence[Event]) -> Entry:
     first, count = row[0], case.count(row)
     times = f", {count:,} times" if count > 1 else ""
+    senders = len({event.sender_pid for event in row})
+    if senders > 1:
+        times += f", by {senders if count == len(row) else 'many'} senders"
     detail = [_became(case, first)]
     if len(row) > 1:
         detail.append(f"the last time {seconds(row[-1].time - first.time)} later")
@@ -145,8 +166,8 @@ def _alike(one: Event, other: Event) -> bool:
     return same == (other.signal, other.verdict, other.sender_comm, other.sender_parent_pid)
 
 
-def _alike_signal(request: Event, event: Event) -> bool:
-    return request.signal == event.signal and request.time <= event.time
+def _alike_signal(sent: Event, event: Event) -> bool:
+    return sent.signal == event.signal and sent.time <= event.time
 
 
 def _ends(case: Case) -> Iterator[Entry]:
@@ -154,10 +175,12 @@ def _ends(case: Case) -> Iterator[Entry]:
         if episode.exit is None:
             continue
         stop = stop_of(episode, case.container)
-        began = stop.first if stop else episode.asked or episode.kill
         detail: tuple[str, ...] = ()
-        if began:
-            detail = (f"{seconds(episode.exit.time - began.time)} after the first signal that asked it to",)
+        if stop:
+            asked = stop.earlier or stop.first
+            since = f"{seconds(episode.exit.time - asked.time)} after the first signal that asked it to"
+            own = f"{seconds(episode.exit.time - stop.first.time)} after that {stop.first.signal_name}, "
+            detail = (own + since if stop.earlier else since,)
         yield Entry(episode.exit.time, f"{episode.exit.target} {episode.exit.outcome}", detail)
 
 
@@ -172,7 +195,7 @@ def _members(case: Case) -> Iterator[Entry]:
         yield Entry(zapped[0].time, f"the kernel sends SIGKILL to {_who(zapped)}: their init has exited")
     asked: dict[tuple[int, int, str], list[Event]] = {}
     for event in case.to_others:
-        if event not in zapped and (is_asking(event) or event.verdict == "overflowed"):
+        if event not in zapped and (event.asks or event.verdict == "overflowed"):
             asked.setdefault((event.signal, event.sender_pid, event.verdict), []).append(event)
     for its in asked.values():
         yield Entry(
@@ -207,12 +230,17 @@ def _who(events: Sequence[Event]) -> str:
 
 
 def _sights(case: Case) -> Iterator[Entry]:
-    previous = ""
-    for sight in case.sights:
-        text = _seen(sight)
-        if text != previous:
-            yield Entry(sight.time, f"snapshot ({sight.trigger}{', again' if sight.again else ''})", (text,))
-        previous = text
+    for text, group in groupby(case.sights, _seen):
+        first, *more = group
+        yield Entry(first.time, _taken(first), (text,))
+        if more:
+            left_out = f"; {len(more) - 1:,} in between too" if len(more) > 1 else ""
+            yield Entry(more[-1].time, _taken(more[-1]), (f"the same{left_out}",))
+
+
+def _taken(sight: Sight) -> str:
+    why = "on request" if sight.trigger == "asked" else sight.trigger
+    return f"snapshot ({why}{', again' if sight.again else ''})"
 
 
 def _seen(sight: Sight) -> str:

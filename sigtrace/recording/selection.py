@@ -28,6 +28,10 @@ def select(
     """
     texts = tuple(texts)
     if not texts and (wanted is None or wanted.empty):
+        if descendants:
+            raise BadInput(
+                "--descendants goes with --ns, --container or --pod: without them, every namespace is in it anyway"
+            )
         return ()
     table = recording.namespaces()
     chosen: set[Namespace] = {inode for text in texts for inode in _inodes(table, text)}
@@ -39,13 +43,29 @@ def select(
         )
         found = zip(table["nsid"].tolist(), table["ns_start"].tolist(), strict=True)
         chosen |= {(nsid, start) for nsid, start in found if (nsid, start // TICK_NS) in starts}
-    while descendants:
-        inodes = {each if isinstance(each, int) else each[0] for each in chosen}
-        below = set(table["nsid"][table["parent_nsid"].isin(inodes)].astype(int)) - inodes
-        if not below:
-            break
-        chosen |= below
+    if descendants:
+        chosen |= _below(table, chosen)
     return tuple(sorted(chosen, key=str))
+
+
+def _below(table: pd.DataFrame, chosen: set[Namespace]) -> set[Namespace]:
+    """The namespaces below them, however deep. Their parent is whoever had its inode when they were made."""
+    table = table.astype({"ns_level": object, "parent_nsid": object}).fillna(
+        {"ns_level": 0, "parent_nsid": 0}
+    )
+    table = table.sort_values(["ns_start", "ns_level"])
+    rows = zip(
+        *(table[name].tolist() for name in ("host", "boot_id", "nsid", "ns_start", "parent_nsid")),
+        strict=True,
+    )
+    found: set[Namespace] = set()
+    passes: dict[tuple[str, str, int], bool] = {}
+    for host, boot_id, nsid, start, parent in rows:
+        below = passes.get((host, boot_id, parent), False)
+        passes[host, boot_id, nsid] = below or nsid in chosen or (nsid, start) in chosen
+        if below:
+            found.add((nsid, start))
+    return found
 
 
 def _inodes(namespaces: pd.DataFrame, text: str) -> set[int]:

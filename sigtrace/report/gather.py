@@ -10,7 +10,7 @@ from typing import Any
 from sigtrace import __version__, signals
 from sigtrace.clock import TICK_NS
 from sigtrace.postmortem import sources
-from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
 from sigtrace.postmortem.ranking import Standing, rank
 from sigtrace.postmortem.sources import Place
 from sigtrace.postmortem.stop import stops
@@ -181,7 +181,7 @@ def _headline(standings: Sequence[Standing], rows: Sequence[Row]) -> Headline:
     if not rows:
         return Headline("ok", "No signals in PID namespaces were recorded")
     bad = [(row, standing) for row, standing in zip(rows, standings, strict=True) if row.severity]
-    hung = sum(row.severity == "error" for row in rows)
+    hung = sum(row.severity == "error" and _hung(standing) for row, standing in bad)
     of_all = f"of {_number(len(rows), 'PID namespace')}"
     reasons = [
         (row.rank, row.label, f"{row.outcome}. {standing.report.findings[0].summary}")
@@ -191,10 +191,17 @@ def _headline(standings: Sequence[Standing], rows: Sequence[Row]) -> Headline:
     if hung:
         return Headline("error", f"{hung:,} {of_all} hung", reasons, more)
     if bad:
-        return Headline(
-            "warning", f"Nothing hung, but {len(bad):,} {of_all} will give trouble", reasons, more
-        )
+        tone = "error" if any(row.severity == "error" for row, _ in bad) else "warning"
+        return Headline(tone, f"Nothing hung; {len(bad):,} {of_all} with findings", reasons, more)
     return Headline("ok", f"Nothing hung: no trouble in {_number(len(rows), 'PID namespace')}")
+
+
+def _hung(standing: Standing) -> bool:
+    """Whether SIGKILL had to follow, or it was there still long after it was asked, or after its init's end."""
+    case, worst = standing.report.case, standing.worst
+    if worst and ((worst.asked and worst.kill) or standing.took >= PATIENCE):
+        return True
+    return bool(case.exit and case.last and case.last.tasks and case.last.time - case.exit.time > SETTLED)
 
 
 def _figures(

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from sigtrace.clock import iso
+
+__all__ = ["SECOND", "clock", "day", "iso", "stamp", "step", "ticks"]
+
 SECOND = 1_000_000_000
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 _STEPS: tuple[int, ...] = (
@@ -31,11 +35,6 @@ def stamp(time: int) -> str:
 def day(time: int) -> str:
     """`2026-11-22`."""
     return stamp(time)[:10]
-
-
-def iso(time: int) -> str:
-    """`2026-11-22T07:53:45.894510Z`, as HTML wants it."""
-    return f"{_at(time // SECOND):%Y-%m-%dT%H:%M:%S}.{time % SECOND // 1000:06d}Z"
 
 
 def step(begin: int, end: int, most: int) -> int:

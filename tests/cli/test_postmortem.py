@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigtrace.cli import cli
+from sigtrace.cli.options import Moment
 from sigtrace.errors import BadInput
 from sigtrace.lab.stage import Stage
 from tests.unit.recordings import UTC, Made, another
@@ -54,8 +56,9 @@ def directory(tmp_path: Path) -> str:
 def test_the_story_of_a_namespace_with_its_cause_and_what_was_ruled_out(directory: str) -> None:
     done = run(directory, "--ns", str(NSID))
     assert done.exit_code == 3
-    assert done.output.splitlines()[:19] == [
+    assert done.output.splitlines()[:20] == [
         "PID namespace 4026532249, init app[4242]",
+        "  2023-11-14 (UTC)",
         "  22:15:01.000  +0.0 ms      asked to stop by runc[77], child of shim[70]",
         "                             SIGTERM, then SIGKILL after a grace period of",
         "                               10.00 s",
@@ -105,7 +108,17 @@ def test_json_lines_are_findings_with_stable_keys(directory: str, words: tuple[s
     (finding,) = [json.loads(line) for line in done.output.splitlines()]
     assert list(finding) == [
         *("cause", "nsid", "severity", "confidence", "summary", "evidence", "advice"),
-        *("container_id", "container_name", "runtime", "image", "pod", "pod_namespace", "stop", "host"),
+        *(
+            "container_id",
+            "container_name",
+            "runtime",
+            "image",
+            "pod",
+            "pod_namespace",
+            "stop",
+            "host",
+            "time",
+        ),
     ]
     assert finding["stop"] == {
         **{"by": "runc", "runtime": "runc", "via": ["shim[70]", "runc[77]"], "signal": "SIGTERM"},
@@ -130,9 +143,36 @@ def test_an_inode_that_was_used_again_means_its_last_namespace_and_says_so(tmp_p
     last, first = (run(str(tmp_path / "one"), "--ns", name) for name in (str(NSID), "4242"))
     assert "init app[6000]" in last.output
     assert "2 namespaces had the inode 4026532249" in last.output
+    (earlier,) = re.findall(r"--at (\S+) \(started", last.output)
+    assert "init app[4242]" in run(str(tmp_path / "one"), "--ns", str(NSID), "--at", earlier).output
     assert "init app[4242]" in first.output
     assert "6000" not in first.output
     assert run(str(tmp_path / "one")).output.count("dropped-at-generate") == 2
+
+
+def test_a_time_of_day_is_the_last_time_it_was_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_700_000_000  # 2023-11-14T22:13:20Z
+    monkeypatch.setattr("time.time_ns", lambda: now * SECOND)
+    today, yesterday = (Moment().convert(text, None, None) for text in ("11:05:20", "22:14"))
+    assert np.datetime64(today, "ns") == np.datetime64("2023-11-14T11:05:20")
+    assert np.datetime64(yesterday, "ns") == np.datetime64("2023-11-13T22:14:00")
+
+
+def test_each_day_of_a_story_has_its_date(tmp_path: Path) -> None:
+    made = Made(tmp_path / "one")
+    made.add(*stop(grace=6 * 3600))
+    made.close()
+    lines = run(str(tmp_path / "one"), "--ns", str(NSID)).output.splitlines()
+    assert [line for line in lines if line.endswith("(UTC)")] == ["  2023-11-14 (UTC)", "  2023-11-15 (UTC)"]
+
+
+def test_an_outcome_is_shown_whole_and_the_name_makes_room_for_it(tmp_path: Path) -> None:
+    made = Made(tmp_path / "one")
+    made.add(*stop()[:1], *stop(OTHER, 5000, 190 * SECOND, grace=4000)[1:])
+    made.close()
+    lines = run(str(tmp_path / "one")).output.splitlines()
+    assert any(" TERM    still there after 1 h 8 min " in line for line in lines)
+    assert max(len(line) for line in lines) < 80
 
 
 def _schema() -> Any:

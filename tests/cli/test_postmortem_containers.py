@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sigtrace.errors import BadInput
 from sigtrace.recording.schema import NAMESPACES, container_row
 from tests.cli.test_postmortem import NSID, SECOND, stop
 from tests.unit.recordings import RUN, UTC, Made, another
+from tests.unit.records import record
 
 WEB = Container("d" * 64, "web-1", "docker", "nginx:1.27", stop_signal="SIGQUIT")
 AGAIN = Container("e" * 64, "web-1", "docker", "nginx:1.28")
@@ -68,8 +70,32 @@ def test_a_container_started_several_times_means_the_last_and_says_so(directory:
     done = run(directory, "--container", word)
     assert done.exit_code == 3
     assert "web-1 (docker, image nginx:1.28), PID namespace 4026532251, init app[4400]" in done.output
-    known = "3 times web-1 was started: this is the last; for another, --at"
+    known = "3 times web-1 was started: this is the last; for another, one of"
     assert (known in done.output) == (not word.startswith("e"))
+
+
+def test_the_times_it_was_started_are_listed_as_at_takes_them(directory: str) -> None:
+    listed = re.findall(r"--at (\S+) \(started (\S+)\)", run(directory, "--container", "web-1").output)
+    assert [started[:19] for _, started in listed] == [at(300)[:19], at(100)[:19]]
+    for moment, pid in zip((moment for moment, _ in listed), (4300, 4242), strict=True):
+        told = run(directory, "--container", "web-1", "--at", moment).output
+        assert f"init app[{pid}]" in told
+        assert f"app[{pid}] killed by SIGKILL" in told
+
+
+def test_a_last_start_of_which_there_is_nothing_to_tell_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    made = Made(tmp_path / "one")
+    lives = [life(NSID, 100, 4242, WEB), life(NSID + 1, 300, 4300, WEB)]
+    made.writer.rows("namespaces", NAMESPACES, lives)
+    about = {"nsid": NSID + 1, "ns_start": 300 * SECOND, "ns_level": 1, "target_pid": 4300}
+    about |= {"target_start": 300 * SECOND, "target_comm": b"app", "target_ns_pid": 1}
+    born = record(**about, time=300 * SECOND, stage="init", signal=0, result=-1)
+    made.add(*stop(NSID, 4242, 100 * SECOND), born)
+    made.close()
+    done = run(str(tmp_path / "one"), "--container", "web-1")
+    assert "init app[4242]" in done.output
+    assert "this is the last that was asked to stop or has findings" in done.output
+    assert re.findall(r"\(started (.{19})", done.output) == [at(300)[:19]]
 
 
 def test_an_earlier_life_is_the_one_at_that_time(directory: str) -> None:

@@ -507,6 +507,33 @@ def test_a_real_container_is_shown_with_its_name_and_judged_by_its_own_stop_sign
     ]
 
 
+def test_a_container_whose_runtimes_files_are_elsewhere_has_a_footnote(inits: tuple[Actor, Actor]) -> None:
+    outer, inner = inits
+    with dockerlike(outer.pid, "sigtrace-web") as container:
+        named = sigtrace("scan", "--ns", str(outer.pid), env=container.env)
+        nameless = sigtrace("scan", "--ns", str(outer.pid), env={"SIGTRACE_ROOTS": ""})
+    assert named.stderr == ""
+    assert f"{container.id[:12]} (docker)" in nameless.stdout
+    assert nameless.stderr == (
+        "sigtrace: 1 container without a name: its runtime's files are not where sigtrace looks; SIGTRACE_ROOTS says "
+        "where (docs/containers.md)\n"
+    )
+    assert sigtrace("scan", "--ns", str(inner.pid)).stderr == ""
+
+
+def test_a_root_that_is_not_there_is_told_and_no_error(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    roots = f"docker={tmp_path}/data docker={tmp_path}/dada runc=/nowhere"
+    done = sigtrace("scan", env={"SIGTRACE_ROOTS": roots})
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if "SIGTRACE_ROOTS: " in line] == [
+        f"sigtrace: SIGTRACE_ROOTS: there is no directory docker={tmp_path}/dada",
+        "sigtrace: SIGTRACE_ROOTS: there is no directory runc=/nowhere",
+    ]
+    (lost,) = sigtrace("scan", env={"SIGTRACE_ROOTS": f"host={tmp_path}/host"}).stderr.splitlines()[:1]
+    assert lost == f"sigtrace: SIGTRACE_ROOTS: there is no directory host={tmp_path}/host"
+
+
 def test_a_container_that_is_not_there_is_bad_input_with_the_near_one(inits: tuple[Actor, Actor]) -> None:
     with dockerlike(inits[0].pid, "sigtrace-web") as container:
         done = sigtrace("scan", "--container", "sigtrace-wbe", env=container.env)

@@ -41,6 +41,17 @@ def test_only_the_named_namespace_is_recorded_and_counted(stage: Stage) -> None:
         assert live.counts().dropped() == {one.inode: 1}
 
 
+def test_filters_that_are_refused_change_nothing(stage: Stage) -> None:
+    one, other = stage.namespace(), stage.namespace()
+    with sigtrace.Collector(ns=[one.inode]) as live:
+        with pytest.raises(BadInput, match="unknown scope"):
+            live.set_filter(ns=[other.inode], scope="bogus")  # type: ignore[arg-type]
+        stage.outside.kill(other.init, 15)
+        assert live.counts().dropped() == {}
+        stage.outside.kill(one.init, 15)
+        assert live.counts().dropped() == {one.inode: 1}
+
+
 def test_descendants_are_recorded_only_when_asked_for(stage: Stage) -> None:
     outer = stage.namespace()
     inner = outer.init.namespace().init.namespace()

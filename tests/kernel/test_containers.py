@@ -136,10 +136,15 @@ def test_one_that_is_not_there_is_an_error_unless_one_waits_for_it(stage: Stage,
     docker.adopt(there.init.pid, docker.create("tulip-1"))
     done = run(docker, "watch", "--container", "tulip-2")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "sigtrace: no container here is called 'tulip-2': did you mean tulip-1?\n"
+    assert done.stderr == (
+        "sigtrace: no container here is called 'tulip-2': did you mean tulip-1?; "
+        "if it has yet to start: --wait (wait=True)\n"
+    )
     with tracing(docker, "watch", "--container", "tulip-2", "--wait", "--count", "1") as process:
         late = stage.namespace()
         docker.adopt(late.init.pid, docker.create("tulip-2"))
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"sigtrace: tulip-2 (docker) is PID namespace {late.inode}\n"
         stage.outside.kill(late.init, 15)
         out, _ = process.communicate(timeout=20)
     assert "tulip-2" in out.splitlines()[1]
@@ -232,3 +237,21 @@ def test_a_namespace_nested_in_a_container_is_that_containers(stage: Stage, dock
         out, _ = process.communicate(timeout=20)
     row = json.loads(out)
     assert (row["nsid"], row["container_name"]) == (nested.inode, "tulip-1")
+
+
+def test_top_names_a_container_that_has_ended_meanwhile(docker: FakeDocker) -> None:
+    procs = docker.procs(docker.create("tulip-top"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "sigtrace", "top", "--once", "--interval", "4s", "--format", "json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **docker.env},
+    ) as top:
+        for _ in range(5):  # the first may come before it listens
+            subprocess.run(
+                ["sh", "-c", f"echo $$ > {procs}; exec unshare --pid --fork --kill-child sleep 0.5"],
+                check=True,
+            )
+        assert top.stdout is not None
+        rows = [json.loads(line) for line in top.stdout]
+    assert "tulip-top" in {row["container_name"] for row in rows if row["state"] == "ended"}

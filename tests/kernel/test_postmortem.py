@@ -230,6 +230,31 @@ def test_shell_form_with_a_trap_that_waits_for_the_child(stage: Stage, room: Inq
     assert room.causes() == ["shell-form"]
 
 
+def test_shell_form_is_told_while_the_trap_still_waits(stage: Stage, room: Inquest, init: Actor) -> None:
+    init.become(SHELL, "-c", "trap 'exit' TERM; sleep 50; true")
+    wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: TERM not in init.mask("ShdPnd"), "the trap to be noted")
+    room.look("signalled")
+    report = room.report()
+    assert [(found.cause, found.confidence) for found in report.findings] == [("shell-form", "possible")]
+    assert "slow-handler" not in [cause.slug for cause in report.ruled_out]
+    room.look()
+    assert room.live_only() == ["shell-form"]
+
+
+@pytest.mark.parametrize("shell", [SHELL, "/bin/bash"])
+def test_a_shell_that_waits_for_what_runs_in_the_background_is_not_suspected(
+    stage: Stage, room: Inquest, init: Actor, shell: str
+) -> None:
+    init.become(shell, "-c", "trap 'exit' TERM; sleep 50 & wait")
+    wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
+    room.look()
+    assert room.live_only() == []
+    stage.outside.kill(init, TERM)
+    assert init.fate().state == "exited"
+
+
 def test_slow_handler(stage: Stage, room: Inquest, init: Actor) -> None:
     init.set("handler", TERM)
     stage.outside.kill(init, TERM)

@@ -31,10 +31,13 @@ _SPARSE = "import os, sys, time\nwhile True: os.kill(int(sys.argv[1]), 15); time
 
 
 @contextmanager
-def recording(path: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """A `sigtrace record` that has said it is ready."""
+def recording(path: Path, *options: str, shifted: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """A `sigtrace record` that has said it is ready; with its clock of uptime that many seconds ahead."""
+    wrapped = ["unshare", "--time", "--boottime", str(shifted), "--fork", "--kill-child"] if shifted else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "sigtrace", "record", str(path), *options], stderr=subprocess.PIPE, text=True
+        [*wrapped, sys.executable, "-m", "sigtrace", "record", str(path), *options],
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stderr is not None
@@ -83,6 +86,22 @@ def test_a_storm_is_recorded_whole_while_snapshots_are_taken(stage: Stage, tmp_p
     assert _drops(read, namespace.inode) == 2 * PRIME
     assert (read.losses.total, read.problems) == (0, [])
     assert set(read.snapshots()["trigger"]) == {"dropped"}
+
+
+def test_in_a_time_namespace_a_namespace_is_one_row_and_not_born_in_the_future(
+    stage: Stage, tmp_path: Path
+) -> None:
+    namespace = stage.namespace()
+    with recording(tmp_path / "r", "--duration", "300ms", shifted=100_000) as process:
+        stage.outside.kill(namespace.init, 15)
+        process.wait(timeout=30)
+    read = sigtrace.open(tmp_path / "r")
+    table = read.namespaces()
+    rows = table[table["nsid"] == namespace.inode]
+    assert rows["init_pid"].tolist() == [namespace.init.pid]
+    assert rows["born"].iloc[0] <= read.events()["time"].iloc[0]
+    starts = read.batch(ns=namespace.inode).records["ns_start"]
+    assert rows["ns_start"].iloc[0] // 10**7 == starts[0] // 10**7
 
 
 def test_a_recorder_killed_in_mid_storm_loses_a_second_at_most(stage: Stage, tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ class Containerd(Daemon):
         self.ctr("containers", "delete", name, check=False)
 
     def _words(self, spec: Spec) -> list[str]:
+        self.host.remember(f"/{self.namespace}/{spec.name}")
         # no CPU shares: a cgroup2 whose CPU controller v1 has taken could not keep them
         words = ["--cpu-shares=0", f"--env={TOKEN}={self.host.token}"]
         if spec.privileged:

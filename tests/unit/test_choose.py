@@ -43,7 +43,7 @@ def test_a_name_beats_the_beginning_of_an_id() -> None:
 
 
 def test_two_letters_are_no_beginning_of_an_id() -> None:
-    assert "no container here is called 'bb'" in refused("bb")
+    assert refused("bb") == "no container here is called 'bb': of an ID, give 3 characters at least"
 
 
 def test_a_container_may_be_named_with_its_pod() -> None:
@@ -79,9 +79,14 @@ def test_an_unknown_name_is_an_error_with_the_near_ones() -> None:
     assert refused(pods=("shop/chekout-7d4f",)).endswith("did you mean shop/checkout-7d4f?")
 
 
+def test_near_ones_are_those_that_differ_in_case_or_continue_the_word() -> None:
+    assert refused("WEB-1").endswith("did you mean web-1?")
+    assert refused(pods=("shop/check",)).endswith("did you mean shop/checkout-7d4f?")
+
+
 def test_without_near_ones_it_says_what_there_is() -> None:
     assert refused("zzzzzzzzzz").endswith(
-        "there is aa1, backend/db, shop/basket-1/app, shop/checkout-7d4f/app, shop/checkout-7d4f/proxy and web-1"
+        "there are aa1, backend/db, shop/basket-1/app, shop/checkout-7d4f/app, shop/checkout-7d4f/proxy and web-1"
     )
     with pytest.raises(BadInput, match="there is no container that sigtrace can name"):
         Wanted(("x",)).checked([])
@@ -112,6 +117,30 @@ def test_a_hostile_name_is_printed_harmlessly() -> None:
 def test_the_label_fits_a_column_by_what_tells_most() -> None:
     assert APP_A.fitting(40) == "shop/checkout-7d4f/app"
     assert APP_A.fitting(18) == "checkout-7d4f/app"
-    assert APP_A.fitting(14) == "checkout-7d4f"
-    assert APP_A.fitting(6) == "check…"
+    assert APP_A.fitting(12) == "checkou…/app"
+    assert SIDECAR.fitting(12) == "check…/proxy"
+    assert SIDECAR.fitting(6) == "proxy"
+    assert SIDECAR.fitting(4) == "pro…"
     assert Container("ab" * 32).fitting(20) == "abababababab"
+
+
+@pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        (Wanted(("",)), "an empty name stands for no container"),
+        (Wanted((), ("",)), "an empty name stands for no container and no pod"),
+        (Wanted((), ("a/b/c",)), "'a/b/c' is no pod: write it as NAMESPACE/NAME"),
+        (Wanted((), ("shop/",)), "'shop/' is no pod"),
+    ],
+)
+def test_what_can_name_nothing_is_an_error_even_if_one_waits(
+    wanted: Wanted, sentence: str, wait: bool
+) -> None:
+    nameless = Container("9" * 64, "", "runc")
+    with pytest.raises(BadInput, match=sentence):
+        wanted.checked([nameless], wait=wait)
+
+
+def test_a_very_long_name_is_not_repeated_whole() -> None:
+    assert len(refused("x" * 100_000)) < 500

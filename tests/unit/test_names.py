@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sigtrace.batch import Batch, by_namespace, join
+from sigtrace.batch import Batch, Counts, by_namespace, join
+from sigtrace.cli.live import footer
 from sigtrace.clock import TICK_NS
 from sigtrace.containers import names as names_module
 from sigtrace.containers.choose import Wanted
 from sigtrace.containers.container import Container
 from sigtrace.containers.follow import Follower
 from sigtrace.containers.names import Names
+from sigtrace.kernel.counts import COUNT, Losses
+from sigtrace.survey import PidNamespace, Survey
 from tests.unit.records import record
 
 WEB = Container("aa" * 32, "web-1", "docker", "nginx:1.25")
@@ -122,6 +128,49 @@ def test_an_init_that_is_gone_is_not_waited_for(names: Names, runtime: Runtime) 
     assert runtime.asked == []
 
 
+@pytest.mark.parametrize("around", [None, OTHER])
+def test_one_that_a_survey_sees_too_early_gets_its_name_all_the_same(
+    names: Names, runtime: Runtime, around: Container | None
+) -> None:
+    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    ticks = now // TICK_NS
+    above = PidNamespace(4026531836, 0, init_pid=41, ns_start=1)
+    if around:
+        runtime.containers = {41: around, 42: around}
+    names.seed(Survey((above, PidNamespace(7, 1, init_pid=42, ns_start=ticks)), 2, 0, False))
+    assert names.of(7, ticks) == around
+    runtime.containers[42] = WEB  # only now its runtime has put it where it belongs
+    names.observe(batch(born(42, start=now, stage="exec")))
+    names.wait([(7, ticks)], 5)
+    assert names.of(7, ticks) == WEB
+
+
+def test_a_young_one_that_a_survey_sees_in_its_place_is_settled(names: Names, runtime: Runtime) -> None:
+    ticks = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // TICK_NS
+    runtime.containers[42] = WEB
+    names.seed(Survey((PidNamespace(7, 1, init_pid=42, ns_start=ticks),), 1, 0, False))
+    assert names.settled(7, ticks)
+
+
+def test_one_that_is_not_young_is_settled_by_a_survey(names: Names) -> None:
+    names.seed(Survey((PidNamespace(7, 1, init_pid=42, ns_start=1),), 1, 0, False))
+    assert names.settled(7, 1)
+
+
+def test_above_a_namespace_is_who_has_the_inode_now(names: Names, runtime: Runtime) -> None:
+    host = 4026531836
+    seen = [
+        PidNamespace(nsid, 1, init_pid=42, ns_start=start) for nsid, start in ((host, 3), (host, 5), (7, 9))
+    ]
+    names.seed(Survey(tuple(seen), 3, 0, False))
+    assert names.above(7, 9) == ((host, 5),)
+
+
+def test_a_record_without_a_namespace_is_not_waited_for(names: Names) -> None:
+    names.wait([(0, 0)], 5)
+    assert names.of(0, 0) is None
+
+
 def test_a_lookup_that_fails_leaves_the_thread_at_work(names: Names, runtime: Runtime) -> None:
     runtime.containers = {43: OTHER}
 
@@ -169,6 +218,15 @@ def test_rows_are_grouped_by_namespace_however_they_interleave() -> None:
     assert by_namespace(rows["nsid"][:0], rows["ns_start"][:0])[0] == []
 
 
+@pytest.mark.parametrize("namespaces", [1, 50, 30_000])  # without and with two that share a slot
+def test_many_rows_are_grouped_as_few_are(namespaces: int) -> None:
+    nsid = np.random.default_rng(7).integers(4026531840, 4026531840 + namespaces, 100_000, "u4")
+    start = nsid.astype("u8") * 7
+    keys, codes = by_namespace(nsid, start)
+    assert [tuple(key) for key in np.array(keys)[codes].tolist()] == list(zip(nsid, start, strict=True))
+    assert len(keys) == len(set(nsid.tolist()))
+
+
 # Following ---------------------------------------------------------------------------------------------
 
 
@@ -178,7 +236,7 @@ class Known(Names):
     def __init__(self) -> None:
         super().__init__(lambda pid: None)
         self.told: dict[tuple[int, int], Container | None] = {}
-        self.parents: tuple[int, ...] = ()
+        self.parents: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
 
     def of(self, nsid: int, ticks: int) -> Container | None:
         return self.told.get((nsid, ticks))
@@ -186,8 +244,8 @@ class Known(Names):
     def settled(self, nsid: int, ticks: int) -> bool:
         return (nsid, ticks) in self.told
 
-    def above(self, nsid: int, ticks: int) -> tuple[int, ...]:
-        return self.parents
+    def above(self, nsid: int, ticks: int) -> tuple[tuple[int, int], ...]:
+        return self.parents.get((nsid, ticks), ())
 
 
 def follower(known: Known, ns: dict[int, int] | None = None, descendants: bool = False) -> Follower:
@@ -238,9 +296,63 @@ def test_namespaces_that_were_named_pass_beside_the_containers() -> None:
 def test_what_is_below_passes_only_when_asked_for() -> None:
     known = Known()
     known.told = {(7, 500): WEB, (8, 500): OTHER}
-    known.parents = (7, 1)
+    known.parents = {(8, 500): ((7, 500), (1, 1))}
     assert nsids(follower(known).sift(batch(drop(7), drop(8)))) == [7]
     assert nsids(follower(known, descendants=True).sift(batch(drop(7), drop(8)))) == [7, 8]
+
+
+def test_what_is_below_passes_though_nothing_happened_in_the_container_itself() -> None:
+    known = Known()
+    known.told = {(7, 500): WEB, (8, 500): OTHER}
+    known.parents = {(8, 500): ((7, 500),)}
+    assert nsids(follower(known, descendants=True).sift(batch(drop(8)))) == [8]
+
+
+def test_what_is_below_waits_for_the_name_of_what_is_above() -> None:
+    known = Known()
+    known.told = {(8, 500): None}
+    known.parents = {(8, 500): ((7, 500),)}
+    following = follower(known, descendants=True)
+    assert nsids(following.sift(batch(drop(8)))) == []
+    known.told[7, 500] = WEB
+    assert nsids(following.sift(batch(drop(8)))) == [8, 8]
+
+
+def test_what_is_below_another_user_of_the_inode_does_not_pass() -> None:
+    known = Known()
+    known.told = {(7, 500): WEB, (7, 900): OTHER, (8, 950): None}
+    known.parents = {(8, 950): ((7, 900),)}
+    following = follower(known, {9: 500}, descendants=True)
+    assert nsids(following.sift(batch(drop(7), drop(8, 950 * TICK_NS)))) == [7]
+
+
+def test_at_the_end_what_is_known_decides(runtime: Runtime) -> None:
+    names = Names(runtime)
+    names.start(seeded=True)
+    runtime.containers[42] = Container("aa" * 32, "", "runc")  # no name: it is looked for again and again
+    following = Follower(Wanted(("aaa",)), names, {}, False)
+    names.observe(batch(born(42)))
+    assert nsids(following.sift(batch(drop(7)))) == []
+    assert nsids(following.finish(batch(drop(7))[:0])) == [7]
+    names.close()
+
+
+def test_reader_and_counter_may_decide_at_the_same_time() -> None:
+    known = Known()
+    known.told = dict.fromkeys([*((nsid, 500) for nsid in range(2, 600)), (1, 1)])
+    known.parents = {(nsid, 500): ((1, 1),) for nsid in range(2, 600)}
+    records = batch(*(drop(nsid) for nsid in range(2, 600))).records
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(20):
+                following = follower(known, descendants=True)
+                for mask in pool.map(following.of_them, [records] * 4):
+                    assert not mask.any()
+                assert len(following.excluded()) == 599
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_a_container_is_announced_once_for_each_namespace() -> None:
@@ -252,3 +364,21 @@ def test_a_container_is_announced_once_for_each_namespace() -> None:
     following.sift(batch(drop(7), drop(7), drop(9)))
     following.sift(batch(drop(7)))
     assert heard == [7, 9]
+
+
+def test_the_totals_at_the_end_tell_users_of_one_inode_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = np.zeros(2, COUNT)
+    drops = drop(7), drop(7, 900 * TICK_NS)
+    for row, one in zip(rows, drops, strict=True):
+        for name in set(rows.dtype.names or ()) & set(one.dtype.names or ()):
+            row[name] = one[name][0]
+    rows["count"] = 3, 2
+    counts = Counts(rows)
+    assert counts.dropped() == {7: 5}
+    live = SimpleNamespace(
+        counts=lambda: counts,
+        losses=lambda: Losses(5, 0, 0, 0),
+        names=SimpleNamespace(known=lambda: {(7, 500): WEB}),
+    )
+    footer(live)  # type: ignore[arg-type]
+    assert "5 signals seen, 5 dropped: 3 in web-1 (7), 2 in 7\n" in capsys.readouterr().err

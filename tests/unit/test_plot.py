@@ -136,6 +136,23 @@ def test_a_namespace_without_a_container_goes_by_its_inode() -> None:
     assert plot.timeline(events).to_dict()["title"]["text"] == f"Signals over time: {NSID}"
 
 
+@pytest.mark.parametrize(
+    ("span_ns", "labels"),
+    [
+        (60_000_000_000, ["00:00:15", "00:00:30", "00:00:45"]),
+        (350_000_000, ["00:00:05.050", "00:00:05.100", "00:00:05.300"]),
+        (5_000_000, ["00:00:05.001", "00:00:05.004"]),
+        (180_000, ["0 us", "50 us", "100 us", "150 us"]),
+    ],
+)
+def test_an_axis_of_time_has_several_labels_however_short_it_is(span_ns: int, labels: list[str]) -> None:
+    events = [record(**INIT, time=5 * SECOND + step * span_ns // 10) for step in range(11)]
+    offset = 1_699_920_000 * SECOND  # midnight
+    table = Batch(np.concatenate(events), offset, "h").to_pandas()
+    drawn = re.findall(r">([^<>]+)</text>", plot.svg(plot.timeline(table)))
+    assert [label for label in labels if label not in drawn] == []
+
+
 def test_a_timeline_of_several_namespaces_asks_which(story: Recording) -> None:
     events = pd.concat([story.events(), story.events().assign(nsid=7)])
     with pytest.raises(BadInput, match=rf"here are 2: give ns, one of {NSID}, 7"):

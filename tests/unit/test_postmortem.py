@@ -110,10 +110,10 @@ def test_a_cause_that_explains_more_takes_the_place_of_another_but_not_for_other
     assert causes([DROP, handled, other]) == ["dropped-at-generate", "startup-race"]
 
 
-def test_a_reload_that_is_handled_gives_no_finding() -> None:
+def test_a_reload_that_is_handled_is_nobodys_wish_to_stop_it() -> None:
     facts = {"signal": 1, "disposition": "handler", "target_pid": 4242}
     reload = [event(1, result=0, **facts), event(1, stage="deliver", result=-1, **facts)]
-    assert causes([*reload, event(900, signal=17, disposition="default")]) == []
+    assert causes([*reload, event(900, signal=17, disposition="default")]) == ["nobody-signalled"]
 
 
 def test_a_handler_has_the_time_that_docker_gives_before_it_is_called_slow() -> None:
@@ -135,7 +135,7 @@ def test_a_handler_that_was_given_no_time_is_only_possibly_slow() -> None:
 def test_a_window_change_is_no_wrong_stop_signal_unless_a_kill_follows() -> None:
     winch = event(1, signal=28)
     taking_term = snapshot(1.5, {"caught": f"{1 << 14:016x}"})
-    assert causes([winch], taking_term) == []
+    assert causes([winch], taking_term) == ["nobody-signalled"]
     assert causes([winch, KILL, KILLED], taking_term) == ["wrong-stop-signal"]
 
 
@@ -145,6 +145,14 @@ def test_a_shell_that_was_just_forking_is_told_as_a_shell() -> None:
     shell = snapshot(1.001, {"comm": "sh"}, {"comm": "sleep"})
     assert causes([sent, late, KILL, KILLED], shell) == ["shell-form"]
     assert causes([sent, late, KILL, KILLED], snapshot(1.001, {"comm": "sh"})) == ["dropped-at-deliver"]
+
+
+def test_a_shell_that_would_end_by_sigterm_is_told_to_be_sent_another_signal() -> None:
+    power = event(1, signal=30, target_comm=b"sh")  # SIGPWR, as lxc-stop sends it
+    trapping = snapshot(1.001, {"comm": "sh", "caught": f"{1 << 14:016x}"}, {"comm": "sleep"})
+    assert causes([power, KILL, KILLED], trapping) == ["wrong-stop-signal"]
+    plain = snapshot(1.001, {"comm": "sh"}, {"comm": "sleep"})
+    assert causes([power, KILL, KILLED], plain) == ["shell-form"]
 
 
 def test_what_is_left_a_moment_after_the_exit_is_no_survivor_yet() -> None:
@@ -191,15 +199,107 @@ def test_a_signal_to_a_dying_init_is_no_request() -> None:
 def test_the_story_tells_the_stop_from_the_first_signal_to_the_exit() -> None:
     told = [(entry.text, *entry.detail) for entry in story(case([DROP, event(2), KILL, KILLED]))]
     assert told == [
-        ("asked to stop by runc[77]", "SIGTERM, then SIGKILL after a grace period of 10.00 s"),
         (
             "SIGTERM from runc[77], 2 times",
             "DROPPED: the init has no handler for it: discarded as it was sent",
             "the last time 1.00 s later",
         ),
+        (
+            "asked to stop by runc[77]",
+            "SIGTERM, then SIGKILL after a grace period of 9.00 s",
+            "first asked 1.00 s before, by SIGTERM from runc[77]",
+        ),
         ("SIGKILL from runc[77]", "queued, and obeyed"),
-        ("app[4242] killed by SIGKILL", "10.00 s after the first signal that asked it to"),
+        (
+            "app[4242] killed by SIGKILL",
+            "9.00 s after that SIGTERM, 10.00 s after the first signal that asked it to",
+        ),
     ]
+
+
+def reload(at: float, **changes: Any) -> list[npt.NDArray[np.void]]:
+    """SIGHUP, and its handler runs; or another signal."""
+    facts = {"signal": 1, "disposition": "handler"} | changes
+    return [event(at, result=0, **facts), event(at + 0.0001, stage="deliver", result=-1, **facts)]
+
+
+@pytest.mark.parametrize("signal", [1, 2, 10, 12])
+def test_what_was_handled_long_before_a_stop_is_not_called_slow(signal: int) -> None:
+    stop = [event(130), replace_time(KILL, 131), replace_time(KILLED, 131)]
+    assert causes([*reload(1, signal=signal), *stop]) == ["dropped-at-generate"]
+    taking_term = snapshot(130.5, {"caught": f"{1 << 14 | 1 << signal - 1:016x}"})
+    assert causes([*reload(1, signal=signal), *stop], taking_term) == ["startup-race"]
+
+
+@pytest.mark.parametrize("signal", [1, 2, 10])
+def test_what_was_handled_right_before_the_same_askers_sigkill_was_to_end_it(signal: int) -> None:
+    asked = [*reload(1, signal=signal), KILL, KILLED]
+    assert [e.signal for e in case(asked).requests] == [signal, 9]
+    assert causes(asked, snapshot(2, {"caught": f"{1 << 14 | 1 << signal - 1:016x}"})) != []
+    late = [*reload(1, signal=12), replace_time(KILL, 131), replace_time(KILLED, 131)]
+    assert [e.signal for e in case(late).requests] == [9]
+    other = [*reload(1, signal=12, sender_comm=b"logrotate"), KILL, KILLED]
+    assert [e.signal for e in case(other).requests] == [9]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"signal": 1, "disposition": "handler", "result": 0},
+        {"signal": 1, "flags": ("unkillable", "init", "blocked"), "result": 0},
+        {"signal": 10},
+        {"signal": 28},
+        {"signal": 12, "disposition": "handler", "result": 0},
+    ],
+    ids=str,
+)
+def test_a_container_that_nobody_stops_is_listed_as_such(sent: dict[str, Any]) -> None:
+    (standing,) = rank([case([event(1, **sent), event(121, signal=17)])])
+    assert (standing.signal, standing.outcome, standing.took) == ("-", "not asked", 0)
+    told = [entry.text for entry in story(standing.report.case)]
+    assert not [text for text in told if "stop" in text]
+    assert told[0].endswith("from runc[77]")
+
+
+def test_a_killall_inside_that_hits_the_init_in_vain_is_no_kill_1() -> None:
+    member = {
+        "target_ns_pid": 5,
+        "flags": (),
+        "signal": 9,
+        "result": 0,
+        "relation": "same",
+        "sender_nsid": NSID,
+    }
+    hits = [event(1, target_pid=pid, **member) for pid in (5001, 5002)]
+    futile = event(1, signal=9, relation="same", sender_nsid=NSID)
+    assert causes([futile, *hits]) == ["kill-from-inside"]
+
+
+def half_made(comm: bytes, sender: bytes, *before: npt.NDArray[np.void]) -> Case:
+    """An init that is ended before it has run a program."""
+    born = {"stage": "init", "signal": 0, "result": -1, "sender_pid": 0, "target_comm": comm}
+    killed = event(1, signal=9, result=0, target_comm=comm, sender_comm=sender)
+    return case([event(0, **born), *before, killed, event(1.001, stage="exit", signal=0, exit_code=9)])
+
+
+@pytest.mark.parametrize(("comm", "sender"), [(b"runc:[2:INIT]", b"runc"), (b"crun", b"crun")])
+def test_a_container_that_failed_to_start_was_not_asked_to_stop(comm: bytes, sender: bytes) -> None:
+    failed = half_made(comm, sender)
+    (standing,) = rank([failed])
+    assert (standing.signal, standing.outcome) == ("-", "failed to start")
+    told = [entry.text for entry in story(failed)]
+    assert "its runtime ended it before it ran anything: it failed to start" in told
+    assert not [text for text in told if "asked" in text]
+
+
+def test_a_container_that_ran_or_that_another_kills_was_asked_to_stop() -> None:
+    ran = event(0.5, stage="exec", signal=0, result=-1)
+    for asked in (
+        half_made(b"runc", b"runc", ran),
+        half_made(b"python3", b"python3"),
+        half_made(b"runc:[2:INIT]", b"bash"),
+    ):
+        assert [standing.outcome for standing in rank([asked])] == ["killed after 1.0 ms"]
 
 
 def test_namespaces_are_listed_by_how_stuck_they_were() -> None:
@@ -264,3 +364,106 @@ def test_a_signal_whose_thread_was_just_woken_for_it_is_not_called_blocked_for_e
     assert "blocked-forever" not in causes([sent], woken)
     assert "blocked-forever" in causes([sent], woken + snapshot(2, waiting | {"state": "R"}))
     assert "blocked-forever" in causes([sent], snapshot(1.001, waiting))
+
+
+CAUGHT = f"{1 << 14:016x}"
+IN_THE_BACKGROUND = f"{1 << 1 | 1 << 2:016x}"
+
+
+def trapping(
+    at: float, child: str = f"{0:016x}", shell: str = f"{0:016x}", wchan: str = "do_wait"
+) -> list[Row]:
+    """A shell with a trap for SIGTERM that waits for a child; with these masks of ignored signals."""
+    waiting = {"comm": "sh", "caught": CAUGHT, "ignored": shell, "wchan": wchan}
+    return snapshot(at, waiting, {"comm": "sleep", "ignored": child})
+
+
+def test_a_shell_whose_trap_waits_is_told_live_though_nobody_saw_the_signal() -> None:
+    report = diagnose(
+        case([], trapping(14) + trapping(15), live=True, since=START, until=START + 15 * SECOND)
+    )
+    assert [(f.cause, f.confidence) for f in report.findings] == [("shell-form", "possible")]
+    assert "runs its trap for SIGTERM only when that has ended" in report.findings[0].summary
+    assert "sleep[4243]" in report.findings[0].summary
+
+
+@pytest.mark.parametrize(
+    "rows", [trapping(14, IN_THE_BACKGROUND), trapping(14, wchan="__do_sys_rt_sigsuspend")]
+)
+def test_a_shell_that_waits_for_the_background_takes_its_trap_at_once(rows: list[Row]) -> None:
+    assert causes([], rows, live=True, since=START, until=START + 15 * SECOND) == []
+
+
+def test_a_script_that_a_shell_runs_is_a_shell_whatever_its_name() -> None:
+    script = {"comm": "entrypoint.sh", "cmdline": "/bin/sh /entrypoint.sh"}
+    assert causes([event(1, target_comm=b"entrypoint.sh")], snapshot(2, script, {"comm": "sleep"})) == [
+        "shell-form"
+    ]
+    program = script | {"cmdline": "/usr/bin/python3 /entrypoint.sh"}
+    found = causes([event(1, target_comm=b"entrypoint.sh")], snapshot(2, program, {"comm": "sleep"}))
+    assert found == ["dropped-at-generate"]
+
+
+def test_a_shell_that_was_started_in_the_background_itself_is_suspected_all_the_same() -> None:
+    rows = trapping(14, IN_THE_BACKGROUND, IN_THE_BACKGROUND)
+    assert causes([], rows, live=True, since=START, until=START + 15 * SECOND) == ["shell-form"]
+
+
+def test_a_shell_whose_trap_waits_is_told_before_it_counts_as_slow() -> None:
+    facts = {"signal": 15, "disposition": "handler", "target_comm": b"sh"}
+    asked = [event(1, result=0, **facts), event(1, stage="deliver", result=-1, **facts)]
+    report = diagnose(case(asked, trapping(2), since=START, until=START + 4 * SECOND))
+    assert [(f.cause, f.confidence) for f in report.findings] == [("shell-form", "possible")]
+    assert causes(asked, trapping(2, IN_THE_BACKGROUND), since=START, until=START + 4 * SECOND) == []
+    ended = event(1.1, stage="exit", signal=0, target_comm=b"sh")
+    assert causes([*asked, ended], trapping(1.05), since=START, until=START + 4 * SECOND) == []
+    late = diagnose(case(asked, trapping(2), since=START, until=START + 12 * SECOND))
+    assert [(f.cause, f.confidence) for f in late.findings] == [("shell-form", "certain")]
+
+
+def unchecked(records: Sequence[npt.NDArray[np.void]], **scene: Any) -> dict[str, str]:
+    report = diagnose(case(records, snapshot(2, {"caught": CAUGHT}), **scene))
+    return {cause.slug: why for cause, why in report.unchecked}
+
+
+def test_what_only_time_can_tell_is_not_ruled_out_before() -> None:
+    facts = {"signal": 15, "disposition": "handler"}
+    asked = [event(1, result=0, **facts), event(1, stage="deliver", result=-1, **facts)]
+    early = unchecked(asked, since=START, until=START + 4 * SECOND)
+    waiting = ("slow-handler", "synchronous-consumer", "shell-form")
+    assert {early.get(slug) for slug in waiting} == {"it is too early to tell"}
+    ended = event(2.5, stage="exit", signal=0)
+    assert not unchecked([*asked, ended], since=START, until=START + 4 * SECOND).keys() & set(waiting)
+
+
+def test_what_was_before_a_live_look_is_not_ruled_out() -> None:
+    live = unchecked([], live=True, since=START, until=START + 3 * SECOND)
+    for slug in ("slow-handler", "kill-from-inside", "startup-race"):
+        assert live[slug] == "nothing is known of the time before"
+    assert "survivor-frozen" not in live
+
+
+def test_live_nobody_knows_whether_it_was_asked() -> None:
+    rows = snapshot(2, {"caught": CAUGHT})
+    (live,) = rank([case([], rows, live=True)])
+    assert (live.signal, live.outcome) == ("?", "not known")
+    (recorded,) = rank([case([event(1, stage="exec", signal=0)], rows)])
+    assert (recorded.signal, recorded.outcome) == ("-", "not asked")
+
+
+def test_the_story_has_the_first_and_the_last_of_snapshots_that_are_the_same() -> None:
+    rows = [each for at in (1, 2, 3, 4) for each in snapshot(at, {"state": "S" if at < 4 else "D"})]
+    told = [(entry.text, *entry.detail) for entry in story(case([], rows, live=True))]
+    asleep, stuck = "1 task; init in state S", "1 task; init in state D"
+    assert told == [
+        ("snapshot (on request)", asleep),
+        ("snapshot (on request)", "the same; 1 in between too"),
+        ("snapshot (on request)", stuck),
+    ]
+
+
+def test_a_finding_has_the_moment_its_episode_began() -> None:
+    (row,) = diagnose(case([DROP, event(2), KILL, KILLED])).rows()
+    assert row["time"] == "1970-01-01T00:01:41.000000Z"
+    (live,) = diagnose(case([], snapshot(1, {}), live=True)).rows()
+    assert (live["cause"], live["time"]) == ("dropped-at-generate", None)

@@ -18,11 +18,13 @@ import sigtrace
 from sigtrace import lives, text, wire
 from sigtrace.batch import Batch, Counts
 from sigtrace.clock import TICK_NS
+from sigtrace.containers.choose import Wanted
 from sigtrace.containers.container import Container
 from sigtrace.errors import BadInput
 from sigtrace.kernel.counts import COUNT
 from sigtrace.recording import schema
 from sigtrace.recording.file import Contents
+from sigtrace.recording.selection import select
 from sigtrace.recording.writer import Limits
 from sigtrace.trigger import due
 from tests.unit.recordings import UTC, Made, another, made, terms
@@ -491,6 +493,31 @@ def test_a_reused_inode_is_told_apart_by_the_start_of_its_init(tmp_path: Path) -
     opened = sigtrace.open(tmp_path)
     assert len(opened.events(ns=7)) == 2
     assert opened.batch(ns=[(7, starts[1])]).records["time"].tolist() == [1]
+
+
+def test_below_a_container_is_not_what_was_below_another_user_of_its_inode(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    reused = 4026532007
+    nsids = (
+        (reused, 500, 1),
+        (8, 510, reused),
+        (9, 520, 8),
+        (reused, 900, 1),
+        (6, 910, reused),
+    )  # inode, start, parent
+    rows = [
+        {"time": 1, "nsid": nsid, "ns_start": start * TICK_NS, "parent_nsid": above, "ns_level": None}
+        for nsid, start, above in nsids
+    ]
+    web = Container("ab" * 32, "web-1", "docker")
+    rows += lives.named(3, [((reused, 500), web)])
+    recording.writer.rows("namespaces", schema.NAMESPACES, rows)
+    recording.close()
+    opened = sigtrace.open(tmp_path)
+    expected = {(reused, 500 * TICK_NS), (8, 510 * TICK_NS), (9, 520 * TICK_NS)}
+    assert set(select(opened, (), Wanted(("web-1",)), descendants=True)) == expected
+    below = {(nsid, start * TICK_NS) for nsid, start in ((8, 510), (9, 520), (6, 910))}
+    assert set(select(opened, [str(reused)], None, True)) == {reused, *below}
 
 
 def test_a_container_that_was_named_later_names_all_of_its_events(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def rows(page: Element, about: str) -> list[list[str]]:
 def test_the_verdict_comes_first_and_names_the_worst_with_the_reason(page: Element) -> None:
     main = page.one("main")
     first = next(child for child in main.children if isinstance(child, Element))
-    assert first.one("h1").text == "4 of 5 PID namespaces hung"
+    assert first.one("h1").text == "3 of 5 PID namespaces hung"
     worst = words(first.all("li")[0])
     assert worst.startswith("web-1: killed after 10.01 s. SIGTERM was sent to gunicorn[164], PID 1")
     assert "1 more with findings" in words(first)
@@ -132,6 +132,27 @@ def test_a_quiet_recording_is_told_as_such(tmp_path: Path) -> None:
     )
     assert "Nothing hung" in page.one("h1").text
     assert {each.attributes["class"] for each in page.all("article")} <= {"finding notice"}
+
+
+def test_what_stopped_at_once_is_not_said_to_have_hung_whatever_was_found(tmp_path: Path) -> None:
+    base = {
+        "nsid": 9,
+        "ns_level": 1,
+        "ns_start": 5,
+        "target_pid": 70,
+        "target_start": 5,
+        "target_comm": b"app",
+    }
+    ms, did = SECOND // 1000, {"signal": 15, "disposition": "handler"}
+    records = [
+        record(**base, time=SECOND, signal=9, relation="same"),
+        record(**base, **did, time=2 * SECOND, result=0, sender_pid=8, sender_comm=b"runc"),
+        record(**base, **did, time=2 * SECOND + ms, stage="deliver", result=-1, relation=0),
+        record(**base, time=2 * SECOND + 2 * ms, stage="exit", signal=0, result=-1, flags=("init",)),
+    ]
+    page = parsed(report(made(tmp_path / "r", *records)))
+    assert "ended after 2.0 ms" in words(page)
+    assert page.one("h1").text == "Nothing hung; 1 of 1 PID namespace with findings"
 
 
 def test_a_recording_without_events_makes_a_whole_page(tmp_path: Path) -> None:
@@ -386,4 +407,4 @@ def test_a_thousand_namespaces_fit_and_what_is_left_out_is_told(tmp_path: Path) 
     assert 10 <= told < count
     assert f"{count - told:,} of 1,000 namespaces are not told in full here" in words(page)
     assert "600 more namespaces are left out of this table" in words(page)
-    assert page.one("h1").text == "1,000 of 1,000 PID namespaces hung"
+    assert page.one("h1").text == "Nothing hung; 1,000 of 1,000 PID namespaces with findings"

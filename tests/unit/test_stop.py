@@ -185,8 +185,9 @@ def test_a_stop_begins_with_its_own_signal_not_with_one_that_came_before() -> No
 
 
 def test_what_comes_from_inside_is_no_runtimes() -> None:
-    inside = event(1, ((b"kill", 7300), (b"containerd-shim", 6730)), signal=9, relation="same")
-    stop = last_stop(case(DOCKER, inside))
+    chain = ((b"kill", 7300), (b"containerd-shim", 6730))
+    assert stops(case(DOCKER, event(1, chain, signal=9, relation="same"))) == []  # no init obeys that
+    stop = last_stop(case(DOCKER, event(1, chain, relation="same")))
     assert stop is not None
     assert (stop.by, stop.runtime, stop.kill) == ("inside", "", None)
     assert str(stop.asker) == "a process inside: kill[7300], child of containerd-shim[6730]"
@@ -236,7 +237,47 @@ def test_a_kill_by_the_kernel_in_the_midst_of_a_stop_is_not_called_the_runtimes(
 def test_a_signal_that_means_something_else_is_no_stop(signal: int) -> None:
     reload = event(1, signal=signal, result=0, disposition="handler")
     assert stops(case(DOCKER, reload, event(300, ((b"", 0), (b"", 0)), stage="exec", signal=0))) == []
-    assert len(stops(case(DOCKER, reload, ended(1.2, 0)))) == 1
+    assert stops(case(DOCKER, reload, ended(1.2, 0))) == []
+    own = Container("d" * 64, "web-1", "docker", stop_signal=str(signal))
+    assert len(stops(case(own, reload, ended(1.2, 0)))) == 1
+
+
+def another_runc(pid: int) -> Chain:
+    return (b"runc", pid), (b"containerd-shim", 6730)
+
+
+def test_a_grace_period_runs_from_the_request_that_sigkill_follows_up() -> None:
+    asked = case(DOCKER, event(1, another_runc(5901)), event(18, another_runc(6140)), kill(19), ended(19))
+    (stop,) = stops(asked)
+    assert (stop.grace, stop.took, stop.earlier is not None) == (SECOND, SECOND, True)
+    assert told(asked)[1:] == [
+        "SIGTERM, then SIGKILL after a grace period of 1.00 s",
+        "first asked 17.00 s before, by SIGTERM from runc[5901], child of containerd-shim[6730]",
+    ]
+    texts = [entry.text for entry in story(asked)]
+    assert [text for text in texts if text.startswith("SIGTERM")] == [
+        "SIGTERM from runc[5901], child of containerd-shim[6730]",
+        "SIGTERM from runc[6140], child of containerd-shim[6730]",
+    ]
+    (last,) = [entry.detail for entry in story(asked) if "killed by" in entry.text]
+    assert last == ("1.00 s after that SIGTERM, 18.00 s after the first signal that asked it to",)
+
+
+def test_requests_of_several_senders_are_not_told_as_ones() -> None:
+    asked = case(DOCKER, *(event(at, another_runc(5900 + at)) for at in (1, 2, 3)), event(50, SHELL))
+    texts = [entry.text for entry in story(asked)]
+    assert "SIGTERM from runc[5901], child of containerd-shim[6730], 3 times, by 3 senders" in texts
+
+
+def test_a_stop_that_was_obeyed_is_counted_from_the_request_that_the_program_got() -> None:
+    taken = event(300, result=0, disposition="handler")
+    (stop,) = stops(case(DOCKER, event(1), taken, ended(300.5, 0)))
+    assert (stop.took, stop.grace) == (SECOND // 2, None)
+
+
+def test_a_key_on_the_terminal_is_a_request_and_its_end_is_none() -> None:
+    assert [stop.by for stop in stops(case(DOCKER, by_kernel(1, 2), ended(2, 0)))] == ["kernel"]
+    assert stops(case(DOCKER, by_kernel(1, 1), ended(2, 0))) == []
 
 
 def test_two_attempts_are_two_stops() -> None:

@@ -79,6 +79,45 @@ def test_what_nobody_meant_as_a_request_is_none(changes: dict[str, Any]) -> None
     assert _stops(_term(SECOND, **changes)) == []
 
 
+def test_a_stop_is_counted_from_the_request_that_sigkill_follows_up() -> None:
+    first, second = _term(SECOND, sender_pid=5901), _term(18 * SECOND, sender_pid=6140)
+    (stop,) = _stops(first, second, kill(19 * SECOND, **RUNC), end(19 * SECOND + 5))
+    assert (stop.asked, stop.asked_by_pid, stop.requests, stop.dropped) == (UTC + 18 * SECOND, 6140, 3, 2)
+    assert (stop.grace, stop.duration) == (SECOND, SECOND + 5)
+
+
+def test_another_partys_request_does_not_shorten_a_runtimes_grace_period() -> None:
+    person = {"sender_pid": 9, "sender_comm": b"bash", "sender_parent_pid": 8, "sender_parent_comm": b"sshd"}
+    (stop,) = _stops(_term(SECOND), _term(6 * SECOND, **person), kill(11 * SECOND, **RUNC))
+    assert (stop.asked_by, stop.grace) == ("runc", 10 * SECOND)
+
+
+def test_who_asked_is_told_of_a_storm_of_requests() -> None:
+    storm = [_term(SECOND + number, sender_pid=number) for number in range(1, 2000)]
+    (stop,) = _stops(*storm, _term(5 * SECOND, sender_pid=6140), kill(6 * SECOND, **RUNC))
+    assert (stop.asked_by_pid, stop.grace, stop.requests) == (6140, SECOND, 2001)
+
+
+def test_a_signal_that_the_same_partys_sigkill_follows_soon_was_a_stop() -> None:
+    (stop,) = _stops(_term(SECOND, signal=10), kill(11 * SECOND, **RUNC), end(12 * SECOND))
+    assert (stop.signal, stop.grace) == (10, 10 * SECOND)
+    (stop,) = _stops(_term(SECOND, signal=10), kill(200 * SECOND, **RUNC), end(201 * SECOND))
+    assert (stop.signal, stop.grace) == (9, None)
+
+
+def _half_made(*ran: Any) -> list[Any]:
+    its = {**INIT, "target_comm": b"runc:[2:INIT]"}
+    born = record(**{**its, "time": 5 * SECOND, "stage": "init", "signal": 0, "result": -1, "flags": ALIVE})
+    return [born, *ran, kill(6 * SECOND, its, **RUNC), end(6 * SECOND + 5, who=its)]
+
+
+def test_an_init_that_its_runtime_ends_before_it_ran_anything_is_no_stop() -> None:
+    assert _stops(*_half_made()) == []
+    exec_ = record(**INIT, time=5 * SECOND + 9, stage="exec", signal=0, result=-1, flags=ALIVE)
+    assert len(_stops(*_half_made(exec_))) == 1
+    assert len(_stops(*_half_made()[1:])) == 1  # whether it ran, nobody saw
+
+
 def test_a_ctrl_c_on_the_containers_terminal_is_a_request() -> None:
     (stop,) = _stops(record(**INIT, time=SECOND, signal=2, relation="kernel", code=128))
     assert (stop.signal, stop.asked_by) == (2, "")

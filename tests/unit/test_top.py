@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -208,8 +209,14 @@ def test_lost_events_and_a_pause_are_shown() -> None:
     assert lines[0].startswith("sigtrace top  PAUSED  1,234 events lost")
 
 
+def test_a_drop_is_as_long_ago_in_a_time_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "boottime_offset", lambda: 10**15)
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - 10**15 - 5 * 10**9  # as the kernel has it
+    assert 5 <= Drop(15, "sh", before).ago < 60
+
+
 def test_states_are_those_of_proc() -> None:
-    ticks = proc.read_stat(os.getpid()).start_ticks - clock.boottime_offset() // clock.TICK_NS
+    ticks = clock.kernel_ticks(proc.read_stat(os.getpid()).start_ticks)
     assert state_of(Row((1, ticks), os.getpid())) == "runs"
     assert state_of(Row((1, ticks + 1), os.getpid())) == "ended"
     assert state_of(Row((1, ticks), None)) == ""

@@ -39,7 +39,7 @@ def check(case: Case) -> Iterator[Finding]:
         hit = {event.target_pid for event in burst}
         if len(hit) < _FEWEST or not _everybody(case, burst[0].time, sender) <= hit:
             continue
-        if any(abs(e.time - burst[0].time) < _BURST and e.sender_pid == sender for e in case.requests):
+        if any(abs(e.time - burst[0].time) < _BURST and e.sender_pid == sender for e in case.to_init):
             continue
         yield Finding(
             "kill-all-skips-init",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.event import KILL, STOP, is_asking
+from sigtrace.postmortem.event import KILL, STOP
 from sigtrace.postmortem.evidence import lines
 from sigtrace.postmortem.finding import Finding, numbers
 
@@ -14,7 +14,7 @@ from sigtrace.postmortem.finding import Finding, numbers
 def check(case: Case) -> Iterator[Finding]:
     """Requests that were dropped for the init of a namespace below."""
     below = [e for e in case.to_others if e.is_init and e.nsid != case.nsid and e.signal not in (KILL, STOP)]
-    dropped = [e for e in below if e.verdict == "dropped_at_generate" and is_asking(e)]
+    dropped = [e for e in below if e.verdict == "dropped_at_generate" and e.asks]
     dropped += [e for e in below if e.verdict == "dropped_at_deliver"]
     for nsid in dict.fromkeys(e.nsid for e in dropped):
         events = [e for e in dropped if e.nsid == nsid]

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import SECOND, Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.event import is_asking
 from sigtrace.postmortem.finding import Finding
 
 
 def check(case: Case) -> Iterator[Finding]:
     """No request to the init, nor from outside to anybody else, and the namespace is still there."""
-    outside = (e for e in case.to_others if is_asking(e) and e.relation != "same")
+    outside = (e for e in case.to_others if e.asks and e.relation != "same")
     if case.requests or case.exit or any(outside) or _is_ending(case):
         return
     yield Finding(

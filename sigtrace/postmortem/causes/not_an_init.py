@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.event import KILL, Event, is_asking
+from sigtrace.postmortem.event import KILL, Event
 from sigtrace.postmortem.evidence import lines
 from sigtrace.postmortem.finding import Finding, numbers
 
@@ -21,7 +21,7 @@ def check(case: Case) -> Iterator[Finding]:
     """Members that were asked to end from outside, and did not before SIGKILL; nobody asked the init."""
     if case.requests or case.exit:
         return
-    asked = [e for e in case.to_others if is_asking(e) and e.relation == "ancestor" and not e.is_init]
+    asked = [e for e in case.to_others if e.asks and e.relation == "ancestor" and not e.is_init]
     for pid in dict.fromkeys(e.target_pid for e in asked if e.signal != KILL):
         its = [e for e in asked if e.target_pid == pid]
         first = next(e for e in its if e.signal != KILL)

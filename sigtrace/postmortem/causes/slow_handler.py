@@ -9,11 +9,12 @@ from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.event import HUP, INT, MEANT_TO_STOP, Event
 from sigtrace.postmortem.evidence import by_signal, lines
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.postmortem.stop import stop_of
 
 _HURRY = 1
 """Seconds: whoever sends SIGKILL sooner has left it no time."""
 _ALSO_FOR_OTHER_THINGS = (INT, HUP)
-"""A program that goes on after one of these may be quite right: only a SIGKILL shows that it was to end."""
+"""A program that goes on after one of these may be right: only SIGKILL of the same stop shows that it was to end."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -46,7 +47,10 @@ def _in_vain(case: Case, event: Event) -> bool:
         return False
     episode = case.episode_of(event)
     killed = bool(episode and episode.kill and episode.kill.time > fate.time)
-    return killed or (event.signal not in _ALSO_FOR_OTHER_THINGS and case.outlasted(event))
+    if event.signal in _ALSO_FOR_OTHER_THINGS:
+        stop = stop_of(episode, case.container) if episode else None
+        return killed and stop is not None and stop.first.number == event.number
+    return killed or case.outlasted(event)
 
 
-CAUSE = Cause("slow-handler", "a handler that takes too long", check, needs=("events",))
+CAUSE = Cause("slow-handler", "a handler that takes too long", check, needs=("events",), waits=True)

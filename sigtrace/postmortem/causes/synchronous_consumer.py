@@ -50,5 +50,9 @@ def _was_taken(case: Case, event: Event) -> bool:
 
 
 CAUSE = Cause(
-    "synchronous-consumer", "an init that takes signals and passes them on", check, needs=("events",)
+    "synchronous-consumer",
+    "an init that takes signals and passes them on",
+    check,
+    needs=("events",),
+    waits=True,
 )

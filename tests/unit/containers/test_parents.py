@@ -81,6 +81,22 @@ def test_a_machine_is_called_by_its_name_or_its_tree(words: str, machine: str) -
     assert nspawn.machine(tuple(words.split())) == machine
 
 
+@pytest.mark.parametrize(("numbers", "trusted"), [("5", True), ("5 1", False)])
+def test_a_monitor_inside_a_container_may_not_say_where_files_are(
+    tmp_path: Path, numbers: str, trusted: bool
+) -> None:
+    for pid, ppid in ((5, 4), (7, 5)):
+        home = tmp_path / str(pid)
+        (home / "task" / str(pid)).mkdir(parents=True)
+        for directory in (home, home / "task" / str(pid)):
+            (directory / "stat").write_text(f"{pid} (x) S {ppid}" + " 0" * 48)
+        (home / "cmdline").write_text("conmon\0-c\0web\0-b\0/proc/5/root/a/b/c\0")
+        (home / "status").write_text(f"Name:\tx\nNSpid:\t{numbers}\n")
+    parent = parents.read(7, str(tmp_path))
+    assert parent is not None
+    assert parent.trusted == trusted
+
+
 def test_a_command_line_that_might_hang_is_not_read(tmp_path: Path) -> None:
     host = Host("nspawn", tmp_path)
     assert parents.read(3413, str(host.proc)) is not None

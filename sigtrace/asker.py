@@ -16,14 +16,16 @@ So only the container says whose shim it was. The kernel cuts names to 15 charac
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from sigtrace.containers.container import Container
-from sigtrace.postmortem.event import Event
 from sigtrace.text import shorten
 
 INSIDE, KERNEL = "inside", "kernel"
 
 _OCI = frozenset({"runc", "crun", "youki"})
+_MAKERS = _OCI | {"lxc-start"}
+"""They make the namespace, and its init is a process of their own until it runs the container's program."""
 _SHIM = "containerd-shim"
 _RUNTIMES = {
     **{"dockerd": "docker", "containerd": "containerd", "crio": "cri-o", "podman": "podman"},
@@ -45,6 +47,23 @@ _WORDS = {
     "systemd": "systemd, for a unit:",
 }
 """Who asks -> what to call it before the processes that were seen."""
+
+
+class Sent(Protocol):
+    """What is known of a signal's sender and of its target: a `postmortem.event.Event`, or a `requests.Record`."""
+
+    @property
+    def relation(self) -> str: ...
+    @property
+    def target_comm(self) -> str: ...
+    @property
+    def sender_pid(self) -> int: ...
+    @property
+    def sender_comm(self) -> str: ...
+    @property
+    def sender_parent_pid(self) -> int: ...
+    @property
+    def sender_parent_comm(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -78,14 +97,14 @@ class Asker:
         return sender if self.runtime else f"a person or a script: {sender}"
 
 
-def asker(event: Event, container: Container | None) -> Asker:
+def asker(event: Sent, container: Container | None) -> Asker:
     """Who sent it, to a namespace of this container."""
     if not event.sender_pid:
         return Asker(KERNEL if event.relation == "kernel" else "")
     chain = _chain(event)
     if event.relation in ("same", "descendant", "self"):
         return Asker(INSIDE, "", chain)
-    sender = event.sender_comm.partition(":")[0]  # a thread of it is called `runc:[1:CHILD]`
+    sender = _program(event.sender_comm)
     acting = event.sender_parent_comm if sender in _OCI else sender
     runtime = _runtime_of(acting, container)
     if runtime:
@@ -98,6 +117,17 @@ def asker(event: Event, container: Container | None) -> Asker:
     return Asker(sender, sender if sender in _OCI else "", chain)
 
 
+def by_its_maker(event: Sent) -> bool:
+    """Whether the target is a runtime's own process yet, as an init is before it runs anything, and the sender too."""
+    maker = _program(event.target_comm)
+    return maker in _MAKERS and maker == _program(event.sender_comm)
+
+
+def _program(comm: str) -> str:
+    """A thread of runc is called `runc:[2:INIT]`."""
+    return comm.partition(":")[0]
+
+
 def _runtime_of(process: str, container: Container | None) -> str:
     """Which runtime a process belongs to; empty for none, or if only the container could tell, and does not."""
     known = container.runtime if container else ""
@@ -108,7 +138,7 @@ def _runtime_of(process: str, container: Container | None) -> str:
     return _RUNTIMES.get(process, "")
 
 
-def _chain(event: Event) -> tuple[str, ...]:
+def _chain(event: Sent) -> tuple[str, ...]:
     """The sender's parent, if it is known, and the sender."""
     sender = f"{shorten(event.sender_comm, 16)}[{event.sender_pid}]"
     if not event.sender_parent_pid:
