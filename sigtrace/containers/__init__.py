@@ -1,142 +1,21 @@
-"""Containers by name: from cgroup paths and runtimes' files, without asking a daemon.
+"""Containers by name: from cgroup paths and runtimes' files, without asking a daemon. `lookup` has the functions.
 
-`of_process` reads /proc/PID/cgroup, then the files that the runtime named there keeps below its `Roots`. It never
-waits and never raises, and every file may be missing, half-written or hostile: what is unknown stays unknown.
+They are imported when they are asked for: a watch is to be ready before it knows how every runtime keeps its files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from sigtrace import proc as processes
-from sigtrace.containers import (
-    cgroup,
-    containerd,
-    crun,
-    docker,
-    kubernetes,
-    lxc,
-    nspawn,
-    parents,
-    podman,
-    runc,
-    users,
-)
-from sigtrace.containers.clue import Clue
-from sigtrace.containers.container import Container
-from sigtrace.containers.files import Files, text
-from sigtrace.containers.roots import Roots, User
+if TYPE_CHECKING:
+    from sigtrace.containers.lookup import of_cgroup, of_process
 
-Finder = Callable[[Clue, Files], Container | None]
-
-RUNTIMES: tuple[Finder, ...] = (
-    docker.find,
-    podman.find,
-    kubernetes.find,
-    containerd.find,
-    lxc.find,
-    nspawn.find,
-    runc.find,
-    crun.find,
-)
-"""Asked in this order. runc and crun come last: the others have them run their containers."""
+__all__ = ["of_cgroup", "of_process"]
 
 
-def of_process(pid: int, roots: Roots | None = None, proc: str = "/proc") -> Container | None:
-    """The innermost container that a process is in, as far as files say; None if it is in none, or gone."""
-    try:
-        membership = processes.read(f"{proc}/{pid}/cgroup")
-    except OSError:
-        return None
-    asked, files = Clue("", pid=pid, proc=proc), Files(roots or Roots())
-    reading = cgroup.read(membership)
-    owned = tuple(_owners(reading, asked, files))
-    found = _by_cgroup(reading, asked, owned, files)
-    if found and found.name and found.stop_signal:
-        return found
-    if parent := parents.read(pid, proc):
-        asked = replace(asked, words=parent.words) if parent.trusted else asked
-        said = _said(asked, parent, files)
-        found = _by_cgroup(reading, asked, owned, files, said)
-        if said and not found:
-            found = _ask(said, files) or _mentioned(said)
-    return found or _by_state(asked, owned, files)
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sigtrace.containers import lookup
 
-
-def of_cgroup(membership: bytes, roots: Roots | None = None) -> Container | None:
-    """The same by the content of /proc/PID/cgroup alone."""
-    asked, files = Clue(""), Files(roots or Roots())
-    reading = cgroup.read(membership)
-    return _by_cgroup(reading, asked, tuple(_owners(reading, asked, files)), files)
-
-
-def _by_cgroup(
-    reading: cgroup.Reading,
-    asked: Clue,
-    owned: tuple[User | None, ...],
-    files: Files,
-    said: Clue | None = None,
-) -> Container | None:
-    """By a cgroup that a runtime's files claim as theirs; else by the innermost one that names a container by its form.
-
-    said: what the parent says, which adds to what is known of the same container.
-    """
-    for user in dict.fromkeys((*owned, None)):
-        for named in (containerd.named, runc.named, crun.named):
-            clue = named(replace(asked, user=user), reading.candidates, files)
-            container = clue and _ask(clue, files)
-            if container:
-                return container
-    if reading.clue is None:
-        return None
-    clue = replace(reading.clue, pid=asked.pid, proc=asked.proc, words=asked.words)
-    if said and said.id == clue.id and said.runtime in ("", clue.runtime or said.runtime):
-        clue = replace(clue, runtime=said.runtime, name=said.name, bundle=said.bundle)
-    for user in owned:
-        if container := _ask(replace(clue, user=user), files):
-            return container
-    return _mentioned(clue)
-
-
-def _by_state(asked: Clue, owned: tuple[User | None, ...], files: Files) -> Container | None:
-    """A container that has no cgroup of its own, and whose monitor is gone or silent."""
-    for user in owned:
-        for started in (runc.started, crun.started):
-            clue = started(replace(asked, user=user), files)
-            if clue:
-                return _ask(clue, files)
-    return None
-
-
-def _said(asked: Clue, parent: parents.Parent, files: Files) -> Clue | None:
-    """What the parent says, about containers of its own user."""
-    clue = parents.says(parent.words)
-    if clue is None:
-        return None
-    user = users.known(parent.uid, files) if parent.uid else None
-    bundle = clue.bundle if parent.trusted else ""
-    return replace(clue, pid=asked.pid, proc=asked.proc, words=asked.words, bundle=bundle, user=user)
-
-
-def _owners(reading: cgroup.Reading, asked: Clue, files: Files) -> Iterator[User | None]:
-    """Whose files to look at: the user's who made the cgroup; else root's, then those of whom it may belong to."""
-    uids = [reading.uid] if reading.uid else []
-    if not (reading.delegated and uids):
-        yield None
-        uids += users.owners(asked.pid, asked.proc) if asked.pid else []
-    for uid in dict.fromkeys(uids):
-        yield users.known(uid, files)
-
-
-def _ask(clue: Clue, files: Files) -> Container | None:
-    """What the first runtime that knows it says."""
-    for find in RUNTIMES:
-        if container := find(clue, files):
-            return container
-    return None
-
-
-def _mentioned(clue: Clue) -> Container:
-    """What is known of a container that no file tells of."""
-    return Container(clue.id, text(clue.name), clue.runtime)
+    return getattr(lookup, name)

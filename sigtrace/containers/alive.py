@@ -89,7 +89,7 @@ def find_init(wanted: Wanted, root: str = "/proc", namer: Namer | None = None) -
 
 def by_files(root: str = "/proc") -> Namer:
     """Names by cgroups and the runtimes' files, where SIGTRACE_ROOTS says that these are. Raises BadInput."""
-    from sigtrace.containers import of_process
+    from sigtrace.containers.lookup import of_process
     from sigtrace.containers.roots import Roots
 
     roots = Roots.from_environment()

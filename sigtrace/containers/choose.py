@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -126,6 +125,8 @@ def _one(
 
 def _near(word: str, names: Sequence[str]) -> list[str]:
     """The names that somebody may have meant, in their order."""
+    import difflib
+
     lower = {name: name.lower() for name in names}
     close = difflib.get_close_matches(word.lower(), list(lower.values()), _MOST)
     return sorted(name for name, text in lower.items() if text in close or word.lower() in text)

@@ -249,11 +249,16 @@ class Names:
 
 
 def _from_files() -> Callable[[int], Container | None]:
-    from sigtrace.containers import of_process
     from sigtrace.containers.roots import Roots
 
     roots = Roots.from_environment()
-    return lambda pid: of_process(pid, roots)
+
+    def resolve(pid: int) -> Container | None:
+        from sigtrace.containers.lookup import of_process  # takes a while, which nobody has to wait for
+
+        return of_process(pid, roots)
+
+    return resolve
 
 
 def _is_init(pid: int, key: Key) -> bool:

@@ -6,7 +6,6 @@ is mounted for us: `/`, or for an agent in a pod something like `/host`.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -74,6 +73,8 @@ class Roots:
             written, _, directory = word.partition("=")
             name = written.replace("-", "_")
             if name not in _NAMES:
+                import difflib
+
                 near = difflib.get_close_matches(written, KNOWN, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KNOWN)}."
                 raise BadInput(f"unknown root {written!r} in {word!r}: {hint}")
