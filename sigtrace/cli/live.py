@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal as os_signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sigtrace.cli.options import container_options, filter_options, wait_option
 from sigtrace.errors import BadInput
 from sigtrace.text import printable, shorten
 
@@ -78,6 +80,25 @@ class Filters:
     containers: tuple[str, ...] = ()
     pods: tuple[str, ...] = ()
     wait: bool = False
+
+
+def follow_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of `Filters`, which the command gets as `filters`."""
+
+    @functools.wraps(command)
+    def packed(
+        *,
+        namespaces: tuple[str, ...],
+        descendants: bool,
+        numbers: tuple[int, ...],
+        containers: tuple[str, ...],
+        pods: tuple[str, ...],
+        wait: bool,
+        **others: Any,
+    ) -> None:
+        command(filters=Filters(namespaces, descendants, numbers, containers, pods, wait), **others)
+
+    return filter_options(container_options(wait_option(packed)))
 
 
 @dataclass(frozen=True)

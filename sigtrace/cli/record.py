@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import Filters, announce, attached, footer, say, stopped_by_signals
-from sigtrace.cli.options import Duration, Size, container_options, filter_options, wait_option
+from sigtrace.cli.live import Filters, announce, attached, follow_options, footer, say, stopped_by_signals
+from sigtrace.cli.options import Duration, Size
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ _LEAST = 1 << 20
 
 @click.command(short_help="The flight recorder: rotated, bounded, crash-safe.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@filter_options
-@container_options
-@wait_option
+@follow_options
 @click.option(
     "--all", "everything", is_flag=True, help="Every signal and every target, not only what concerns inits."
 )
@@ -41,12 +39,7 @@ _LEAST = 1 << 20
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
 def record(
     directory: Path,
-    namespaces: tuple[str, ...],
-    descendants: bool,
-    numbers: tuple[int, ...],
-    containers: tuple[str, ...],
-    pods: tuple[str, ...],
-    wait: bool,
+    filters: Filters,
     everything: bool,
     max_size: int,
     max_age: float,
@@ -75,7 +68,6 @@ def record(
     from sigtrace.recording.writer import Limits
 
     scope: Scope = "all" if everything else "inits"
-    filters = Filters(namespaces, descendants, numbers, containers, pods, wait)
     with attached(filters, scope) as (live, followed):
         recorder = Recorder(live, directory, Limits(max_size, max_age, rotate), say)
         with stopped_by_signals(live, duration):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
-from sigtrace.cli.live import Filters, attached, footer, say
-from sigtrace.cli.options import Duration, container_options, filter_options, format_option, wait_option
+from sigtrace.cli.live import Filters, attached, follow_options, footer, say
+from sigtrace.cli.options import Duration, format_option
 from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
 
@@ -32,9 +32,7 @@ _LISTEN_SECONDS = 0.1
 
 
 @click.command(short_help="Signals and drops a second by namespace, live on a screen.")
-@filter_options
-@container_options
-@wait_option
+@follow_options
 @click.option(
     "--interval", type=Duration(), default="1s", show_default=True, help="Time between looks: 500ms, 2s."
 )
@@ -44,12 +42,7 @@ _LISTEN_SECONDS = 0.1
 @click.option("--once", is_flag=True, help="Print what one interval shows, and end: for scripts.")
 @format_option
 def top(
-    namespaces: tuple[str, ...],
-    descendants: bool,
-    numbers: tuple[int, ...],
-    containers: tuple[str, ...],
-    pods: tuple[str, ...],
-    wait: bool,
+    filters: Filters,
     interval: float,
     sort: str,
     once: bool,
@@ -77,11 +70,10 @@ def top(
         raise BadInput(f"an interval of {interval:g} s is too short: give at least 100ms.")
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("stdin and stdout are no terminal: --once prints what there is to see, and ends.")
-    filters = Filters(namespaces, descendants, numbers, containers, pods, wait)
     with terminated_like_ctrl_c(), attached(filters, "inits") as (live, followed):
         from sigtrace.top import Sampler
 
-        sampler = Sampler(live, frozenset(followed.named), descendants)
+        sampler = Sampler(live, frozenset(followed.named), filters.descendants)
         if once:
             end = time.monotonic() + interval
             while (left := end - time.monotonic()) > 0:

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import Filters, Followed, Named, announce, attached, footer, say, stopped_by_signals
-from sigtrace.cli.options import Duration, container_options, filter_options, format_option, wait_option
+from sigtrace.cli.live import (
+    Filters,
+    Followed,
+    Named,
+    announce,
+    attached,
+    follow_options,
+    footer,
+    say,
+    stopped_by_signals,
+)
+from sigtrace.cli.options import Duration, format_option
 from sigtrace.cli.output import write_lines
 
 if TYPE_CHECKING:
@@ -29,9 +39,7 @@ NAME_SECONDS = 0.5
 
 
 @click.command(short_help="Show drops as they happen.")
-@filter_options
-@container_options
-@wait_option
+@follow_options
 @click.option(
     "--all", "everything", is_flag=True, help="Every signal and every target, not only drops for inits."
 )
@@ -39,12 +47,7 @@ NAME_SECONDS = 0.5
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
 @click.option("--count", type=click.IntRange(min=1), help="End after this many events.")
 def watch(
-    namespaces: tuple[str, ...],
-    descendants: bool,
-    numbers: tuple[int, ...],
-    containers: tuple[str, ...],
-    pods: tuple[str, ...],
-    wait: bool,
+    filters: Filters,
     everything: bool,
     output: str,
     duration: float | None,
@@ -69,7 +72,6 @@ def watch(
       sigtrace watch --all --format json --duration 30s > signals.jsonl
     """
     scope: Scope = "all" if everything else "drops"
-    filters = Filters(namespaces, descendants, numbers, containers, pods, wait)
     with attached(filters, scope) as (live, followed):
         with stopped_by_signals(live, duration):
             for note in live.notes:
