@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from sigtrace import wire
+from sigtrace.events import wire
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def ring() -> dict[str, object]:
     """Everything `watch` does but print: records into batches, batches into totals by verdict."""
     from sigtrace import Collector
-    from sigtrace.verdict import VERDICTS
+    from sigtrace.events.verdict import VERDICTS
 
     with Collector() as live:
         signal.signal(signal.SIGINT, lambda *_: live.stop())
@@ -47,8 +47,8 @@ def _by_namespace(counts: npt.NDArray[np.void]) -> dict[int, int]:
 def floor() -> dict[str, object]:
     """The least a BTF tracepoint program can cost: one that returns at once."""
     from sigtrace.doctor.probes import NOTHING
-    from sigtrace.kernel import syscall
-    from sigtrace.kernel.btf import Btf, kernel_facts
+    from sigtrace.live.kernel import syscall
+    from sigtrace.live.kernel.btf import Btf, kernel_facts
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     identity = kernel_facts(Btf.of_running_kernel()).tracepoint_ids["on_generate"]

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sigtrace.clock import TICK_NS
-from sigtrace.notebook import plays
+from sigtrace.lab.scenarios import incidents
 from sigtrace.notebook.lesson import FILE
 from sigtrace.recording.directory import HEADER, MANIFEST, files
 from sigtrace.recording.file import ArrowFile, Contents
@@ -37,10 +37,10 @@ def main() -> None:
     RECORDINGS.mkdir()
     with tempfile.TemporaryDirectory() as name:
         where = Path(name)
-        plays.stop(where / "stop", GRACE, "host-a")
-        plays.incident(where / "incident", GRACE, "host-a")
+        incidents.stop(where / "stop", GRACE, "host-a")
+        incidents.incident(where / "incident", GRACE, "host-a")
         (where / "fleet").mkdir()
-        plays.fleet(where / "fleet", GRACE)
+        incidents.fleet(where / "fleet", GRACE)
         for manifest in sorted(where.rglob(MANIFEST)):
             keep(manifest.parent, RECORDINGS / manifest.parent.relative_to(where))
     lab = [sys.executable, "-m", "sigtrace", "lab", "all", "--format", "json"]

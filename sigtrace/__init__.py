@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sigtrace import frames, plot
-    from sigtrace.batch import Batch
-    from sigtrace.collector import Collector
+    from sigtrace.events.batch import Batch
+    from sigtrace.live.collector import Collector
     from sigtrace.notebook import watch_in_notebook
     from sigtrace.recording import Recording
     from sigtrace.recording import open_recording as open
@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 __all__ = ["Batch", "Collector", "Recording", "__version__", "frames", "open", "plot", "watch_in_notebook"]
 
 _HOMES = {
-    "Batch": ("sigtrace.batch", "Batch"),
-    "Collector": ("sigtrace.collector", "Collector"),
+    "Batch": ("sigtrace.events.batch", "Batch"),
+    "Collector": ("sigtrace.live.collector", "Collector"),
     "Recording": ("sigtrace.recording", "Recording"),
     "open": ("sigtrace.recording", "open_recording"),
     "watch_in_notebook": ("sigtrace.notebook", "watch_in_notebook"),

@@ -22,8 +22,8 @@ from sigtrace import signals
 from sigtrace.text import shorten
 
 if TYPE_CHECKING:
-    from sigtrace.containers.container import Container
-    from sigtrace.survey import PidNamespace
+    from sigtrace.events.container import Container
+    from sigtrace.procfs.namespaces import PidNamespace
 
 _SECONDS, _FOR_NAMES = 0.5, 0.3
 """The longest a shell is kept waiting; and after which no more containers are looked at."""
@@ -108,8 +108,8 @@ _DEFAULTS = {
 
 def _inits() -> Iterator[tuple[PidNamespace, Container | None]]:
     """The namespaces that have an init, with their containers as far as there was time to look."""
-    from sigtrace.containers.alive import Homes
-    from sigtrace.survey import survey
+    from sigtrace.containers.of_namespace import Homes
+    from sigtrace.procfs.namespaces import survey
 
     until = time.monotonic() + _FOR_NAMES
     seen = survey()
@@ -125,9 +125,9 @@ def _containers() -> list[Container]:
 
 
 def _comm(pid: int | None) -> str:
-    from sigtrace import proc
+    from sigtrace.procfs import process
 
-    return "" if pid is None else proc.read_stat(pid).comm
+    return "" if pid is None else process.read_stat(pid).comm
 
 
 class _TooLong(BaseException):

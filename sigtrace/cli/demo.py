@@ -16,8 +16,8 @@ from sigtrace.cli.output import echo_json
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from sigtrace.batch import Batch
-    from sigtrace.demo import Act, Stop
+    from sigtrace.events.batch import Batch
+    from sigtrace.lab.demo import Act, Stop
 
 _WIDTH = 80
 
@@ -50,8 +50,8 @@ def demo(output: str, save: Path | None) -> None:
       sigtrace demo
       sigtrace demo --format json
     """
-    from sigtrace import demo as core
     from sigtrace.errors import CannotTrace
+    from sigtrace.lab import demo as core
     from sigtrace.lab.channel import NoNamespaces
 
     if output == "table":
@@ -78,7 +78,7 @@ def demo(output: str, save: Path | None) -> None:
 
 def _tell(batches: Iterable[Batch], output: str, origin: str = "", because: str = "") -> list[Batch]:
     """Show each stop as it comes, with `origin` and `because` if it is replayed; the batches, for --save."""
-    from sigtrace.demo import retell
+    from sigtrace.lab.demo import retell
 
     kept: list[Batch] = []
     for batch in batches:

@@ -11,7 +11,7 @@ from sigtrace.signals import name as signal_name
 from sigtrace.text import columns, shorten
 
 if TYPE_CHECKING:
-    from sigtrace.batch import Batch
+    from sigtrace.events.batch import Batch
 
 _TIME, _SIGNAL, _VERDICT = 12, 8, 20
 _NS, _WIDEST_NS = 10, 32
@@ -68,7 +68,7 @@ class EventLines:
 
     def _outcome(self, row: dict[str, Any]) -> str:
         # Not above: it takes numpy, which a watch that sees nothing does not load.
-        from sigtrace.verdict import label
+        from sigtrace.events.verdict import label
 
         words = label(row["verdict"], row["signal"])
         if row["stage"] == "exit":

@@ -15,7 +15,7 @@ from sigtrace.errors import BadInput
 from sigtrace.text import printable, shorten
 
 if TYPE_CHECKING:
-    from sigtrace.explain import Explanation
+    from sigtrace.predict.explain import Explanation
 
 _WIDTH = 79
 
@@ -74,7 +74,7 @@ def explain(
       sigtrace explain --signal KILL --pid 4242 --from inside
       sigtrace explain --signal INT --pid 4242 --from 4250 --format json | jq .dropped
     """
-    from sigtrace.explain import explain as ask
+    from sigtrace.predict.explain import explain as ask
 
     if pid is None:
         pid = _init(container, pod)
@@ -89,8 +89,8 @@ def explain(
 
 def _init(container: str | None, pod: str | None) -> int:
     """The PID of the init of a container."""
-    from sigtrace.containers.alive import find_init
-    from sigtrace.containers.choose import Wanted
+    from sigtrace.containers.of_namespace import find_init
+    from sigtrace.containers.selector import Wanted
 
     wanted = Wanted((container,) if container else (), (pod,) if pod else ())
     if wanted.empty:
@@ -100,7 +100,7 @@ def _init(container: str | None, pod: str | None) -> int:
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     from sigtrace import signals
-    from sigtrace.explain import advice, caveat, kernel_source, outcome
+    from sigtrace.predict.explain import advice, caveat, kernel_source, outcome
 
     target, prediction = explanation.target, explanation.prediction
     yield f"{signals.name(explanation.signal)} to {_whom(explanation)}, {_whence(explanation)}:"
@@ -147,7 +147,7 @@ def _whence(explanation: Explanation) -> str:
 def _facts(explanation: Explanation) -> Iterator[str]:
     """What the prediction rests on, one short line each."""
     from sigtrace import signals
-    from sigtrace.explain import facts
+    from sigtrace.predict.explain import facts
 
     target, known = explanation.target, facts(explanation)
     name, nsid = signals.name(explanation.signal), "?" if target.nsid is None else target.nsid

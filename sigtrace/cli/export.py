@@ -71,7 +71,7 @@ def export(
       sigtrace export /var/tmp/signals --to csv -o - --signal TERM | head
     """
     import sigtrace
-    from sigtrace.containers.choose import Wanted
+    from sigtrace.containers.selector import Wanted
     from sigtrace.export import Source
     from sigtrace.recording.filter import Filter
     from sigtrace.recording.selection import select

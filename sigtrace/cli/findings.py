@@ -13,7 +13,7 @@ import numpy as np
 
 from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
-from sigtrace.postmortem.story import seconds, story, title
+from sigtrace.postmortem.timeline import seconds, story, title
 from sigtrace.text import columns, printable
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}

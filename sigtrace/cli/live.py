@@ -20,8 +20,8 @@ from sigtrace.errors import BadInput
 from sigtrace.text import printable, shorten
 
 if TYPE_CHECKING:
-    from sigtrace.collector import Collector, Scope
-    from sigtrace.containers.container import Container
+    from sigtrace.events.container import Container
+    from sigtrace.live.collector import Collector, Scope
 
 _ENDING = (os_signal.SIGINT, os_signal.SIGTERM, os_signal.SIGHUP)
 
@@ -46,7 +46,7 @@ def named_namespaces(texts: tuple[str, ...], descendants: bool) -> Iterator[dict
     if not texts:
         yield {}
         return
-    from sigtrace import pidns, proc
+    from sigtrace.procfs import pidns, process
 
     inodes = [pidns.parse_ns(text) for text in texts]
     seen = pidns.survey()
@@ -59,7 +59,7 @@ def named_namespaces(texts: tuple[str, ...], descendants: bool) -> Iterator[dict
                 try:
                     pidfd = os.pidfd_open(found.init_pid)
                     stack.callback(os.close, pidfd)
-                    same = proc.namespace_of(found.init_pid) == inode
+                    same = process.namespace_of(found.init_pid) == inode
                 except OSError:
                     same = False
                 if not same:
@@ -128,7 +128,7 @@ class Followed:
 @contextlib.contextmanager
 def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Followed]]:
     """A collector with these filters, and whom it follows. Raises BadInput, CannotTrace."""
-    from sigtrace.collector import Collector
+    from sigtrace.live.collector import Collector
 
     # A container may live 50 ms: whoever looks up its name must not wait 5 ms at each step for a busy thread.
     sys.setswitchinterval(0.001)

@@ -16,9 +16,9 @@ from sigtrace.errors import BadInput
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from sigtrace.containers.choose import Wanted
+    from sigtrace.containers.selector import Wanted
     from sigtrace.postmortem import Case
-    from sigtrace.postmortem.sources import Place
+    from sigtrace.postmortem.from_recording import Place
 
 EXIT_FOUND = 3
 
@@ -86,7 +86,7 @@ def postmortem(
         raise BadInput("give the directory of a recording, or --live for this host as it is now.")
     if live and at is not None:
         raise BadInput("--at is for recordings: --live looks at this host as it is now.")
-    from sigtrace.containers.choose import Wanted
+    from sigtrace.containers.selector import Wanted
 
     wanted = Wanted(containers, pods)
     if namespace is not None and not wanted.empty:
@@ -97,18 +97,18 @@ def postmortem(
 
 def _living(namespace: str | None, wanted: Wanted, listen: float) -> tuple[list[Case], bool]:
     """The cases on this host, and whether they are of one namespace that the user meant."""
-    from sigtrace import pidns
-    from sigtrace.postmortem import here
+    from sigtrace.postmortem import from_live
+    from sigtrace.procfs import pidns
 
     if namespace is not None:
         nsid = pidns.parse_ns(namespace)
-        whose = {nsid: here.home_of(nsid)}
+        whose = {nsid: from_live.home_of(nsid)}
     else:
-        whose = here.alive(wanted)
+        whose = from_live.alive(wanted)
         if wanted.empty or len(whose) != 1:
-            return list(here.all_live(listen, whose)), False
+            return list(from_live.all_live(listen, whose)), False
     ((nsid, container),) = whose.items()
-    case, problem = here.live(nsid, listen, container)
+    case, problem = from_live.live(nsid, listen, container)
     if problem:
         say(problem)
     return [case], True
@@ -119,25 +119,25 @@ def _recorded(
 ) -> tuple[list[Case], bool]:
     """The cases of recordings, and whether they are of one namespace (on every host that has it)."""
     import sigtrace
-    from sigtrace.postmortem import sources, which
+    from sigtrace.postmortem import from_recording, incarnation
 
     with sigtrace.open(directories) as recording:
         if namespace is not None:
-            place = sources.named(recording, namespace)
-            places = () if place.ns_start else sources.namesakes(recording, place.nsid)
+            place = from_recording.named(recording, namespace)
+            places = () if place.ns_start else from_recording.namesakes(recording, place.nsid)
             what = f"namespaces had the inode {place.nsid}, one after the other"
-            cases = sources.recorded(recording, place, at)
+            cases = from_recording.recorded(recording, place, at)
             if len(places) > 1 and at is None:
                 _point_out(places, places[-1], what)
-        elif len(found := [] if wanted.empty else sources.lives(recording, wanted, at)) == 1:
+        elif len(found := [] if wanted.empty else from_recording.lives(recording, wanted, at)) == 1:
             places = found[0].places
-            place = which.telling(recording, places) if at is None else places[-1]
-            cases = sources.recorded(recording, place, at)
+            place = incarnation.telling(recording, places) if at is None else places[-1]
+            cases = from_recording.recorded(recording, place, at)
             if len(places) > 1 and at is None:
                 _point_out(places, place, f"times {printable(found[0].container.label)} was started")
         else:
             last = None if wanted.empty else [each.places[-1] for each in found]
-            cases = list(sources.all_recorded(recording, at, last))
+            cases = list(from_recording.all_recorded(recording, at, last))
         for problem in recording.problems:
             say(problem)
     return cases, namespace is not None or len(found) == 1
@@ -145,11 +145,11 @@ def _recorded(
 
 def _point_out(places: Sequence[Place], shown: Place, what: str) -> None:
     """That there are others than the one that is shown, and how to see these."""
-    from sigtrace.postmortem import which
+    from sigtrace.postmortem import incarnation
 
     one = "the last" if shown == places[-1] else "the last that was asked to stop or has findings"
     say(f"{len(places)} {what}: this is {one}; for another, one of")
-    for line in which.others(places, shown):
+    for line in incarnation.others(places, shown):
         say(line)
 
 

@@ -12,7 +12,7 @@ from sigtrace.cli.options import Duration, Size
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from sigtrace.collector import Scope
+    from sigtrace.live.collector import Scope
 
 _LEAST = 1 << 20
 
@@ -64,7 +64,7 @@ def record(
       sigtrace record /var/tmp/signals --ns 4242 --descendants
       sigtrace record /var/tmp/signals --pod shop/checkout-* --wait
     """
-    from sigtrace.recorder import Recorder
+    from sigtrace.live.recorder import Recorder
     from sigtrace.recording.writer import Limits
 
     scope: Scope = "all" if everything else "inits"

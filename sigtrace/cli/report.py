@@ -59,10 +59,10 @@ def report(
       sigtrace report /var/tmp/signals -o - | gzip > report.html.gz
     """
     import sigtrace
-    from sigtrace.containers.choose import Wanted
+    from sigtrace.containers.selector import Wanted
     from sigtrace.recording.selection import select
+    from sigtrace.recording.summary import Query
     from sigtrace.report import gather, html
-    from sigtrace.summary import Query
 
     recording = sigtrace.open(directories)
     ns = select(recording, namespaces, Wanted(containers, pods), descendants)

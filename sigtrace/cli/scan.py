@@ -13,7 +13,7 @@ from sigtrace.cli.output import console, echo_json
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from sigtrace.scan import Row
+    from sigtrace.predict.scan import Row
 
 _FEW = 3
 """So many containers are named in the sum."""
@@ -79,10 +79,10 @@ def scan(
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
       sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """
-    from sigtrace import pidns
-    from sigtrace.containers.choose import Wanted
-    from sigtrace.scan import STOP_SIGNALS, asked_about
-    from sigtrace.scan import scan as look
+    from sigtrace.containers.selector import Wanted
+    from sigtrace.predict.scan import STOP_SIGNALS, asked_about
+    from sigtrace.predict.scan import scan as look
+    from sigtrace.procfs import pidns
 
     only = {pidns.parse_ns(name) for name in namespaces}
     wanted = Wanted(containers, pods)

@@ -23,7 +23,7 @@ from sigtrace.signals import name as signal_name
 from sigtrace.text import columns, shorten
 
 if TYPE_CHECKING:
-    from sigtrace.summary import Line, Summary
+    from sigtrace.recording.summary import Line, Summary
 
 _NS, _WIDEST_NS = 10, 50
 """Columns for a namespace on a terminal of 80, and how many more there may be on a wider one."""
@@ -72,9 +72,9 @@ def summary(
       sigtrace summary /var/tmp/signals --format csv > signals.csv
     """
     import sigtrace
-    from sigtrace.containers.choose import Wanted
+    from sigtrace.containers.selector import Wanted
     from sigtrace.recording.selection import select
-    from sigtrace.summary import Query, summarise
+    from sigtrace.recording.summary import Query, summarise
 
     recording = sigtrace.open(directories)
     ns = select(recording, namespaces, Wanted(containers, pods), descendants)
@@ -93,7 +93,7 @@ def _json(found: Summary) -> Iterator[str]:
 
 
 def _write_csv(found: Summary) -> None:
-    from sigtrace.summary import KEYS
+    from sigtrace.recording.summary import KEYS
 
     writer = csv.DictWriter(sys.stdout, KEYS, lineterminator="\n")
     writer.writeheader()
@@ -121,7 +121,7 @@ def _table(found: Summary) -> Iterator[str]:
 
 
 def _of(line: Line, width: int, several_days: bool) -> str:
-    from sigtrace.verdict import label
+    from sigtrace.events.verdict import label
 
     return _row(
         width,

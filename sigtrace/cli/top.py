@@ -19,7 +19,7 @@ from sigtrace.errors import BadInput
 
 if TYPE_CHECKING:
     from sigtrace.cli.terminal import Terminal
-    from sigtrace.top import Sampler
+    from sigtrace.live.rates import Sampler
 
 _SORTS = {
     **{"drops/s": "d", "drops": "t", "signals/s": "g", "last-drop": "l"},
@@ -71,7 +71,7 @@ def top(
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("stdin and stdout are no terminal: --once prints what there is to see, and ends.")
     with terminated_like_ctrl_c(), attached(filters, "inits") as (live, followed):
-        from sigtrace.top import Sampler
+        from sigtrace.live.rates import Sampler
 
         sampler = Sampler(live, frozenset(followed.named), filters.descendants)
         if once:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from sigtrace import signals
 from sigtrace.cli.event_lines import EventLines
 from sigtrace.cli.top_view import View
+from sigtrace.live.rates import Row, Sample, state_of
 from sigtrace.text import columns, printable, shorten
-from sigtrace.top import Row, Sample, state_of
 
 if TYPE_CHECKING:
-    from sigtrace.batch import Batch
+    from sigtrace.events.batch import Batch
 
 _INIT, _STATE, _RATE, _COUNT = 7, 8, 6, 7
 _GAPS = 7

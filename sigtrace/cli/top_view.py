@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigtrace.top import Key, Row
+from sigtrace.live.rates import Key, Row
 
 SORTS: dict[str, tuple[str, Callable[[Row], Any], bool]] = {
     "n": ("NAMESPACE", lambda row: row.label.lower(), False),

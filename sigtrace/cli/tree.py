@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from sigtrace import signals
-from sigtrace.containers.container import Container
-from sigtrace.scan import Row
-from sigtrace.survey import PidNamespace
+from sigtrace.events.container import Container
+from sigtrace.predict.scan import Row
+from sigtrace.procfs.namespaces import PidNamespace
 from sigtrace.text import printable, shorten
 
 _STYLES = {

@@ -29,8 +29,8 @@ from sigtrace.cli.output import write_lines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sigtrace.batch import Batch
-    from sigtrace.collector import Collector, Scope
+    from sigtrace.events.batch import Batch
+    from sigtrace.live.collector import Collector, Scope
 
 _AT_ONCE = 1000
 """Events made into text at a time: bounds the memory a storm costs."""
@@ -93,7 +93,7 @@ def watch(
 
 
 def _wanted(batch: Batch, everything: bool) -> Batch:
-    from sigtrace.verdict import is_dropped
+    from sigtrace.events.verdict import is_dropped
 
     return batch if everything else batch[is_dropped(batch.verdicts)]
 

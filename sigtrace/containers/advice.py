@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigtrace.containers.container import Container
+from sigtrace.events.container import Container
 
 _INITS = {
     "docker": "docker run --init (compose: init: true), or tini or catatonit in the image",

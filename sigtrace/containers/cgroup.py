@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sigtrace.containers.clue import Clue, is_id
+from sigtrace.containers.hint import Clue, is_id
 from sigtrace.text import decode
 
 _MAX_LINES, _MAX_COMPONENTS = 64, 64

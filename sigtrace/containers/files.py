@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
-from sigtrace.containers.roots import Place, Roots
+from sigtrace.containers.paths import Place, Roots
 
 LIMIT = 4 << 20
 """Bytes of a file that is read at all; a longer one is unknown."""

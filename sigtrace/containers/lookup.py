@@ -9,24 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sigtrace import proc as processes
-from sigtrace.containers import (
-    cgroup,
-    containerd,
-    crun,
-    docker,
-    kubernetes,
-    lxc,
-    nspawn,
-    parents,
-    podman,
-    runc,
-    users,
-)
-from sigtrace.containers.clue import Clue
-from sigtrace.containers.container import Container
+from sigtrace.containers import cgroup, monitor, users
 from sigtrace.containers.files import Files, text
-from sigtrace.containers.roots import Roots, User
+from sigtrace.containers.hint import Clue
+from sigtrace.containers.paths import Roots, User
+from sigtrace.containers.runtimes import containerd, crun, docker, kubernetes, lxc, nspawn, podman, runc
+from sigtrace.events.container import Container
+from sigtrace.procfs import process as processes
 
 Finder = Callable[[Clue, Files], Container | None]
 
@@ -55,7 +44,7 @@ def of_process(pid: int, roots: Roots | None = None, proc: str = "/proc") -> Con
     found = _by_cgroup(reading, asked, owned, files)
     if found and found.name and found.stop_signal:
         return found
-    if parent := parents.read(pid, proc):
+    if parent := monitor.read(pid, proc):
         asked = replace(asked, words=parent.words) if parent.trusted else asked
         said = _said(asked, parent, files)
         found = _by_cgroup(reading, asked, owned, files, said)
@@ -109,9 +98,9 @@ def _by_state(asked: Clue, owned: tuple[User | None, ...], files: Files) -> Cont
     return None
 
 
-def _said(asked: Clue, parent: parents.Parent, files: Files) -> Clue | None:
+def _said(asked: Clue, parent: monitor.Parent, files: Files) -> Clue | None:
     """What the parent says, about containers of its own user."""
-    clue = parents.says(parent.words)
+    clue = monitor.says(parent.words)
     if clue is None:
         return None
     user = users.known(parent.uid, files) if parent.uid else None

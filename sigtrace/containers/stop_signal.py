@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace import signals
-from sigtrace.containers.container import Container
 from sigtrace.errors import BadInput
+from sigtrace.events.container import Container
 
 _TERM = 15
 

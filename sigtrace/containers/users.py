@@ -6,10 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from sigtrace import proc
 from sigtrace.containers.files import Files
-from sigtrace.containers.roots import Place, User
-from sigtrace.freezer import mount_path
+from sigtrace.containers.paths import Place, User
+from sigtrace.procfs import process
+from sigtrace.procfs.freezer import mount_path
 from sigtrace.text import decode
 
 _LOCAL = frozenset(
@@ -36,7 +36,7 @@ def owners(pid: int, root: str = "/proc") -> Iterator[int]:
     """Who may own a process's container: its parent's user first, as its own may be of a user namespace."""
     numbers = [pid]
     with contextlib.suppress(OSError, ValueError):
-        numbers.insert(0, proc.read_stat(pid, root).ppid)
+        numbers.insert(0, process.read_stat(pid, root).ppid)
     for number in numbers:
         with contextlib.suppress(OSError):
             uid = os.stat(f"{root}/{number}").st_uid
@@ -48,7 +48,7 @@ def _is_local(path: str) -> bool:
     """Whether the mount that holds the path, by its name, is of a local file system (/proc/self/mountinfo)."""
     best, kind = b"", b""
     try:
-        lines = proc.read("/proc/self/mountinfo").splitlines()
+        lines = process.read("/proc/self/mountinfo").splitlines()
     except OSError:
         return False
     for line in lines:

@@ -9,12 +9,12 @@ import shutil
 from functools import cached_property
 from pathlib import Path
 
-from sigtrace.collector import RING_BYTES
 from sigtrace.doctor import probes
-from sigtrace.kernel import cache
-from sigtrace.kernel.btf import TRACEPOINTS, Btf, KernelFacts, digest_vmlinux, kernel_facts
-from sigtrace.kernel.compile import interpreters
-from sigtrace.proc import INITIAL_PID_NS
+from sigtrace.live.collector import RING_BYTES
+from sigtrace.live.kernel import cache
+from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, KernelFacts, digest_vmlinux, kernel_facts
+from sigtrace.live.kernel.compile import interpreters
+from sigtrace.procfs.process import INITIAL_PID_NS
 
 INITIAL_USER_NS = 0xEFFFFFFD
 """PROC_USER_INIT_INO, include/linux/proc_ns.h."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 
-from sigtrace.collector import RING_BYTES
 from sigtrace.doctor.check import Check, Checker, missing, ok, warning
 from sigtrace.doctor.host import Host
 from sigtrace.errors import CannotTrace
-from sigtrace.kernel.btf import TRACEPOINTS, VMLINUX
+from sigtrace.live.collector import RING_BYTES
+from sigtrace.live.kernel.btf import TRACEPOINTS, VMLINUX
 
 _DISTRIBUTION_KERNEL = "use a distribution's kernel, of Linux 5.8 or later"
 

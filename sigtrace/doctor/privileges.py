@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sigtrace.doctor.check import Check, Checker, missing, ok, warning
 from sigtrace.doctor.host import CAPABILITIES, INITIAL_USER_NS, Host
-from sigtrace.proc import INITIAL_PID_NS
+from sigtrace.procfs.process import INITIAL_PID_NS
 
 
 def cap_bpf(host: Host) -> Check:

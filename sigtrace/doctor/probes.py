@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable
 
 from sigtrace.errors import LoadRefused
-from sigtrace.kernel import syscall
+from sigtrace.live.kernel import syscall
 
 _MOV, _EXIT = 0xB7, 0x95
 NOTHING = struct.pack("<BBhi", _MOV, 0, 0, 0) + struct.pack("<BBhi", _EXIT, 0, 0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sigtrace.doctor.check import Check, Checker, missing, ok, warning
 from sigtrace.doctor.host import Host
 from sigtrace.doctor.probes import IMPOSTOR
-from sigtrace.kernel.cache import directory
+from sigtrace.live.kernel.cache import directory
 
 BCC_PACKAGE = {
     "apt-get": "apt install python3-bpfcc",

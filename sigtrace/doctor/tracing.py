@@ -7,10 +7,10 @@ import signal
 import subprocess
 import time
 
-from sigtrace.collector import Collector
 from sigtrace.doctor.check import SELF_TEST, Check, Checker, missing, ok
 from sigtrace.doctor.host import Host
 from sigtrace.errors import CannotTrace
+from sigtrace.live.collector import Collector
 
 _PATIENCE = 3.0
 """Seconds to wait for a record that takes milliseconds."""

@@ -16,17 +16,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sigtrace import signals, wire
-from sigtrace.batch import Batch, flag, join
+from sigtrace import signals
 from sigtrace.clock import TICK_NS
-from sigtrace.containers.container import Container
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch, join
+from sigtrace.events.columns import flag
+from sigtrace.events.container import Container
+from sigtrace.events.verdict import CODE, DROPPED, WORDS, label
 from sigtrace.export.source import Source
 from sigtrace.export.trace import BEGIN, END, INSTANT, Mark, Trace
 from sigtrace.postmortem.event import KILL, MEANT_TO_STOP, Event, events
-from sigtrace.proc import INITIAL_PID_NS
+from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording import schema
-from sigtrace.stops import Stop, stops
-from sigtrace.verdict import CODE, DROPPED, WORDS, label
+from sigtrace.stops.attempt import Stop, stops
 
 _MEANINGLESS = (17, 23, 28)
 _ALIKE_NS = 1_000_000

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sigtrace.batch import Column
+from sigtrace.events.columns import Column
 from sigtrace.recording import Recording, schema
 from sigtrace.recording.filter import Filter
 

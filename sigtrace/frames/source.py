@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from sigtrace.containers.container import COLUMNS as CONTAINER
-from sigtrace.containers.container import Container
 from sigtrace.errors import BadInput
+from sigtrace.events.container import COLUMNS as CONTAINER
+from sigtrace.events.container import Container
 from sigtrace.recording.reader import Recording
 
 Source: TypeAlias = pd.DataFrame | Recording

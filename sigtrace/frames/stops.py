@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sigtrace import signals, wire
-from sigtrace.batch import Batch, Residents
-from sigtrace.containers.container import COLUMNS as CONTAINER
-from sigtrace.containers.container import Container
+from sigtrace import signals
 from sigtrace.errors import BadInput
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch
+from sigtrace.events.container import COLUMNS as CONTAINER
+from sigtrace.events.container import Container
+from sigtrace.events.residents import Residents
 from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, trimmed
 from sigtrace.recording.filter import Namespace
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.schema import kernel_bytes
-from sigtrace.requests import POSSIBLE
-from sigtrace.stops import Stop, stops
+from sigtrace.stops.attempt import Stop, stops
+from sigtrace.stops.request import POSSIBLE
 
 _NAMES = (
     "host",
@@ -66,7 +68,8 @@ _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 def df_stops(source: Source) -> pd.DataFrame:
     """Inits that were asked to stop: a row an attempt, in the order of time; the same as `Recording.stops()`.
 
-    What an attempt is says `sigtrace.stops`. An init that is asked again more than ten minutes later has two rows.
+    `sigtrace.stops.attempt` says what an attempt is. An init that is asked again more than ten minutes later has two
+    rows.
     source: a recording or its event table; of a table, spans are by wall time, of a recording by the kernel's clock,
     which does not step.
 

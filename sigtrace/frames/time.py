@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from sigtrace.events.verdict import DROPPED, VERDICTS
 from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, counted, floored
-from sigtrace.verdict import DROPPED, VERDICTS
 
 DROPS = tuple(VERDICTS[code] for code in DROPPED)
 _SENT = ("generate", "deliver")

@@ -47,7 +47,7 @@ def choose(name: str) -> Sequence[Experiment]:
 @contextmanager
 def recording() -> Iterator[tuple[Recorder | None, str]]:
     """A recorder, watching nothing yet, while the block runs; or None, and why there is none."""
-    from sigtrace.collector import Collector
+    from sigtrace.live.collector import Collector
 
     live = Collector(ns=[NO_NAMESPACE], scope="all")
     try:

@@ -12,7 +12,7 @@ from sigtrace.lab.actor import RUNNING, Actor, Namespace
 from sigtrace.lab.stage import Stage
 
 if TYPE_CHECKING:
-    from sigtrace.collector import Collector
+    from sigtrace.live.collector import Collector
 
 Row = Mapping[str, Any]
 """One row of the event table, as `Batch.rows` yields it."""

@@ -10,7 +10,7 @@ import numpy as np
 from sigtrace.notebook.table import table, text
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.runner import Report
-from sigtrace.postmortem.story import seconds, story, title
+from sigtrace.postmortem.timeline import seconds, story, title
 from sigtrace.text import printable
 
 _LONG = 1000

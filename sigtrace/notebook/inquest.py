@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sigtrace.containers.choose import Wanted
+from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
-from sigtrace.postmortem import Report, diagnose, sources
+from sigtrace.postmortem import Report, diagnose, from_recording
 from sigtrace.postmortem.ranking import rank
 from sigtrace.recording.reader import Recording
 
@@ -21,11 +21,11 @@ def postmortem(recording: Recording, *, container: str = "", ns: int = 0, host: 
     the last. The causes found are in `findings`. Raises BadInput when the recording has none such.
     """
     if container:
-        lives = sources.lives(recording, Wanted(containers=(container,)))
+        lives = from_recording.lives(recording, Wanted(containers=(container,)))
         places = [place for each in lives for place in each.places if host in ("", place.boot[0])]
     else:
-        places = [sources.Place(ns)]
-    cases = [case for place in places[-1:] for case in sources.recorded(recording, place)]
+        places = [from_recording.Place(ns)]
+    cases = [case for place in places[-1:] for case in from_recording.recorded(recording, place)]
     cases = [case for case in cases if host in ("", case.host)]
     if not cases:
         raise BadInput(
@@ -50,7 +50,7 @@ def postmortems(recording: Recording) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for standing in rank(sources.all_recorded(recording)):
+    for standing in rank(from_recording.all_recorded(recording)):
         case, findings = standing.report.case, standing.report.findings
         container = case.container
         rows.append(

@@ -8,15 +8,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sigtrace.batch import Batch, join
-from sigtrace.collector import Collector
 from sigtrace.errors import BadInput
+from sigtrace.events.batch import Batch, join
+from sigtrace.live.collector import Collector
 from sigtrace.notebook.table import table, text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sigtrace.batch import Counts
+    from sigtrace.events.counts import Counts
 
 _KEPT = 100_000
 """Events kept for `events`."""
@@ -118,7 +118,7 @@ def watch_in_notebook(*, seconds: float | None = None, every: float = 0.5, **fil
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    from sigtrace.verdict import label
+    from sigtrace.events.verdict import label
 
     return (
         row["time"][11:23],
@@ -131,7 +131,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _place(row: dict[str, Any]) -> str:
-    from sigtrace.containers.container import COLUMNS, Container
+    from sigtrace.events.container import COLUMNS, Container
 
     return Container(*(row[name] for name in COLUMNS)).label or str(row["nsid"])
 

@@ -1,4 +1,4 @@
-"""The rules of init protection as a table and a picture: what `sigtrace.predict` says of made-up processes."""
+"""The rules of init protection as a table and a picture: `predict.kernel_rules` applied to made-up processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import signals
-from sigtrace.predict import Prediction, Relation, Target, Thread, predict
+from sigtrace.predict.kernel_rules import Prediction, Relation, Target, Thread, predict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sigtrace.errors import BadInput, CannotTrace, SigtraceError
 from sigtrace.lab.channel import StageFailed
-from sigtrace.notebook import plays
+from sigtrace.lab.scenarios import incidents
 from sigtrace.notebook.overview import overview
 from sigtrace.notebook.table import text
 from sigtrace.recording import Recording, open_recording
@@ -44,17 +44,17 @@ def stage_a_stop(grace: float = 3.0) -> Staged:
     variable SIGTRACE_NOTEBOOK is `shipped`, it is the recording that ships with the notebooks; where it is `live`,
     CannotTrace or StageFailed is raised instead. So do the others.
     """
-    return _staged("stop", lambda directory: plays.stop(directory, grace))
+    return _staged("stop", lambda directory: incidents.stop(directory, grace))
 
 
 def stage_an_incident(grace: float = 3.0) -> Staged:
     """`web-1` hangs as it is stopped, in spite of a `kill -9 1` inside; `web-2` does not."""
-    return _staged("incident", lambda directory: plays.incident(directory, grace))
+    return _staged("incident", lambda directory: incidents.incident(directory, grace))
 
 
 def stage_a_fleet(grace: float = 2.0) -> Staged:
     """A deploy on two hosts of fifteen containers each. Both hosts are this machine, one after the other."""
-    return _staged("fleet", lambda directory: plays.fleet(directory, grace))
+    return _staged("fleet", lambda directory: incidents.fleet(directory, grace))
 
 
 def choice() -> str:

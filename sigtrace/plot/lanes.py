@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from sigtrace.events.verdict import WORDS
 from sigtrace.frames.senders import sender_names
 from sigtrace.frames.source import nice_bin
 from sigtrace.plot.text import OUTCOME_OF, shown
-from sigtrace.verdict import WORDS
 
 MOST_MARKS = 1500
 """A timeline of more events counts them in bins."""

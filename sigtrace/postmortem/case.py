@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from sigtrace.asker import by_its_maker
-from sigtrace.batch import Batch, Residents, flag
 from sigtrace.clock import TICK_NS
-from sigtrace.containers.container import Container
+from sigtrace.events.batch import Batch
+from sigtrace.events.columns import flag
+from sigtrace.events.container import Container
+from sigtrace.events.residents import Residents
 from sigtrace.postmortem.event import CONT, KILL, STOP, Event, telling, totals
-from sigtrace.postmortem.sight import Sight, sights
-from sigtrace.requests import own_stop_signal
-from sigtrace.stops import APART_NS
+from sigtrace.postmortem.snapshot import Sight, sights
+from sigtrace.stops.attempt import APART_NS
+from sigtrace.stops.request import own_stop_signal
+from sigtrace.stops.sender import by_its_maker
 
 SECOND = 1_000_000_000
 PATIENCE = 10 * SECOND

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace.postmortem.case import Case
-from sigtrace.postmortem.evidence import too_early
+from sigtrace.postmortem.checks import too_early
 from sigtrace.postmortem.finding import Finding
 
 Need = Literal["events", "history", "members", "snapshot"]

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace import signals, text, wire
-from sigtrace.batch import Batch, Labels, enum_labels, flag, text_labels
-from sigtrace.requests import asking
-from sigtrace.verdict import CODE, VERDICTS, WORDS
+from sigtrace import signals, text
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch
+from sigtrace.events.columns import Labels, enum_labels, flag, text_labels
+from sigtrace.events.verdict import CODE, VERDICTS, WORDS
+from sigtrace.stops.request import asking
 
 KILL, STOP, CONT, TERM, INT, HUP, QUIT = 9, 19, 18, 15, 2, 1, 3
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
@@ -49,7 +51,7 @@ class Event(NamedTuple):
     exit_code: int
     """As wait(2) reports it."""
     asks: bool = False
-    """It asks its target to end, by the rule of `sigtrace.requests`; False where nobody worked that out."""
+    """It asks its target to end, by the rule of `sigtrace.stops.request`; False where nobody worked that out."""
 
     @property
     def signal_name(self) -> str:

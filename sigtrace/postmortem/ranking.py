@@ -13,7 +13,7 @@ from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import SEVERITIES
 from sigtrace.postmortem.runner import Report, diagnose
 from sigtrace.postmortem.stop import stop_of
-from sigtrace.postmortem.story import seconds
+from sigtrace.postmortem.timeline import seconds
 
 
 @dataclass(frozen=True)

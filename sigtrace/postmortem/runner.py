@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigtrace.clock import iso
-from sigtrace.containers.container import COLUMNS
+from sigtrace.events.container import COLUMNS
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause, all_causes
 from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigtrace import signals
-from sigtrace.asker import Asker, asker
-from sigtrace.containers.container import Container
 from sigtrace.containers.stop_signal import stop_request
+from sigtrace.events.container import Container
 from sigtrace.postmortem.case import SECOND, Case, Episode
 from sigtrace.postmortem.event import KILL, TERM, Event
-from sigtrace.requests import TAKEN, Request, counted
+from sigtrace.stops.request import TAKEN, Request, counted
+from sigtrace.stops.sender import Asker, asker
 
 _DEFAULTS = {
     "docker": (10, "`docker stop`"),
@@ -57,7 +57,7 @@ class Stop:
 
     asker: Asker
     first: Event
-    """The signal that it is counted from: `sigtrace.requests.counted` says which."""
+    """The signal that it is counted from: `sigtrace.stops.request.counted` says which."""
     kill: Event | None
     """The SIGKILL that the init obeyed."""
     killer: Asker | None
@@ -126,7 +126,7 @@ class Stop:
 def stops(case: Case) -> list[Stop]:
     """The attempts to stop the namespace's init, in order, each with who made it.
 
-    What asks, and what does not, says `sigtrace.requests`; the same attempts are `sigtrace.stops`.
+    What asks, and what does not, says `sigtrace.stops.request`; the same attempts are `sigtrace.stops.attempt`.
     """
     return [stop for episode in case.episodes if (stop := stop_of(episode, case.container))]
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import KILL, Event
-from sigtrace.postmortem.sight import Sight, Task
+from sigtrace.postmortem.snapshot import Sight, Task
 
 Held = Literal["frozen", "zombie", "uninterruptible", "traced", "core", "exiting"]
 

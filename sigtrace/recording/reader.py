@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sigtrace import wire
-from sigtrace.batch import Batch, Counts, Known, frame, join
 from sigtrace.clock import TICK_NS
-from sigtrace.containers.choose import Wanted
-from sigtrace.containers.container import COLUMNS as CONTAINER_COLUMNS
-from sigtrace.containers.container import Container
+from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
-from sigtrace.kernel.counts import COUNT
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch, join
+from sigtrace.events.columns import frame
+from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
+from sigtrace.events.container import Container
+from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.residents import Known
 from sigtrace.recording import schema, tables
 from sigtrace.recording.directory import is_live
 from sigtrace.recording.filter import Filter, Namespace, Time

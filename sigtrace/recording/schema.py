@@ -11,11 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sigtrace import text, verdict, wire
-from sigtrace.batch import Batch, Column, Counts, Known, Labels, Optional, residents
-from sigtrace.containers.container import COLUMNS as CONTAINER_COLUMNS
-from sigtrace.containers.container import Container
-from sigtrace.kernel.counts import COUNT
+from sigtrace import text
+from sigtrace.events import verdict, wire
+from sigtrace.events.batch import Batch
+from sigtrace.events.columns import Column, Labels, Nullable
+from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
+from sigtrace.events.container import Container
+from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.residents import Known, residents
 
 _UTC = pa.timestamp("ns", tz="UTC")
 _FACTS = {
@@ -119,7 +122,7 @@ class Encoder:
             codes = pa.array(np.ascontiguousarray(column.codes, "i1" if small else "i4"))
             names = column.names[:127] if small else column.names
             return pa.DictionaryArray.from_arrays(codes, self._dictionary(name, names))
-        if isinstance(column, Optional):
+        if isinstance(column, Nullable):
             return pa.array(np.ascontiguousarray(column.values), mask=~column.present)
         if column.dtype.kind == "M":
             return pa.array(column.view("i8")).view(_UTC)
@@ -248,15 +251,15 @@ def column(name: str, array: pa.Array) -> Column:
     if pa.types.is_timestamp(array.type):
         return numbers(array.view(pa.int64())).view("datetime64[ns]")
     if name in _NULLABLE:
-        return Optional(numbers(array), array.is_valid().to_numpy(zero_copy_only=False))
+        return Nullable(numbers(array), array.is_valid().to_numpy(zero_copy_only=False))
     return numbers(array)
 
 
 def _ordered(column: Column, order: npt.NDArray[np.intp]) -> Column:
     if isinstance(column, Labels):
         return Labels(column.codes[order], column.names)
-    if isinstance(column, Optional):
-        return Optional(column.values[order], column.present[order])
+    if isinstance(column, Nullable):
+        return Nullable(column.values[order], column.present[order])
     return column[order]
 
 

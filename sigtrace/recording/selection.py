@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sigtrace.clock import TICK_NS
-from sigtrace.containers.choose import Wanted
+from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
-from sigtrace.pidns import PID_MAX_LIMIT, parse_ns
+from sigtrace.procfs.pidns import PID_MAX_LIMIT, parse_ns
 from sigtrace.recording.filter import Namespace
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sigtrace.batch import Counts, frame
 from sigtrace.clock import TICK_NS
-from sigtrace.kernel.counts import COUNT
+from sigtrace.events.columns import frame
+from sigtrace.events.counts import COUNT, Counts
 from sigtrace.recording import schema
 from sigtrace.recording.segments import Part
 from sigtrace.recording.totals import Totals, last_of_run, sum_of_runs

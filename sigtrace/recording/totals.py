@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.kernel.counts import COUNT
+from sigtrace.events.counts import COUNT
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from sigtrace.batch import Batch, Counts, join
 from sigtrace.errors import BadInput
+from sigtrace.events.batch import Batch, join
+from sigtrace.events.counts import Counts
 from sigtrace.recording import schema
 from sigtrace.recording.directory import FORMAT, HEADER, Directory, file_name, files
 from sigtrace.recording.file import NEW, ArrowFile, Damaged, rewrite

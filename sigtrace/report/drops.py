@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sigtrace.events.verdict import DROPPED, is_dropped
 from sigtrace.postmortem.case import Case
 from sigtrace.report.facts import Bar, Chart
 from sigtrace.report.lanes import KINDS
 from sigtrace.report.moment import SECOND, clock, step
-from sigtrace.verdict import DROPPED, is_dropped
 
 _BINS = 120
 _NAMED = 3

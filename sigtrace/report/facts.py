@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
-from sigtrace.postmortem.story import Entry
+from sigtrace.postmortem.timeline import Entry
 
 
 @dataclass(frozen=True)

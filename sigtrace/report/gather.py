@@ -9,22 +9,22 @@ from typing import Any
 
 from sigtrace import __version__, signals
 from sigtrace.clock import TICK_NS
-from sigtrace.postmortem import sources
+from sigtrace.events.verdict import VERDICTS, WORDS
+from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
+from sigtrace.postmortem.from_recording import Place
 from sigtrace.postmortem.ranking import Standing, rank
-from sigtrace.postmortem.sources import Place
 from sigtrace.postmortem.stop import stops
-from sigtrace.postmortem.story import seconds
-from sigtrace.proc import INITIAL_PID_NS
+from sigtrace.postmortem.timeline import seconds
+from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording.filter import Namespace, nanoseconds
 from sigtrace.recording.reader import Losses, Recording
+from sigtrace.recording.summary import Line, Query, summarise
 from sigtrace.report.drops import drops_over_time
 from sigtrace.report.facts import Attempt, Headline, Origin, Page, Row, Shown, Signals
 from sigtrace.report.moment import stamp
 from sigtrace.report.section import Kin, section
-from sigtrace.summary import Line, Query, summarise
 from sigtrace.text import printable
-from sigtrace.verdict import VERDICTS, WORDS
 
 MOST_SECTIONS = 30
 """Namespaces that are told in full."""
@@ -45,7 +45,7 @@ def gather(
     since, until = (None if each is None else nanoseconds(each) for each in (query.since, query.until))
     summary = summarise(recording, replace(query, signal=()))
     places = _places(recording, query.ns) if query.ns else None
-    cases = sources.all_recorded(recording, None if until is None else until - 1, places, since)
+    cases = from_recording.all_recorded(recording, None if until is None else until - 1, places, since)
     standings = rank(cases)
     parents = _parents(recording)
     rows = list(_rows(standings, summary.lines, parents))

@@ -9,11 +9,12 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace import wire
-from sigtrace.batch import Batch, flag, text_labels
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch
+from sigtrace.events.columns import flag, text_labels
+from sigtrace.events.verdict import VERDICTS
 from sigtrace.postmortem.event import KILL
 from sigtrace.text import decode, printable
-from sigtrace.verdict import VERDICTS
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {

@@ -16,12 +16,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sigtrace.postmortem.story import seconds
+from sigtrace.events.verdict import WORDS
+from sigtrace.postmortem.timeline import seconds
 from sigtrace.report import moment
 from sigtrace.report.facts import Band, Chart, Mark, Page
 from sigtrace.report.lanes import KINDS
 from sigtrace.text import printable
-from sigtrace.verdict import WORDS
 
 MOST_BYTES = 2_000_000
 """No report is larger: namespaces are left out of it until it is not."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sigtrace.containers.container import SHORT_ID
+from sigtrace.events.container import SHORT_ID
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.runner import diagnose
-from sigtrace.postmortem.story import story
+from sigtrace.postmortem.timeline import story
 from sigtrace.report.facts import Row, Section
 from sigtrace.report.moment import stamp
 from sigtrace.report.timeline import timeline

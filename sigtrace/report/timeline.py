@@ -8,16 +8,17 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace import wire
-from sigtrace.batch import Batch, flag
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch
+from sigtrace.events.columns import flag
+from sigtrace.events.verdict import CODE
 from sigtrace.postmortem.case import SETTLED, Case, Episode
 from sigtrace.postmortem.event import KILL, events
 from sigtrace.postmortem.stop import stops
-from sigtrace.postmortem.story import seconds
+from sigtrace.postmortem.timeline import seconds
 from sigtrace.report.facts import Band, Bar, Chart, Mark
 from sigtrace.report.lanes import KINDS, Lanes, lanes
 from sigtrace.report.moment import clock
-from sigtrace.verdict import CODE
 
 MOST_MARKS = 150
 """More events than these are counted in bins of time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from sigtrace import freezer, proc
+from sigtrace.procfs import freezer, process
 from sigtrace.snapshot.columns import Row
 
 UNKNOWN: Row = {"pids_current": -1, "pids_max": -1, "oom_kills": -1, "under_oom": False}
@@ -26,7 +26,7 @@ def limits(pid: int, root: str = "/proc") -> Row:
     """pids.current and pids.max, and the out-of-memory kills, of the cgroup that the process is in."""
     out: Row = dict(UNKNOWN)
     try:
-        membership, mounts = proc.read(f"{root}/{pid}/cgroup"), proc.read(f"{root}/self/mountinfo")
+        membership, mounts = process.read(f"{root}/{pid}/cgroup"), process.read(f"{root}/self/mountinfo")
     except OSError:
         return out
     for directory in _directories(membership, mounts, "pids"):

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sigtrace import freezer, proc
+from sigtrace.procfs import freezer, process
+from sigtrace.procfs.namespaces import ancestors
 from sigtrace.snapshot import cgroups
 from sigtrace.snapshot.columns import Row, row
-from sigtrace.survey import ancestors
 from sigtrace.text import decode
 
 MAX_TASKS = 1000
@@ -61,7 +61,7 @@ def read(request: Request) -> Iterator[Row]:
     An amendment has only `pid`, `tid` and the columns it fills in.
     """
     root = request.root
-    look = _Look(request, time.time_ns(), proc.freezing_mounts(root), _members(request.nsid, root))
+    look = _Look(request, time.time_ns(), process.freezing_mounts(root), _members(request.nsid, root))
     init = _init(look)
     if request.ns_start and look.ns_start and look.ns_start != request.ns_start:
         look.members, init = {}, 0  # another namespace by now
@@ -81,14 +81,14 @@ def _members(nsid: int, root: str) -> dict[int, int]:
     """PID -> namespace, for every process in the namespace or below it; for the initial one, only in it."""
     below: dict[int, bool] = {nsid: True}
     members = {}
-    for pid in proc.pids(root):
+    for pid in process.pids(root):
         with contextlib.suppress(OSError, ValueError):
-            inode = proc.namespace_link(pid, root)
+            inode = process.namespace_link(pid, root)
             if inode is None:
                 continue
             if inode not in below:
                 path = f"{root}/{pid}/ns/pid"
-                below[inode] = nsid != proc.INITIAL_PID_NS and nsid in ancestors(path)
+                below[inode] = nsid != process.INITIAL_PID_NS and nsid in ancestors(path)
             if below[inode]:
                 members[pid] = inode
     return members
@@ -100,8 +100,8 @@ def _init(look: _Look) -> int:
     for pid, inode in look.members.items():
         if inode == look.request.nsid:
             with contextlib.suppress(OSError, IndexError, ValueError):
-                if proc.read_status_field(pid, "NSpid", root).split()[-1] == "1":
-                    look.ns_start = proc.read_stat(pid, root).start_ticks
+                if process.read_status_field(pid, "NSpid", root).split()[-1] == "1":
+                    look.ns_start = process.read_stat(pid, root).start_ticks
                     return pid
     return 0
 
@@ -115,11 +115,11 @@ def _process(look: _Look, pid: int) -> Iterator[Row]:
     room = max(min(MAX_TASKS - look.rows, MAX_THREADS), 0)
     if not room:
         return
-    frozen = freezer.frozen(membership := proc.read(f"{root}/{pid}/cgroup"), look.mounted)
-    leader = proc.read_stat(pid, root)
+    frozen = freezer.frozen(membership := process.read(f"{root}/{pid}/cgroup"), look.mounted)
+    leader = process.read_stat(pid, root)
     for tid in tids[:room]:
         try:
-            status, stat = proc.read_status(tid, base), proc.read_stat(tid, base)
+            status, stat = process.read_status(tid, base), process.read_stat(tid, base)
         except OSError:
             continue  # this thread ended
         facts = _facts(status, stat) | _parentage(look, status)
@@ -138,19 +138,19 @@ def _process(look: _Look, pid: int) -> Iterator[Row]:
             threads=leader.threads,
             wchan=_text(f"{base}/{tid}/wchan").strip("\0\n"),
             stack=_stack(f"{base}/{tid}/stack"),
-            signalfd=_hex(proc.read_signalfd_mask(pid, root)) if init and tid == pid else "",
+            signalfd=_hex(process.read_signalfd_mask(pid, root)) if init and tid == pid else "",
             frozen=frozen,
             cgroup=cgroups.path_of(membership),
         )
 
 
-def _facts(status: dict[str, str], stat: proc.Stat) -> dict[str, int | str | bool]:
+def _facts(status: dict[str, str], stat: process.Stat) -> dict[str, int | str | bool]:
     """What status and stat say of a thread."""
     used, _, limit = status.get("SigQ", "").partition("/")
     return {
         "comm": stat.comm,
         "state": stat.state,
-        "exiting": stat.state in "ZX" or bool(stat.flags & proc.PF_EXITING),
+        "exiting": stat.state in "ZX" or bool(stat.flags & process.PF_EXITING),
         "ns_pid": int(status["NSpid"].split()[-1]) if status["Tgid"] == status["Pid"] else 0,
         "pending": status.get("SigPnd", _NO_MASK),
         "shared_pending": status.get("ShdPnd", _NO_MASK),
@@ -195,8 +195,8 @@ def _behind_the_lock(look: _Look, pid: int) -> Iterator[Row]:
         return
     base = f"{look.request.root}/{pid}"
     for name in os.listdir(f"{base}/task")[:MAX_THREADS]:
-        yield {"pid": pid, "tid": int(name), "awaited": _hex(proc.awaited(f"{base}/task/{name}"))}
-    words = proc.read(f"{base}/cmdline").rstrip(b"\0").split(b"\0")
+        yield {"pid": pid, "tid": int(name), "awaited": _hex(process.awaited(f"{base}/task/{name}"))}
+    words = process.read(f"{base}/cmdline").rstrip(b"\0").split(b"\0")
     yield {"pid": pid, "tid": 0, "cmdline": " ".join(decode(word) for word in words)[:_MAX_TEXT]}
 
 
@@ -223,7 +223,7 @@ def _text(path: str) -> str:
 
 def _bytes(path: str) -> bytes:
     try:
-        return proc.read(path)
+        return process.read(path)
     except OSError:
         return b""
 

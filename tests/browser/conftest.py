@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import sigtrace
+from sigtrace.recording.summary import Query
 from sigtrace.report import gather, html
-from sigtrace.summary import Query
 from tests.browser.chromium import Browser, Page, chromium, why_no_browser
+from tests.builders.incident import incident
 from tests.conftest import require
-from tests.unit.incident import incident
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,13 @@ import pytest
 
 import sigtrace
 from sigtrace.lab.channel import wait_until
+from sigtrace.recording.summary import Query
 from sigtrace.report import gather, html
-from sigtrace.summary import Query
 from tests.browser.chromium import Browser, Page
 from tests.browser.conftest import saved
-from tests.unit.incident import EVIL_COMMAND, NAMES
-from tests.unit.recordings import Made
-from tests.unit.records import record
+from tests.builders.incident import EVIL_COMMAND, NAMES
+from tests.builders.recordings import Made
+from tests.builders.records import record
 
 NARROW = {"width": 360, "height": 740}
 WEB, STORM = 0, 1

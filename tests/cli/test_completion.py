@@ -15,8 +15,8 @@ import click
 import pytest
 
 from sigtrace.cli import completion
-from sigtrace.containers import alive
-from sigtrace.containers.container import Container
+from sigtrace.containers import of_namespace
+from sigtrace.events.container import Container
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from tests.conftest import require
@@ -209,10 +209,10 @@ def test_an_error_is_no_answer_and_no_traceback(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_shell_is_not_kept_waiting_by_files_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hangs(root: str) -> alive.Namer:
+    def hangs(root: str) -> of_namespace.Namer:
         return lambda pid: signal.pause()  # type: ignore[func-returns-value]
 
-    monkeypatch.setattr(alive, "by_files", hangs)
+    monkeypatch.setattr(of_namespace, "by_files", hangs)
     before, began = signal.getsignal(signal.SIGALRM), time.monotonic()
     offered(completion.complete_containers, "")
     assert 0.4 < time.monotonic() - began < 5
@@ -222,13 +222,13 @@ def test_a_shell_is_not_kept_waiting_by_files_that_hang(monkeypatch: pytest.Monk
 def test_namespaces_are_offered_when_there_is_no_time_for_names(
     monkeypatch: pytest.MonkeyPatch, namespace: Namespace
 ) -> None:
-    def impatient(root: str) -> alive.Namer:
+    def impatient(root: str) -> of_namespace.Namer:
         def name(pid: int) -> Container:
             pytest.fail("it was looked for a name")
 
         return name
 
-    monkeypatch.setattr(alive, "by_files", impatient)
+    monkeypatch.setattr(of_namespace, "by_files", impatient)
     monkeypatch.setattr(completion, "_FOR_NAMES", 0)
     assert dict(offered(completion.complete_namespaces, ""))[str(namespace.inode)] == (
         f"app, PID {namespace.init.pid}"

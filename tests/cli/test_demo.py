@@ -8,10 +8,10 @@ import signal
 import pytest
 from click.testing import CliRunner
 
-from sigtrace import demo as core
 from sigtrace.cli.demo import demo
 from sigtrace.errors import CannotTrace
-from tests.unit.test_demo_story import SECOND, batch, ended, generated
+from sigtrace.lab import demo as core
+from tests.unit.lab.test_demo import SECOND, batch, ended, generated
 
 WHY_NOT = "this kernel has no BTF: boot one with CONFIG_DEBUG_INFO_BTF=y."
 

@@ -14,13 +14,13 @@ import pytest
 
 from sigtrace import signals
 from sigtrace.cli.explain import _lines
-from sigtrace.containers.container import Container
 from sigtrace.containers.stop_signal import StopRequest
 from sigtrace.errors import BadInput
-from sigtrace.explain import Explanation, explain, facts
+from sigtrace.events.container import Container
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
-from sigtrace.predict import Target, Thread, predict
+from sigtrace.predict.explain import Explanation, explain, facts
+from sigtrace.predict.kernel_rules import Target, Thread, predict
 from sigtrace.signals import mask
 from tests.conftest import require
 from tests.containers import dockerlike

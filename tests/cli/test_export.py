@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sigtrace.batch import Batch
+from sigtrace.events.batch import Batch
 from sigtrace.recording import schema
+from tests.builders.recordings import UTC, Made, made, terms
+from tests.builders.records import record
 from tests.terminal import Tty
-from tests.unit.recordings import UTC, Made, made, terms
-from tests.unit.records import record
 
 SECOND = 10**9
 FILES = {"csv": "out.csv", "json": "out.json", "perfetto": "out.pftrace", "parquet": "out"}

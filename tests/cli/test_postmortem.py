@@ -18,8 +18,8 @@ from sigtrace.cli import cli
 from sigtrace.cli.options import Moment
 from sigtrace.errors import BadInput
 from sigtrace.lab.stage import Stage
-from tests.unit.recordings import UTC, Made, another
-from tests.unit.records import record
+from tests.builders.recordings import UTC, Made, another
+from tests.builders.records import record
 
 NSID, OTHER, SECOND = 4026532249, 4026532250, 1_000_000_000
 ROOT = Path(__file__).parents[2]

@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigtrace.cli import cli
-from sigtrace.containers.container import Container
 from sigtrace.errors import BadInput
+from sigtrace.events.container import Container
 from sigtrace.recording.schema import NAMESPACES, container_row
+from tests.builders.recordings import RUN, UTC, Made, another
+from tests.builders.records import record
 from tests.cli.test_postmortem import NSID, SECOND, stop
-from tests.unit.recordings import RUN, UTC, Made, another
-from tests.unit.records import record
 
 WEB = Container("d" * 64, "web-1", "docker", "nginx:1.27", stop_signal="SIGQUIT")
 AGAIN = Container("e" * 64, "web-1", "docker", "nginx:1.28")

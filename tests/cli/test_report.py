@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.incident import incident
+from tests.builders.incident import incident
 
 ROOT = Path(__file__).parents[2]
 BEGINNING = b"<!doctype html>"

@@ -15,20 +15,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sigtrace import proc
 from sigtrace.cli.scan import _summary
 from sigtrace.cli.tree import print_tree
-from sigtrace.containers.container import Container
 from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
+from sigtrace.events.container import Container
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
-from sigtrace.remaining import Remaining
-from sigtrace.scan import Row, asked_about, row
-from sigtrace.scan import scan as look
+from sigtrace.predict.scan import Row, asked_about, row
+from sigtrace.predict.scan import scan as look
+from sigtrace.procfs import process
+from sigtrace.procfs.namespaces import PidNamespace
+from sigtrace.procfs.target import Target, Thread
+from sigtrace.procfs.zap import Remaining
 from sigtrace.signals import mask
-from sigtrace.survey import PidNamespace
-from sigtrace.target import Target, Thread
 from tests.conftest import require
 from tests.containers import dockerlike
 
@@ -42,7 +42,7 @@ def namespace(nsid: int | None, level: int, parent: int | None, init: int, tasks
 
 
 def init(pid: int, comm: str, age: float, **facts: object) -> Target:
-    start = int((NOW - age) * proc.TICKS_PER_SECOND)
+    start = int((NOW - age) * process.TICKS_PER_SECOND)
     state = "T" if facts.pop("stopped", False) else "S"
     threads = (Thread(pid, state, int(facts.pop("blocked", 0)), awaited=facts.pop("awaited", 0)),)
     return Target(pid, comm, threads, unkillable=True, ns_pid=1, level=1, start_ticks=start, **facts)

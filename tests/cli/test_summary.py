@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sigtrace.batch import Counts
-from sigtrace.kernel.counts import COUNT
+from sigtrace.events.counts import COUNT, Counts
 from sigtrace.recording import schema
+from tests.builders.recordings import UTC, Made, another, made, terms
+from tests.builders.records import record
 from tests.conftest import require
-from tests.unit.recordings import UTC, Made, another, made, terms
-from tests.unit.records import record
 
 SECOND = 10**9
 INIT = {"nsid": 4026532249, "ns_start": 5}

@@ -24,15 +24,15 @@ pytestmark = pytest.mark.kernel
 
 _BROKEN = """
 import sys
-from sigtrace import top
+from sigtrace.live import rates
 from sigtrace.cli import main
-whole = top.Sampler.sample
+whole = rates.Sampler.sample
 def once(self, seen=[]):
     if seen:
         raise RuntimeError("broken on purpose")
     seen.append(1)
     return whole(self)
-top.Sampler.sample = once
+rates.Sampler.sample = once
 sys.argv = ["sigtrace", "top", "--interval", "500ms"]
 main()
 """

@@ -19,7 +19,7 @@ import pytest
 
 from sigtrace.lab.stage import Stage
 from sigtrace.text import columns
-from tests.unit.test_batch import COLUMNS
+from tests.unit.events.test_batch import COLUMNS
 
 pytestmark = pytest.mark.kernel
 

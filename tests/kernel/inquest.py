@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import numpy as np
 
 from sigtrace import clock
-from sigtrace.batch import Batch
-from sigtrace.collector import Collector
+from sigtrace.events.batch import Batch
 from sigtrace.lab.actor import Namespace
+from sigtrace.live.collector import Collector
 from sigtrace.postmortem import Case, Report, Scene, diagnose
-from sigtrace.proc import read_stat
+from sigtrace.procfs.process import read_stat
 from sigtrace.snapshot import Helper, Row
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.batch import Batch
-from sigtrace.collector import Collector
+from sigtrace.events.batch import Batch
 from sigtrace.lab.actor import Actor, Namespace
+from sigtrace.live.collector import Collector
 
 Row = dict[str, Any]
 

@@ -16,12 +16,13 @@ import numpy.typing as npt
 import pytest
 
 import sigtrace
-from sigtrace import collector, wire
-from sigtrace.collector import Collector
 from sigtrace.errors import BadInput, CannotTrace
-from sigtrace.kernel import cache, compile, counts, load
-from sigtrace.kernel.btf import Btf, KernelFacts, kernel_facts
+from sigtrace.events import wire
 from sigtrace.lab.stage import Stage
+from sigtrace.live import collector
+from sigtrace.live.collector import Collector
+from sigtrace.live.kernel import cache, compile, counts, load
+from sigtrace.live.kernel.btf import Btf, KernelFacts, kernel_facts
 
 pytestmark = pytest.mark.kernel
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace import demo, wire
-from sigtrace.batch import Batch
 from sigtrace.errors import SigtraceError
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch
+from sigtrace.lab import demo
 from tests.kernel.recording import give_up_privileges
 
 SIGTRACE = (sys.executable, "-m", "sigtrace")

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.kernel
 @pytest.fixture
 def told(stage: Stage, tmp_path: Path) -> tuple[Recording, Namespace, Namespace, float]:
     """A recording of two stops, one dropped and then killed, one handled; their namespaces; how long it took."""
-    from sigtrace.recorder import Recorder
+    from sigtrace.live.recorder import Recorder
 
     with sigtrace.Collector(scope="inits") as live:
         recorder = Recorder(live, tmp_path / "r", Limits(1 << 30, 1e9, 1e9), lambda _: None)

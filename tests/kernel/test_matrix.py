@@ -17,8 +17,8 @@ import pytest
 from sigtrace import signals
 from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.stage import Stage
-from sigtrace.predict import Prediction, predict
-from sigtrace.proc import read_target
+from sigtrace.predict.kernel_rules import Prediction, predict
+from sigtrace.procfs.process import read_target
 from tests.kernel.recording import Tape, by_target
 
 pytestmark = pytest.mark.kernel

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace import wire
-from sigtrace.batch import Batch
-from sigtrace.collector import Collector
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
+from sigtrace.live.collector import Collector
 
 pytestmark = pytest.mark.kernel
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 from sigtrace import signals
-from sigtrace.explain import advice, caveat, explain
 from sigtrace.lab.actor import RUNNING, Actor, Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
-from sigtrace.predict import Prediction, predict
-from sigtrace.proc import read_target
-from sigtrace.scan import scan
+from sigtrace.predict.explain import advice, caveat, explain
+from sigtrace.predict.kernel_rules import Prediction, predict
+from sigtrace.predict.scan import scan
+from sigtrace.procfs.process import read_target
 from tests.conftest import require
 from tests.kernel.freezing import Freezer, hierarchy_of
 from tests.kernel.hanging import dead_mount, hang_on
@@ -536,8 +536,8 @@ def test_another_user_sees_what_is_public_and_says_what_is_not(init: Actor) -> N
     init.set("handler", HUP)
     script = f"""
 import os
-from sigtrace.predict import predict
-from sigtrace.proc import read_target
+from sigtrace.predict.kernel_rules import predict
+from sigtrace.procfs.process import read_target
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 target = read_target({init.pid})
 assert (target.unkillable, target.level, target.nsid) == (True, 1, None), target

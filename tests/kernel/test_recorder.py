@@ -18,10 +18,10 @@ import pytest
 
 import sigtrace
 from sigtrace.lab.stage import Stage
-from sigtrace.recorder import Recorder
+from sigtrace.live.recorder import Recorder
 from sigtrace.recording import Recording
+from sigtrace.recording.summary import Query, summarise
 from sigtrace.recording.writer import Limits
-from sigtrace.summary import Query, summarise
 
 pytestmark = pytest.mark.kernel
 

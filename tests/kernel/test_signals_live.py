@@ -11,8 +11,8 @@ import pytest
 from sigtrace.lab.actor import RUNNING, Actor, Fate, Namespace
 from sigtrace.lab.channel import ActorGone, wait_until
 from sigtrace.lab.stage import Stage
-from sigtrace.predict import predict
-from sigtrace.proc import read_target
+from sigtrace.predict.kernel_rules import predict
+from sigtrace.procfs.process import read_target
 from tests.conftest import require
 from tests.kernel.recording import Row, Tape
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from sigtrace import snapshot
-from sigtrace.batch import Batch
+from sigtrace.events.batch import Batch
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
+from sigtrace.live.snapshot_trigger import Taker
 from sigtrace.snapshot import COLUMNS, Helper, Row
 from sigtrace.snapshot.helper import DEADLINE
 from sigtrace.snapshot.reading import MAX_TASKS, MAX_THREADS
-from sigtrace.trigger import Taker
+from tests.builders.fakeproc import FakeProc
+from tests.builders.records import record
 from tests.conftest import require
-from tests.unit.fakeproc import FakeProc
-from tests.unit.records import record
 
 NSID, TERM = 4026532249, 15
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sigtrace.batch import Counts
-from sigtrace.collector import Collector
+from sigtrace.events.counts import Counts
 from sigtrace.lab.stage import Stage
+from sigtrace.live.collector import Collector
 
 pytestmark = pytest.mark.kernel
 

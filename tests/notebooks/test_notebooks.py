@@ -16,7 +16,7 @@ from jupyter_client import KernelManager
 from nbclient import NotebookClient
 
 from sigtrace.cli import cli
-from sigtrace.notebook.plays import HOSTS
+from sigtrace.lab.scenarios.incidents import HOSTS
 from sigtrace.notebook.staged import CHOICE
 
 ROOT = Path(__file__).parents[2]

@@ -136,7 +136,7 @@ def test_the_command_starts_far_from_the_checkout(installed: Path, tmp_path: Pat
 
 
 def test_it_is_the_wheel_that_runs(installed: Path, tmp_path: Path) -> None:
-    show = "import sigtrace, sigtrace.wire as wire; print(sigtrace.__file__); print(wire.sources())"
+    show = "import sigtrace, sigtrace.events.wire as wire; print(sigtrace.__file__); print(wire.sources())"
     places = run(installed / "python", "-c", show, cwd=tmp_path).stdout.splitlines()
     assert [place for place in places if not place.startswith(str(installed.parent / "lib"))] == []
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.event import MEANT_TO_STOP, Event
-from sigtrace.postmortem.evidence import (
+from sigtrace.postmortem.checks import (
     by_signal,
     consumes,
     is_held,
@@ -17,6 +16,7 @@ from sigtrace.postmortem.evidence import (
     name,
     severity_of,
 )
+from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.finding import Confidence, Finding, numbers
 
 _SHOWN = ("shared_pending", "pending", "blocked", "awaited", "signalfd")

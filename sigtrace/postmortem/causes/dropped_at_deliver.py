@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import by_signal, lines, masks, severity_of
 from sigtrace.postmortem.event import MEANT_TO_STOP
-from sigtrace.postmortem.evidence import by_signal, lines, masks, severity_of
 from sigtrace.postmortem.finding import Finding, numbers
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.evidence import (
+from sigtrace.postmortem.checks import (
     by_signal,
     dropped_requests,
     install,

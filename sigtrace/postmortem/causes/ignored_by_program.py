@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.evidence import by_signal, lines, masks, name, severity_of, times, unasked, would_ask
+from sigtrace.postmortem.checks import by_signal, lines, masks, name, severity_of, times, unasked, would_ask
 from sigtrace.postmortem.finding import Finding, numbers
 
 _ADVICE = (

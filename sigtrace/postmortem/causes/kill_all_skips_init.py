@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sigtrace import wire
-from sigtrace.batch import flag
+from sigtrace.events import wire
+from sigtrace.events.columns import flag
 from sigtrace.postmortem.case import SECOND, Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import lines
 from sigtrace.postmortem.event import KILL, MEANT_TO_STOP, events
-from sigtrace.postmortem.evidence import lines
 from sigtrace.postmortem.finding import Finding
 
 _BURST = SECOND // 10

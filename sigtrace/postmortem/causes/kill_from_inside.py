@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import by_signal, lines, times
 from sigtrace.postmortem.event import KILL, STOP
-from sigtrace.postmortem.evidence import by_signal, lines, times
 from sigtrace.postmortem.finding import Finding, numbers
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import lines
 from sigtrace.postmortem.event import KILL, Event
-from sigtrace.postmortem.evidence import lines
 from sigtrace.postmortem.finding import Finding, numbers
 
 _WHY = {

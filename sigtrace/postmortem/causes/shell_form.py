@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.event import INT, QUIT, TERM, Event
-from sigtrace.postmortem.evidence import (
+from sigtrace.postmortem.checks import (
     by_signal,
     dropped_requests,
     is_held,
@@ -21,8 +20,9 @@ from sigtrace.postmortem.evidence import (
     would_ask,
     would_drop,
 )
+from sigtrace.postmortem.event import INT, QUIT, TERM, Event
 from sigtrace.postmortem.finding import Finding, numbers
-from sigtrace.postmortem.sight import Sight, Task
+from sigtrace.postmortem.snapshot import Sight, Task
 from sigtrace.text import shorten
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import SECOND, Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import by_signal, lines
 from sigtrace.postmortem.event import HUP, INT, MEANT_TO_STOP, Event
-from sigtrace.postmortem.evidence import by_signal, lines
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.postmortem.stop import stop_of
 

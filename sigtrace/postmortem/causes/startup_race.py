@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import SECOND, Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import by_signal, dropped_requests, lines, masks, severity_of, takes
 from sigtrace.postmortem.event import Event
-from sigtrace.postmortem.evidence import by_signal, dropped_requests, lines, masks, severity_of, takes
 from sigtrace.postmortem.finding import Finding, numbers
 
 _YOUNG = 60 * SECOND

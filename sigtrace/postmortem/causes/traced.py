@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.evidence import lines
+from sigtrace.postmortem.checks import lines
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.postmortem.survivors import ending, held, why_gone
 from sigtrace.text import shorten

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.event import INT, KILL, MEANT_TO_STOP, QUIT, TERM, Event
-from sigtrace.postmortem.evidence import (
+from sigtrace.postmortem.checks import (
     by_signal,
     lines,
     masks,
@@ -19,6 +18,7 @@ from sigtrace.postmortem.evidence import (
     would_ask,
     would_drop,
 )
+from sigtrace.postmortem.event import INT, KILL, MEANT_TO_STOP, QUIT, TERM, Event
 from sigtrace.postmortem.finding import Finding, numbers
 
 _ANYWHERE = "STOPSIGNAL in the image, docker run --stop-signal, lifecycle.stopSignal of the pod"

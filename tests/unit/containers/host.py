@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sigtrace.containers import of_process
-from sigtrace.containers.container import Container
-from sigtrace.containers.roots import Roots
+from sigtrace.containers.paths import Roots
+from sigtrace.events.container import Container
 
 FILES = Path(__file__).parent / "files"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace.containers import bolt
+from sigtrace.containers.runtimes import bolt
 from tests.unit.containers.host import Host
 
 STOP = "io.containerd.image.config.stop-signal"

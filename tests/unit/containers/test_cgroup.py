@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sigtrace.containers import cgroup, of_cgroup
-from sigtrace.containers.roots import Roots
+from sigtrace.containers.paths import Roots
 
 A, B = "a1" * 32, "b2" * 32
 POD = "pod0f3c7b6e-7d4f-4c55-9d6a-2f1b5a3e9c11"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from sigtrace.containers import files, of_cgroup
-from sigtrace.containers.container import Container
 from sigtrace.containers.files import Files
-from sigtrace.containers.roots import Place, Roots
+from sigtrace.containers.paths import Place, Roots
+from sigtrace.events.container import Container
 from tests.unit.containers.host import Host
 
 D1 = "85c2cdf3a9382bc72fa5f90ccf97ccbb9cffcfcb005a153c0d45cc3633046d15"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sigtrace.containers import nspawn, parents
+from sigtrace.containers import monitor
+from sigtrace.containers.runtimes import nspawn
 from tests.unit.containers.host import Host
 
 A = "a1" * 32
@@ -36,13 +37,13 @@ A = "a1" * 32
     ],
 )
 def test_a_monitor_names_its_container(words: str, id_: str, runtime: str, name: str) -> None:
-    clue = parents.says(tuple(words.split()))
+    clue = monitor.says(tuple(words.split()))
     assert clue is not None
     assert (clue.id, clue.runtime, clue.name) == (id_, runtime, name)
 
 
 def test_the_lxc_monitor_is_one_word() -> None:
-    clue = parents.says(("[lxc monitor] /var/lib/lxc web",))
+    clue = monitor.says(("[lxc monitor] /var/lib/lxc web",))
     assert clue is not None
     assert (clue.id, clue.runtime) == ("web", "lxc")
 
@@ -60,7 +61,7 @@ def test_the_lxc_monitor_is_one_word() -> None:
     ],
 )
 def test_other_command_lines_say_nothing(words: tuple[str, ...]) -> None:
-    assert parents.says(words) is None
+    assert monitor.says(words) is None
 
 
 @pytest.mark.parametrize(
@@ -92,17 +93,17 @@ def test_a_monitor_inside_a_container_may_not_say_where_files_are(
             (directory / "stat").write_text(f"{pid} (x) S {ppid}" + " 0" * 48)
         (home / "cmdline").write_text("conmon\0-c\0web\0-b\0/proc/5/root/a/b/c\0")
         (home / "status").write_text(f"Name:\tx\nNSpid:\t{numbers}\n")
-    parent = parents.read(7, str(tmp_path))
+    parent = monitor.read(7, str(tmp_path))
     assert parent is not None
     assert parent.trusted == trusted
 
 
 def test_a_command_line_that_might_hang_is_not_read(tmp_path: Path) -> None:
     host = Host("nspawn", tmp_path)
-    assert parents.read(3413, str(host.proc)) is not None
+    assert monitor.read(3413, str(host.proc)) is not None
     (stat,) = host.proc.glob("3408/task/*/stat")
     stat.write_text(stat.read_text().replace(") S ", ") D "))
     (host.proc / "self").mkdir()
     (host.proc / "self" / "mountinfo").write_bytes(b"")
     (host.proc / "3408" / "cgroup").write_text("0::/\n")
-    assert parents.read(3413, str(host.proc)) is None
+    assert monitor.read(3413, str(host.proc)) is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sigtrace.containers.roots import KNOWN, Roots, User
+from sigtrace.containers.paths import KNOWN, Roots, User
 from sigtrace.errors import BadInput
 
 

@@ -1,0 +1,96 @@
+"""Whose container each living PID namespace is: a survey's namespaces with their names, and an init by name.
+
+A namespace belongs to the container of its init's cgroup. Where that is also the container of a namespace
+above it (`unshare --pid` in a container), it is nested: inside the container, but not what its runtime stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sigtrace.containers.runtimes.oci import SANDBOX
+from sigtrace.containers.selector import Wanted
+from sigtrace.errors import BadInput
+from sigtrace.events.container import SHORT_ID, Container
+from sigtrace.procfs.namespaces import PidNamespace, Survey, survey
+from sigtrace.text import printable
+
+__all__ = ["SANDBOX", "Homes", "Namer", "by_files", "find_init"]
+
+_MOST = 8
+
+Namer = Callable[[int], "Container | None"]
+"""PID -> its container."""
+
+
+class Homes:
+    """The containers of a survey's namespaces; each is looked up when it is first asked for."""
+
+    def __init__(self, seen: Survey, root: str = "/proc", namer: Namer | None = None) -> None:
+        self._above = {each.nsid: each for each in seen.namespaces}
+        self._above.pop(None, None)
+        self._namer = namer or by_files(root)
+        self._known: dict[int, Container | None] = {}
+
+    def of(self, namespace: PidNamespace) -> Container | None:
+        """The container its init lives in; None outside of containers, and when that cannot be told."""
+        pid = namespace.init_pid
+        if pid is None:
+            return None
+        if pid not in self._known:
+            self._known[pid] = self._namer(pid)
+        return self._known[pid]
+
+    def nested(self, namespace: PidNamespace) -> bool:
+        """Whether it was made inside the container, so that its init is not the container's own."""
+        container = self.of(namespace)
+        return container is not None and any(
+            above is not None and (above.id, above.runtime) == (container.id, container.runtime)
+            for above in map(self.of, self._ancestors(namespace))
+        )
+
+    def _ancestors(self, namespace: PidNamespace) -> Iterator[PidNamespace]:
+        above = self._above.get(namespace.parent_nsid)
+        while above is not None:
+            yield above
+            above = self._above.get(above.parent_nsid)
+
+
+def find_init(wanted: Wanted, root: str = "/proc", namer: Namer | None = None) -> tuple[int, Container]:
+    """The PID of the one container's init that is meant, and the container.
+
+    A pod's sandbox counts only where nothing else of the pod has a PID namespace. Raises BadInput when
+    nothing is meant, or several are.
+    """
+    seen = survey(root)
+    homes = Homes(seen, root, namer)
+    inits = [
+        (each.init_pid, container)
+        for each in seen.namespaces
+        if each.init_pid is not None and (container := homes.of(each)) and not homes.nested(each)
+    ]
+    wanted = wanted.checked(container for _, container in inits)
+    found = [(pid, container) for pid, container in inits if wanted.matches(container)]
+    found = [each for each in found if each[1].name != SANDBOX or wanted.containers] or found
+    if len(found) == 1:
+        return found[0]
+    words = " ".join(printable(word) for word in wanted.words)
+    if not found:
+        raise BadInput(f"no container here is all of that: {words}")
+    listed = ", ".join(
+        f"{printable(each.label)} (PID {pid}, ID {printable(each.id[:SHORT_ID])})"
+        for pid, each in found[:_MOST]
+    )
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    raise BadInput(
+        f"{words} stands for {len(found)} containers: {listed}{more}; choose one with --container, by its name or ID"
+    )
+
+
+def by_files(root: str = "/proc") -> Namer:
+    """Names by cgroups and the runtimes' files, where SIGTRACE_ROOTS says that these are. Raises BadInput."""
+    from sigtrace.containers.lookup import of_process
+    from sigtrace.containers.paths import Roots
+
+    roots = Roots.from_environment()
+    return lambda pid: of_process(pid, roots, root)

@@ -1,0 +1,79 @@
+"""LXC: `LXCPATH/NAME/config` (lxc.container.conf(5)); the container's name is its ID."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from sigtrace.containers.files import Files
+from sigtrace.containers.hint import Clue
+from sigtrace.containers.paths import Place
+from sigtrace.containers.runtimes import oci
+from sigtrace.events.container import Container
+from sigtrace.procfs import process
+from sigtrace.text import decode
+
+_KEYS = ("lxc.signal.halt", "lxc.haltsignal")
+"""The key, and what it was called before LXC 2.1."""
+_MAX_FILES = 32
+_SYSTEMD_HALT = 37
+_SHARED = "/usr/share/lxc/"
+
+
+def find(clue: Clue, files: Files) -> Container | None:
+    """The container. Its stop signal is lxc.signal.halt, or as lxc-stop chooses (do_lxcapi_shutdown())."""
+    if clue.runtime != "lxc":
+        return None
+    name, monitored = _monitored(clue)
+    places = files.roots.places("lxc", clue.user)
+    if clue.user is None and monitored.startswith("/"):
+        places = (Place(monitored), *places)
+    for place in places:
+        if (raw := files.read(place, name, "config")) is not None:
+            halt = ""
+            for key, value in _settings(raw, files, clue):
+                halt = value if key in _KEYS else halt
+            stop = oci.signal_name(halt) or ("SIGRTMIN+3" if _expects_systemd_halt(clue) else "SIGPWR")
+            return Container(name, name, "lxc", stop_signal=stop)
+    return Container(name, name, "lxc")
+
+
+def _monitored(clue: Clue) -> tuple[str, str]:
+    """Name and lxcpath: `[lxc monitor] LXCPATH NAME` knows both; the cgroup may be called NAME-1 if NAME was taken."""
+    said = clue.words[0].removeprefix("[lxc monitor] ") if clue.words else ""
+    path, _, name = said.rpartition(" ")
+    return (name, path) if path and (clue.id == name or clue.id.startswith(f"{name}-")) else (clue.id, "")
+
+
+def _settings(raw: bytes, files: Files, clue: Clue) -> Iterator[tuple[str, str]]:
+    """Keys and values in order, those of included files where they are included; each file once."""
+    seen: set[str] = set()
+
+    def lines(content: bytes) -> Iterator[tuple[str, str]]:
+        for line in content.splitlines():
+            key, equals, value = decode(line).partition("=")
+            key, value = key.strip(), value.strip()
+            if equals and key == "lxc.include" and (clue.user is None or value.startswith(_SHARED)):
+                yield from included(value)
+            elif equals:
+                yield key, value
+
+    def included(path: str) -> Iterator[tuple[str, str]]:
+        if path in seen or len(seen) >= _MAX_FILES or not path.startswith("/"):
+            return
+        seen.add(path)
+        for name in [name for name in files.names(Place(path)) if name.endswith(".conf")]:
+            yield from included(f"{path}/{name}")
+        yield from lines(files.read(Place(path)) or b"")
+
+    return lines(raw)
+
+
+def _expects_systemd_halt(clue: Clue) -> bool:
+    """Whether the init blocks SIGRTMIN+3, as systemd does."""
+    with contextlib.suppress(OSError, ValueError):
+        return bool(
+            clue.pid
+            and int(process.read_status_field(clue.pid, "SigBlk", clue.proc), 16) >> (_SYSTEMD_HALT - 1) & 1
+        )
+    return False

@@ -1,0 +1,89 @@
+"""systemd-nspawn: the machine's name is its ID; what stops it is on the command line or in NAME.nspawn.
+
+systemd.nspawn(5) and src/nspawn/nspawn.c: `KillSignal=` or `--kill-signal=`; SIGRTMIN+3 for `--boot`; else
+systemd-nspawn asks nobody: on SIGTERM it ends, and its machine is killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sigtrace.containers.files import Files
+from sigtrace.containers.hint import Clue
+from sigtrace.containers.runtimes import oci
+from sigtrace.events.container import Container
+from sigtrace.text import decode
+
+_WITH_VALUE = "DELMSZipu"
+"""Short options of systemd-nspawn that take a value."""
+_LONG = {"directory": "D", "image": "i", "machine": "M", "boot": "b", "kill-signal": "kill-signal"}
+_FLAGS = frozenset(
+    (
+        "quiet ephemeral boot as-pid2 keep-unit private-network private-users private-users-chown network-veth "
+        "read-only volatile pipe"
+    ).split()
+)
+"""Long options whose value, if they have one, never is the next word."""
+
+
+def find(clue: Clue, files: Files) -> Container | None:
+    """The machine. Its stop signal is unknown if neither its manager's command line nor a .nspawn file tells."""
+    if clue.runtime != "nspawn":
+        return None
+    said = _options(clue.words) if machine(clue.words) == clue.id else None
+    written = _settings(clue.id, files)
+    stop = (said or {}).get("kill-signal") or written.get("KillSignal", "")
+    boots = "b" in (said or {}) or written.get("Boot", "").lower() in ("yes", "true", "1", "on")
+    default = "SIGRTMIN+3" if boots else "SIGKILL" if said is not None else ""
+    return Container(clue.id, clue.id, "nspawn", stop_signal=oci.signal_name(stop, default))
+
+
+def machine(words: tuple[str, ...]) -> str:
+    """The machine that a command line of systemd-nspawn starts: by name, or called after its directory or image."""
+    if not words or words[0].rpartition("/")[2] != "systemd-nspawn":
+        return ""
+    options = _options(words)
+    tree = options.get("D") or options.get("i", "").removesuffix(".raw")
+    return options.get("M") or tree.rstrip("/").rpartition("/")[2]
+
+
+def _options(words: tuple[str, ...]) -> dict[str, str]:
+    """The options before the program and its own: letters, or the names without a letter. The last of each counts."""
+    found: dict[str, str] = {}
+    rest = iter(words[1:])
+    for word in rest:
+        if word == "--" or not word.startswith("-"):
+            break
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            if not equals and name not in _FLAGS:
+                value = next(rest, "")
+            found[_LONG.get(name, name)] = value
+        else:
+            found |= _cluster(word[1:], rest)
+    return found
+
+
+def _cluster(letters: str, rest: Iterator[str]) -> dict[str, str]:
+    """Short options written together, as `-bD DIRECTORY` or `-MNAME`."""
+    found: dict[str, str] = {}
+    for index, letter in enumerate(letters):
+        if letter in _WITH_VALUE:
+            found[letter] = letters[index + 1 :] or next(rest, "")
+            break
+        found[letter] = ""
+    return found
+
+
+def _settings(name: str, files: Files) -> dict[str, str]:
+    """The section [Exec] of the first NAME.nspawn there is."""
+    for place in files.roots.places("nspawn"):
+        if (raw := files.read(place, f"{name}.nspawn")) is not None:
+            section, found = "", {}
+            for line in decode(raw).splitlines():
+                key, equals, value = line.strip().partition("=")
+                section = key if not equals and key.startswith("[") else section
+                if equals and section == "[Exec]":
+                    found[key.strip()] = value.strip()
+            return found
+    return {}

@@ -1,0 +1,120 @@
+"""Podman: the index of its storage, the bundle's annotations, and for the names of pods its database.
+
+containers/storage: `GRAPHROOT/DRIVER-containers/containers.json`, for containers that are to vanish
+`RUNROOT/DRIVER-containers/volatile-containers.json` (store.go, containers.go); the bundle is `ID/userdata` beside
+the former. The database is `GRAPHROOT/libpod/bolt_state.db` or, from Podman 4.8, `GRAPHROOT/db.sql` (libpod/).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any
+
+from sigtrace.containers.files import Files, mapping, parse_json, text
+from sigtrace.containers.hint import Clue, is_id
+from sigtrace.containers.paths import Place, Roots
+from sigtrace.containers.runtimes import bolt, oci
+from sigtrace.events.container import Container
+
+DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
+_INDEX_LIMIT = 32 << 20
+_SQL_STEPS = 100_000
+
+
+def find(clue: Clue, files: Files) -> Container | None:
+    """The container as Podman knows it, with the name of its pod."""
+    if not clue.may_be("podman"):
+        return None
+    graphs = graph_roots(clue, files.roots)
+    for graph in graphs:
+        for driver in DRIVERS:
+            notes = oci.notes(files, graph, f"{driver}-containers", clue.id, "userdata")
+            if notes.get("io.container.manager", "libpod") != "libpod":
+                return None  # CRI-O has the same storage
+            entry = _entry(clue, files, graph, driver)
+            if entry or notes:
+                names = entry.get("names")
+                facts = mapping(parse_json(text_of(entry.get("metadata")).encode("utf-8", "replace")))
+                pod_id = clue.pod_id or notes.get("io.kubernetes.cri-o.SandboxID", "")
+                return Container(
+                    clue.id,
+                    text(names[0] if isinstance(names, list) and names else facts.get("name")) or clue.name,
+                    "podman",
+                    text(facts.get("image-name")),
+                    _pod_name(pod_id, files, graphs),
+                    stop_signal=oci.signal_name(notes.get(oci.STOP_SIGNAL)),
+                )
+    return None
+
+
+def graph_roots(clue: Clue, roots: Roots) -> tuple[Place, ...]:
+    """Where the storage of Podman and CRI-O may be; conmon's `-b GRAPHROOT/DRIVER-containers/ID/userdata` says it."""
+    known = roots.places("podman", clue.user)
+    parts = clue.bundle.split("/")
+    if clue.user is None and len(parts) > 3 and parts[0] == "" and ".." not in parts:
+        return (*known, Place("/".join(parts[:-3])))
+    return known
+
+
+def text_of(value: Any) -> str:
+    """The value if it is text, whatever its length."""
+    return value if isinstance(value, str) else ""
+
+
+def _entry(clue: Clue, files: Files, graph: Place, driver: str) -> dict[str, Any]:
+    """What the indices of the storage say of the container; empty if nothing."""
+    indices = [(graph, "containers.json")]
+    indices += [(run, "volatile-containers.json") for run in files.roots.places("podman_run", clue.user)]
+    for place, name in indices:
+        raw = files.read(place, f"{driver}-containers", name, limit=_INDEX_LIMIT)
+        if raw and (entry := _in_index(raw, clue.id)):
+            return entry
+    return {}
+
+
+def _in_index(raw: bytes, container: str) -> dict[str, Any]:
+    """The object of one container out of the list; Go writes `id` first, so the rest need not be understood."""
+    start = raw.find(b'{"id":"%s"' % container.encode())
+    if start < 0:
+        return {}
+    with contextlib.suppress(ValueError, RecursionError):
+        piece = raw[start : start + (1 << 20)].decode("utf-8", "backslashreplace")
+        return mapping(json.JSONDecoder(parse_int=lambda digits: 0).raw_decode(piece)[0])
+    return {}
+
+
+def _pod_name(pod_id: str, files: Files, graphs: tuple[Place, ...]) -> str:
+    if not is_id(pod_id):
+        return ""
+    for graph in graphs:
+        with contextlib.suppress(OSError), files.opened(graph, "db.sql") as fd:
+            if name := _in_sqlite(fd, pod_id):
+                return name
+        with contextlib.suppress(OSError), files.opened(graph, "libpod", "bolt_state.db") as fd:
+            if found := bolt.get(fd, "allPods", pod_id):
+                return text(found.decode("utf-8", "backslashreplace"))
+    return ""
+
+
+def _in_sqlite(fd: int, pod_id: str) -> str:
+    """The pod's name by table PodConfig. Takes no lock, and runs nothing that the database brings along."""
+    try:
+        import sqlite3
+    except ImportError:  # Python can be built without it
+        return ""
+    if os.fstat(fd).st_size > _INDEX_LIMIT:
+        return ""
+    allowed = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ)
+    uri = f"file:/proc/self/fd/{fd}?mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=0)) as database:
+            database.set_authorizer(
+                lambda action, *_: sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
+            )
+            database.set_progress_handler(lambda: 1, _SQL_STEPS)  # no more steps than these
+            row = database.execute("SELECT Name FROM PodConfig WHERE ID = ?", (pod_id,)).fetchone()
+    except (sqlite3.Error, ValueError, OverflowError):
+        return ""
+    return text(row[0]) if row else ""

@@ -1,0 +1,69 @@
+"""runc, run by people or by what keeps no files: `ROOT/ID/state.json` (libcontainer/container_linux.go)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sigtrace.containers.cgroup import Candidate
+from sigtrace.containers.files import Files, mapping, parse_json
+from sigtrace.containers.hint import Clue, is_id
+from sigtrace.containers.runtimes import oci
+from sigtrace.events.container import Container
+from sigtrace.procfs import process
+
+_STATE = "state.json"
+
+
+def find(clue: Clue, files: Files) -> Container | None:
+    """The container; its ID, which people choose, is its name."""
+    if not clue.may_be("runc"):
+        return None
+    for place in files.roots.places("runc", clue.user):
+        if state := files.json(place, clue.id, _STATE):
+            labels = mapping(state.get("config")).get("labels")
+            pairs = (str(label).partition("=") for label in labels) if isinstance(labels, list) else ()
+            return described(clue, "runc", {key: value for key, _, value in pairs})
+    return None
+
+
+def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
+    """The clue in a cgroup path that a container's state says is its own."""
+    for candidate in candidates:
+        for place in files.roots.places("runc", clue.user):
+            paths = mapping(files.json(place, candidate.name, _STATE).get("cgroup_paths"))
+            if any(isinstance(path, str) and path.endswith(candidate.path) for path in paths.values()):
+                return replace(clue, id=candidate.name, runtime="runc")
+    return None
+
+
+def started(clue: Clue, files: Files) -> Clue | None:
+    """The clue in the state of a container whose init the process is, whatever its cgroup."""
+    return by_init("runc", _STATE, ("init_process_pid", "init_process_start"), clue, files)
+
+
+def by_init(runtime: str, file: str, keys: tuple[str, str], clue: Clue, files: Files) -> Clue | None:
+    """Look through a runtime's states for one that has the process's PID and start (clock ticks) under `keys`."""
+    number = str(clue.pid).encode()
+    for place in files.roots.places(runtime, clue.user):
+        for name in files.names(place):
+            raw = files.read(place, name, file, limit=1 << 20) if is_id(name) else None
+            if raw and number in raw:
+                state = mapping(parse_json(raw))
+                if state.get(keys[0]) == clue.pid and state.get(keys[1]) == _start(clue):
+                    return replace(clue, id=name)
+    return None
+
+
+def described(clue: Clue, runtime: str, notes: dict[str, str]) -> Container:
+    """A container whose name is its ID, with what annotations of its image there may be."""
+    image = notes.get("org.opencontainers.image.ref.name", "")
+    name = "" if len(clue.id) == 64 else clue.id
+    return Container(clue.id, name, runtime, image, stop_signal=oci.signal_name(notes.get(oci.STOP_SIGNAL)))
+
+
+def _start(clue: Clue) -> int | None:
+    try:
+        return process.read_stat(clue.pid, clue.proc).start_ticks
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,172 @@
+"""Batches of records: the arrays everything downstream reads, live or replayed.
+
+A batch holds the kernel's facts as they came; names, verdicts and text are derived from them, column by column,
+when somebody asks. The event table's columns and their order are public and stable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace.clock import TICK_NS
+from sigtrace.events import verdict, wire
+from sigtrace.events.columns import (
+    FACTS,
+    Column,
+    Labels,
+    Nullable,
+    enum_labels,
+    flag,
+    frame,
+    json_lines,
+    rows,
+    signal_labels,
+    text_labels,
+)
+from sigtrace.events.nskey import by_namespace
+from sigtrace.events.residents import Known, Residents, joined, residents
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SENDER = ("sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid")
+
+
+class Batch:
+    """Records in the order of the ring. `records`: shape (n,), dtype of the wire event.
+
+    `boot_to_utc` is what to add to the records' CLOCK_BOOTTIME, in ns: one number, or one a record, shape (n,).
+    `host` names the machine, or the machine of each record. `known` says whose the namespaces are.
+    """
+
+    def __init__(
+        self,
+        records: npt.NDArray[np.void],
+        boot_to_utc: int | npt.NDArray[np.int64],
+        host: str | Labels | None = None,
+        known: Known | Residents | None = None,
+    ) -> None:
+        self.records = records
+        self.boot_to_utc = boot_to_utc
+        self.host = os.uname().nodename if host is None else host
+        self.known = known
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, which: npt.NDArray[Any] | slice) -> Batch:
+        """The rows that a mask, a slice or an array of indices picks, as a batch."""
+        offset, host, known = self.boot_to_utc, self.host, self.known
+        offset = offset if isinstance(offset, int) else offset[which]
+        host = Labels(host.codes[which], host.names) if isinstance(host, Labels) else host
+        known = Residents(known.codes[which], known.containers) if isinstance(known, Residents) else known
+        return Batch(_whole(self.records)[which].view(self.records.dtype), offset, host, known)
+
+    @property
+    def hosts(self) -> Labels:
+        """The machine of each record."""
+        return self.host if isinstance(self.host, Labels) else Labels(np.zeros(len(self), "u1"), [self.host])
+
+    @property
+    def residents(self) -> Residents:
+        """The container of each record's PID namespace, as far as it is known by now."""
+        if isinstance(self.known, Residents):
+            return self.known
+        if self.known is None or not len(self):
+            return Residents(np.zeros(len(self), "i1"), (None,))
+        return residents(self.records["nsid"], self.records["ns_start"], self.known)
+
+    def namespaces(self) -> list[tuple[int, int]]:
+        """The different PID namespaces: inode, and start of the init in clock ticks of CLOCK_BOOTTIME."""
+        keys, _ = by_namespace(self.records["nsid"], self.records["ns_start"])
+        return [(inode, start // TICK_NS) for inode, start in keys]
+
+    @cached_property
+    def verdicts(self) -> npt.NDArray[np.uint8]:
+        """The verdict of each record: shape (n,), codes into `verdict.VERDICTS`."""
+        return verdict.classify(self.records)
+
+    @property
+    def time(self) -> npt.NDArray[np.datetime64]:
+        """When the kernel did it: shape (n,), datetime64[ns], UTC."""
+        return (self.records["time"].astype("i8") + self.boot_to_utc).astype("datetime64[ns]")
+
+    def columns(self, texts: Callable[[npt.NDArray[np.bytes_]], Labels] | None = None) -> dict[str, Column]:
+        """The event table, column by column, in its public order. `texts` decodes the kernel's bytes."""
+        texts = texts or text_labels
+        r = self.records
+        sent = r["sender_pid"] != 0
+        exits = r["stage"] == wire.STAGE["exit"]
+        sender = {name: Nullable(r[name], sent) for name in _SENDER}
+        return {
+            "time": self.time,
+            "stage": enum_labels(r["stage"], wire.STAGE),
+            "signal": r["signal"].astype("i1"),
+            "signal_name": signal_labels(r["signal"]),
+            "code": r["code"],
+            "result": r["result"],
+            "disposition": enum_labels(r["disposition"], wire.DISPOSITION),
+            **{name: flag(r, name) for name in FACTS},
+            "relation": enum_labels(r["relation"], wire.RELATION),
+            "verdict": Labels(self.verdicts, verdict.VERDICTS),
+            "nsid": r["nsid"],
+            "ns_level": r["ns_level"],
+            "target_pid": r["target_pid"],
+            "target_tid": r["target_tid"],
+            "target_ns_pid": r["target_ns_pid"],
+            "target_comm": texts(r["target_comm"]),
+            "target_start": r["target_start"],
+            "is_init": flag(r, "init"),
+            "sender_pid": sender["sender_pid"],
+            "sender_tid": sender["sender_tid"],
+            "sender_comm": texts(r["sender_comm"]),
+            "sender_nsid": sender["sender_nsid"],
+            "sender_uid": sender["sender_uid"],
+            "sender_parent_pid": sender["sender_parent_pid"],
+            "sender_parent_comm": texts(r["sender_parent_comm"]),
+            "exit_code": Nullable(r["exit_code"] >> 8 & 0xFF, exits),
+            "exit_signal": Nullable(r["exit_code"] & 0x7F, exits),
+            "host": self.hosts,
+            **self.residents.columns(),
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each record as a dict of the event table's columns, JSON-ready; `time` is ISO 8601 with ns and a Z."""
+        return rows(self.columns())
+
+    def json_lines(self) -> Iterator[str]:
+        """What json.dumps makes of each of `rows`, ASCII only, at a third of the cost: encoded column by column."""
+        return json_lines(self.columns())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The event table as pandas: categories for names, nullable integers for what a row may not have.
+
+        `time` is datetime64[ns, UTC]; `target_start` is ns of CLOCK_BOOTTIME.
+        """
+        return frame(self.columns())
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """All records of one or more batches, in their order, as one."""
+    if len(batches) == 1:
+        return batches[0]
+    records = np.concatenate([_whole(batch.records) for batch in batches])
+    offsets = [np.broadcast_to(np.asarray(batch.boot_to_utc, "i8"), len(batch)) for batch in batches]
+    names = list(dict.fromkeys(name for batch in batches for name in batch.hosts.names))
+    hosts = [np.array([names.index(name) for name in b.hosts.names], "i4")[b.hosts.codes] for b in batches]
+    host = names[0] if len(names) == 1 else Labels(np.concatenate(hosts), names)
+    first = batches[0].known
+    same = not isinstance(first, Residents) and all(batch.known == first for batch in batches)
+    known = first if same else joined([batch.residents for batch in batches])
+    return Batch(records.view(batches[0].records.dtype), np.concatenate(offsets), host, known)
+
+
+def _whole(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """The records without their members, which numpy would copy one by one."""
+    return records.view(f"V{records.dtype.itemsize}")

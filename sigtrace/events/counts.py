@@ -1,0 +1,84 @@
+"""The counts table: the kernel's exact totals by kind of event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace.clock import TICK_NS
+from sigtrace.events import verdict, wire
+from sigtrace.events.columns import FACTS, Column, Labels, enum_labels, flag, frame, rows, signal_labels
+from sigtrace.events.nskey import by_namespace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("count", "<u8")])
+"""A row of counts: the members of `sigtrace_count_key`, then how often."""
+
+
+class Counts:
+    """Exact counts. `records`: shape (n,), the members of `sigtrace_count_key` and `count`."""
+
+    def __init__(self, records: npt.NDArray[np.void]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @cached_property
+    def verdicts(self) -> npt.NDArray[np.uint8]:
+        """The verdict of each row: shape (n,), codes into `verdict.VERDICTS`."""
+        return verdict.classify(self.records)
+
+    @property
+    def signals_seen(self) -> int:
+        """How many signals were generated."""
+        return int(self.records["count"][self.records["stage"] == wire.STAGE["generate"]].sum())
+
+    def dropped(self) -> dict[int, int]:
+        """Dropped signals by namespace inode, most first; namespaces without any are left out."""
+        totals: dict[int, int] = {}
+        for (inode, _), total in self.dropped_by_init().items():
+            totals[inode] = totals.get(inode, 0) + total
+        return dict(sorted(totals.items(), key=lambda each: each[::-1], reverse=True))
+
+    def dropped_by_init(self) -> dict[tuple[int, int], int]:
+        """The same, an inode that was used again apart: by inode and start of the init in clock ticks."""
+        drops = self.records[verdict.is_dropped(self.verdicts)]
+        keys, where = by_namespace(drops["nsid"], drops["ns_start"])
+        totals = np.zeros(len(keys), "u8")
+        np.add.at(totals, where, drops["count"])
+        by_count = sorted(zip(totals.tolist(), keys, strict=True), reverse=True)
+        return {(inode, start // TICK_NS): total for total, (inode, start) in by_count}
+
+    def columns(self) -> dict[str, Column]:
+        """The counts table, column by column."""
+        r = self.records
+        return {
+            "nsid": r["nsid"],
+            "ns_start": r["ns_start"],
+            "stage": enum_labels(r["stage"], wire.STAGE),
+            "signal": r["signal"].astype("i1"),
+            "signal_name": signal_labels(r["signal"]),
+            "result": r["result"],
+            "disposition": enum_labels(r["disposition"], wire.DISPOSITION),
+            **{name: flag(r, name) for name in FACTS},
+            "relation": enum_labels(r["relation"], wire.RELATION),
+            "is_init": flag(r, "init"),
+            "verdict": Labels(self.verdicts, verdict.VERDICTS),
+            "count": r["count"],
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Each row as a dict, JSON-ready."""
+        return rows(self.columns())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The counts table as pandas; `ns_start` is ns of CLOCK_BOOTTIME."""
+        return frame(self.columns())

@@ -1,0 +1,48 @@
+"""The containers that records and counts are of, by PID namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace.clock import TICK_NS
+from sigtrace.events.columns import Column, Labels
+from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
+from sigtrace.events.container import Container
+from sigtrace.events.nskey import by_namespace
+
+Known = Callable[[int, int], Container | None]
+"""Which container a PID namespace is of, by its inode and the start of its init in clock ticks of CLOCK_BOOTTIME."""
+
+
+@dataclass(frozen=True)
+class Residents:
+    """The container of each record: `codes` (n,) index `containers`."""
+
+    codes: npt.NDArray[np.intp]
+    containers: Sequence[Container | None]
+
+    def columns(self) -> dict[str, Column]:
+        """The container columns of the event table."""
+        texts = [each.columns if each else ("",) * len(CONTAINER_COLUMNS) for each in self.containers]
+        by_column = zip(*texts, strict=True) if texts else ((),) * len(CONTAINER_COLUMNS)
+        return {
+            name: Labels(self.codes, values)
+            for name, values in zip(CONTAINER_COLUMNS, by_column, strict=True)
+        }
+
+
+def residents(nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64], known: Known) -> Residents:
+    """Whose each namespace is, by columns of inodes and starts of inits (ns), shape (n,)."""
+    keys, codes = by_namespace(nsid, ns_start)
+    return Residents(codes, [known(inode, start // TICK_NS) for inode, start in keys] or [None])
+
+
+def joined(parts: Sequence[Residents]) -> Residents:
+    """One after the other."""
+    places = np.cumsum([0, *(len(part.containers) for part in parts)])
+    codes = [part.codes.astype("i8") + start for part, start in zip(parts, places[:-1], strict=True)]
+    return Residents(np.concatenate(codes), [each for part in parts for each in part.containers])

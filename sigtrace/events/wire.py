@@ -1,0 +1,110 @@
+"""The wire format as Python knows it: read from `bpf/sigtrace.h`, its only definition.
+
+Struct members become `struct` formats (for maps) and numpy dtypes (for batches); enumerators become names:
+`STAGE_GENERATE` is `STAGE["generate"]`, `*_NONE` is the empty string. numpy is imported only when a dtype is
+asked for, so that attaching need not wait for it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_C_TYPES = {
+    "__u8": "B",
+    "__s8": "b",
+    "__u16": "H",
+    "__s16": "h",
+    "__u32": "I",
+    "__s32": "i",
+    "__u64": "Q",
+    "__s64": "q",
+}
+_MEMBER = re.compile(r"^\s*(__[us]\d+|char)\s+(\w+)(?:\[(\d+)\])?;", re.M)
+_ENUMERATOR = re.compile(r"^\s*([A-Z]+)_(\w+)(?:\s*=\s*(\d+))?,", re.M)
+
+
+def sources() -> Path:
+    """The directory of the C sources: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    inside = package / "bpf"
+    return inside if inside.is_dir() else package.parent / "bpf"
+
+
+HEADER = (sources() / "sigtrace.h").read_text()
+
+
+def _body(kind: str, name: str) -> str:
+    found = re.search(rf"^{kind} {name} \{{(.*?)^\}};", HEADER, re.M | re.S)
+    if not found:
+        raise ValueError(f"bpf/sigtrace.h defines no {kind} {name}")
+    return found[1]
+
+
+def _enum(name: str) -> Mapping[str, int]:
+    values: dict[str, int] = {}
+    following = 0
+    for _, rest, value in _ENUMERATOR.findall(_body("enum", name)):
+        number = int(value) if value else following
+        values["" if rest == "NONE" else rest.lower()] = number
+        following = number + 1
+    return MappingProxyType(values)
+
+
+STAGE = _enum("sigtrace_stage")
+DISPOSITION = _enum("sigtrace_disposition")
+RELATION = _enum("sigtrace_relation")
+FLAG = _enum("sigtrace_flag")
+SCOPE = _enum("sigtrace_scope")
+
+
+class Layout:
+    """One struct of the header: its members' names in order, and how to pack and unpack it.
+
+    `pack(**members)` makes the bytes of one; `dtype()` reads many.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.members = [
+            (member, kind, int(size or 0)) for kind, member, size in _MEMBER.findall(_body("struct", name))
+        ]
+        formats = (
+            f"{size}s" if kind == "char" else f"{size or 1}{_C_TYPES[kind]}" for _, kind, size in self.members
+        )
+        self._struct = struct.Struct("=" + "".join(formats))
+        self.size = self._struct.size
+
+    def pack(self, **values: int) -> bytes:
+        """The bytes of a struct without arrays."""
+        return self._struct.pack(*(values.get(member, 0) for member, _, _ in self.members))
+
+    def dtype(self) -> np.dtype[np.void]:
+        """The numpy dtype of the same bytes, little-endian as the kernels sigtrace runs on; chars as `S16`."""
+        import numpy as np
+
+        return np.dtype(
+            [
+                (member, f"S{size}")
+                if kind == "char"
+                else (member, "<" + _numpy_code(kind), *([(size,)] if size else []))
+                for member, kind, size in self.members
+            ]
+        )
+
+
+def _numpy_code(kind: str) -> str:
+    return f"{'i' if kind[2] == 's' else 'u'}{int(kind[3:]) // 8}"
+
+
+EVENT = Layout("sigtrace_event")
+COUNT_KEY = Layout("sigtrace_count_key")
+CPU = Layout("sigtrace_cpu")
+CONFIG = Layout("sigtrace_config")
+NS_FILTER = Layout("sigtrace_ns_filter")

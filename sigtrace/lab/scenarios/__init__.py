@@ -1,0 +1,1 @@
+"""Containers played by real processes, and the incidents that notebooks begin with."""

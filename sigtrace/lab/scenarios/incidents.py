@@ -1,0 +1,118 @@
+"""What happens in the recordings of the notebooks. Each play records itself into a directory, in seconds."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from sigtrace.lab.actor import Namespace
+from sigtrace.lab.scenarios.host import Theatre, leave, theatre
+
+_ENDS_ON_TERM = 'trap "exit 0" TERM; sleep 1000 & wait'
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a container of the fleet runs."""
+
+    name: str
+    script: str
+    handler: bool = False
+    """Whether the script has a handler for SIGTERM by the time it counts as started."""
+
+
+FLEET: Mapping[str, Image] = MappingProxyType(
+    {
+        "web-old": Image("shop/web:2.1", "sleep 1000; exit 0"),
+        "web": Image("shop/web:2.2", _ENDS_ON_TERM, handler=True),
+        "worker": Image("shop/worker:1.4", "sleep 1000"),
+        "cache": Image("shop/cache:7.0", _ENDS_ON_TERM, handler=True),
+        "queue": Image("shop/queue:3.1", 'trap "sleep 0.4; exit 0" TERM; sleep 1000 & wait', handler=True),
+        "cron": Image("shop/cron:1.0", "sleep 1000"),
+        "api": Image("shop/api:5.2", f"sleep 0.5; {_ENDS_ON_TERM}"),
+    }
+)
+"""web:2.1 is started through a shell that waits for it, 2.2 handles SIGTERM; worker and cron have no handler; queue
+needs a while to end; api has no handler before it has started up."""
+
+HOSTS: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {
+        "host-a": {"web-old": 5, "worker": 3, "cache": 2, "queue": 2, "cron": 1, "api": 2},
+        "host-b": {"web": 5, "worker": 3, "cache": 2, "queue": 2, "cron": 1, "api": 2},
+    }
+)
+"""How many containers of what each host has: they differ in the version of web."""
+
+
+def stop(directory: Path, grace: float = 3.0, host: str = "") -> None:
+    """Two containers are stopped, one after the other: one without a handler for SIGTERM, one with.
+
+    Raises CannotTrace, StageFailed or OSError where that cannot be played; so do the others.
+    """
+    with theatre(directory, ["without-handler", "with-handler"], host) as stage:
+        for name, script, catches in (
+            ("without-handler", "sleep 1000", ()),
+            ("with-handler", 'trap "sleep 0.3; exit 0" TERM; sleep 1000 & wait', (signal.SIGTERM,)),
+        ):
+            stage.stop(grace, stage.start(name, "demo:1", script, catches))
+
+
+def incident(directory: Path, grace: float = 3.0, host: str = "") -> None:
+    """web-1 is to stop and does not; somebody tries `kill -9 1` inside; SIGKILL from outside ends it.
+
+    Then web-2, of the mended image.
+    """
+    with theatre(directory, ["web-1", "web-2"], host, everything=True) as stage:
+        web = stage.start("web-1", "shop/web:2.1", FLEET["web-old"].script)
+        stage.send(web, signal.SIGTERM)
+        time.sleep(grace * 0.4)
+        operator = stage.enter(web, "operator")
+        operator(f"kill(1, {signal.SIGKILL:d})")
+        leave(operator)
+        time.sleep(grace * 0.6)
+        stage.stop(0, web, ask=False)
+        stage.stop(grace, stage.start("web-2", "shop/web:2.2", FLEET["web"].script, (signal.SIGTERM,)))
+
+
+def fleet(directory: Path, grace: float = 2.0, hosts: Mapping[str, Mapping[str, int]] = HOSTS) -> None:
+    """A deploy on each host: everything is stopped but the caches, into a directory for each.
+
+    Before that, logrotate in the cron container sends SIGHUP to PID 1 ten times, and the deploy is called off once: an
+    api is asked to end while it still starts up.
+    """
+    for host, containers in hosts.items():
+        names = {
+            f"{kind.partition('-')[0]}-{n + 1}": kind
+            for kind, count in containers.items()
+            for n in range(count)
+        }
+        with theatre(directory / host, list(names), host) as stage:
+            started = {name: _start(stage, name, kind) for name, kind in names.items()}
+            time.sleep(grace / 10)
+            _before(stage, started)
+            time.sleep(grace / 10)
+            stopped = [namespace for name, namespace in started.items() if names[name] != "cache"]
+            stage.stop(grace, *stopped)
+
+
+def _start(stage: Theatre, name: str, kind: str) -> Namespace:
+    image = FLEET[kind]
+    namespace = stage.start(name, image.name, image.script, (signal.SIGTERM,) if image.handler else ())
+    if kind == "api":
+        stage.send(namespace, signal.SIGTERM)
+    return namespace
+
+
+def _before(stage: Theatre, started: Mapping[str, Namespace]) -> None:
+    """What happens before the deploy."""
+    visitors = [stage.enter(each, "logrotate") for name, each in started.items() if name.startswith("cron")]
+    for _ in range(10):
+        for visitor in visitors:
+            visitor(f"kill(1, {signal.SIGHUP:d})")
+        time.sleep(0.1)
+    for visitor in visitors:
+        leave(visitor)

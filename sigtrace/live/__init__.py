@@ -1,0 +1,1 @@
+"""Tracing: from the kernel to batches, recordings and rates."""

@@ -1,0 +1,87 @@
+"""Which signals and namespaces the programs record, told to them through their maps while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sigtrace import clock, signals
+from sigtrace.errors import BadInput
+from sigtrace.events import wire
+from sigtrace.live.kernel import syscall
+from sigtrace.live.kernel.load import NS_FILTERS
+
+WAKE_NS = 5_000_000
+"""How often one CPU wakes the reader at most."""
+_ALL_SIGNALS = (1 << 64) - 1
+_EVERYTHING, _LISTED, _ALL_BUT_EXCLUDED = 0, 1, 2
+
+
+class KernelFilter:
+    """The filter of one attachment, by the descriptors of its maps. Raises BadInput for what makes no sense."""
+
+    def __init__(self, maps: Mapping[str, int]) -> None:
+        self._maps = maps
+        self._listed: dict[bytes, None] = {}
+
+    def replace(
+        self,
+        starts: Mapping[int, int],
+        descendants: bool,
+        numbers: Iterable[int | str],
+        scope: str,
+        follow: bool,
+    ) -> None:
+        """Filter by this from now on; what is refused changes nothing.
+
+        starts: only these namespaces, inode -> start of the init in clock ticks as /proc shows it, 0 for whichever.
+        numbers, scope: which signals (none: all) and records. With `follow`, every namespace passes that is not
+        excluded.
+        """
+        packed = self._config(
+            numbers, scope, _ALL_BUT_EXCLUDED if follow else _LISTED if starts else _EVERYTHING
+        )
+        if any(not isinstance(inode, int) for inode in starts) or any(
+            not 0 <= inode < 1 << 32 or not 0 <= start < 1 << 63 for inode, start in starts.items()
+        ):
+            raise BadInput(
+                "namespaces are given by inode, 32 bits wide, with the start of the init in clock ticks."
+            )
+        if len(starts) > NS_FILTERS:
+            raise BadInput(
+                f"{len(starts)} namespaces to filter on: at most {NS_FILTERS} fit; leave the filter out instead."
+            )
+        before, self._listed = self._listed, {}
+        for inode, start in starts.items():
+            ticks = clock.kernel_ticks(start) if start else 0
+            self._put(inode, start_ticks=ticks, descendants=int(descendants))
+        syscall.map_update(self._maps["config"], bytes(4), packed)
+        for key in before.keys() - self._listed.keys():
+            syscall.map_delete(self._maps["namespaces"], key)
+
+    def _config(self, numbers: Iterable[int | str], scope: str, ns_filter: int) -> bytes:
+        if scope not in wire.SCOPE:
+            raise BadInput(f"unknown scope {scope!r}: use one of {', '.join(wire.SCOPE)}.")
+        chosen = [signals.parse(each) if isinstance(each, str) else each for each in numbers]
+        if any(not 1 <= number <= 64 for number in chosen):
+            raise BadInput(f"signal numbers run from 1 to 64, not {chosen}.")
+        return wire.CONFIG.pack(
+            signals=signals.mask(chosen) if chosen else _ALL_SIGNALS,
+            harmless=signals.DEFAULT_IGNORED,
+            wake_ns=WAKE_NS,
+            scope=wire.SCOPE[scope],
+            ns_filter=ns_filter,
+            announce=1,
+        )
+
+    def exclude(self, inode: int, ticks: int) -> None:
+        """Leave out this namespace, whose init started at that clock tick of CLOCK_BOOTTIME."""
+        while len(self._listed) >= NS_FILTERS:  # the oldest may come back, and is excluded again
+            oldest = next(iter(self._listed))
+            del self._listed[oldest]
+            syscall.map_delete(self._maps["namespaces"], oldest)
+        self._put(inode, start_ticks=ticks, excluded=1)
+
+    def _put(self, inode: int, **values: int) -> None:
+        key = inode.to_bytes(4, "little")
+        syscall.map_update(self._maps["namespaces"], key, wire.NS_FILTER.pack(**values))
+        self._listed[key] = None

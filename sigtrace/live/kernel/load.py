@@ -1,0 +1,145 @@
+"""Maps created, programs loaded and attached: everything between compiled instructions and a running trace."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import struct
+
+from sigtrace.errors import BadInput, LoadRefused
+from sigtrace.events import wire
+from sigtrace.live.kernel import cache, syscall
+from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, digest_vmlinux, kernel_facts
+from sigtrace.live.kernel.compile import Compiled, compile_programs
+
+_LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
+_PENDING_KEY = 8
+_UNSUPPORTED = (None, errno.EACCES, errno.EINVAL, errno.ENOENT, errno.E2BIG, 524)
+"""What a kernel says to a program it cannot verify or attach (524: ENOTSUPP): raw tracepoints may still do."""
+NS_FILTERS = 1024
+"""Namespaces one can filter on; the map holds twice as many, so that one set can replace another."""
+COUNTS_ENTRIES = 16384
+"""Room for that many different count keys, as `bpf/sigtrace.bpf.c` asks; further ones are `uncounted`."""
+CROWDED = COUNTS_ENTRIES * 3 // 4
+"""With more rows than this, it is time to move those of ended namespaces out."""
+
+
+class Attachment:
+    """The programs, running. `maps` and `programs` are descriptors by name; `close()` detaches and frees all.
+
+    `method` is "btf" (BTF tracepoints, direct loads) or "raw" (raw tracepoints); `notes` are sentences the
+    user may want to hear, such as why the cache was not used.
+    """
+
+    def __init__(self, ring_bytes: int, method: str | None = None) -> None:
+        if not 4096 <= ring_bytes <= 1 << 30 or ring_bytes & ring_bytes - 1:
+            raise BadInput(f"a ring of {ring_bytes} bytes: use a power of two from 4096 to {1 << 30}.")
+        if method not in (None, "btf", "raw"):
+            raise BadInput(f"unknown method {method!r}: use btf, raw, or none for the best there is.")
+        self.notes: list[str] = []
+        self.maps: dict[str, int] = {}
+        self.programs: dict[str, int] = {}
+        self._links: list[int] = []
+        self.ring_bytes = ring_bytes
+        self.cpus = syscall.possible_cpus()
+        with contextlib.suppress(ValueError, OSError):  # kernels before 5.11 account maps to it
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        try:
+            self._create_maps()
+            self.method = self._load(method)
+        except BaseException:
+            self.close()
+            raise
+
+    def _create_maps(self) -> None:
+        event, config, cpu = wire.EVENT.size, wire.CONFIG.size, wire.CPU.size
+        for name, kind, key, value, entries in (
+            ("config", syscall.MAP_ARRAY, 4, config, 1),
+            ("namespaces", syscall.MAP_HASH, 4, wire.NS_FILTER.size, 2 * NS_FILTERS),
+            ("counts", syscall.MAP_PERCPU_HASH, wire.COUNT_KEY.size, 8, COUNTS_ENTRIES),
+            ("cpus", syscall.MAP_PERCPU_ARRAY, 4, cpu, 1),
+            ("pending", syscall.MAP_LRU_HASH, _PENDING_KEY, event, 1024),
+            ("exited", syscall.MAP_LRU_HASH, 16, 8, 1024),
+            ("scratch", syscall.MAP_PERCPU_ARRAY, 4, event, 1),
+            ("events", syscall.MAP_RINGBUF, 0, 0, self.ring_bytes),
+        ):
+            self.maps[name] = syscall.map_create(kind, key, value, entries, name)
+
+    def _load(self, method: str | None) -> str:
+        if method == "raw":
+            self._load_programs(direct=False)
+            return "raw"
+        try:
+            self._load_programs(direct=True)
+            return "btf"
+        except LoadRefused as err:
+            code = err.__cause__.errno if isinstance(err.__cause__, OSError) else None
+            if method == "btf" or code not in _UNSUPPORTED:
+                raise
+            self._close_programs()
+            self._load_programs(direct=False)
+            self.notes.append(
+                "BTF tracepoints were refused: using raw tracepoints, at a higher cost to senders"
+            )
+            return "raw"
+
+    def _load_programs(self, direct: bool) -> None:
+        compiled = self._compiled(direct)
+        for function, instructions in compiled.instructions.items():
+            code = relocate(instructions, {fd: self.maps[name] for fd, name in compiled.maps.items()})
+            self.programs[function] = syscall.prog_load(code, function, compiled.tracepoint_ids.get(function))
+
+    def _compiled(self, direct: bool) -> Compiled:
+        name = cache.key(digest_vmlinux(), direct)
+        try:
+            compiled = cache.read(name)
+        except cache.Untrusted as err:
+            self.notes.append(str(err))
+            return compile_programs(kernel_facts(Btf.of_running_kernel()), direct)
+        if compiled is None:
+            compiled = compile_programs(kernel_facts(Btf.of_running_kernel()), direct)
+            try:
+                cache.write(name, compiled)
+            except cache.Untrusted as err:
+                self.notes.append(str(err))
+        return compiled
+
+    def attach(self) -> None:
+        """Start recording: from the return on, nothing is missed. Raises LoadRefused."""
+        for function, fd in self.programs.items():
+            tracepoint = TRACEPOINTS[function] if self.method == "raw" else None
+            self._links.append(syscall.raw_tracepoint_open(fd, tracepoint))
+
+    def detach(self) -> None:
+        """Stop recording; maps and ring stay readable."""
+        while self._links:
+            os.close(self._links.pop())
+
+    def close(self) -> None:
+        """Detach and free everything. Safe to repeat."""
+        self.detach()
+        self._close_programs()
+        while self.maps:
+            os.close(self.maps.popitem()[1])
+
+    def _close_programs(self) -> None:
+        while self.programs:
+            os.close(self.programs.popitem()[1])
+
+
+def rows_of_counts(attachment: Attachment) -> int:
+    """How many rows the table of counts has."""
+    value = 8 * attachment.cpus
+    return syscall.map_dump(attachment.maps["counts"], wire.COUNT_KEY.size, value, COUNTS_ENTRIES)[2]
+
+
+def relocate(instructions: bytes, descriptors: dict[int, int]) -> bytes:
+    """The instructions with every map reference (BPF_PSEUDO_MAP_FD) turned from one descriptor into another."""
+    code = bytearray(instructions)
+    for at in range(0, len(code), 8):
+        if code[at] == _LD_IMM64 and code[at + 1] >> 4 == _PSEUDO_MAP_FD:
+            (old,) = struct.unpack_from("<i", code, at + 4)
+            struct.pack_into("<i", code, at + 4, descriptors[old])
+    return bytes(code)

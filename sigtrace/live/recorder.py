@@ -1,0 +1,201 @@
+"""The recorder: what a collector reads, into a recording.
+
+The calling thread reads the ring and does nothing else; a second one writes; a third takes snapshots. Between the
+first two is a queue of bounded size: when the disk hangs, records are lost there, and counted, not in the kernel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace import __version__, clock, snapshot
+from sigtrace.events.batch import Batch
+from sigtrace.events.counts import Counts
+from sigtrace.live.collector import Collector
+from sigtrace.live.snapshot_trigger import Taker
+from sigtrace.recording import namespace_rows, schema
+from sigtrace.recording.directory import Directory
+from sigtrace.recording.writer import Limits, Run, Writer
+from sigtrace.snapshot import Row
+
+FLUSH_SECONDS = 1.0
+"""How much of the past a crash may cost."""
+COUNT_SECONDS = 10.0
+"""How often the kernel's counts are written, if they changed."""
+
+_QUEUE_RECORDS = 1 << 18
+_PATIENCE = 20.0
+"""Seconds to wait at the end for a disk that hangs."""
+_SNAPSHOTS = schema.row_schema(snapshot.COLUMNS)
+
+
+class Recorder:
+    """Records an attached collector into a directory until the collector is stopped.
+
+    `say` hears sentences for the user, from another thread. Raises BadInput when the directory cannot be
+    recorded into.
+    """
+
+    def __init__(self, live: Collector, path: Path, limits: Limits, say: Callable[[str], None]) -> None:
+        self._live = live
+        self._directory = Directory(path)
+        self._say = say
+        try:
+            self._writer = Writer(self._directory, this_run(), limits, say)
+        except BaseException:
+            self._directory.release()
+            raise
+        self.unqueued = 0
+        """Events that did not fit into the queue."""
+        self._queue: queue.SimpleQueue[Batch | list[Row] | None] = queue.SimpleQueue()
+        self._queued, self._written = 0, 0  # by the reader, by the writer: each counts its own
+        self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._failure: BaseException | None = None
+        self._taker = Taker(self._queue.put)
+        self._stated = 0
+        self._counted: Counts | None = None
+        self._counts_due = 0.0
+        self._losses: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Record until the collector is stopped and all of it is written."""
+        self._thread.start()
+        self._taker.start()
+        try:
+            for batch in self._live:
+                self._offer(batch)
+        finally:
+            self._live.detach()
+            self._queue.put(None)
+            self._thread.join(_PATIENCE)
+            if self._thread.is_alive():
+                self._say("the disk does not answer: the end of the recording may be missing")
+            self._directory.release()
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def recorded(self) -> int:
+        """Events written so far."""
+        return self._written - self._writer.unwritten
+
+    @property
+    def lost(self) -> int:
+        """Events that were read but not written."""
+        return self.unqueued + self._writer.unwritten
+
+    def _offer(self, batch: Batch) -> None:
+        if self._queued - self._written + len(batch) > _QUEUE_RECORDS:
+            self.unqueued += len(batch)
+            return
+        self._queued += len(batch)
+        self._queue.put(batch)
+
+    def _write(self) -> None:
+        """The writer's thread. What ends it early ends the recording, and is raised by `run`."""
+        try:
+            self._write_until_told()
+        except BaseException as err:
+            self._failure = err
+            self._live.stop()
+
+    def _write_until_told(self) -> None:
+        self._tick()
+        flush_at = time.monotonic() + FLUSH_SECONDS
+        while True:
+            with contextlib.suppress(queue.Empty):
+                item = self._queue.get(timeout=max(flush_at - time.monotonic(), 0))
+                if item is None:
+                    break
+                self._take(item)
+            if time.monotonic() >= flush_at:
+                self._tick()
+                flush_at = time.monotonic() + FLUSH_SECONDS
+        self._taker.end()
+        with contextlib.suppress(queue.Empty):
+            while (item := self._queue.get_nowait()) is not None:
+                self._take(item)
+        self._counts_due = 0
+        self._tick()
+        self._writer.close()
+
+    def _take(self, item: Batch | list[Row]) -> None:
+        if not isinstance(item, Batch):
+            self._writer.rows("snapshots", _SNAPSHOTS, item)
+            return
+        self._taker.look(item)
+        self._write_names()
+        self._writer.rows("namespaces", schema.NAMESPACES, list(namespace_rows.changes(item)))
+        self._writer.events(item)
+        self._written += len(item)
+
+    def _tick(self) -> None:
+        """Everything so far is on the disk after this, with what a new segment has to say of itself."""
+        now = time.time_ns()
+        if self._stated != self._writer.segment:
+            self._stated = self._writer.segment
+            self._counted, self._counts_due, self._losses = None, 0, {}
+            rows = list(namespace_rows.standing(now, clock.boot_to_utc()))
+            named = namespace_rows.named(now, self._live.names.known().items())
+            self._writer.rows("namespaces", schema.NAMESPACES, [*rows, *named])
+        self._write_names()
+        if time.monotonic() >= self._counts_due:
+            self._counts_due = time.monotonic() + COUNT_SECONDS
+            self._write_counts(now)
+        losses = self._account()
+        if losses != self._losses:
+            self._losses = losses
+            self._writer.rows("losses", schema.LOSSES, [{"time": now, **losses}])
+            self._writer.facts = {"losses": losses}
+        self._writer.flush()
+
+    def _write_names(self) -> None:
+        """Whose namespaces are, as far as that was found out since."""
+        rows = list(namespace_rows.named(time.time_ns(), self._live.names.news()))
+        self._writer.rows("namespaces", schema.NAMESPACES, rows)
+
+    def _write_counts(self, now: int) -> None:
+        counts = self._live.counts()
+        changed = Counts(_changed(counts.records, self._counted.records if self._counted else None))
+        if len(changed):
+            self._writer.counts(changed, now)
+        self._counted = counts
+
+    def _account(self) -> dict[str, int]:
+        return {
+            **asdict(self._live.losses()),
+            "unqueued": self.unqueued,
+            "unwritten": self._writer.unwritten,
+            "snapshots_skipped": self._taker.skipped,
+        }
+
+
+def this_run() -> Run:
+    """What tells this recorder's files from all others."""
+    system = os.uname()
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return Run(system.nodename, boot_id, uuid.uuid4().hex, f"{system.release} {system.machine}", __version__)
+
+
+def _changed(now: npt.NDArray[Any], before: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    """The rows that were not there before."""
+    if before is None:
+        return now
+    kind = f"V{now.dtype.itemsize}"
+    known = set(before.view(kind).tolist())
+    changed: npt.NDArray[Any] = now[
+        np.fromiter((row not in known for row in now.view(kind).tolist()), bool, len(now))
+    ]
+    return changed

@@ -1,0 +1,271 @@
+"""The timeline of a namespace: what happened to it, in order, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from sigtrace import signals
+from sigtrace.postmortem.case import SECOND, SETTLED, Case
+from sigtrace.postmortem.event import CONT, KILL, MEANT_TO_STOP, STOP, Event
+from sigtrace.postmortem.snapshot import Sight
+from sigtrace.postmortem.stop import Stop, stop_of, stops
+from sigtrace.procfs.target import has
+from sigtrace.text import printable
+
+_NAMES = 4
+_QUICK = SECOND // 100
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step of the story; `time` in ns UTC, `detail` what follows on lines of their own."""
+
+    time: int
+    text: str
+    detail: tuple[str, ...] = ()
+
+
+def story(case: Case) -> list[Entry]:
+    """The steps in the order of time."""
+    entries = [
+        *_births(case),
+        *_stops(case),
+        *_requests(case),
+        *_ends(case),
+        *_members(case),
+        *_sights(case),
+        *_end(case),
+    ]
+    return sorted(entries, key=lambda entry: entry.time)
+
+
+def title(case: Case) -> str:
+    """`web-1 (docker, image nginx:1.27), PID namespace 4026532249, init app[4242]: python app.py`."""
+    text = f"PID namespace {case.nsid}"
+    if case.container:
+        about = [case.container.runtime, case.container.image and f"image {case.container.image}"]
+        known = ", ".join(filter(None, about))
+        text = f"{printable(case.container.label)}{known and f' ({printable(known)})'}, {text}"
+    sight = next((s for s in case.sights if s.init), None)
+    if case.to_init:
+        text += f", init {case.to_init[-1].target}"
+    elif sight and sight.init:
+        text += f", init {sight.init.name}"
+    command = sight.init.cmdline if sight and sight.init else ""
+    return text + (f": {printable(command)}" if command else "")
+
+
+def seconds(ns: int) -> str:
+    """`0.3 ms`, `10.01 s`, `2 min 5 s`."""
+    if ns < SECOND // 10:
+        return f"{ns / 1e6:.1f} ms"
+    if ns < 100 * SECOND:
+        return f"{ns / SECOND:.2f} s"
+    minutes, rest = divmod(ns // SECOND, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _births(case: Case) -> Iterator[Entry]:
+    for event in case.to_init:
+        if event.stage == "init":
+            yield Entry(event.time, f"{event.target} is born as the namespace's init")
+        elif event.stage == "exec":
+            yield Entry(event.time, f"{event.target} runs a new program")
+
+
+def _stops(case: Case) -> Iterator[Entry]:
+    """Each attempt to stop it as a whole: who asked, by what signal, the grace period, SIGKILL."""
+    if case.failed_start:
+        yield Entry(case.failed_start.time, "its runtime ended it before it ran anything: it failed to start")
+    for stop in stops(case):
+        how = {None: "", True: ", its configured stop signal", False: f", though {stop.own} is configured"}
+        text = f"{stop.first.signal_name}{how[stop.configured]}"
+        if stop.grace is not None and stop.killer:
+            whose = "" if stop.killer.same(stop.asker) else f" from {stop.killer}"
+            text += f", then SIGKILL{whose} after a grace period of {seconds(stop.grace)}"
+        elif stop.kill is stop.first:
+            text += " at once"
+        text += f": it looks like {stop.looks_like}" if stop.looks_like else ""
+        before = (_earlier(stop),) if stop.earlier else ()
+        left = case.until - stop.first.time
+        still = () if stop.exit or left <= 0 else (f"it is still there {seconds(left)} later",)
+        yield Entry(stop.first.time, f"asked to stop by {stop.asker}", (text, *before, *still))
+
+
+def _earlier(stop: Stop) -> str:
+    """When it was asked already before the stop began."""
+    assert stop.earlier is not None
+    ago = seconds(stop.first.time - stop.earlier.time)
+    return f"first asked {ago} before, by {stop.earlier.signal_name} from {stop.earlier.sender}"
+
+
+def _requests(case: Case) -> Iterator[Entry]:
+    """Signals to the init, with what became of them; a row of the same is told once."""
+    row: list[Event] = []
+    begins = {stop.first.number for stop in stops(case)}
+    sent = [event for event in case.to_init if event.stage == "generate" and _matters(event)]
+    for event in case.to_init:
+        if event.stage == "generate" and _matters(event):
+            apart = event.number in begins and row and row[-1].sender_pid != event.sender_pid
+            if row and (apart or not _alike(row[-1], event)):
+                yield _told(case, row)
+                row = []
+            row.append(event)
+        elif _unasked(event) and not any(_alike_signal(e, event) for e in sent):
+            yield Entry(event.time, f"{event.signal_name or 'a signal'} at {event.target}", (event.outcome,))
+    if row:
+        yield _told(case, row)
+
+
+def _unasked(event: Event) -> bool:
+    """A delivery that is worth telling though nobody asked: not the deaths of threads, nor a program's own signals."""
+    if event.stage != "deliver" or event.signal == KILL:
+        return False
+    return event.verdict != "handled" or event.signal in MEANT_TO_STOP
+
+
+def _matters(event: Event) -> bool:
+    """Whether a signal is worth telling: what asks, or acts, or is dropped, and what somebody outside sends."""
+    from_above = event.relation == "ancestor" and event.sender_pid != 0
+    return (
+        event.asks or from_above or event.signal in (KILL, STOP, CONT) or event.verdict.startswith("dropped")
+    )
+
+
+def _told(case: Case, row: Sequence[Event]) -> Entry:
+    first, count = row[0], case.count(row)
+    times = f", {count:,} times" if count > 1 else ""
+    senders = len({event.sender_pid for event in row})
+    if senders > 1:
+        times += f", by {senders if count == len(row) else 'many'} senders"
+    detail = [_became(case, first)]
+    if len(row) > 1:
+        detail.append(f"the last time {seconds(row[-1].time - first.time)} later")
+    return Entry(first.time, f"{first.signal_name} from {first.sender}{times}", tuple(detail))
+
+
+def _became(case: Case, event: Event) -> str:
+    if event.verdict.startswith("dropped"):
+        return f"DROPPED: {event.outcome}"
+    if event.verdict != "queued":
+        return event.outcome
+    fate = case.fate_of(event)
+    blocked = ", blocked" if event.blocked else ""
+    if fate is None:
+        ended = case.exit and case.exit.time >= event.time and event.signal == KILL
+        return "queued, and obeyed" if ended else f"queued{blocked}; no delivery followed"
+    after = f" {seconds(fate.time - event.time)} later" if fate.time - event.time > _QUICK else ""
+    what = f"DROPPED: {fate.outcome}" if fate.verdict.startswith("dropped") else fate.outcome
+    return f"queued{blocked}, delivered{after}: {what}"
+
+
+def _alike(one: Event, other: Event) -> bool:
+    same = (one.signal, one.verdict, one.sender_comm, one.sender_parent_pid)
+    return same == (other.signal, other.verdict, other.sender_comm, other.sender_parent_pid)
+
+
+def _alike_signal(sent: Event, event: Event) -> bool:
+    return sent.signal == event.signal and sent.time <= event.time
+
+
+def _ends(case: Case) -> Iterator[Entry]:
+    for episode in case.episodes:
+        if episode.exit is None:
+            continue
+        stop = stop_of(episode, case.container)
+        detail: tuple[str, ...] = ()
+        if stop:
+            asked = stop.earlier or stop.first
+            since = f"{seconds(episode.exit.time - asked.time)} after the first signal that asked it to"
+            own = f"{seconds(episode.exit.time - stop.first.time)} after that {stop.first.signal_name}, "
+            detail = (own + since if stop.earlier else since,)
+        yield Entry(episode.exit.time, f"{episode.exit.target} {episode.exit.outcome}", detail)
+
+
+def _members(case: Case) -> Iterator[Entry]:
+    """What others were sent and how they ended, each kind of thing told once."""
+    end = case.exit.time if case.exit else None
+    zapped = [
+        e for e in case.to_others if e.signal == KILL and e.relation == "kernel" and e.stage == "generate"
+    ]
+    zapped = [e for e in zapped if end is not None and e.time >= end and e.verdict == "queued"]
+    if zapped:
+        yield Entry(zapped[0].time, f"the kernel sends SIGKILL to {_who(zapped)}: their init has exited")
+    asked: dict[tuple[int, int, str], list[Event]] = {}
+    for event in case.to_others:
+        if event not in zapped and (event.asks or event.verdict == "overflowed"):
+            asked.setdefault((event.signal, event.sender_pid, event.verdict), []).append(event)
+    for its in asked.values():
+        yield Entry(
+            its[0].time, f"{its[0].signal_name} from {its[0].sender} to {_who(its)}", (its[0].outcome,)
+        )
+    since = case.requests[0].time if case.requests else end or case.until
+    exits = [e for e in case.to_others if e.stage == "exit" and (e.time >= since or asked)]
+    before = [e for e in exits if end is None or e.time < end]
+    after = [e for e in exits if e not in before]
+    for its, how in ((before, "ended"), (after, "ended after it")):
+        if its:
+            fates = ", ".join(dict.fromkeys(e.outcome for e in its[:_NAMES]))
+            yield Entry(its[-1].time, f"{_who(its)} {how}: {fates}")
+
+
+def _end(case: Case) -> Iterator[Entry]:
+    """That all is over, where that is known."""
+    if case.exit is None or not case.has_members:
+        return
+    left = case.last.tasks if case.last and case.last.time - case.exit.time > SETTLED else ()
+    gone = {e.target_pid: e.time for e in case.to_others if e.stage == "exit"}
+    seen = {e.target_pid for e in case.to_others} | {t.pid for s in case.sights for t in s.processes}
+    if not left and seen <= gone.keys():
+        last = max([case.exit.time, *gone.values()])
+        yield Entry(last, "the namespace has ended: nobody is left")
+
+
+def _who(events: Sequence[Event]) -> str:
+    names = list(dict.fromkeys(e.target for e in events))
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
+
+
+def _sights(case: Case) -> Iterator[Entry]:
+    for text, group in groupby(case.sights, _seen):
+        first, *more = group
+        yield Entry(first.time, _taken(first), (text,))
+        if more:
+            left_out = f"; {len(more) - 1:,} in between too" if len(more) > 1 else ""
+            yield Entry(more[-1].time, _taken(more[-1]), (f"the same{left_out}",))
+
+
+def _taken(sight: Sight) -> str:
+    why = "on request" if sight.trigger == "asked" else sight.trigger
+    return f"snapshot ({why}{', again' if sight.again else ''})"
+
+
+def _seen(sight: Sight) -> str:
+    if not sight.tasks:
+        return "nobody is left"
+    init = sight.init
+    count = len(sight.tasks)
+    if init is None:
+        return f"{count} tasks, no init"
+    pending = sorted(
+        {
+            number
+            for task in sight.init_threads
+            for column in ("pending", "shared_pending")
+            for number in signals.members(int(task.row[column] or "0", 16))
+            if has(int(task.row["blocked"] or "0", 16), number) or task.state in "TtDZ" or task.frozen
+        }
+    )
+    facts = [f"{count} task{'s' if count > 1 else ''}; init in state {init.state}"]
+    facts += ["exiting, waiting for the others"] if sight.init_waits else []
+    facts += [f"at {printable(init.wchan)}"] if init.wchan not in ("", "0") and not sight.init_waits else []
+    facts += [f"frozen by cgroup {init.frozen}"] if init.frozen else []
+    facts += [f"traced by {printable(init.tracer_comm)}[{init.tracer_pid}]"] if init.tracer_pid else []
+    facts += ["dumping core"] if init.core_dumping else []
+    facts += [f"{', '.join(map(signals.name, pending))} pending"] if pending else []
+    dead = sum(task.state == "Z" for task in sight.processes)
+    facts += [f"{dead} zombie{'s' if dead > 1 else ''}"] if dead else []
+    return ", ".join(facts)

@@ -1,0 +1,1 @@
+"""What would become of a signal, before it is sent: for one process (`explain`), and for every init (`scan`)."""

@@ -1,0 +1,1 @@
+"""What /proc says now: processes, PID namespaces, and who keeps one that ends."""

@@ -1,0 +1,74 @@
+"""Whether a process is frozen by a cgroup: v1 (`freezer.state`), v2 (`cgroup.events`), or both side by side.
+
+Both files show the effective state: a frozen ancestor counts (`kernel/cgroup/legacy_freezer.c`, `freezer.c`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from sigtrace.procfs.target import Frozen
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """One mounted cgroup hierarchy that can freeze: where it is mounted, and which part of it that shows."""
+
+    version: Frozen
+    mount_point: str
+    shows: str
+    """The cgroup at the mount point: `/` unless only a part of the tree is mounted, as inside containers."""
+
+    def directory(self, cgroup: str) -> str | None:
+        """The directory of a cgroup path as /proc/PID/cgroup names it; None when it is not mounted here."""
+        below = os.path.relpath(cgroup, self.shows)
+        return None if below.startswith("..") else os.path.normpath(f"{self.mount_point}/{below}")
+
+
+def hierarchies(mountinfo: bytes, controller: bytes = b"freezer") -> tuple[Hierarchy, ...]:
+    """Where a /proc/PID/mountinfo has cgroup v2, and the v1 hierarchy of this controller."""
+    found = []
+    for line in mountinfo.splitlines():
+        left, _, right = line.partition(b" - ")
+        fields, kind = left.split(b" "), right.split(b" ")
+        if len(fields) < 5 or len(kind) < 3:
+            continue
+        version: Frozen = "v2" if kind[0] == b"cgroup2" else ""
+        if kind[0] == b"cgroup" and controller in kind[2].split(b","):
+            version = "v1"
+        if version:
+            found.append(Hierarchy(version, mount_path(fields[4]), mount_path(fields[3])))
+    return tuple(found)
+
+
+def frozen(membership: bytes, mounted: tuple[Hierarchy, ...]) -> Frozen:
+    """Which freezer holds the process with this /proc/PID/cgroup; v1, the stricter one, when both do."""
+    held: set[Frozen] = set()
+    for line in membership.splitlines():
+        _, controllers, path = os.fsdecode(line).split(":", 2)
+        version = "v2" if controllers == "" else "v1" if "freezer" in controllers.split(",") else None
+        for hierarchy in mounted:
+            if hierarchy.version == version and _is_frozen(hierarchy, path):
+                held.add(hierarchy.version)
+    return "v1" if "v1" in held else "v2" if held else ""
+
+
+def _is_frozen(hierarchy: Hierarchy, cgroup: str) -> bool:
+    directory = hierarchy.directory(cgroup)
+    if directory is None:
+        return False
+    try:
+        if hierarchy.version == "v2":
+            with open(f"{directory}/cgroup.events") as events:
+                return "frozen 1" in events.read(4096).splitlines()
+        with open(f"{directory}/freezer.state") as state:
+            return state.read(64).strip() in ("FREEZING", "FROZEN")
+    except OSError:  # the root cgroup has no such file; a cgroup may be gone, or not ours to read
+        return False
+
+
+def mount_path(field: bytes) -> str:
+    """A path of mountinfo, where blanks and backslashes are octal escapes (`mangle()` in fs/seq_file.c)."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field))

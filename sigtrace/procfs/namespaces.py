@@ -1,0 +1,245 @@
+"""All PID namespaces that can be seen from here, in one pass over /proc.
+
+A namespace is listed when a process lives in it, when it is bind-mounted in our mount namespace, when
+somebody's children would be born in it, or when one of these is below it; not when only an open file keeps
+it. Process numbers and levels are as seen from the namespace that /proc belongs to: that one has level 0.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sigtrace.procfs import process
+from sigtrace.procfs.freezer import mount_path
+
+_NS_GET_PARENT = 0xB702
+"""ioctl of a namespace file, `include/uapi/linux/nsfs.h`."""
+
+
+@dataclass(frozen=True)
+class PidNamespace:
+    """One PID namespace (`struct pid_namespace`)."""
+
+    nsid: int | None
+    """Its inode; None when its processes may not be looked at."""
+    level: int
+    parent_nsid: int | None = None
+    """None for the topmost namespace, and when it is not readable."""
+    init_pid: int | None = None
+    """None when its init is gone, or hidden."""
+    ns_start: int | None = None
+    """Start of its init in clock ticks since boot; with the inode it identifies the namespace."""
+    processes: int = 0
+    tasks: int = 0
+    """Threads of these processes. Descendant namespaces count their own."""
+    kept_by: tuple[str, ...] = ()
+    """What else keeps it: mount points, `PID n` whose children will be born in it, namespaces below."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass saw."""
+
+    namespaces: tuple[PidNamespace, ...]
+    """A parent before its children, these by start of their init."""
+    processes: int
+    unreadable: int
+    """Processes below level 0 whose namespace may not be looked at: its inode is None."""
+    hidden: bool
+    """/proc is mounted with hidepid: processes of other users are not even listed."""
+    members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Inode of a namespace -> the PIDs of all that live in it, its init too; not for level 0."""
+
+    def find(self, nsid: int) -> PidNamespace | None:
+        """The namespace with this inode."""
+        return next((each for each in self.namespaces if each.nsid == nsid), None)
+
+
+def survey(root: str = "/proc") -> Survey:
+    """Every PID namespace there is to see. `root` is where /proc is mounted.
+
+    Costs two readlinks and a stat for each process, and a status for those that may be an init.
+    Raises BadInput when there is no /proc.
+    """
+    return _Pass(root).run()
+
+
+def ancestors(path: str) -> Iterator[int]:
+    """The inodes of the parent, grandparent, ... of the namespace a file stands for.
+
+    Ends above the namespace we live in, of which nothing can be seen. Raises OSError.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            try:
+                parent = fcntl.ioctl(fd, _NS_GET_PARENT)
+            except PermissionError:
+                return
+            os.close(fd)
+            fd = parent
+            yield os.fstat(fd).st_ino
+    finally:
+        os.close(fd)
+
+
+_Key = int | str | None
+"""A namespace's inode, or `init PID` when it is not readable; None = not even its init is known."""
+
+
+@dataclass
+class _Found:
+    """What the pass has gathered about one namespace."""
+
+    nsid: int | None = None
+    witness: str = ""
+    """A file that stands for the namespace."""
+    level: int | None = None
+    parent: _Key = None
+    init: int | None = None
+    init_start: int | None = None
+    processes: int = 0
+    tasks: int = 0
+    kept_by: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Member:
+    key: _Key
+    info: process.Stat
+    numbers: tuple[int, ...] = ()
+    """Its PIDs from level 0 down to its own namespace, where they were needed (NSpid)."""
+
+
+class _Pass:
+    """One pass over /proc: look at each process, then settle who is whose init and parent."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.own = process.namespace_of_proc(root)
+        self.found: dict[_Key, _Found] = {}
+        self.members: dict[int, _Member] = {}
+        self.unreadable = 0
+
+    def run(self) -> Survey:
+        for pid in process.pids(self.root):
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                self._look(pid)
+        for pid, member in self.members.items():
+            with contextlib.suppress(OSError):
+                self._settle(pid, member)
+        mountinfo = process.read(f"{self.root}/self/mountinfo")
+        for nsid, point in _mounted(mountinfo):
+            self._entry(nsid, point).kept_by.append(point)
+        for key in list(self.found):
+            self._find_parents(key)
+        hidden = re.search(rb" /proc [^\n]* - proc [^\n]*hidepid=(?!0|off)", mountinfo) is not None
+        found = tuple(self._tree(None, 0))
+        return Survey(found, len(self.members), self.unreadable, hidden, self._inhabitants())
+
+    def _inhabitants(self) -> dict[int, tuple[int, ...]]:
+        lists: dict[int, list[int]] = {}
+        for pid, member in self.members.items():
+            if isinstance(member.key, int) and member.key != self.own:
+                lists.setdefault(member.key, []).append(pid)
+        return {nsid: tuple(pids) for nsid, pids in lists.items()}
+
+    def _entry(self, key: _Key, witness: str = "") -> _Found:
+        nsid = key if isinstance(key, int) else None
+        return self.found.setdefault(key, _Found(nsid, witness))
+
+    def _look(self, pid: int) -> None:
+        info, nsid = process.read_stat(pid, self.root), process.namespace_link(pid, self.root)
+        if nsid is None:
+            numbers = self._numbers(pid)
+            self.unreadable += len(numbers) > 1
+            init = f"init {pid}" if numbers[-1] == 1 else None
+            self.members[pid] = _Member(self.own if len(numbers) == 1 else init, info, numbers)
+            return
+        self.members[pid] = _Member(nsid, info)
+        self._entry(nsid, f"{self.root}/{pid}/ns/pid")
+        path = f"{self.root}/{pid}/ns/pid_for_children"
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # a zombie has none, nor a namespace without a first child
+            children = int(os.readlink(path)[len("pid:[") : -1])
+            if children != nsid:
+                self._entry(children, path).kept_by.append(f"PID {pid}")
+
+    def _settle(self, pid: int, member: _Member) -> None:
+        """Count a process; if its parent is outside, it may be the init: ask for its number inside."""
+        key = self._key(member)
+        if key is None:
+            return
+        entry, parent = self._entry(key), self.members.get(member.info.ppid)
+        entry.processes += 1
+        entry.tasks += member.info.threads
+        if parent is not None and parent.key == member.key:
+            return
+        numbers = member.numbers or self._numbers(pid)
+        if not member.numbers or isinstance(key, str) or key == self.own:
+            entry.level = len(numbers) - 1
+        if numbers[-1] == 1:
+            entry.init, entry.init_start = pid, member.info.start_ticks
+            if isinstance(key, str) and parent is not None and entry.level:
+                entry.parent = self.own if entry.level == 1 else self._key(parent)
+
+    def _key(self, member: _Member) -> _Key:
+        """The member's namespace; if hidden, that of its nearest forebear as deep as itself."""
+        depth = len(member.numbers)
+        while member.key is None:
+            parent = self.members.get(member.info.ppid)
+            if parent is None or len(parent.numbers) != depth:
+                return None
+            member = parent
+        return member.key
+
+    def _find_parents(self, key: _Key) -> None:
+        """Ask a readable namespace for its ancestors, and note those that nothing else stands for."""
+        entry = self.found[key]
+        if not entry.witness:
+            return
+        with contextlib.suppress(OSError):
+            for above in ancestors(entry.witness):
+                entry.parent = above
+                known = above in self.found
+                entry = self._entry(above)
+                if known:
+                    return
+                entry.kept_by.append(f"pid:[{key}]")
+
+    def _tree(self, parent: _Key, level: int) -> Iterator[PidNamespace]:
+        """The namespaces below one, depth first; those whose parent is not known come at the top."""
+        below = [key for key, entry in self.found.items() if entry.parent == parent]
+        by_start = {key: (key != self.own, self.found[key].init_start or 1 << 62, str(key)) for key in below}
+        for key in sorted(below, key=by_start.__getitem__):
+            entry = self.found[key]
+            depth = level if entry.level is None else entry.level
+            above = parent if isinstance(parent, int) else None
+            yield PidNamespace(
+                entry.nsid,
+                depth,
+                above,
+                entry.init,
+                entry.init_start,
+                entry.processes,
+                entry.tasks,
+                tuple(entry.kept_by),
+            )
+            yield from self._tree(key, depth + 1)
+
+    def _numbers(self, pid: int) -> tuple[int, ...]:
+        return tuple(int(number) for number in process.read_status_field(pid, "NSpid", self.root).split())
+
+
+def _mounted(mountinfo: bytes) -> Iterator[tuple[int, str]]:
+    """Inode and mount point of each PID namespace that is bind-mounted."""
+    for line in mountinfo.splitlines():
+        fields = line.split(b" ")
+        if len(fields) > 4 and fields[3].startswith(b"pid:["):
+            yield int(fields[3][len(b"pid:[") : -1]), mount_path(fields[4])

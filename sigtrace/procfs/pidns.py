@@ -1,0 +1,131 @@
+"""The PID namespaces a user may name, and how two of them stand to each other.
+
+`survey` lists them all, `parse_ns` understands every way of writing one, `relation_of` compares two.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+
+from sigtrace.errors import BadInput
+from sigtrace.procfs import process
+from sigtrace.procfs.namespaces import PidNamespace, Survey, ancestors, survey
+from sigtrace.procfs.target import Relation
+from sigtrace.text import printable
+
+__all__ = ["PidNamespace", "Survey", "lineage", "nsid_of_pid", "parse_ns", "relation_of", "survey"]
+
+PID_MAX_LIMIT = 4194304
+"""No PID is greater (`include/linux/threads.h`), and no namespace's inode as small (PROC_DYNAMIC_FIRST)."""
+
+_NS_GET_NSTYPE = 0xB703
+_CLONE_NEWPID = 0x20000000
+_KINDS = {
+    "cgroup": "a cgroup namespace",
+    "ipc": "an IPC namespace",
+    "mnt": "a mount namespace",
+    "net": "a network namespace",
+    "pid": "a PID namespace",
+    "time": "a time namespace",
+    "user": "a user namespace",
+    "uts": "a UTS namespace",
+}
+
+
+def parse_ns(text: str, root: str = "/proc") -> int:
+    """The inode of the PID namespace a user names; BadInput, saying what it is instead, when it is none.
+
+    Accepts `4026532249`, `pid:[4026532249]`, a path (`/proc/PID/ns/pid`, a bind mount) and a PID. A bare
+    number up to 4194304 is a PID: inodes of namespaces are all greater, and PIDs never are.
+    """
+    word = text.strip()
+    link = re.fullmatch(r"([a-z]+):\[(\d{1,20})\]", word, re.ASCII)
+    if link and link[1] != "pid" and link[1] in _KINDS:
+        raise BadInput(f"{word} is {_KINDS[link[1]]}, not a PID namespace: {_listed(survey(root))}")
+    if link is None and not re.fullmatch(r"\d{1,20}", word, re.ASCII):
+        return _nsid_of_path(word)
+    number = int(link[2] if link else word)
+    if link is None and number <= PID_MAX_LIMIT:
+        return nsid_of_pid(number, root)
+    seen = survey(root)
+    if seen.find(number):
+        return number
+    kind = _kind(number, root)
+    if kind is None and (seen.unreadable or seen.hidden):
+        raise BadInput(
+            f"no PID namespace that you may see has the inode {number}: run sigtrace as root (CAP_SYS_PTRACE)"
+        )
+    what = f"{number} is {kind}, not a PID namespace" if kind else f"no PID namespace has the inode {number}"
+    raise BadInput(f"{what}: {_listed(seen)}")
+
+
+def nsid_of_pid(pid: int, root: str = "/proc") -> int:
+    """The inode of the PID namespace a process lives in; BadInput when it is gone or not readable."""
+    with process.translated(pid):
+        nsid = process.namespace_of(pid, root)
+    if nsid is None:
+        raise BadInput(
+            f"the PID namespace of process {pid} is not yours to see: run sigtrace as root (CAP_SYS_PTRACE)"
+        )
+    return nsid
+
+
+def relation_of(sender: int, target: int, root: str = "/proc") -> Relation:
+    """Where the PID namespace of the process `sender` stands to that of `target`. Raises BadInput."""
+    theirs, its = lineage(sender, root), lineage(target, root)
+    if theirs[0] == its[0]:
+        return "self" if sender == target else "same"
+    if theirs[0] in its:
+        return "ancestor"
+    return "descendant" if its[0] in theirs else "other"
+
+
+def lineage(pid: int, root: str = "/proc") -> tuple[int, ...]:
+    """The inodes of the process's PID namespace, its parent, and so on up to ours. Raises BadInput."""
+    nsid = nsid_of_pid(pid, root)
+    with process.translated(pid):
+        return (nsid, *ancestors(f"{root}/{pid}/ns/pid"))
+
+
+def _nsid_of_path(path: str) -> int:
+    """The inode behind a file that stands for a PID namespace."""
+    kind = None
+    try:
+        if stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO or a device could hang
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            with contextlib.closing(os.fdopen(fd)):
+                kind, nsid = fcntl.ioctl(fd, _NS_GET_NSTYPE), os.fstat(fd).st_ino
+    except PermissionError as err:
+        raise BadInput(f"{printable(path)} is not yours to read: run sigtrace as root") from err
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError, ValueError) as err:
+        raise BadInput(
+            f"{path!r} names no PID namespace: give an inode, pid:[inode], a path or a PID"
+        ) from err
+    except OSError:
+        kind = None  # ENOTTY: a file, but not of a namespace
+    if kind is None:
+        raise BadInput(f"{printable(path)} is not a namespace's file: give one such as /proc/PID/ns/pid")
+    if kind != _CLONE_NEWPID:
+        raise BadInput(f"{printable(path)} is another kind of namespace: give one such as /proc/PID/ns/pid")
+    return nsid
+
+
+def _kind(number: int, root: str) -> str | None:
+    """What kind of namespace has this inode, by asking every process; None when none has."""
+    for pid in process.pids(root):
+        for name, words in _KINDS.items():
+            with contextlib.suppress(OSError):
+                if os.readlink(f"{root}/{pid}/ns/{name}") == f"{name}:[{number}]":
+                    return words
+    return None
+
+
+def _listed(seen: Survey, most: int = 8) -> str:
+    """The PID namespaces there are, for the end of a message."""
+    there = [str(each.nsid) for each in seen.namespaces if each.nsid is not None]
+    more = f" and {len(there) - most} more" if len(there) > most else ""
+    return f"the PID namespaces are {', '.join(there[:most])}{more}; `sigtrace scan` shows them"

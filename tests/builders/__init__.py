@@ -1,0 +1,1 @@
+"""Records, recordings and a /proc made by hand, for tests that need no kernel."""

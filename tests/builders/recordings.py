@@ -1,0 +1,61 @@
+"""Recordings made by hand, for tests that need no kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace.events.batch import Batch
+from sigtrace.recording.directory import Directory
+from sigtrace.recording.writer import Limits, Run, Writer
+from tests.builders.records import record
+
+UTC = 1_700_000_000_000_000_000
+RUN = Run(host="web-1", boot_id="b" * 32, run="r1", kernel="6.18", version="0")
+LIMITS = Limits(max_bytes=1 << 30, max_age=1e9, rotate=1e9)
+
+
+class Made:
+    """A recording being written; `said` is what its writer told."""
+
+    def __init__(self, path: Path, run: Run = RUN, limits: Limits = LIMITS) -> None:
+        self.path, self.run = path, run
+        self.said: list[str] = []
+        self.directory = Directory(path)
+        self.writer = Writer(self.directory, run, limits, self.said.append)
+
+    def add(self, *records: npt.NDArray[np.void], offset: int = UTC) -> None:
+        """Write records, and flush."""
+        self.writer.events(Batch(np.concatenate(records), offset, self.run.host))
+        self.writer.flush()
+
+    def crash(self) -> None:
+        """As `kill -9` does it: nothing is closed but what the kernel closes."""
+        self.directory.release()
+
+    def close(self) -> None:
+        self.writer.close()
+        self.directory.release()
+
+
+def made(path: Path, *records: npt.NDArray[np.void], run: Run = RUN) -> Path:
+    """A closed recording of these records."""
+    recording = Made(path, run)
+    recording.add(*records)
+    recording.close()
+    return path
+
+
+def another(**changes: str) -> Run:
+    """A run that differs."""
+    return replace(RUN, **changes)
+
+
+def terms(times: Sequence[int], **changes: Any) -> list[npt.NDArray[np.void]]:
+    """A dropped SIGTERM at each of these times."""
+    return [record(time=time, **changes) for time in times]

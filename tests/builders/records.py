@@ -1,0 +1,33 @@
+"""Wire records made by hand, for tests that need no kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sigtrace.events import wire
+
+FACTS = {
+    "stage": "generate",
+    "signal": 15,
+    "result": 1,
+    "disposition": "default",
+    "relation": "ancestor",
+    "flags": ("unkillable", "init", "group"),
+}
+"""What `docker stop` makes of a PID 1 without a handler."""
+
+
+def record(**changes: Any) -> npt.NDArray[np.void]:
+    """One record, shape (1,): the facts of FACTS and zeros, but for `changes`; enums and flags by name."""
+    values = {**FACTS, **changes}
+    out = np.zeros(1, wire.EVENT.dtype())
+    for field, value in values.items():
+        enum = {"stage": wire.STAGE, "disposition": wire.DISPOSITION, "relation": wire.RELATION}.get(field)
+        if field == "flags":
+            out[field] = sum(wire.FLAG[flag] for flag in value)
+        else:
+            out[field] = enum[value] if enum and isinstance(value, str) else value
+    return out
