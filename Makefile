@@ -24,11 +24,12 @@ test: ## Set up, then the whole suite; ARGS="tests/unit" for a part
 	@scripts/setup.sh test
 	@scripts/as-root.sh $(BIN)/python -m pytest $(ARGS)
 
-lint: ## ruff check, ruff format --check, mypy --strict
+lint: ## ruff check, ruff format --check, mypy --strict, import-linter
 	@scripts/setup.sh test
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: ## Format code and notebooks, and fix what ruff can fix
 	@scripts/setup.sh test

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from sigtrace.recording import Recording
     from sigtrace.recording import open_recording as open
 
-__version__ = "0.1.0"
+from sigtrace._version import __version__
+
 __all__ = ["Batch", "Collector", "Recording", "__version__", "frames", "open", "plot", "watch_in_notebook"]
 
 _HOMES = {

@@ -14,7 +14,7 @@ import sys
 
 import click
 
-from sigtrace import __version__
+from sigtrace._version import __version__
 from sigtrace.errors import BadInput, SigtraceError
 from sigtrace.text import printable
 

@@ -14,10 +14,11 @@ A recording is read only as far as needed: the columns that the answer is made o
 from sigtrace.frames.latency import df_kill_latency
 from sigtrace.frames.namespaces import df_namespaces
 from sigtrace.frames.senders import df_matrix, df_senders
-from sigtrace.frames.source import container_labels, nice_bin
+from sigtrace.frames.source import nice_bin
 from sigtrace.frames.startup import df_startup
 from sigtrace.frames.stops import df_stop_durations, df_stops
 from sigtrace.frames.time import df_drops, df_verdicts
+from sigtrace.recording.labels import container_labels
 
 __all__ = [
     "container_labels",

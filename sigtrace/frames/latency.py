@@ -6,7 +6,8 @@ import pandas as pd
 
 from sigtrace import signals
 from sigtrace.errors import BadInput
-from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, trimmed
+from sigtrace.frames.source import Source, columns_of, trimmed
+from sigtrace.recording.labels import PLACE, container_labels
 
 _PROCESS = ["host", "nsid", "target_pid", "target_start"]
 _KEPT = (

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from sigtrace.clock import TICK_NS
-from sigtrace.frames.source import container_labels
 from sigtrace.frames.time import DROPS
+from sigtrace.recording.labels import container_labels
 from sigtrace.recording.reader import Recording
 
 _KEYS = ["host", "nsid", "ns_start"]

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from sigtrace.errors import BadInput
-from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, trimmed
+from sigtrace.frames.source import Source, columns_of, trimmed
 from sigtrace.frames.time import DROPS
+from sigtrace.recording.labels import PLACE, container_labels
 
 KERNEL, UNKNOWN = "(kernel)", "(unknown)"
 """What stands for a sender that is no process, and for one that is not known."""

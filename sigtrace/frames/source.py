@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
 import pandas as pd
 
 from sigtrace.errors import BadInput
-from sigtrace.events.container import COLUMNS as CONTAINER
-from sigtrace.events.container import Container
 from sigtrace.recording.reader import Recording
 
 Source: TypeAlias = pd.DataFrame | Recording
 """A recording, or (a part of) its event table."""
 
-PLACE = ("host", "nsid", *CONTAINER)
-"""The columns that say where something happened."""
 
 _BINS = pd.to_timedelta(
     [
@@ -40,26 +35,6 @@ def columns_of(source: Source, columns: Sequence[str]) -> pd.DataFrame:
             "give it recording.events(), or the recording."
         )
     return source
-
-
-def container_labels(table: pd.DataFrame) -> pd.Series:
-    """What to call the namespace of each row: `web-1`, `shop/checkout-7d4f/app`, or the inode; dtype category.
-
-    `table`: with the columns `host`, `nsid` and those of containers. With several hosts in it, their names go before:
-    `web-2: web-1`.
-    """
-    several = table["host"].nunique() > 1
-    groups = table.groupby(list(PLACE), observed=True, sort=False, dropna=False)
-    places = [_label(place, several) for place, _ in groups]
-    names = sorted(set(places))
-    codes = np.array([names.index(name) for name in places], "i4")[groups.ngroup().to_numpy()]
-    return pd.Series(pd.Categorical.from_codes(codes, names), index=table.index, name="container")
-
-
-def _label(place: Sequence[Any], several: bool) -> str:
-    host, nsid, *facts = place
-    label = Container(*facts).label or str(nsid)
-    return f"{host}: {label}" if several else label
 
 
 def nice_bin(times: pd.Series, most: int = 120) -> pd.Timedelta:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, trimmed
+from sigtrace.frames.source import Source, columns_of, trimmed
 from sigtrace.frames.time import DROPS
+from sigtrace.recording.labels import PLACE, container_labels
 from sigtrace.recording.reader import Recording
 
 _INIT = ["host", "nsid", "target_start"]

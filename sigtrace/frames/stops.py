@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sigtrace import signals
 from sigtrace.errors import BadInput
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import COLUMNS as CONTAINER
 from sigtrace.events.container import Container
 from sigtrace.events.residents import Residents
-from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, trimmed
-from sigtrace.recording.filter import Namespace
+from sigtrace.frames.source import Source, columns_of, trimmed
+from sigtrace.recording.labels import PLACE
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.schema import kernel_bytes
-from sigtrace.stops.attempt import Stop, stops
+from sigtrace.recording.stop_table import COLUMNS, stop_table
 from sigtrace.stops.request import POSSIBLE
 
-_NAMES = (
-    "host",
-    "container",
-    "init_comm",
-    "signal_name",
-    "asked_by",
-    "asked_by_parent",
-    "verdict",
-    *CONTAINER,
-)
-_TIMES, _SPANS = ("asked", "exited"), ("grace", "duration")
-_DTYPES = {
-    **dict.fromkeys(_NAMES, "category"),
-    **dict.fromkeys(_TIMES, "datetime64[ns, UTC]"),
-    **dict.fromkeys(_SPANS, "timedelta64[ns]"),
-    **{"nsid": "uint32", "ns_start": "uint64", "init_pid": "int32", "signal": "int8", "requests": "int64"},
-    **{"dropped": "bool", "killed": "bool", "exit_code": "Int32", "exit_signal": "Int32"},
-}
-COLUMNS = (
-    *("host", "nsid", "ns_start", "container", "init_pid", "init_comm", "asked", "signal", "signal_name"),
-    *(
-        "asked_by",
-        "asked_by_parent",
-        "verdict",
-        "requests",
-        "dropped",
-        "grace",
-        "killed",
-        "exited",
-        "duration",
-    ),
-    *("exit_code", "exit_signal", *CONTAINER),
-)
 _FACTS = (
     *("stage", "signal", "result", "disposition", "unkillable", "blocked", "exiting", "kthread"),
     *("relation", "nsid"),
@@ -103,12 +69,6 @@ def df_stops(source: Source) -> pd.DataFrame:
     return stop_table((str(host), _batch(part)) for host, part in inits.groupby("host", observed=True))
 
 
-def recorded_stops(recording: Recording, ns: int | Iterable[Namespace] = ()) -> pd.DataFrame:
-    """`df_stops` of a recording: of these namespaces, or of all."""
-    boots = recording.boots(ns=ns, signal=(0, *POSSIBLE))
-    return stop_table((host, batch) for (host, _), batch in boots)
-
-
 def df_stop_durations(source: Source, by: str | Sequence[str] = "container") -> pd.DataFrame:
     """How long stops took, per container (or image, host, signal_name ...: `by`); the slowest first.
 
@@ -141,36 +101,6 @@ def df_stop_durations(source: Source, by: str | Sequence[str] = "container") -> 
     found = found.astype(counts).assign(**spans)
     found = found.sort_values("longest", ascending=False, kind="stable")
     return trimmed(found.reset_index())
-
-
-def stop_table(parts: Iterable[tuple[str, Batch]]) -> pd.DataFrame:
-    """The attempts in these batches, of one host and boot each, as a table."""
-    rows = [row for host, batch in parts for row in _rows(host, batch)]
-    table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "container"])
-    for name in _TIMES:
-        table[name] = pd.to_datetime(table[name].astype("Int64"), unit="ns", utc=True)
-    for name in _SPANS:
-        table[name] = pd.to_timedelta(table[name].astype("Int64"), unit="ns")
-    table["container"] = container_labels(table)
-    table = table.astype({name: dtype for name, dtype in _DTYPES.items() if name in table})
-    return table[list(COLUMNS)].sort_values("asked", kind="stable", ignore_index=True)
-
-
-def _rows(host: str, batch: Batch) -> Iterator[tuple[Any, ...]]:
-    for stop in stops(batch):
-        yield _row(host, stop)
-
-
-def _row(host: str, stop: Stop) -> tuple[Any, ...]:
-    status = stop.status
-    container = stop.container.columns if stop.container else ("",) * len(CONTAINER)
-    return (
-        *(host, stop.nsid, stop.ns_start, stop.init_pid, stop.init_comm, stop.asked, stop.signal),
-        *(signals.name(stop.signal), stop.asked_by, stop.asked_by_parent, stop.verdict, stop.requests),
-        *(stop.dropped > 0, stop.grace, stop.killed, stop.exited, stop.duration),
-        *((None, None) if status is None else (status >> 8 & 0xFF, status & 0x7F)),
-        *container,
-    )
 
 
 def _quantile(share: float) -> Any:

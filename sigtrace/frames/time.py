@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from sigtrace.events.verdict import DROPPED, VERDICTS
-from sigtrace.frames.source import PLACE, Source, columns_of, container_labels, counted, floored
+from sigtrace.frames.source import Source, columns_of, counted, floored
+from sigtrace.recording.labels import PLACE, container_labels
 
 DROPS = tuple(VERDICTS[code] for code in DROPPED)
 _SENT = ("generate", "deliver")

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace import __version__, clock, snapshot
+from sigtrace import clock, snapshot
+from sigtrace._version import __version__
 from sigtrace.events.batch import Batch
 from sigtrace.events.counts import Counts
 from sigtrace.live.collector import Collector

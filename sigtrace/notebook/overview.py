@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from sigtrace.clock import TICK_NS
-from sigtrace.frames.source import container_labels
 from sigtrace.frames.time import DROPS
 from sigtrace.notebook.table import table, text
+from sigtrace.recording.labels import container_labels
 
 if TYPE_CHECKING:
     from sigtrace.recording.reader import Recording

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from sigtrace.frames.source import Source
-from sigtrace.frames.stops import COLUMNS, df_stops
+from sigtrace.frames.stops import df_stops
 from sigtrace.plot.axes import colour, count_axis, hint, stacked
 from sigtrace.plot.style import BLUE, VERMILLION, Picture, nothing, picture
 from sigtrace.plot.text import number, span_text
+from sigtrace.recording.stop_table import COLUMNS
 
 _PER_DECADE = 6
 _LEAST, _MOST = 1e-4, 100.0

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from sigtrace.errors import BadInput
-from sigtrace.frames.source import Source, columns_of, container_labels
+from sigtrace.frames.source import Source, columns_of
 from sigtrace.frames.stops import df_stops
 from sigtrace.frames.time import DROPS
 from sigtrace.plot.axes import colour, hint, time_axis, zoom
@@ -17,6 +17,7 @@ from sigtrace.plot.lanes import Lanes, lanes
 from sigtrace.plot.style import GREY, OUTCOMES, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture
 from sigtrace.plot.text import for_people, milliseconds, number, shown, span_text
 from sigtrace.recording.filter import Time, nanoseconds
+from sigtrace.recording.labels import container_labels
 from sigtrace.recording.reader import Recording
 
 _LANE = 38

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sigtrace.postmortem.case import Case, Episode, Scene
-from sigtrace.postmortem.cause import Cause, all_causes
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.runner import Report, diagnose
 from sigtrace.postmortem.stop import Stop, last_stop, stops

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -55,12 +53,3 @@ class Cause:
         if self.waits and too_early(case):
             return _TOO_EARLY
         return _WHY["history"] if case.live and "events" in self.needs else ""
-
-
-def all_causes() -> tuple[Cause, ...]:
-    """Every cause there is: `CAUSE` of each module in `causes/`, by slug."""
-    from sigtrace.postmortem import causes as package
-
-    names = (module.name for module in pkgutil.iter_modules(package.__path__))
-    found = (importlib.import_module(f"{package.__name__}.{name}").CAUSE for name in names)
-    return tuple(sorted(found, key=lambda cause: str(cause.slug)))

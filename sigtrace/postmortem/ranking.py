@@ -8,7 +8,7 @@ from functools import cached_property
 
 from sigtrace import signals
 from sigtrace.postmortem.case import Case, Episode
-from sigtrace.postmortem.cause import all_causes
+from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import SEVERITIES
 from sigtrace.postmortem.runner import Report, diagnose

@@ -9,7 +9,8 @@ from typing import Any
 from sigtrace.clock import iso
 from sigtrace.events.container import COLUMNS
 from sigtrace.postmortem.case import Case
-from sigtrace.postmortem.cause import Cause, all_causes
+from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding
 from sigtrace.postmortem.stop import last_stop
 

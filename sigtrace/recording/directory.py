@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
 
-from sigtrace import __version__
+from sigtrace._version import __version__
 from sigtrace.errors import BadInput
 from sigtrace.recording.place import Remote, Where, listing
 from sigtrace.text import printable

@@ -298,9 +298,11 @@ class Recording:
 
         ns, container, pod: as for `boots`.
         """
-        from sigtrace.frames.stops import recorded_stops
+        from sigtrace.recording.stop_table import stop_table
+        from sigtrace.stops.request import POSSIBLE
 
-        return recorded_stops(self, self._spaces(ns, container, pod))
+        boots = self.boots(ns=self._spaces(ns, container, pod), signal=(0, *POSSIBLE))
+        return stop_table((host, batch) for (host, _), batch in boots)
 
     def _repr_html_(self) -> str:
         from sigtrace.notebook.overview import overview

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sigtrace import __version__, signals
+from sigtrace import signals
+from sigtrace._version import __version__
 from sigtrace.clock import TICK_NS
 from sigtrace.events.verdict import VERDICTS, WORDS
 from sigtrace.postmortem import from_recording

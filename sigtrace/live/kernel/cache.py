@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from sigtrace import __version__
+from sigtrace._version import __version__
 from sigtrace.events import wire
 from sigtrace.live.kernel.btf import OFFSETS, SIZES, TRACEPOINTS
 from sigtrace.live.kernel.compile import Compiled, installed_bcc_version, source_text
