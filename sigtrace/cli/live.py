@@ -21,6 +21,7 @@ from sigtrace.text import printable, shorten
 
 if TYPE_CHECKING:
     from sigtrace.events.container import Container
+    from sigtrace.events.nskey import NsKey
     from sigtrace.live.collector import Collector, Scope
 
 _ENDING = (os_signal.SIGINT, os_signal.SIGTERM, os_signal.SIGHUP)
@@ -214,9 +215,9 @@ def footer(live: Collector, unwritten: int = 0) -> None:
         say(f"totals are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed")
 
 
-def _called(key: tuple[int, int], names: Mapping[tuple[int, int], Container]) -> str:
+def _called(key: NsKey, names: Mapping[NsKey, Container]) -> str:
     """`web-1 (4026532249)`, or the inode alone."""
-    return f"{shorten(names[key].label, 40)} ({key[0]})" if key in names else str(key[0])
+    return f"{shorten(names[key].label, 40)} ({key.inode})" if key in names else str(key.inode)
 
 
 def number(count: int, what: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigtrace.live.rates import Key, Row
+from sigtrace.events.nskey import NsKey
+from sigtrace.live.rates import Row
 
 SORTS: dict[str, tuple[str, Callable[[Row], Any], bool]] = {
     "n": ("NAMESPACE", lambda row: row.label.lower(), False),
@@ -29,9 +30,9 @@ class View:
     filter: str = ""
     typing: bool = False
     """The filter is being typed."""
-    selected: Key | None = None
+    selected: NsKey | None = None
     """None: whichever is first."""
-    opened: Key | None = None
+    opened: NsKey | None = None
     """The namespace whose events are shown."""
     scroll: int = 0
     """First line shown: of the list, or, counted from the last, of the events."""

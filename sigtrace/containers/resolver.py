@@ -1,7 +1,6 @@
 """Whose each PID namespace is: found out by a thread of its own, when a namespace's init is born or first seen.
 
-The key is (inode, start of the init in clock ticks of CLOCK_BOOTTIME), as inodes are used again. What was found out
-stays known when the container is gone. The hot path asks `of`, which only looks a key up.
+What was found out stays known when the container is gone. The hot path asks `of`, which only looks a key up.
 """
 
 from __future__ import annotations
@@ -18,14 +17,12 @@ from typing import TYPE_CHECKING
 from sigtrace import clock
 from sigtrace.events import wire
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import Survey, ancestors, survey
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
-
-Key = tuple[int, int]
-"""Inode and start of the init, in clock ticks of CLOCK_BOOTTIME."""
 
 _AGAIN = (0.005, 0.02, 0.05, 0.15, 0.4, 1.0, 0.1)
 """Seconds after which one looks again at a young namespace that has no name yet: its runtime is still at work."""
@@ -38,7 +35,7 @@ _SURVEY_SECONDS = 1.0
 _PATIENCE = 1.0
 """Seconds to wait at the end for a look that is under way."""
 _MOST = 1 << 14
-_EVERYBODY = (0, 0)
+_EVERYBODY = NsKey(0, 0)
 """In place of a key: all namespaces there are."""
 
 
@@ -47,7 +44,7 @@ class _Entry:
     """What is known of one namespace."""
 
     container: Container | None = None
-    above: tuple[Key, ...] = ()
+    above: tuple[NsKey, ...] = ()
     """The namespaces above it."""
     settled: bool = False
     """No more will be found out."""
@@ -60,7 +57,7 @@ class _Order:
 
     at: float
     number: int
-    key: Key
+    key: NsKey
     pid: int
     """0: not known."""
     tries: int
@@ -76,10 +73,10 @@ class Names:
 
     def __init__(self, resolve: Callable[[int], Container | None] | None = None) -> None:
         self._resolve = resolve or _from_files()
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[NsKey, _Entry] = {}
         self._orders: list[_Order] = []
         self._number = itertools.count()
-        self._news: list[tuple[Key, Container]] = []
+        self._news: list[tuple[NsKey, Container]] = []
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._surveyed = 0.0
@@ -100,42 +97,42 @@ class Names:
         if self._thread is not None:
             self._thread.join(_PATIENCE)
 
-    def seed(self, seen: Survey) -> set[Key]:
+    def seed(self, seen: Survey) -> set[NsKey]:
         """Find out now about all namespaces that a survey saw: which these are."""
         now = clock.kernel_ns()
         looked = set()
         for each in seen.namespaces:
             if each.nsid is not None and each.init_pid is not None and each.ns_start is not None:
-                key = (each.nsid, clock.kernel_ticks(each.ns_start))
-                young = now - key[1] * clock.TICK_NS < _YOUNG_SECONDS * 1e9
+                key = NsKey.from_proc(each.nsid, each.ns_start)
+                young = now - key.start_ns < _YOUNG_SECONDS * 1e9
                 self._look(_Order(0, 0, key, each.init_pid, 0 if young else len(_AGAIN), surveyed=True))
                 looked.add(key)
         return looked
 
-    def of(self, nsid: int, ticks: int) -> Container | None:
+    def of(self, key: NsKey) -> Container | None:
         """The container of a namespace, as far as that is known by now; what was never heard of will be looked up."""
-        entry = self._entries.get((nsid, ticks))
+        entry = self._entries.get(key)
         if entry is None:
-            if ticks and self._thread is not None:
-                self._order((nsid, ticks), 0, len(_AGAIN))
+            if key.start and self._thread is not None:
+                self._order(key, 0, len(_AGAIN))
             return None
         return entry.container
 
-    def above(self, nsid: int, ticks: int) -> tuple[Key, ...]:
+    def above(self, key: NsKey) -> tuple[NsKey, ...]:
         """The namespaces above one, nearest first, as far as they are known."""
-        entry = self._entries.get((nsid, ticks))
+        entry = self._entries.get(key)
         return entry.above if entry else ()
 
-    def settled(self, nsid: int, ticks: int) -> bool:
+    def settled(self, key: NsKey) -> bool:
         """Whether `of` has said its last word."""
-        entry = self._entries.get((nsid, ticks))
+        entry = self._entries.get(key)
         return entry is not None and entry.settled
 
-    def known(self) -> dict[Key, Container]:
+    def known(self) -> dict[NsKey, Container]:
         """All containers so far."""
         return {key: entry.container for key, entry in list(self._entries.items()) if entry.container}
 
-    def news(self) -> list[tuple[Key, Container]]:
+    def news(self) -> list[tuple[NsKey, Container]]:
         """What was found out since the last call."""
         with self._change:
             news, self._news = self._news, []
@@ -146,12 +143,12 @@ class Names:
         records = batch.records
         births = records[records["stage"] >= wire.STAGE["init"]]
         for nsid, start, pid, stage in births[["nsid", "ns_start", "target_pid", "stage"]].tolist():
-            key = (nsid, start // clock.TICK_NS)
+            key = NsKey.of(nsid, start)
             ran = stage == wire.STAGE["exec"]
-            if not self.settled(*key):
+            if not self.settled(key):
                 self._order(key, pid, _RAN if ran else 0, again=ran)
 
-    def wait(self, keys: Iterable[Key], seconds: float) -> None:
+    def wait(self, keys: Iterable[NsKey], seconds: float) -> None:
         """Wait, for each namespace once, until it is known whose it is; at most so long."""
         until = time.monotonic() + seconds
         with self._change:
@@ -171,7 +168,7 @@ class Names:
                     return
                 self._change.wait(left)
 
-    def _order(self, key: Key, pid: int, tries: int, again: bool = False, delay: float = 0) -> None:
+    def _order(self, key: NsKey, pid: int, tries: int, again: bool = False, delay: float = 0) -> None:
         with self._change:
             if not again and key in self._entries:
                 return
@@ -202,7 +199,7 @@ class Names:
         if order.key == _EVERYBODY:
             self.seed(survey())
             return
-        if self.settled(*order.key):
+        if self.settled(order.key):
             return
         if not order.pid:
             self._find(order.key)
@@ -211,18 +208,18 @@ class Names:
         container = self._resolve(order.pid) if there else None
         if container and not _is_init(order.pid, order.key):
             container = None  # the number became another's meanwhile
-        above: tuple[Key, ...] = ()
+        above: tuple[NsKey, ...] = ()
         with contextlib.suppress(OSError):
             above = self._holders(ancestors(f"/proc/{order.pid}/ns/pid")) if there else ()
         # Before its exec it may still be where it was made: in the cgroup of the container around its own.
-        moved = order.tries >= _RAN or (order.surveyed and all(self.of(*key) != container for key in above))
+        moved = order.tries >= _RAN or (order.surveyed and all(self.of(key) != container for key in above))
         named = container is not None and container.name != "" and moved
         final = named or not there or order.tries >= len(_AGAIN)
         self._learn(order.key, container, above, final)
         if not final:
             self._order(order.key, order.pid, order.tries + 1, again=True, delay=_AGAIN[order.tries])
 
-    def _find(self, key: Key) -> None:
+    def _find(self, key: NsKey) -> None:
         """Nobody announced its init: look for it."""
         wait = self._surveyed + _SURVEY_SECONDS - time.monotonic()
         if wait > 0:
@@ -232,14 +229,14 @@ class Names:
         if key not in self.seed(survey()):
             self._learn(key, None, (), True)
 
-    def _holders(self, inodes: Iterable[int]) -> tuple[Key, ...]:
+    def _holders(self, inodes: Iterable[int]) -> tuple[NsKey, ...]:
         """The namespaces that have these inodes now: the last that got them."""
         above = list(inodes)
         with self._change:
-            last = dict(sorted(key for key in self._entries if key[0] in above))
-        return tuple((inode, last[inode]) for inode in above if inode in last)
+            last = dict(sorted(key for key in self._entries if key.inode in above))
+        return tuple(NsKey(inode, last[inode]) for inode in above if inode in last)
 
-    def _learn(self, key: Key, container: Container | None, above: tuple[Key, ...], final: bool) -> None:
+    def _learn(self, key: NsKey, container: Container | None, above: tuple[NsKey, ...], final: bool) -> None:
         with self._change:
             entry = self._entries.setdefault(key, _Entry())
             if container and container != entry.container:
@@ -263,10 +260,10 @@ def _from_files() -> Callable[[int], Container | None]:
     return resolve
 
 
-def _is_init(pid: int, key: Key) -> bool:
+def _is_init(pid: int, key: NsKey) -> bool:
     """Whether the process is the init of this very namespace."""
     try:
         stat = process.read_stat(pid)
     except (OSError, ValueError):
         return False
-    return clock.kernel_ticks(stat.start_ticks) == key[1]
+    return NsKey.from_proc(key.inode, stat.start_ticks) == key

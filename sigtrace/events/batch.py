@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.clock import TICK_NS
 from sigtrace.events import verdict, wire
 from sigtrace.events.columns import (
     FACTS,
@@ -29,7 +28,7 @@ from sigtrace.events.columns import (
     signal_labels,
     text_labels,
 )
-from sigtrace.events.nskey import by_namespace
+from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Known, Residents, joined, residents
 
 if TYPE_CHECKING:
@@ -82,10 +81,9 @@ class Batch:
             return Residents(np.zeros(len(self), "i1"), (None,))
         return residents(self.records["nsid"], self.records["ns_start"], self.known)
 
-    def namespaces(self) -> list[tuple[int, int]]:
-        """The different PID namespaces: inode, and start of the init in clock ticks of CLOCK_BOOTTIME."""
-        keys, _ = by_namespace(self.records["nsid"], self.records["ns_start"])
-        return [(inode, start // TICK_NS) for inode, start in keys]
+    def namespaces(self) -> list[NsKey]:
+        """The different PID namespaces."""
+        return NsKey.from_records(self.records["nsid"], self.records["ns_start"])[0]
 
     @cached_property
     def verdicts(self) -> npt.NDArray[np.uint8]:

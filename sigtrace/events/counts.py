@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.clock import TICK_NS
 from sigtrace.events import verdict, wire
 from sigtrace.events.columns import FACTS, Column, Labels, enum_labels, flag, frame, rows, signal_labels
-from sigtrace.events.nskey import by_namespace
+from sigtrace.events.nskey import NsKey
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,14 +47,14 @@ class Counts:
             totals[inode] = totals.get(inode, 0) + total
         return dict(sorted(totals.items(), key=lambda each: each[::-1], reverse=True))
 
-    def dropped_by_init(self) -> dict[tuple[int, int], int]:
-        """The same, an inode that was used again apart: by inode and start of the init in clock ticks."""
+    def dropped_by_init(self) -> dict[NsKey, int]:
+        """The same by namespace, where an inode was used again apart."""
         drops = self.records[verdict.is_dropped(self.verdicts)]
-        keys, where = by_namespace(drops["nsid"], drops["ns_start"])
+        keys, where = NsKey.from_records(drops["nsid"], drops["ns_start"])
         totals = np.zeros(len(keys), "u8")
         np.add.at(totals, where, drops["count"])
         by_count = sorted(zip(totals.tolist(), keys, strict=True), reverse=True)
-        return {(inode, start // TICK_NS): total for total, (inode, start) in by_count}
+        return {key: total for total, key in by_count}
 
     def columns(self) -> dict[str, Column]:
         """The counts table, column by column."""

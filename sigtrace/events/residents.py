@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.clock import TICK_NS
 from sigtrace.events.columns import Column, Labels
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
-from sigtrace.events.nskey import by_namespace
+from sigtrace.events.nskey import NsKey
 
-Known = Callable[[int, int], Container | None]
-"""Which container a PID namespace is of, by its inode and the start of its init in clock ticks of CLOCK_BOOTTIME."""
+Known = Callable[[NsKey], Container | None]
+"""Which container a PID namespace is of."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Residents:
 
 def residents(nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64], known: Known) -> Residents:
     """Whose each namespace is, by columns of inodes and starts of inits (ns), shape (n,)."""
-    keys, codes = by_namespace(nsid, ns_start)
-    return Residents(codes, [known(inode, start // TICK_NS) for inode, start in keys] or [None])
+    keys, codes = NsKey.from_records(nsid, ns_start)
+    return Residents(codes, [known(key) for key in keys] or [None])
 
 
 def joined(parts: Sequence[Residents]) -> Residents:

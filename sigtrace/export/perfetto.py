@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import signals
-from sigtrace.clock import TICK_NS
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.events.verdict import CODE, DROPPED, WORDS, label
 from sigtrace.export.source import Source
 from sigtrace.export.trace import BEGIN, END, INSTANT, Mark, Trace
@@ -42,13 +42,12 @@ Boot = tuple[str, str]
 """Host and boot ID."""
 
 
-class Life(NamedTuple):
-    """One PID namespace: inodes are reused, starts of inits are known to the clock tick."""
+class Home(NamedTuple):
+    """One PID namespace of one boot of one host."""
 
     host: str
     boot_id: str
-    nsid: int
-    tick: int
+    key: NsKey
 
 
 def write(source: Source, out: BinaryIO) -> None:
@@ -66,10 +65,10 @@ class _Story:
         self._trace = trace
         self._containers = source.recording.containers()
         self._names = _names(source, self._containers)
-        self._homes = {(life.host, life.nsid): label for life, (label, _) in self._names.items()}
+        self._homes = {(home.host, home.key.inode): label for home, (label, _) in self._names.items()}
         self._ranks = _ranks(source)
         self._groups: dict[tuple[str, str], int] = {}
-        self._tracks: dict[Life, int] = {}
+        self._tracks: dict[Home, int] = {}
         self._senders: dict[tuple[str, str], int] = {}
         self._offsets: dict[Boot, int] = {}
         self._kept: dict[Boot, list[Batch]] = {}
@@ -80,13 +79,13 @@ class _Story:
         records, offsets = schema.event_records(part)
         # One offset a boot: a step of the wall clock must not change durations.
         offset = self._offsets.setdefault(boot, int(offsets[0]))
-        batch = Batch(records, offset, boot[0], lambda nsid, tick: self._containers.get((*boot, nsid, tick)))
+        batch = Batch(records, offset, boot[0], lambda key: self._containers.get((*boot, key)))
         chosen = _worth_telling(batch)
         which, counts = _first_of_alike(batch, chosen, _ALIKE_NS)
         for event, count in zip(events(batch, which), counts.tolist(), strict=True):
             record = records[event.number]
-            life = Life(*boot, event.nsid, int(record["ns_start"]) // TICK_NS)
-            self._instant(life, event, count, int(record["sender_nsid"]))
+            home = Home(*boot, NsKey.of(event.nsid, record["ns_start"]))
+            self._instant(home, event, count, int(record["sender_nsid"]))
         if len(chosen):
             self._kept.setdefault(boot, []).append(
                 batch[_first_of_alike(batch, which, _KEPT_NS, senders=False)[0]]
@@ -97,26 +96,26 @@ class _Story:
         for boot, parts in self._kept.items():
             batch = join(parts)
             for stop in stops(batch[np.argsort(batch.records["time"], kind="stable")]):
-                self._stop(Life(*boot, stop.nsid, stop.ns_start // TICK_NS), stop)
+                self._stop(Home(*boot, NsKey.of(stop.nsid, stop.ns_start)), stop)
 
-    def _instant(self, life: Life, event: Event, count: int, sender_nsid: int) -> None:
+    def _instant(self, home: Home, event: Event, count: int, sender_nsid: int) -> None:
         facts = {**_facts(event), **({"count": count} if count > 1 else {})}
         arrow = 0
         if event.stage == "generate" and event.sender_pid:
             self._flows = arrow = self._flows + 1
-            sender = self._sender(life, event.sender_comm, sender_nsid)
-            to = f"{event.signal_name} to {self._label(life)}"
+            sender = self._sender(home, event.sender_comm, sender_nsid)
+            to = f"{event.signal_name} to {self._label(home)}"
             self._trace.add(Mark(INSTANT, sender, event.time, to, _category(event), flow=arrow))
-        track = self._track(life)
+        track = self._track(home)
         self._trace.add(
             Mark(INSTANT, track, event.time, _title(event), _category(event), facts, arrives=arrow)
         )
 
-    def _stop(self, life: Life, stop: Stop) -> None:
+    def _stop(self, home: Home, stop: Stop) -> None:
         """Slices from the request to the exit; one without an end if the request was dropped and it runs on."""
         signal = signals.name(stop.signal)
         facts = {"what": WORDS[stop.verdict][1], "asked by": stop.asked_by or "kernel"}
-        track, ended = self._track(life), stop.asked + (stop.duration or 0)
+        track, ended = self._track(home), stop.asked + (stop.duration or 0)
         if stop.duration is None:
             if stop.dropped:
                 self._trace.add(
@@ -136,22 +135,22 @@ class _Story:
         self._trace.add(Mark(BEGIN, track, begin, name, "stop"))
         self._trace.add(Mark(END, track, end))
 
-    def _track(self, life: Life) -> int:
-        if life not in self._tracks:
-            group = self._group(life.host, "PID namespaces")
-            init = self._names.get(life, ("", ""))[1]
-            about = f"PID namespace {life.nsid}" + (f", init {init}" if init else "")
-            rank = self._ranks.get(life, len(self._ranks))
-            self._tracks[life] = self._trace.track(self._label(life), group, rank, about)
-        return self._tracks[life]
+    def _track(self, home: Home) -> int:
+        if home not in self._tracks:
+            group = self._group(home.host, "PID namespaces")
+            init = self._names.get(home, ("", ""))[1]
+            about = f"PID namespace {home.key.inode}" + (f", init {init}" if init else "")
+            rank = self._ranks.get(home, len(self._ranks))
+            self._tracks[home] = self._trace.track(self._label(home), group, rank, about)
+        return self._tracks[home]
 
-    def _sender(self, life: Life, comm: str, nsid: int) -> int:
-        home = self._homes.get((life.host, nsid), "")
-        key = (life.host, f"{comm} in {home}" if home and home != _HOST else comm)
+    def _sender(self, home: Home, comm: str, nsid: int) -> int:
+        place = self._homes.get((home.host, nsid), "")
+        key = (home.host, f"{comm} in {place}" if place and place != _HOST else comm)
         if key not in self._senders and len(self._senders) >= _MOST_SENDERS:
-            key = (life.host, "other senders")
+            key = (home.host, "other senders")
         if key not in self._senders:
-            group = self._group(life.host, "senders")
+            group = self._group(home.host, "senders")
             self._senders[key] = self._trace.track(key[1], group, len(self._senders))
         return self._senders[key]
 
@@ -161,34 +160,34 @@ class _Story:
             self._groups[host, what] = self._trace.track(name, rank=int(what == "senders"))
         return self._groups[host, what]
 
-    def _label(self, life: Life) -> str:
-        return self._names.get(life, ("", ""))[0] or str(life.nsid)
+    def _label(self, home: Home) -> str:
+        return self._names.get(home, ("", ""))[0] or str(home.key.inode)
 
 
 def _names(
-    source: Source, containers: Mapping[tuple[str, str, int, int], Container]
-) -> dict[Life, tuple[str, str]]:
+    source: Source, containers: Mapping[tuple[str, str, NsKey], Container]
+) -> dict[Home, tuple[str, str]]:
     """By namespace the label of its container (`host` for the initial one), and the name of its init."""
     table = source.recording.namespaces()
     columns = ("host", "boot_id", "nsid", "ns_start", "init_comm")
     found = {}
     for host, boot_id, nsid, start, comm in zip(*(table[name].tolist() for name in columns), strict=True):
-        life = Life(host, boot_id, nsid, start // TICK_NS)
-        container = containers.get(life)
-        found[life] = (container.label if container else _HOST if nsid == INITIAL_PID_NS else "", comm)
+        home = Home(host, boot_id, NsKey.of(nsid, start))
+        container = containers.get(home)
+        found[home] = (container.label if container else _HOST if nsid == INITIAL_PID_NS else "", comm)
     return found
 
 
-def _ranks(source: Source) -> dict[Life, int]:
+def _ranks(source: Source) -> dict[Home, int]:
     """The namespaces with drops, those with most first."""
     counts = source.recording.counts()
     drops = counts[counts["verdict"].isin([name for name, code in CODE.items() if code in DROPPED])]
-    totals: dict[Life, int] = {}
+    totals: dict[Home, int] = {}
     columns = ("host", "boot_id", "nsid", "ns_start", "count")
     for host, boot_id, nsid, start, count in zip(*(drops[name].tolist() for name in columns), strict=True):
-        life = Life(host, boot_id, nsid, start // TICK_NS)
-        totals[life] = totals.get(life, 0) + count
-    return {life: rank for rank, life in enumerate(sorted(totals, key=totals.__getitem__, reverse=True))}
+        home = Home(host, boot_id, NsKey.of(nsid, start))
+        totals[home] = totals.get(home, 0) + count
+    return {home: rank for rank, home in enumerate(sorted(totals, key=totals.__getitem__, reverse=True))}
 
 
 def _worth_telling(batch: Batch) -> npt.NDArray[np.int64]:
@@ -243,7 +242,7 @@ def _category(event: Event) -> str:
     if event.verdict.startswith("dropped"):
         return "drop"
     if event.stage not in ("generate", "deliver"):
-        return "life"
+        return "home"
     return "kill" if event.signal == KILL else "request" if event.signal in MEANT_TO_STOP else "signal"
 
 

@@ -20,6 +20,7 @@ from sigtrace.containers.resolver import Names
 from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
 from sigtrace.events import wire
+from sigtrace.events.nskey import NsKey
 from sigtrace.live.container_filter import Follower
 from sigtrace.live.kernel.filter import KernelFilter
 from sigtrace.live.kernel.load import CROWDED, Attachment, rows_of_counts
@@ -295,8 +296,8 @@ class Collector:
         """What the filters of user space leave of a batch."""
         if self._follower is not None:
             batch = self._follower.sift(batch)
-            for inode, ticks in self._follower.excluded():
-                self._filter.exclude(inode, ticks)
+            for key in self._follower.excluded():
+                self._filter.exclude(key)
         if not self._in_batches and len(batch):
             batch = batch[batch.records["stage"] <= wire.STAGE["exit"]]
         return batch
@@ -325,9 +326,13 @@ class Collector:
         return self._attachment
 
 
+_GONE = NsKey(0, 0)
+"""No namespace has this key."""
+
+
 def _of_the_kernel(starts: Mapping[int, int]) -> dict[int, int]:
     """Starts of inits as /proc shows them, in clock ticks, as the kernel has them in CLOCK_BOOTTIME; 0 stays 0."""
-    return {inode: clock.kernel_ticks(start) if start else 0 for inode, start in starts.items()}
+    return {inode: NsKey.from_proc(inode, start).start if start else 0 for inode, start in starts.items()}
 
 
 def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
@@ -338,11 +343,12 @@ def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     seen = survey()
     if seen.unreadable or seen.hidden:
         return np.zeros(len(rows), bool)
-    starts = {ns.nsid: ns.ns_start for ns in seen.namespaces}
-    ended = np.zeros(len(rows), bool)
-    for inode, start in {(int(row["nsid"]), int(row["ns_start"])) for row in rows}:
-        known = starts.get(inode)
-        alive = inode in starts and (known is None or clock.kernel_ticks(known) == start // clock.TICK_NS)
-        if not alive and start < before:  # one born since would not have been seen
-            ended |= (rows["nsid"] == inode) & (rows["ns_start"] == start)
-    return ended
+    alive = {
+        each.nsid: None if each.ns_start is None else NsKey.from_proc(each.nsid, each.ns_start)
+        for each in seen.namespaces
+        if each.nsid is not None
+    }
+    keys, which = NsKey.from_records(rows["nsid"], rows["ns_start"])
+    # One born since would not have been seen; of one without an init in sight nothing tells that it is another.
+    ended = [key.start_ns < before and alive.get(key.inode, _GONE) not in (None, key) for key in keys]
+    return np.array(ended, bool)[which]

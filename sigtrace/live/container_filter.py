@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from sigtrace.clock import TICK_NS
-from sigtrace.containers.resolver import Key, Names
+from sigtrace.containers.resolver import Names
 from sigtrace.containers.selector import Wanted
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +48,9 @@ class Follower:
         self._names = names
         self._ns = ns
         self._descendants = descendants
-        self._decided: dict[Key, bool] = {}
-        self._since: dict[Key, float] = {}
-        self._excluded: list[Key] = []
+        self._decided: dict[NsKey, bool] = {}
+        self._since: dict[NsKey, float] = {}
+        self._excluded: list[NsKey] = []
         self._held: list[Batch] = []
         self._ending = False
         self._one_at_a_time = threading.RLock()
@@ -60,7 +60,7 @@ class Follower:
         """Whether records wait for a decision."""
         return bool(self._held)
 
-    def excluded(self) -> list[Key]:
+    def excluded(self) -> list[NsKey]:
         """The namespaces that proved to be others' since the last call."""
         with self._one_at_a_time:
             excluded, self._excluded = self._excluded, []
@@ -92,11 +92,7 @@ class Follower:
 
     def finish(self, nothing: Batch) -> Batch:
         """What is theirs of all that is still held back, at the end; `nothing`: an empty batch."""
-        keys = [
-            (int(nsid), int(start) // TICK_NS)
-            for batch in self._held
-            for nsid, start in batch.records[["nsid", "ns_start"]].tolist()
-        ]
+        keys = [key for batch in self._held for key in batch.namespaces()]
         self._names.wait(dict.fromkeys(keys), _LAST_WAIT)
         self._ending = True  # what is not known by now is not waited for: records would be lost
         return self.sift(nothing)
@@ -109,21 +105,19 @@ class Follower:
     def _verdicts(self, records: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
         import numpy as np
 
-        from sigtrace.events.nskey import by_namespace
-
-        keys, codes = by_namespace(records["nsid"], records["ns_start"])
+        keys, codes = NsKey.from_records(records["nsid"], records["ns_start"])
         with self._one_at_a_time:
-            decisions = [self._decision((nsid, start // TICK_NS)) for nsid, start in keys]
+            decisions = [self._decision(key) for key in keys]
         return np.array(decisions or [_NO])[codes]
 
-    def _decision(self, key: Key) -> int:
+    def _decision(self, key: NsKey) -> int:
         decided = self._decided.get(key)
         if decided is not None:
             return _YES if decided else _NO
-        container = self._names.of(*key)
+        container = self._names.of(key)
         since = self._since.setdefault(key, time.monotonic())
         belongs = self._belongs(key, container)
-        settled = self._names.settled(*key) or not key[1]
+        settled = self._names.settled(key) or not key.start
         wait = belongs == _UNDECIDED or (not settled and (container is not None or belongs == _NO))
         if wait and not self._ending and time.monotonic() - since <= _PATIENCE:
             return _UNDECIDED
@@ -134,13 +128,12 @@ class Follower:
         if belongs != _YES:
             self._excluded.append(key)
         elif container:
-            self.on_found(container, key[0])
+            self.on_found(container, key.inode)
         return _YES if belongs == _YES else _NO
 
-    def _belongs(self, key: Key, container: Container | None) -> int:
-        nsid, ticks = key
-        if self._ns.get(nsid, -1) in (0, ticks) or self.wanted.matches(container):
+    def _belongs(self, key: NsKey, container: Container | None) -> int:
+        if self._ns.get(key.inode, -1) in (0, key.start) or self.wanted.matches(container):
             return _YES
-        above = self._names.above(*key) if self._descendants else ()
+        above = self._names.above(key) if self._descendants else ()
         found = [self._decision(each) for each in above]
         return _YES if _YES in found else _UNDECIDED if _UNDECIDED in found else _NO

@@ -18,7 +18,7 @@ from sigtrace import clock
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.columns import flag
-from sigtrace.events.nskey import by_namespace
+from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import Survey, survey
 from sigtrace.text import decode
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from sigtrace.events.container import Container
     from sigtrace.live.collector import Collector
     from sigtrace.live.kernel.counts import Losses
-
-Key = tuple[int, int]
-"""Inode, and start of the init in clock ticks of CLOCK_BOOTTIME."""
 
 LAST_EVENTS = 200
 """How many events of a namespace are kept to look at."""
@@ -66,7 +63,7 @@ class Drop:
 class Row:
     """One PID namespace in a sample. Rates are signals a second since the sample before."""
 
-    key: Key
+    key: NsKey
     init_pid: int | None = None
     comm: str = ""
     container: Container | None = None
@@ -84,7 +81,7 @@ class Row:
         """Its container's label, or its inode; not made safe for a terminal."""
         if self.container:
             return self.container.label
-        return "host" if self.key[0] == process.INITIAL_PID_NS else str(self.key[0])
+        return "host" if self.key.inode == process.INITIAL_PID_NS else str(self.key.inode)
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Sample:
     losses: Losses
     time: float = field(default_factory=time.time)
 
-    def find(self, key: Key | None) -> Row | None:
+    def find(self, key: NsKey | None) -> Row | None:
         """The namespace, if it is still listed."""
         return next((row for row in self.rows if row.key == key), None)
 
@@ -112,9 +109,9 @@ class Sampler:
         self._live = live
         self._named = named
         self._descendants = descendants
-        self._rows: dict[Key, Row] = {}
-        self._events: dict[Key, Batch] = {}
-        self._forgotten: set[Key] = set()
+        self._rows: dict[NsKey, Row] = {}
+        self._events: dict[NsKey, Batch] = {}
+        self._forgotten: set[NsKey] = set()
         """Ended, and no longer listed; the counts know them longer."""
         self._before = time.monotonic()
         self._surveyed = self._cost = 0.0
@@ -134,13 +131,13 @@ class Sampler:
         for key in forgotten:
             del self._rows[key]
         for key, row in self._rows.items():
-            if row.container is None and (container := self._live.names.of(*key)):
+            if row.container is None and (container := self._live.names.of(key)):
                 self._rows[key] = replace(row, container=container)
         for key in self._events.keys() - self._rows.keys():
             del self._events[key]
         return Sample(tuple(self._rows.values()), seconds, self._live.losses())
 
-    def events(self, key: Key) -> Batch | None:
+    def events(self, key: NsKey) -> Batch | None:
         """The last events of a namespace's init, at most LAST_EVENTS; None without any."""
         return self._events.get(key)
 
@@ -153,13 +150,12 @@ class Sampler:
         records = batch.records
         for record in records[flag(records, "init") & (records["stage"] > wire.STAGE["deliver"])]:
             self._live_on(record)
-        keys, which = by_namespace(records["nsid"], records["ns_start"] // clock.TICK_NS * clock.TICK_NS)
+        keys, which = NsKey.from_records(records["nsid"], records["ns_start"])
         order = np.argsort(which, kind="stable")
         ends = np.searchsorted(which[order], np.arange(len(keys)), side="right")
         begin = 0
-        for (nsid, start), end in zip(keys, ends.tolist(), strict=True):
+        for key, end in zip(keys, ends.tolist(), strict=True):
             own, begin = order[begin:end], end
-            key = nsid, start // clock.TICK_NS
             part = batch[own[-LAST_EVENTS:]]
             before = [self._events[key]] if key in self._events else []
             self._events[key] = join([*before, part])[-LAST_EVENTS:]
@@ -170,7 +166,7 @@ class Sampler:
 
     def _live_on(self, record: np.void) -> None:
         """A birth, an exec or the exit of an init."""
-        key = int(record["nsid"]), int(record["ns_start"]) // clock.TICK_NS
+        key = NsKey.of(record["nsid"], record["ns_start"])
         row = self._rows.get(key) or Row(key)
         ended = record["stage"] == wire.STAGE["exit"]
         self._rows[key] = replace(
@@ -186,14 +182,13 @@ class Sampler:
         r = counts.records
         generated = r["stage"] == wire.STAGE["generate"]
         dropped = verdict.is_dropped(counts.verdicts)
-        keys, which = by_namespace(r["nsid"], r["ns_start"] // clock.TICK_NS * clock.TICK_NS)
+        keys, which = NsKey.from_records(r["nsid"], r["ns_start"])
         totals, drops = (
             np.bincount(which, weights=r["count"] * mask, minlength=len(keys)).tolist()
             for mask in (generated, dropped)
         )
-        places = [(nsid, start // clock.TICK_NS) for nsid, start in keys]
-        self._forgotten &= set(places)
-        for key, total, drop in zip(places, totals, drops, strict=True):
+        self._forgotten &= set(keys)
+        for key, total, drop in zip(keys, totals, drops, strict=True):
             if key in self._forgotten:
                 continue
             row = self._rows.get(key) or self._set(key)
@@ -203,7 +198,7 @@ class Sampler:
                     row, rate=rate, drop_rate=drop_rate, signals=int(total), drops=int(drop)
                 )
 
-    def _set(self, key: Key, last: Drop | None = None) -> Row:
+    def _set(self, key: NsKey, last: Drop | None = None) -> Row:
         """The namespace's row, made if need be."""
         if key not in self._rows:
             self._rows[key] = Row(key)
@@ -217,7 +212,7 @@ class Sampler:
         self._surveyed, used = time.monotonic(), time.thread_time()
         seen = survey()
         inits = {
-            (each.nsid, clock.kernel_ticks(each.ns_start)): each.init_pid
+            NsKey.from_proc(each.nsid, each.ns_start): each.init_pid
             for each in seen.namespaces
             if each.nsid is not None and each.ns_start is not None and each.init_pid is not None
         }
@@ -235,11 +230,11 @@ class Sampler:
         least, most = _SURVEY_SECONDS
         return self._surveyed + max(least if wanted else most, self._cost / _SURVEY_SHARE)
 
-    def _pass(self, keys: list[Key], seen: Survey) -> list[bool]:
+    def _pass(self, keys: list[NsKey], seen: Survey) -> list[bool]:
         """Which of these namespaces the collector's filters let pass."""
         if self._live.followed:
             kind = np.dtype([("nsid", "u4"), ("ns_start", "u8")])
-            rows = np.array([(nsid, ticks * clock.TICK_NS) for nsid, ticks in keys], kind)
+            rows = np.array([(key.inode, key.start_ns) for key in keys], kind)
             passes: list[bool] = self._live.followed.of_them(rows).tolist()
             return passes
         parents = {each.nsid: each.parent_nsid for each in seen.namespaces}
@@ -264,7 +259,7 @@ def state_of(row: Row) -> str:
         return ""
     except OSError:
         return "ended"
-    same = clock.kernel_ticks(stat.start_ticks) == row.key[1]
+    same = NsKey.from_proc(row.key.inode, stat.start_ticks) == row.key
     return _STATES.get(stat.state, stat.state) if same else "ended"
 
 

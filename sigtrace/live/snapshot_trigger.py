@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sigtrace import signals
-from sigtrace.clock import TICK_NS
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
+from sigtrace.events.nskey import NsKey
 from sigtrace.snapshot import Helper, Row
 
 AGAIN_SECONDS = 1.0
@@ -27,8 +27,8 @@ _WAITING = 64
 _KEPT = 4096
 
 
-def due(batch: Batch) -> Iterator[tuple[str, int, int]]:
-    """(trigger, nsid, start of its init in ticks) for what happens to inits in a batch; each once.
+def due(batch: Batch) -> Iterator[tuple[str, NsKey]]:
+    """(trigger, namespace) for what happens to inits in a batch; each once.
 
     Not for that of the initial namespace, which is the whole host.
     """
@@ -44,9 +44,8 @@ def due(batch: Batch) -> Iterator[tuple[str, int, int]]:
     }
     for trigger, holds in conditions.items():
         if holds.any():
-            _, first = np.unique(r["nsid"][holds], return_index=True)
-            for where in np.flatnonzero(holds)[first].tolist():
-                yield trigger, int(r["nsid"][where]), int(r["ns_start"][where]) // TICK_NS
+            for key in NsKey.from_records(r["nsid"][holds], r["ns_start"][holds])[0]:
+                yield trigger, key
 
 
 @dataclass(order=True)
@@ -55,8 +54,7 @@ class _Order:
 
     at: float
     trigger: str = field(compare=False)
-    nsid: int = field(compare=False)
-    ns_start: int = field(compare=False)
+    namespace: NsKey = field(compare=False)
     again: bool = field(compare=False)
 
 
@@ -69,15 +67,15 @@ class Taker(threading.Thread):
         """Snapshots not taken, because too many were due."""
         self._deliver = deliver
         self._orders: list[_Order] = []
-        self._taken: dict[tuple[str, int, int], float] = {}
+        self._taken: dict[tuple[str, NsKey], float] = {}
         self._change = threading.Condition()
         self._ended = False
         self._helper = helper or Helper()
 
     def look(self, batch: Batch) -> None:
         """Order the snapshots that these events call for."""
-        for trigger, nsid, ns_start in due(batch):
-            self._order(trigger, nsid, ns_start)
+        for trigger, namespace in due(batch):
+            self._order(trigger, namespace)
 
     def end(self) -> None:
         """Take those that are due now, but for second looks, and no more; returns when that is done, or too slow."""
@@ -94,14 +92,15 @@ class Taker(threading.Thread):
                 if helper.is_late:
                     self.skipped += 1
                     continue
-                rows = helper.take(order.nsid, order.trigger, ns_start=order.ns_start, again=order.again)
+                key = order.namespace
+                rows = helper.take(key.inode, order.trigger, ns_start=key.start, again=order.again)
                 # The namespace's own row is always there; without a task or a complaint it says nothing.
                 if len(rows) > 1 or any(row["problem"] for row in rows):
                     self._deliver(rows)
 
-    def _order(self, trigger: str, nsid: int, ns_start: int) -> None:
+    def _order(self, trigger: str, namespace: NsKey) -> None:
         now = time.monotonic()
-        key = (trigger, nsid, ns_start)
+        key = (trigger, namespace)
         with self._change:
             if now - self._taken.get(key, -_REST_SECONDS) < _REST_SECONDS:
                 return
@@ -111,11 +110,11 @@ class Taker(threading.Thread):
             if len(self._taken) >= _KEPT:
                 self._taken.clear()
             self._taken[key] = now
-            heapq.heappush(self._orders, _Order(now, trigger, nsid, ns_start, False))
+            heapq.heappush(self._orders, _Order(now, trigger, namespace, False))
             later = "outlived" if trigger == "exited" else trigger
-            heapq.heappush(self._orders, _Order(now + AGAIN_SECONDS, later, nsid, ns_start, later == trigger))
+            heapq.heappush(self._orders, _Order(now + AGAIN_SECONDS, later, namespace, later == trigger))
             if later != trigger:
-                heapq.heappush(self._orders, _Order(now + 2 * AGAIN_SECONDS, later, nsid, ns_start, True))
+                heapq.heappush(self._orders, _Order(now + 2 * AGAIN_SECONDS, later, namespace, True))
             self._change.notify()
 
     def _next(self) -> _Order | None:

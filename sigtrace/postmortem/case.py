@@ -19,6 +19,7 @@ from sigtrace.clock import TICK_NS
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Residents
 from sigtrace.postmortem.event import CONT, KILL, STOP, Event, telling, totals
 from sigtrace.postmortem.snapshot import Sight, sights
@@ -267,7 +268,7 @@ def _resident(batch: Batch, nsid: int, ticks: int) -> Container | None:
     if batch.known is None:
         return None
     if not isinstance(batch.known, Residents):
-        return batch.known(nsid, ticks)
+        return batch.known(NsKey(nsid, ticks))
     own = np.flatnonzero(batch.records["nsid"] == nsid)
     return batch.known.containers[int(batch.known.codes[own[-1]])] if len(own) else None
 

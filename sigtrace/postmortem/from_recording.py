@@ -14,6 +14,7 @@ from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.case import Case, Scene
 from sigtrace.procfs.pidns import PID_MAX_LIMIT
 from sigtrace.text import printable
@@ -142,7 +143,7 @@ def lives(recording: Recording, wanted: Wanted, at: int | None = None) -> list[L
     columns = [table[name].tolist() for name in ("host", "boot_id", "nsid", "ns_start", "ns_level")]
     found: dict[tuple[str, ...], list[tuple[int, Place, Container]]] = {}
     for host, boot_id, nsid, ns_start, level, born in zip(*columns, _utc(table["born"]), strict=True):
-        container = containers.get((host, boot_id, nsid, ns_start // TICK_NS))
+        container = containers.get((host, boot_id, NsKey.of(nsid, ns_start)))
         if container and sure.matches(container):
             place = Place(nsid, ns_start, (host, boot_id), born)
             name = container.label if container.name else container.id

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sigtrace import clock
-from sigtrace.clock import TICK_NS
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import survey
 from sigtrace.recording.schema import container_row
@@ -27,7 +26,7 @@ def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
     for each in survey().namespaces:
         if each.nsid is None or each.ns_start is None or each.init_pid is None:
             continue
-        start = clock.kernel_ticks(each.ns_start) * TICK_NS
+        start = NsKey.from_proc(each.nsid, each.ns_start).start_ns
         comm = None
         with contextlib.suppress(OSError):
             comm = process.read_stat(each.init_pid).comm
@@ -43,10 +42,10 @@ def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def named(now: int, containers: Iterable[tuple[tuple[int, int], Container]]) -> Iterator[dict[str, Any]]:
-    """A row for each namespace, by inode and start of its init in clock ticks, that is a container's (at ns UTC)."""
-    for (nsid, ticks), container in containers:
-        yield {"time": now, "nsid": nsid, "ns_start": ticks * TICK_NS, **container_row(container)}
+def named(now: int, containers: Iterable[tuple[NsKey, Container]]) -> Iterator[dict[str, Any]]:
+    """A row for each namespace that is a container's (at ns UTC)."""
+    for key, container in containers:
+        yield {"time": now, "nsid": key.inode, "ns_start": key.start_ns, **container_row(container)}
 
 
 def changes(batch: Batch) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from sigtrace.clock import TICK_NS
 from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
 from sigtrace.events import wire
@@ -21,6 +20,7 @@ from sigtrace.events.columns import frame
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Known
 from sigtrace.recording import schema, tables
 from sigtrace.recording.directory import is_live
@@ -235,14 +235,14 @@ class Recording:
         """
         return tables.namespaces(self._segments.read("namespaces"))
 
-    def containers(self) -> dict[tuple[str, str, int, int], Container]:
-        """The container of each namespace that has one, by host, boot_id, nsid and start of its init in clock ticks."""
+    def containers(self) -> dict[tuple[str, str, NsKey], Container]:
+        """The container of each namespace that has one, by host, boot_id and namespace."""
         table = self.namespaces()
         named = table[table["container_id"] != ""]
         names = ("host", "boot_id", "nsid", "ns_start", *CONTAINER_COLUMNS, "container_stop_signal")
         rows = zip(*(named[name].tolist() for name in names), strict=True)
         return {
-            (host, boot_id, nsid, start // TICK_NS): Container(*facts)
+            (host, boot_id, NsKey.of(nsid, start)): Container(*facts)
             for host, boot_id, nsid, start, *facts in rows
         }
 
@@ -264,7 +264,7 @@ class Recording:
 
         @functools.cache
         def of_boot(boot: tuple[str, str]) -> Known:
-            return lambda nsid, ticks: found.get((*boot, nsid, ticks))
+            return lambda key: found.get((*boot, key))
 
         return of_boot
 

@@ -38,9 +38,7 @@ def select(
     if wanted is not None and not wanted.empty:
         containers = recording.containers()
         sure = wanted.checked(containers.values(), "in the recording")
-        starts = dict.fromkeys(
-            (nsid, tick) for (_, _, nsid, tick), each in containers.items() if sure.matches(each)
-        )
+        starts = dict.fromkeys(key for (_, _, key), each in containers.items() if sure.matches(each))
         found = zip(table["nsid"].tolist(), table["ns_start"].tolist(), strict=True)
         chosen |= {(nsid, start) for nsid, start in found if (nsid, start // TICK_NS) in starts}
     if descendants:

@@ -19,6 +19,7 @@ from sigtrace.clock import TICK_NS
 from sigtrace.events import verdict, wire
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.recording.filter import Namespace, Time, in_namespaces
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.tables import Losses
@@ -146,7 +147,7 @@ def summarise(recording: Recording, query: Query) -> Summary:
         host, _, nsid, start, signal, name = key
         namespace = known.get(key[:4]) or known.get((*key[:3], start // TICK_NS * TICK_NS))
         comm_of_init = str(namespace.init_comm) if namespace else ""
-        container = containers.get((*key[:3], start // TICK_NS))
+        container = containers.get((*key[:2], NsKey.of(nsid, start)))
         for comm, count, first, last in senders:
             lines.append(
                 Line(host, nsid, start, comm_of_init, container, signal, comm, name, count, first, last)

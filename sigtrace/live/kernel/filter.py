@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sigtrace import clock, signals
+from sigtrace import signals
 from sigtrace.errors import BadInput
 from sigtrace.events import wire
+from sigtrace.events.nskey import NsKey
 from sigtrace.live.kernel import syscall
 from sigtrace.live.kernel.load import NS_FILTERS
 
@@ -52,8 +53,8 @@ class KernelFilter:
             )
         before, self._listed = self._listed, {}
         for inode, start in starts.items():
-            ticks = clock.kernel_ticks(start) if start else 0
-            self._put(inode, start_ticks=ticks, descendants=int(descendants))
+            known = NsKey.from_proc(inode, start) if start else NsKey(inode, 0)
+            self._put(inode, start_ticks=known.start, descendants=int(descendants))
         syscall.map_update(self._maps["config"], bytes(4), packed)
         for key in before.keys() - self._listed.keys():
             syscall.map_delete(self._maps["namespaces"], key)
@@ -73,13 +74,13 @@ class KernelFilter:
             announce=1,
         )
 
-    def exclude(self, inode: int, ticks: int) -> None:
-        """Leave out this namespace, whose init started at that clock tick of CLOCK_BOOTTIME."""
+    def exclude(self, namespace: NsKey) -> None:
+        """Leave out this namespace."""
         while len(self._listed) >= NS_FILTERS:  # the oldest may come back, and is excluded again
             oldest = next(iter(self._listed))
             del self._listed[oldest]
             syscall.map_delete(self._maps["namespaces"], oldest)
-        self._put(inode, start_ticks=ticks, excluded=1)
+        self._put(namespace.inode, start_ticks=namespace.start, excluded=1)
 
     def _put(self, inode: int, **values: int) -> None:
         key = inode.to_bytes(4, "little")

@@ -21,7 +21,7 @@ from sigtrace.containers.selector import Wanted
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
-from sigtrace.events.nskey import by_namespace
+from sigtrace.events.nskey import NsKey
 from sigtrace.live.container_filter import Follower
 from sigtrace.live.kernel.counts import Losses
 from sigtrace.procfs.namespaces import PidNamespace, Survey
@@ -78,9 +78,9 @@ def test_a_born_init_is_looked_up_once_and_stays_known(names: Names, runtime: Ru
     runtime.containers[42] = WEB
     names.observe(batch(born(42, stage="exec")))
     names.wait([(7, 500)], 5)
-    assert names.of(7, 500) == WEB
+    assert names.of(NsKey(7, 500)) == WEB
     names.observe(batch(born(42, stage="exec")))
-    assert names.of(7, 500) == WEB
+    assert names.of(NsKey(7, 500)) == WEB
     assert runtime.asked == [42]
 
 
@@ -90,43 +90,43 @@ def test_a_newborn_in_the_cgroup_around_its_own_gets_its_own_name_in_the_end(
     runtime.containers[42] = OTHER  # the container in which its runtime runs
     names.observe(batch(born(42)))
     runtime.wait_until_asked(2)
-    assert not names.settled(7, 500)
+    assert not names.settled(NsKey(7, 500))
     runtime.containers[42] = WEB
     names.observe(batch(born(42, stage="exec")))
     names.wait([(7, 500)], 5)
-    assert names.of(7, 500) == WEB
+    assert names.of(NsKey(7, 500)) == WEB
 
 
 def test_an_inode_that_is_used_again_is_another_container(names: Names, runtime: Runtime) -> None:
     runtime.containers = {42: WEB, 43: OTHER}
     names.observe(batch(born(42, stage="exec"), born(43, start=900 * TICK_NS, stage="exec")))
     names.wait([(7, 500), (7, 900)], 5)
-    assert (names.of(7, 500), names.of(7, 900)) == (WEB, OTHER)
+    assert (names.of(NsKey(7, 500)), names.of(NsKey(7, 900))) == (WEB, OTHER)
 
 
 def test_a_runtime_that_is_still_at_work_is_asked_again(names: Names, runtime: Runtime) -> None:
     names.observe(batch(born(42)))
     runtime.wait_until_asked(2)
-    assert not names.settled(7, 500)
+    assert not names.settled(NsKey(7, 500))
     runtime.containers[42] = WEB
     names.wait([(7, 500)], 5)
-    assert names.of(7, 500) == WEB
+    assert names.of(NsKey(7, 500)) == WEB
 
 
 def test_what_runs_outside_of_containers_is_settled_soon_after_its_exec(names: Names) -> None:
     names.observe(batch(born(42), born(42, stage="exec")))
     began = time.monotonic()
-    while not names.settled(7, 500):
+    while not names.settled(NsKey(7, 500)):
         assert time.monotonic() - began < 5
         time.sleep(0.01)
-    assert names.of(7, 500) is None
+    assert names.of(NsKey(7, 500)) is None
     assert time.monotonic() - began < 1
 
 
 def test_an_init_that_is_gone_is_not_waited_for(names: Names, runtime: Runtime) -> None:
     names.observe(batch(born(5000)))  # no such process
     names.wait([(7, 500)], 5)
-    assert names.settled(7, 500)
+    assert names.settled(NsKey(7, 500))
     assert runtime.asked == []
 
 
@@ -140,23 +140,23 @@ def test_one_that_a_survey_sees_too_early_gets_its_name_all_the_same(
     if around:
         runtime.containers = {41: around, 42: around}
     names.seed(Survey((above, PidNamespace(7, 1, init_pid=42, ns_start=ticks)), 2, 0, False))
-    assert names.of(7, ticks) == around
+    assert names.of(NsKey(7, ticks)) == around
     runtime.containers[42] = WEB  # only now its runtime has put it where it belongs
     names.observe(batch(born(42, start=now, stage="exec")))
     names.wait([(7, ticks)], 5)
-    assert names.of(7, ticks) == WEB
+    assert names.of(NsKey(7, ticks)) == WEB
 
 
 def test_a_young_one_that_a_survey_sees_in_its_place_is_settled(names: Names, runtime: Runtime) -> None:
     ticks = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // TICK_NS
     runtime.containers[42] = WEB
     names.seed(Survey((PidNamespace(7, 1, init_pid=42, ns_start=ticks),), 1, 0, False))
-    assert names.settled(7, ticks)
+    assert names.settled(NsKey(7, ticks))
 
 
 def test_one_that_is_not_young_is_settled_by_a_survey(names: Names) -> None:
     names.seed(Survey((PidNamespace(7, 1, init_pid=42, ns_start=1),), 1, 0, False))
-    assert names.settled(7, 1)
+    assert names.settled(NsKey(7, 1))
 
 
 def test_above_a_namespace_is_who_has_the_inode_now(names: Names, runtime: Runtime) -> None:
@@ -165,12 +165,12 @@ def test_above_a_namespace_is_who_has_the_inode_now(names: Names, runtime: Runti
         PidNamespace(nsid, 1, init_pid=42, ns_start=start) for nsid, start in ((host, 3), (host, 5), (7, 9))
     ]
     names.seed(Survey(tuple(seen), 3, 0, False))
-    assert names.above(7, 9) == ((host, 5),)
+    assert names.above(NsKey(7, 9)) == ((host, 5),)
 
 
 def test_a_record_without_a_namespace_is_not_waited_for(names: Names) -> None:
     names.wait([(0, 0)], 5)
-    assert names.of(0, 0) is None
+    assert names.of(NsKey(0, 0)) is None
 
 
 def test_a_lookup_that_fails_leaves_the_thread_at_work(names: Names, runtime: Runtime) -> None:
@@ -184,7 +184,7 @@ def test_a_lookup_that_fails_leaves_the_thread_at_work(names: Names, runtime: Ru
     names._resolve = ask
     names.observe(batch(born(42), born(43, nsid=8)))
     names.wait([(8, 500)], 5)
-    assert names.of(8, 500) == OTHER
+    assert names.of(NsKey(8, 500)) == OTHER
 
 
 def test_what_is_found_out_is_news_once(names: Names, runtime: Runtime) -> None:
@@ -200,33 +200,17 @@ def test_a_batch_shows_the_containers_its_source_knows() -> None:
     records = batch(
         record(nsid=7, ns_start=START), record(nsid=8, ns_start=START), record(nsid=7, ns_start=1)
     )
-    table = Batch(records.records, 0, "h", lambda nsid, ticks: known((nsid, ticks))).to_pandas()
+    table = Batch(records.records, 0, "h", known).to_pandas()
     assert table["container_name"].tolist() == ["web-1", "", ""]
     assert table["image"].tolist() == ["nginx:1.25", "", ""]
 
 
 def test_joined_batches_keep_their_own_containers() -> None:
-    one = Batch(record(nsid=7, ns_start=START), 0, "a", lambda nsid, ticks: WEB)
-    other = Batch(record(nsid=7, ns_start=START), 0, "b", lambda nsid, ticks: OTHER)
+    one = Batch(record(nsid=7, ns_start=START), 0, "a", lambda key: WEB)
+    other = Batch(record(nsid=7, ns_start=START), 0, "b", lambda key: OTHER)
     both = join([one, other, one])
     assert [row["container_name"] for row in both.rows()] == ["web-1", "db", "web-1"]
     assert [row["container_name"] for row in both[1:].rows()] == ["db", "web-1"]
-
-
-def test_rows_are_grouped_by_namespace_however_they_interleave() -> None:
-    rows = np.concatenate([record(nsid=n, ns_start=s) for n, s in ((7, 1), (8, 1), (7, 1), (7, 2))])
-    keys, codes = by_namespace(rows["nsid"], rows["ns_start"])
-    assert [keys[code] for code in codes] == [(7, 1), (8, 1), (7, 1), (7, 2)]
-    assert by_namespace(rows["nsid"][:0], rows["ns_start"][:0])[0] == []
-
-
-@pytest.mark.parametrize("namespaces", [1, 50, 30_000])  # without and with two that share a slot
-def test_many_rows_are_grouped_as_few_are(namespaces: int) -> None:
-    nsid = np.random.default_rng(7).integers(4026531840, 4026531840 + namespaces, 100_000, "u4")
-    start = nsid.astype("u8") * 7
-    keys, codes = by_namespace(nsid, start)
-    assert [tuple(key) for key in np.array(keys)[codes].tolist()] == list(zip(nsid, start, strict=True))
-    assert len(keys) == len(set(nsid.tolist()))
 
 
 # Following ---------------------------------------------------------------------------------------------
@@ -237,17 +221,17 @@ class Known(Names):
 
     def __init__(self) -> None:
         super().__init__(lambda pid: None)
-        self.told: dict[tuple[int, int], Container | None] = {}
-        self.parents: dict[tuple[int, int], tuple[tuple[int, int], ...]] = {}
+        self.told: dict[NsKey, Container | None] = {}
+        self.parents: dict[NsKey, tuple[tuple[int, int], ...]] = {}
 
-    def of(self, nsid: int, ticks: int) -> Container | None:
-        return self.told.get((nsid, ticks))
+    def of(self, key: NsKey) -> Container | None:
+        return self.told.get(key)
 
-    def settled(self, nsid: int, ticks: int) -> bool:
-        return (nsid, ticks) in self.told
+    def settled(self, key: NsKey) -> bool:
+        return key in self.told
 
-    def above(self, nsid: int, ticks: int) -> tuple[tuple[int, int], ...]:
-        return self.parents.get((nsid, ticks), ())
+    def above(self, key: NsKey) -> tuple[NsKey, ...]:
+        return self.parents.get(key, ())
 
 
 def follower(known: Known, ns: dict[int, int] | None = None, descendants: bool = False) -> Follower:
@@ -306,14 +290,14 @@ def test_what_is_below_passes_only_when_asked_for() -> None:
 def test_what_is_below_passes_though_nothing_happened_in_the_container_itself() -> None:
     known = Known()
     known.told = {(7, 500): WEB, (8, 500): OTHER}
-    known.parents = {(8, 500): ((7, 500),)}
+    known.parents = {(8, 500): (NsKey(7, 500),)}
     assert nsids(follower(known, descendants=True).sift(batch(drop(8)))) == [8]
 
 
 def test_what_is_below_waits_for_the_name_of_what_is_above() -> None:
     known = Known()
     known.told = {(8, 500): None}
-    known.parents = {(8, 500): ((7, 500),)}
+    known.parents = {(8, 500): (NsKey(7, 500),)}
     following = follower(known, descendants=True)
     assert nsids(following.sift(batch(drop(8)))) == []
     known.told[7, 500] = WEB
@@ -323,7 +307,7 @@ def test_what_is_below_waits_for_the_name_of_what_is_above() -> None:
 def test_what_is_below_another_user_of_the_inode_does_not_pass() -> None:
     known = Known()
     known.told = {(7, 500): WEB, (7, 900): OTHER, (8, 950): None}
-    known.parents = {(8, 950): ((7, 900),)}
+    known.parents = {(8, 950): (NsKey(7, 900),)}
     following = follower(known, {9: 500}, descendants=True)
     assert nsids(following.sift(batch(drop(7), drop(8, 950 * TICK_NS)))) == [7]
 
@@ -380,7 +364,7 @@ def test_the_totals_at_the_end_tell_users_of_one_inode_apart(capsys: pytest.Capt
     live = SimpleNamespace(
         counts=lambda: counts,
         losses=lambda: Losses(5, 0, 0, 0),
-        names=SimpleNamespace(known=lambda: {(7, 500): WEB}),
+        names=SimpleNamespace(known=lambda: {NsKey(7, 500): WEB}),
     )
     footer(live)  # type: ignore[arg-type]
     assert "5 signals seen, 5 dropped: 3 in web-1 (7), 2 in 7\n" in capsys.readouterr().err
