@@ -31,6 +31,10 @@ UNSEEN_WAITS = (
 )
 """The doubt about every unblocked signal when what a thread waits for was not read, by its cause."""
 
+_KERNELS_DIFFER = (
+    "kernels differ: since v4.15 mainline Linux ends the init at once, others drop the signal at delivery"
+)
+
 _UNSEEN_SIGNALFD = "whether it has a signalfd is not known: /proc/PID/fd could not be read (ptrace access)"
 
 
@@ -212,7 +216,7 @@ def _woken(target: Target, signal: int) -> Prediction:
     first = deliveries[0]
     if any(other.effect != first.effect for other in deliveries):
         doubt = "its threads differ, and any that does not block the signal may get it"
-        first = replace(first, doubt=doubt)
+        first = _doubting(first, doubt)
     if target.frozen and not (target.frozen == "v2" and first.signal == _KILL):
         frozen = Delivery(None, "frozen", f"it is frozen (cgroup {target.frozen}) and acts only once thawed")
         return Prediction("queued", frozen, first, "thaw")
@@ -228,10 +232,15 @@ def _act(target: Target, thread: Thread, signal: int) -> Delivery:
     if signal == _KILL:
         return delivery
     if thread.tracer_pid:
-        return replace(delivery, doubt=f"traced by PID {thread.tracer_pid}, which sees the signal first")
+        return _doubting(delivery, f"traced by PID {thread.tracer_pid}, which sees the signal first")
     if thread.awaited is None and signal != _STOP:
-        return replace(delivery, doubt=_unseen_wait(target))
+        return _doubting(delivery, _unseen_wait(target))
     return delivery
+
+
+def _doubting(delivery: Delivery, doubt: str) -> Delivery:
+    """The same with one more reason why it is not certain."""
+    return replace(delivery, doubt="; ".join(filter(None, (delivery.doubt, doubt))))
 
 
 def _group_exit(target: Target, thread: Thread, signal: int) -> Delivery | None:
@@ -239,20 +248,25 @@ def _group_exit(target: Target, thread: Thread, signal: int) -> Delivery | None:
 
     Since Linux kernel commit 426915796cca ("kernel/signal.c: remove the no longer needed SIGNAL_UNKILLABLE
     check in complete_signal()") (in v4.15) that holds for an init too, when the thread kill(2) looked up
-    blocks the signal, so that it is not discarded, and another thread does not.
+    blocks the signal, so that it is not discarded, and another thread does not. Kernels that have the check
+    leave it to get_signal(): those before, and builds that have it again. What /proc and BTF show is the same.
     """
     fatal = target.disposition(signal) == "default" and signals.default_action(signal) == "terminate"
     if not fatal or (target.looked_up_thread.tracer_pid and signal != _KILL):
         return None
-    name = signals.name(signal)
+    name, doubts = signals.name(signal), []
     reason = f"the default action of {name} ends the process"
     if target.unkillable and signal == _KILL:
         reason = "SIGKILL from outside ends an init, and with it every process of its namespace"
     elif target.unkillable:
-        reason = f"its first thread blocks {name} and another does not: that voids the protection of an init"
-    sleeps = thread.state == "D" and not target.frozen
-    doubt = "it is in uninterruptible sleep and dies when that ends" if sleeps else ""
-    return Delivery("default_action", "terminate", reason, _KILL, doubt)
+        if target.spares_init:
+            return None
+        if target.spares_init is None:
+            doubts.append(_KERNELS_DIFFER)
+        reason = f"the thread looked up blocks {name}, another does not: that voids the protection of an init"
+    if thread.state == "D" and not target.frozen:
+        doubts.append("it is in uninterruptible sleep and dies when that ends")
+    return Delivery("default_action", "terminate", reason, _KILL, "; ".join(doubts))
 
 
 def _asleep(target: Target, thread: Thread, signal: int) -> Prediction:

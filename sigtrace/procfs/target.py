@@ -62,6 +62,11 @@ class Target:
     unkillable: bool = False
     """SIGNAL_UNKILLABLE: it is the init of its PID namespace."""
     global_init: bool = False
+    spares_init: bool | None = None
+    """`complete_signal()` of this kernel asks for SIGNAL_UNKILLABLE; None = not known, as /proc does not show it.
+
+    It matters where the thread that kill(2) looks up blocks a fatal signal and another does not.
+    """
     kthread: bool = False
     core_dumping: bool = False
     frozen: Frozen = ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from sigtrace.lab.stage import Stage
+from tests.kernel.masks import init_is_spared
 from tests.kernel.recording import Tape, tape
 
 
@@ -27,3 +28,9 @@ def recorded(reel: Tape) -> Tape:
     """A blank recording, of the namespaces that the test has it `watch`."""
     reel.rewind()
     return reel
+
+
+@pytest.fixture
+def spares_init() -> bool:
+    """Whether this kernel drops, at delivery, a fatal signal that some threads of an init block, and some not."""
+    return init_is_spared()

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from sigtrace.procfs.process import read_target
 from tests.conftest import require
 from tests.kernel.freezing import Freezer, hierarchy_of
 from tests.kernel.hanging import dead_mount, hang_on
+from tests.kernel.masks import became_of, other_thread
 
 HUP, QUIT, KILL, USR1, TERM, CONT, STOP, TSTP, RTMIN = 1, 3, 9, 10, 15, 18, 19, 20, 34
 
@@ -293,17 +295,52 @@ def test_a_tracer_decides_about_every_signal_but_sigkill(stage: Stage, member: A
 # Threads ---------------------------------------------------------------------------------------------
 
 
-def test_kill_by_the_number_of_a_thread_that_blocks_the_signal_ends_even_an_init(
-    stage: Stage, init: Actor
+@pytest.mark.parametrize("number", [TERM, HUP, RTMIN])
+def test_kill_by_the_number_of_a_thread_that_blocks_the_signal_ends_even_an_init_unless_the_kernel_spares_it(
+    stage: Stage, init: Actor, spares_init: bool, number: int
+) -> None:
+    init(f"thread([{number}])")
+    thread = other_thread(init)
+    assert ask(init, number).dropped
+    stage.outside.kill(init, number)
+    assert init.settle() == RUNNING
+    target = read_target(thread)
+    said = predict(target, number, "ancestor")
+    assert (said.effect, said.certain) == ("terminate", False)
+    assert "drop the signal at delivery" in said.doubt
+    known = predict(replace(target, spares_init=spares_init), number, "ancestor")
+    stage.outside(f"kill({thread}, {number})")
+    lives = became_of(init) == RUNNING
+    assert (known.effect, known.dropped, known.certain) == ("none" if lives else "terminate", lives, True)
+    assert init.fate(0) == (RUNNING if lives else Fate("killed", number))
+
+
+def test_three_threads_of_which_one_takes_the_signal_are_as_two(
+    stage: Stage, init: Actor, spares_init: bool
 ) -> None:
     init(f"thread([{TERM}])")
-    (thread,) = {int(tid) for tid in os.listdir(f"/proc/{init.pid}/task")} - {init.pid}
-    assert ask(init, TERM).dropped
+    init("thread()")
+    init(f"block({TERM})")
     stage.outside.kill(init, TERM)
-    assert init.settle() == RUNNING
-    assert predict(read_target(thread), TERM, "ancestor").effect == "terminate"
-    stage.outside(f"kill({thread}, {TERM})")
-    assert init.fate() == Fate("killed", TERM)
+    assert became_of(init) == (RUNNING if spares_init else Fate("killed", TERM))
+
+
+def test_scan_and_explain_say_that_it_depends_where_kernels_differ(
+    stage: Stage, init: Actor, spares_init: bool
+) -> None:
+    init("thread()")
+    init(f"block({TERM})")
+    (row,) = scan(TERM, {namespace_inode(init)})[1]
+    said = explain("TERM", init.pid).as_dict()
+    assert row.verdict == "can't be told"
+    assert row.why.startswith("most likely stops at once: the thread looked up blocks SIGTERM")
+    assert row.why.endswith(f"; not certain: {said['doubt']}")
+    assert row.words[TERM] == "die?"
+    assert (said["outcome"], said["certain"]) == ("not certain; most likely the process ends", False)
+    assert "since v4.15 mainline Linux ends the init at once" in str(said["doubt"])
+    assert "others drop the signal at delivery" in str(said["doubt"])
+    stage.outside.kill(init, TERM)
+    assert became_of(init) == (RUNNING if spares_init else Fate("killed", TERM))
 
 
 def test_a_core_dumping_signal_that_one_thread_does_not_block_is_dropped_at_delivery(

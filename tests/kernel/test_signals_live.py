@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.predict.kernel_rules import predict
 from sigtrace.procfs.process import read_target
 from tests.conftest import require
+from tests.kernel.masks import KILLED, became_of, other_thread
 from tests.kernel.recording import Row, Tape
 
 pytestmark = pytest.mark.kernel
@@ -322,17 +325,46 @@ def test_a_thread_that_does_not_block_the_signal_runs_the_handler(
     assert tid != 1
 
 
-def test_a_thread_that_does_not_block_a_fatal_signal_lets_it_kill_the_init(
-    recorded: Tape, init: Actor, member: Actor
+@pytest.mark.parametrize("road", ["inside", "outside", "pidfd", "thread"])
+def test_a_fatal_signal_that_only_the_thread_looked_up_blocks_ends_an_init_or_is_dropped_at_delivery(
+    recorded: Tape, stage: Stage, init: Actor, member: Actor, spares_init: bool, road: str
 ) -> None:
-    # complete_signal() does not ask for SIGNAL_UNKILLABLE: Linux kernel commit 426915796cca (in v4.15)
+    # complete_signal() does not ask for SIGNAL_UNKILLABLE since Linux kernel commit 426915796cca (in v4.15); the
+    # kernels that ask spare the init, and `spares_init` has found out by the fate of another which this one is
+    tid = init(f"thread([{TERM}])" if road == "thread" else "thread()")
+    if road != "thread":
+        init(f"block({TERM})")
+    target = read_target(other_thread(init) if road == "thread" else init.pid)
+    forecast = predict(target, TERM, "same")
+    known = predict(replace(target, spares_init=spares_init), TERM, "same")
+    with suppress(ActorGone):  # a member dies with the init, perhaps before it can answer
+        if road == "outside":
+            stage.outside.kill(init, TERM)
+        elif road == "pidfd":
+            signal.pidfd_send_signal(init.pidfd, TERM)
+        else:
+            member(f"kill({tid if road == 'thread' else 1}, {TERM})")
+    assert became_of(init) == (RUNNING if spares_init else KILLED)
+    assert recorded.verdicts(init, TERM) == (LATE_DROP if spares_init else QUEUED)
+    exits = [row["exit_signal"] for row in recorded.rows(init, stage="exit")]
+    assert exits == ([] if spares_init else [TERM])
+    assert (forecast.generate, forecast.effect, forecast.certain) == ("queued", "terminate", False)
+    assert "ends the init" in forecast.doubt
+    assert "drop the signal at delivery" in forecast.doubt
+    assert (known.generate, known.certain) == ("queued", True)
+    assert known.deliver == ("dropped_at_deliver" if spares_init else "default_action")
+    assert known.effect == ("none" if spares_init else "terminate")
+
+
+def test_tgkill_asks_the_thread_it_names_and_no_other(recorded: Tape, stage: Stage, init: Actor) -> None:
     init("thread()")
     init(f"block({TERM})")
-    forecast = predict(read_target(init.pid), TERM, "same")
-    member.channel.tell(f"kill(1, {TERM})")  # it dies with the init, perhaps before it can answer
-    assert init.fate() == Fate("killed", TERM)
+    stage.outside(f"raw('tgkill', {init.pid}, {init.pid}, {TERM})")
+    assert (init.settle(), init.mask("SigPnd")) == (RUNNING, [TERM])
     assert recorded.verdicts(init, TERM) == QUEUED
-    assert (forecast.generate, forecast.effect) == ("queued", "terminate")
+    stage.outside(f"raw('tgkill', {init.pid}, {other_thread(init)}, {TERM})")
+    assert init.settle() == RUNNING
+    assert recorded.verdicts(init, TERM) == QUEUED + DROPPED
 
 
 def test_tgkill_to_a_thread_names_the_thread(recorded: Tape, init: Actor, member: Actor) -> None:

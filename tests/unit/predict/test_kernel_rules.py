@@ -200,6 +200,48 @@ def test_it_is_the_thread_kill_was_given_whose_mask_counts() -> None:
     assert predict(replace(mixed, looked_up=8), TERM, "same").effect == "terminate"
 
 
+def test_whether_masks_that_differ_end_an_init_depends_on_the_kernel_and_is_certain_once_known() -> None:
+    mixed = with_thread(INIT, Thread(7, blocked=mask([TERM])), Thread(8))
+    unknown, spares, ends = (
+        predict(replace(mixed, spares_init=known), TERM, "same") for known in (None, True, False)
+    )
+    assert (unknown.effect, unknown.deliver, unknown.certain) == ("terminate", "default_action", False)
+    assert "ends the init" in unknown.doubt
+    assert "drop the signal at delivery" in unknown.doubt
+    assert (spares.effect, spares.deliver, spares.certain) == ("none", "dropped_at_deliver", True)
+    assert (spares.deliver_signal, spares.dropped) == (TERM, True)
+    assert (ends.effect, ends.deliver, ends.certain) == ("terminate", "default_action", True)
+
+
+@pytest.mark.parametrize("spares", [None, True, False])
+def test_what_kernels_do_with_an_inits_masks_matters_to_nothing_else(spares: bool | None) -> None:
+    two = (Thread(7, blocked=mask([TERM])), Thread(8))
+    for target, number in (
+        (INIT, TERM),
+        (INIT, KILL),
+        (with_thread(INIT, *two), KILL),
+        (with_thread(MEMBER, *two), TERM),
+        (with_thread(replace(INIT, caught=mask([TERM])), *two), TERM),
+        (with_thread(INIT, Thread(7, blocked=mask([QUIT])), Thread(8)), QUIT),
+        (with_thread(INIT, replace(two[0], tracer_pid=99), two[1]), TERM),
+    ):
+        said = predict(replace(target, spares_init=spares), number, "ancestor")
+        assert said == predict(target, number, "ancestor")
+        assert said.certain
+
+
+def test_two_reasons_to_doubt_are_both_told() -> None:
+    unseen = with_thread(INIT, Thread(7, blocked=mask([TERM])), Thread(8, awaited=None))
+    traced = with_thread(INIT, Thread(7, blocked=mask([TERM])), Thread(8, tracer_pid=99))
+    assert predict(unseen, TERM, "same").doubt.count("; ") == 1
+    for target, words in ((unseen, "sigtimedwait(2)"), (traced, "traced by PID 99")):
+        doubt = predict(target, TERM, "same").doubt
+        assert "kernels differ" in doubt
+        assert words in doubt
+    known = predict(replace(unseen, spares_init=False), TERM, "same").doubt
+    assert "kernels differ" not in known
+
+
 def test_threads_that_would_act_differently_make_the_outcome_uncertain() -> None:
     threads = (Thread(7, blocked=mask([TERM])), Thread(8), Thread(9, awaited=mask([TERM])))
     said = predict(replace(with_thread(MEMBER, *threads), caught=mask([TERM])), TERM, "same")
