@@ -242,7 +242,7 @@ def _category(event: Event) -> str:
     if event.verdict.startswith("dropped"):
         return "drop"
     if event.stage not in ("generate", "deliver"):
-        return "home"
+        return "life"
     return "kill" if event.signal == KILL else "request" if event.signal in MEANT_TO_STOP else "signal"
 
 

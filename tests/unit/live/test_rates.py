@@ -15,6 +15,7 @@ from sigtrace.cli.top_screen import Screen
 from sigtrace.cli.top_view import SORTS, View
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.live.kernel.counts import Losses
 from sigtrace.live.rates import Drop, Row, Sample, state_of
 from sigtrace.procfs import process
@@ -25,7 +26,7 @@ NOW = 1_700_000_000.0
 WEB = Container("c" * 64, name="web-1", runtime="docker", image="nginx:1.25")
 ROWS = (
     Row(
-        (4026532249, 5),
+        NsKey(4026532249, 5),
         4242,
         "sleep",
         WEB,
@@ -35,10 +36,10 @@ ROWS = (
         drops=40,
         last=Drop(15, "dockerd", 0),
     ),
-    Row((4026532300, 6), 4300, "redis", rate=123456.0, signals=2_000_000),
-    Row((4026531836, 1), 1, "systemd", rate=0.2, signals=7),
+    Row(NsKey(4026532300, 6), 4300, "redis", rate=123456.0, signals=2_000_000),
+    Row(NsKey(4026531836, 1), 1, "systemd", rate=0.2, signals=7),
     Row(
-        (4026532400, 7),
+        NsKey(4026532400, 7),
         None,
         "sh\x1b[2J",
         gone=1.0,
@@ -177,7 +178,7 @@ def test_enter_opens_the_first_when_nothing_was_selected() -> None:
 
 
 def test_a_long_list_scrolls_to_the_selection() -> None:
-    rows = tuple(Row((4026532000 + number, 1), number) for number in range(100))
+    rows = tuple(Row(NsKey(4026532000 + number, 1), number) for number in range(100))
     sample, view = replace(SAMPLE, rows=rows), View("i")
     view.press("end", view.rows(rows))
     assert "4026532099" in _screen(view, sample=sample)[-2]
@@ -218,6 +219,6 @@ def test_a_drop_is_as_long_ago_in_a_time_namespace(monkeypatch: pytest.MonkeyPat
 
 def test_states_are_those_of_proc() -> None:
     ticks = clock.kernel_ticks(process.read_stat(os.getpid()).start_ticks)
-    assert state_of(Row((1, ticks), os.getpid())) == "runs"
-    assert state_of(Row((1, ticks + 1), os.getpid())) == "ended"
-    assert state_of(Row((1, ticks), None)) == ""
+    assert state_of(Row(NsKey(1, ticks), os.getpid())) == "runs"
+    assert state_of(Row(NsKey(1, ticks + 1), os.getpid())) == "ended"
+    assert state_of(Row(NsKey(1, ticks), None)) == ""
