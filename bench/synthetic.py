@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 import sigtrace
-from sigtrace import lives, wire
-from sigtrace.batch import Batch, Counts
 from sigtrace.clock import TICK_NS
-from sigtrace.containers.container import Container
 from sigtrace.errors import BadInput
-from sigtrace.kernel.counts import COUNT
-from sigtrace.recording import schema
+from sigtrace.events import wire
+from sigtrace.events.batch import Batch
+from sigtrace.events.container import Container
+from sigtrace.events.counts import COUNT, Counts
+from sigtrace.recording import namespace_rows, schema
 from sigtrace.recording.directory import Directory
 from sigtrace.recording.writer import Limits, Run, Writer
 
@@ -136,8 +136,8 @@ def _write_segment(writer: Writer, records: npt.NDArray[np.void], known: Known, 
     there = {key: known[key] for key in [*_keys(standing), *_keys(now)] if key in known}
     rows = [
         *_standing(standing, begin + UTC),
-        *lives.changes(batch),
-        *lives.named(begin + UTC, there.items()),
+        *namespace_rows.changes(batch),
+        *namespace_rows.named(begin + UTC, there.items()),
     ]
     writer.rows("namespaces", schema.NAMESPACES, rows)
     writer.rows("losses", schema.LOSSES, [{"time": begin + UTC, "committed": len(past) + len(now)}])

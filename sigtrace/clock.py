@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
+from typing import TYPE_CHECKING, TypeAlias
+
+from sigtrace.errors import BadInput
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 TICK_NS = 10_000_000
 """What /proc counts start times in: 1 s / USER_HZ."""
@@ -52,6 +59,24 @@ def kernel_ns() -> int:
 def kernel_ticks(shown: int) -> int:
     """A start time as /proc shows it in our time namespace, in clock ticks, as the kernel's records have it."""
     return shown - boottime_offset() // TICK_NS
+
+
+Time: TypeAlias = "int | str | datetime"
+"""A moment: ns UTC, a datetime (without a zone: UTC) or ISO 8601."""
+
+
+def nanoseconds(moment: Time) -> int:
+    """A moment as ns UTC. Raises BadInput for text that is not ISO 8601."""
+    from datetime import datetime, timezone
+
+    if isinstance(moment, int):
+        return moment
+    if isinstance(moment, datetime):
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return round(aware.timestamp() * 1_000_000) * 1000
+    with contextlib.suppress(ValueError):
+        return nanoseconds(datetime.fromisoformat(moment.strip().replace("Z", "+00:00")))
+    raise BadInput(f"{moment!r} is no time: write it in UTC, as 2026-11-22T07:53:45")
 
 
 def iso(moment: int) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,12 +14,13 @@ import click
 
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.live import number, say
-from sigtrace.cli.options import container_options, directories_argument, filter_options, period_options
+from sigtrace.cli.options import directories_argument, selection_options
 from sigtrace.errors import BadInput
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
     from sigtrace.export import Source
+    from sigtrace.recording.selection import Selection
 
 _FORMATS = ("parquet", "csv", "json", "perfetto")
 
@@ -34,21 +36,13 @@ _FORMATS = ("parquet", "csv", "json", "perfetto")
     help="The file to write (for parquet the directory), or - for stdout.",
 )
 @click.option("--force", is_flag=True, help="Replace PATH if it exists.")
-@filter_options
-@container_options
-@period_options
+@selection_options()
 def export(
     directories: tuple[str, ...],
     kind: str,
     output: str,
     force: bool,
-    namespaces: tuple[str, ...],
-    descendants: bool,
-    numbers: tuple[int, ...],
-    containers: tuple[str, ...],
-    pods: tuple[str, ...],
-    since: int | None,
-    until: int | None,
+    selection: Selection,
 ) -> None:
     """Write a recording, or several, as other tools read them.
 
@@ -71,14 +65,10 @@ def export(
       sigtrace export /var/tmp/signals --to csv -o - --signal TERM | head
     """
     import sigtrace
-    from sigtrace.containers.selector import Wanted
     from sigtrace.export import Source
-    from sigtrace.recording.filter import Filter
-    from sigtrace.recording.selection import select
 
     recording = sigtrace.open(directories)
-    ns = select(recording, namespaces, Wanted(containers, pods), descendants)
-    source = Source(recording, Filter(ns, _with_exits(numbers, kind), since, until))
+    source = Source(recording, recording.filter(_with_exits(selection, kind)))
     with terminated_like_ctrl_c(), _shown(source):
         notes = _write(source, kind, output, force)
     for sentence in (*notes, *recording.problems):
@@ -86,9 +76,11 @@ def export(
     say(f"{number(source.written, 'event')} written" + ("" if output == "-" else f" to {printable(output)}"))
 
 
-def _with_exits(numbers: tuple[int, ...], kind: str) -> tuple[int, ...]:
+def _with_exits(selection: Selection, kind: str) -> Selection:
     """For a picture of stops, exits stay whichever signals are asked for: they end them."""
-    return (0, *numbers) if numbers and kind == "perfetto" else numbers
+    if kind != "perfetto" or not selection.signal:
+        return selection
+    return replace(selection, signal=(0, *selection.signal))
 
 
 def _write(source: Source, kind: str, output: str, force: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Callable
@@ -68,7 +69,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
             return value
         if _DURATION.fullmatch(str(value).strip()):
             return time.time_ns() - int(Duration().convert(value, param, ctx) * 1e9)
-        from sigtrace.recording.filter import nanoseconds
+        from sigtrace.clock import nanoseconds
 
         if _CLOCK.fullmatch(str(value).strip()):
             now = time.time_ns()
@@ -118,6 +119,36 @@ def period_options(command: _Command) -> _Command:
     shape = "2026-11-22T07:53:45 in UTC, 07:53:45 for the last time it was that, or 10m for that long ago."
     since = click.option("--since", type=Moment(), help=f"Only events from this time on: {shape}")
     return since(click.option("--until", type=Moment(), help="Only events before this time.")(command))
+
+
+def selection_options(*, signal: bool = True) -> Callable[[_Command], _Command]:
+    """Which part of a recording: the command gets it as `selection`, a `recording.selection.Selection`.
+
+    signal: with `--signal`.
+    """
+
+    def decorated(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def packed(
+            *,
+            namespaces: tuple[str, ...],
+            descendants: bool,
+            containers: tuple[str, ...],
+            pods: tuple[str, ...],
+            since: int | None,
+            until: int | None,
+            numbers: tuple[int, ...] = (),
+            **others: Any,
+        ) -> Any:
+            from sigtrace.recording.selection import Selection
+
+            selection = Selection(namespaces, containers, pods, descendants, numbers, (), since, until)
+            return command(selection=selection, **others)
+
+        options = filter_options if signal else namespace_options
+        return options(container_options(period_options(packed)))  # type: ignore[return-value]
+
+    return decorated
 
 
 def directories_argument(command: _Command) -> _Command:

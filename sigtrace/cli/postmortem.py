@@ -18,7 +18,7 @@ from sigtrace.text import printable
 if TYPE_CHECKING:
     from sigtrace.containers.selector import Wanted
     from sigtrace.postmortem import Case
-    from sigtrace.postmortem.from_recording import Place
+    from sigtrace.recording.namespaces import RecordedNs
 
 EXIT_FOUND = 3
 
@@ -120,36 +120,42 @@ def _recorded(
     """The cases of recordings, and whether they are of one namespace (on every host that has it)."""
     import sigtrace
     from sigtrace.postmortem import from_recording, incarnation
+    from sigtrace.recording.selection import Selection, named
 
     with sigtrace.open(directories) as recording:
         if namespace is not None:
-            place = from_recording.named(recording, namespace)
-            places = () if place.ns_start else from_recording.namesakes(recording, place.nsid)
-            what = f"namespaces had the inode {place.nsid}, one after the other"
-            cases = from_recording.recorded(recording, place, at)
-            if len(places) > 1 and at is None:
-                _point_out(places, places[-1], what)
+            meant = named(recording.spaces, namespace)
+            chosen = from_recording.last_of_each_boot(
+                [each for each in meant if at is None or each.born <= at] or meant
+            )
+            cases = from_recording.recorded(recording, chosen, at)
+            if len(meant) > len(chosen) and at is None:
+                had = (
+                    f"the inode {meant[-1].nsid}" if len({each.nsid for each in meant}) == 1 else "this init"
+                )
+                _point_out(meant, meant[-1], f"namespaces had {had}, one after the other")
         elif len(found := [] if wanted.empty else from_recording.lives(recording, wanted, at)) == 1:
-            places = found[0].places
-            place = incarnation.telling(recording, places) if at is None else places[-1]
-            cases = from_recording.recorded(recording, place, at)
-            if len(places) > 1 and at is None:
-                _point_out(places, place, f"times {printable(found[0].container.label)} was started")
+            meant = found[0].namespaces
+            one = incarnation.telling(recording, meant) if at is None else meant[-1]
+            cases = from_recording.recorded(recording, [one], at)
+            if len(meant) > 1 and at is None:
+                _point_out(meant, one, f"times {printable(found[0].container.label)} was started")
         else:
-            last = None if wanted.empty else [each.places[-1] for each in found]
-            cases = list(from_recording.all_recorded(recording, at, last))
+            last = None if wanted.empty else {each.namespaces[-1].home for each in found}
+            until = Selection(until=None if at is None else at + 1)
+            cases = list(from_recording.all_recorded(recording, until, last))
         for problem in recording.problems:
             say(problem)
     return cases, namespace is not None or len(found) == 1
 
 
-def _point_out(places: Sequence[Place], shown: Place, what: str) -> None:
+def _point_out(namespaces: Sequence[RecordedNs], shown: RecordedNs, what: str) -> None:
     """That there are others than the one that is shown, and how to see these."""
     from sigtrace.postmortem import incarnation
 
-    one = "the last" if shown == places[-1] else "the last that was asked to stop or has findings"
-    say(f"{len(places)} {what}: this is {one}; for another, one of")
-    for line in incarnation.others(places, shown):
+    one = "the last" if shown == namespaces[-1] else "the last that was asked to stop or has findings"
+    say(f"{len(namespaces)} {what}: this is {one}; for another, one of")
+    for line in incarnation.others(namespaces, shown):
         say(line)
 
 

@@ -6,13 +6,18 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.live import say
-from sigtrace.cli.options import container_options, directories_argument, namespace_options, period_options
+from sigtrace.cli.options import directories_argument, selection_options
+from sigtrace.clock import nanoseconds
 from sigtrace.text import printable
+
+if TYPE_CHECKING:
+    from sigtrace.recording.selection import Selection
 
 
 @click.command(short_help="A recording as one HTML file to hand round.")
@@ -26,19 +31,12 @@ from sigtrace.text import printable
     help="The file to write, or - for stdout.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE even if it is not an earlier report.")
-@namespace_options
-@container_options
-@period_options
+@selection_options(signal=False)
 def report(
     directories: tuple[str, ...],
     output: str,
     force: bool,
-    namespaces: tuple[str, ...],
-    descendants: bool,
-    containers: tuple[str, ...],
-    pods: tuple[str, ...],
-    since: int | None,
-    until: int | None,
+    selection: Selection,
 ) -> None:
     """Write what a recording says into one HTML file, for an incident review.
 
@@ -59,16 +57,11 @@ def report(
       sigtrace report /var/tmp/signals -o - | gzip > report.html.gz
     """
     import sigtrace
-    from sigtrace.containers.selector import Wanted
-    from sigtrace.recording.selection import select
-    from sigtrace.recording.summary import Query
     from sigtrace.report import gather, html
 
     recording = sigtrace.open(directories)
-    ns = select(recording, namespaces, Wanted(containers, pods), descendants)
-    scope = list(_scope(namespaces, descendants, containers, pods, since, until))
     with terminated_like_ctrl_c():
-        page = gather(recording, Query(ns, (), since, until), scope)
+        page = gather(recording, selection, list(_scope(selection)))
         content = html(page)
         _write(content, output, force)
     for problem in recording.problems:
@@ -77,28 +70,21 @@ def report(
         say(f"{page.headline.text}: {printable(output)}, {len(content) / 1000:,.0f} kB")
 
 
-def _scope(
-    namespaces: tuple[str, ...],
-    descendants: bool,
-    containers: tuple[str, ...],
-    pods: tuple[str, ...],
-    since: int | None,
-    until: int | None,
-) -> Iterator[str]:
+def _scope(selection: Selection) -> Iterator[str]:
     """What the report is narrowed to, in words that follow "only"."""
     from sigtrace.report.moment import stamp
 
-    if namespaces:
-        below = " and what is below" if descendants else ""
-        yield f"PID namespace {', '.join(namespaces)}{below}"
-    if containers:
-        yield f"container {', '.join(containers)}"
-    if pods:
-        yield f"pod {', '.join(pods)}"
-    if since is not None:
-        yield f"from {stamp(since)} UTC on"
-    if until is not None:
-        yield f"before {stamp(until)} UTC"
+    if selection.ns:
+        below = " and what is below" if selection.descendants else ""
+        yield f"PID namespace {', '.join(map(str, selection.ns))}{below}"
+    if selection.container:
+        yield f"container {', '.join(selection.container)}"
+    if selection.pod:
+        yield f"pod {', '.join(selection.pod)}"
+    if selection.since is not None:
+        yield f"from {stamp(nanoseconds(selection.since))} UTC on"
+    if selection.until is not None:
+        yield f"before {stamp(nanoseconds(selection.until))} UTC"
 
 
 def _write(content: bytes, output: str, force: bool) -> None:

@@ -12,10 +12,8 @@ import click
 
 from sigtrace.cli.live import number, say
 from sigtrace.cli.options import (
-    container_options,
     directories_argument,
-    filter_options,
-    period_options,
+    selection_options,
     table_format_option,
 )
 from sigtrace.cli.output import json_line, write_lines
@@ -23,6 +21,7 @@ from sigtrace.signals import name as signal_name
 from sigtrace.text import columns, shorten
 
 if TYPE_CHECKING:
+    from sigtrace.recording.selection import Selection
     from sigtrace.recording.summary import Line, Summary
 
 _NS, _WIDEST_NS = 10, 50
@@ -34,19 +33,11 @@ _DAY = 24 * 3600 * 10**9
 
 @click.command(short_help="A recording in sum: who sent what where, and what became of it.")
 @directories_argument
-@filter_options
-@container_options
-@period_options
+@selection_options()
 @table_format_option
 def summary(
     directories: tuple[str, ...],
-    namespaces: tuple[str, ...],
-    descendants: bool,
-    numbers: tuple[int, ...],
-    containers: tuple[str, ...],
-    pods: tuple[str, ...],
-    since: int | None,
-    until: int | None,
+    selection: Selection,
     output: str,
 ) -> None:
     """Sum up what `sigtrace record` wrote, also while it still writes.
@@ -72,13 +63,10 @@ def summary(
       sigtrace summary /var/tmp/signals --format csv > signals.csv
     """
     import sigtrace
-    from sigtrace.containers.selector import Wanted
-    from sigtrace.recording.selection import select
-    from sigtrace.recording.summary import Query, summarise
+    from sigtrace.recording.summary import summarise
 
     recording = sigtrace.open(directories)
-    ns = select(recording, namespaces, Wanted(containers, pods), descendants)
-    found = summarise(recording, Query(ns, numbers, since, until))
+    found = summarise(recording, selection)
     if output == "csv":
         _write_csv(found)
     else:

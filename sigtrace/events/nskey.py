@@ -64,6 +64,14 @@ class NsKey(NamedTuple):
         return list(places), np.repeat(which[codes], np.diff(heads, append=len(exact)))
 
 
+class HostNs(NamedTuple):
+    """A PID namespace of one boot of one host, as recordings of several hosts and boots tell them apart."""
+
+    host: str
+    boot_id: str
+    key: NsKey
+
+
 def among(
     nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64], wanted: Iterable[NsKey]
 ) -> npt.NDArray[np.bool_]:

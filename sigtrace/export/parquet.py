@@ -12,6 +12,7 @@ Times are ns UTC, texts are dictionary-encoded. Rows are in the order in which t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 from sigtrace.clock import TICK_NS
 from sigtrace.export.source import Source
 from sigtrace.recording import schema
-from sigtrace.recording.filter import Filter, in_namespaces
+from sigtrace.recording.filter import Filter
 from sigtrace.snapshot import COLUMNS
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def write(source: Source, directory: Path) -> list[str]:
     }
     _write(directory / "events.parquet", kinds["events"], _named(source.events(), kinds["events"]))
     for table in ("snapshots", "losses"):
-        parts = _named(source.recording.parts(table), kinds[table])
-        chosen = _of_filter(parts, source.where) if table == "snapshots" else parts
-        _write(directory / f"{table}.parquet", kinds[table], chosen)
-    _write_frame(directory / "namespaces.parquet", _chosen(source.recording.namespaces(), source.where))
+        parts = _snapshots(source) if table == "snapshots" else source.recording.parts(table)
+        _write(directory / f"{table}.parquet", kinds[table], _named(parts, kinds[table]))
+    namespaces = source.recording.namespaces()
+    _write_frame(directory / "namespaces.parquet", namespaces[source.where.of_table(namespaces)])
     if source.where.since is not None or source.where.until is not None:
         return ["counts have no time: counts.parquet is left out with --since and --until"]
-    counts = _chosen(source.recording.counts(), source.where)
+    counts = source.recording.counts()
+    counts = counts[source.where.of_table(counts)]
     if source.where.signal:
         counts = counts[counts["signal"].isin(source.where.signal)]
     _write_frame(directory / "counts.parquet", counts)
@@ -92,26 +94,17 @@ def _array(part: pa.RecordBatch, field: pa.Field, facts: Mapping[str, Any]) -> p
     return array.dictionary_encode() if pa.types.is_string(array.type) else array.cast(field.type)
 
 
-def _of_filter(parts: Iterator[pa.RecordBatch], where: Filter) -> Iterator[pa.RecordBatch]:
-    """The snapshots that pass the filter, as far as it is not about signals."""
-    period = Filter((), (), where.since, where.until)
-    for part in parts:
-        mask = period(part)
-        if where.ns:
-            inodes, ticks = (schema.numbers(part[name]) for name in ("nsid", "ns_start"))
-            known = in_namespaces(inodes, ticks * TICK_NS, where.ns)
-            by_inode = np.isin(inodes, [each if isinstance(each, int) else each[0] for each in where.ns])
-            mask &= known | (ticks == 0) & by_inode  # 0: the init is gone
-        yield part.filter(pa.array(mask))
-
-
-def _chosen(table: pd.DataFrame, where: Filter) -> pd.DataFrame:
-    if not where.ns:
-        return table
-    rows: pd.DataFrame = table[
-        in_namespaces(table["nsid"].to_numpy(), table["ns_start"].to_numpy(), where.ns)
-    ]
-    return rows
+def _snapshots(source: Source) -> Iterator[tuple[Mapping[str, Any], pa.RecordBatch]]:
+    """The snapshots that pass the filter, as far as it is not about signals, and what their files say of themselves."""
+    period = replace(Filter(), since=source.where.since, until=source.where.until)
+    for facts, part in source.recording.parts("snapshots"):
+        where = source.where.of_boot((str(facts["host"]), str(facts["boot_id"])))
+        inodes, ticks = (schema.numbers(part[name]) for name in ("nsid", "ns_start"))
+        known = where.has(inodes, ticks * TICK_NS)
+        gone = (ticks == 0) & np.isin(
+            inodes, [each.inode for each in where.keys]
+        )  # the init, and with it the start
+        yield facts, part.filter(pa.array(period(part) & (known | gone)))
 
 
 def _write(path: Path, kind: pa.Schema, parts: Iterator[pa.RecordBatch]) -> None:

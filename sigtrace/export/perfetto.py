@@ -10,7 +10,7 @@ many. The other formats have all of them. Durations are those of the kernel's cl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,14 @@ from sigtrace import signals
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.columns import flag
-from sigtrace.events.container import Container
-from sigtrace.events.nskey import NsKey
+from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.verdict import CODE, DROPPED, WORDS, label
 from sigtrace.export.source import Source
 from sigtrace.export.trace import BEGIN, END, INSTANT, Mark, Trace
 from sigtrace.postmortem.event import KILL, MEANT_TO_STOP, Event, events
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording import schema
+from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.stops.attempt import Stop, stops
 
 _MEANINGLESS = (17, 23, 28)
@@ -40,14 +40,6 @@ _MOST_SENDERS = 1000
 
 Boot = tuple[str, str]
 """Host and boot ID."""
-
-
-class Home(NamedTuple):
-    """One PID namespace of one boot of one host."""
-
-    host: str
-    boot_id: str
-    key: NsKey
 
 
 def write(source: Source, out: BinaryIO) -> None:
@@ -63,12 +55,10 @@ class _Story:
 
     def __init__(self, trace: Trace, source: Source) -> None:
         self._trace = trace
-        self._containers = source.recording.containers()
-        self._names = _names(source, self._containers)
-        self._homes = {(home.host, home.key.inode): label for home, (label, _) in self._names.items()}
+        self._spaces = source.recording.spaces
         self._ranks = _ranks(source)
         self._groups: dict[tuple[str, str], int] = {}
-        self._tracks: dict[Home, int] = {}
+        self._tracks: dict[HostNs, int] = {}
         self._senders: dict[tuple[str, str], int] = {}
         self._offsets: dict[Boot, int] = {}
         self._kept: dict[Boot, list[Batch]] = {}
@@ -79,12 +69,12 @@ class _Story:
         records, offsets = schema.event_records(part)
         # One offset a boot: a step of the wall clock must not change durations.
         offset = self._offsets.setdefault(boot, int(offsets[0]))
-        batch = Batch(records, offset, boot[0], lambda key: self._containers.get((*boot, key)))
+        batch = Batch(records, offset, boot[0], lambda key: self._spaces.containers.get(HostNs(*boot, key)))
         chosen = _worth_telling(batch)
         which, counts = _first_of_alike(batch, chosen, _ALIKE_NS)
         for event, count in zip(events(batch, which), counts.tolist(), strict=True):
             record = records[event.number]
-            home = Home(*boot, NsKey.of(event.nsid, record["ns_start"]))
+            home = HostNs(*boot, NsKey.of(event.nsid, record["ns_start"]))
             self._instant(home, event, count, int(record["sender_nsid"]))
         if len(chosen):
             self._kept.setdefault(boot, []).append(
@@ -96,14 +86,14 @@ class _Story:
         for boot, parts in self._kept.items():
             batch = join(parts)
             for stop in stops(batch[np.argsort(batch.records["time"], kind="stable")]):
-                self._stop(Home(*boot, NsKey.of(stop.nsid, stop.ns_start)), stop)
+                self._stop(HostNs(*boot, NsKey.of(stop.nsid, stop.ns_start)), stop)
 
-    def _instant(self, home: Home, event: Event, count: int, sender_nsid: int) -> None:
+    def _instant(self, home: HostNs, event: Event, count: int, sender_nsid: int) -> None:
         facts = {**_facts(event), **({"count": count} if count > 1 else {})}
         arrow = 0
         if event.stage == "generate" and event.sender_pid:
             self._flows = arrow = self._flows + 1
-            sender = self._sender(home, event.sender_comm, sender_nsid)
+            sender = self._sender(home, event, sender_nsid)
             to = f"{event.signal_name} to {self._label(home)}"
             self._trace.add(Mark(INSTANT, sender, event.time, to, _category(event), flow=arrow))
         track = self._track(home)
@@ -111,7 +101,7 @@ class _Story:
             Mark(INSTANT, track, event.time, _title(event), _category(event), facts, arrives=arrow)
         )
 
-    def _stop(self, home: Home, stop: Stop) -> None:
+    def _stop(self, home: HostNs, stop: Stop) -> None:
         """Slices from the request to the exit; one without an end if the request was dropped and it runs on."""
         signal = signals.name(stop.signal)
         facts = {"what": WORDS[stop.verdict][1], "asked by": stop.asked_by or "kernel"}
@@ -135,17 +125,19 @@ class _Story:
         self._trace.add(Mark(BEGIN, track, begin, name, "stop"))
         self._trace.add(Mark(END, track, end))
 
-    def _track(self, home: Home) -> int:
+    def _track(self, home: HostNs) -> int:
         if home not in self._tracks:
             group = self._group(home.host, "PID namespaces")
-            init = self._names.get(home, ("", ""))[1]
+            known = self._spaces.find(home)
+            init = known.init_comm if known else ""
             about = f"PID namespace {home.key.inode}" + (f", init {init}" if init else "")
             rank = self._ranks.get(home, len(self._ranks))
             self._tracks[home] = self._trace.track(self._label(home), group, rank, about)
         return self._tracks[home]
 
-    def _sender(self, home: Home, comm: str, nsid: int) -> int:
-        place = self._homes.get((home.host, nsid), "")
+    def _sender(self, home: HostNs, event: Event, nsid: int) -> int:
+        place = _called(self._spaces.holder((home.host, home.boot_id), nsid, event.time))
+        comm = event.sender_comm
         key = (home.host, f"{comm} in {place}" if place and place != _HOST else comm)
         if key not in self._senders and len(self._senders) >= _MOST_SENDERS:
             key = (home.host, "other senders")
@@ -160,32 +152,27 @@ class _Story:
             self._groups[host, what] = self._trace.track(name, rank=int(what == "senders"))
         return self._groups[host, what]
 
-    def _label(self, home: Home) -> str:
-        return self._names.get(home, ("", ""))[0] or str(home.key.inode)
+    def _label(self, home: HostNs) -> str:
+        return _called(self._spaces.find(home)) or str(home.key.inode)
 
 
-def _names(
-    source: Source, containers: Mapping[tuple[str, str, NsKey], Container]
-) -> dict[Home, tuple[str, str]]:
-    """By namespace the label of its container (`host` for the initial one), and the name of its init."""
-    table = source.recording.namespaces()
-    columns = ("host", "boot_id", "nsid", "ns_start", "init_comm")
-    found = {}
-    for host, boot_id, nsid, start, comm in zip(*(table[name].tolist() for name in columns), strict=True):
-        home = Home(host, boot_id, NsKey.of(nsid, start))
-        container = containers.get(home)
-        found[home] = (container.label if container else _HOST if nsid == INITIAL_PID_NS else "", comm)
-    return found
+def _called(namespace: RecordedNs | None) -> str:
+    """The label of its container, or `host` for the initial namespace; empty where it has none."""
+    if namespace is None:
+        return ""
+    if namespace.container:
+        return namespace.container.label
+    return _HOST if namespace.nsid == INITIAL_PID_NS else ""
 
 
-def _ranks(source: Source) -> dict[Home, int]:
+def _ranks(source: Source) -> dict[HostNs, int]:
     """The namespaces with drops, those with most first."""
     counts = source.recording.counts()
     drops = counts[counts["verdict"].isin([name for name, code in CODE.items() if code in DROPPED])]
-    totals: dict[Home, int] = {}
+    totals: dict[HostNs, int] = {}
     columns = ("host", "boot_id", "nsid", "ns_start", "count")
     for host, boot_id, nsid, start, count in zip(*(drops[name].tolist() for name in columns), strict=True):
-        home = Home(host, boot_id, NsKey.of(nsid, start))
+        home = HostNs(host, boot_id, NsKey.of(nsid, start))
         totals[home] = totals.get(home, 0) + count
     return {home: rank for rank, home in enumerate(sorted(totals, key=totals.__getitem__, reverse=True))}
 

@@ -9,6 +9,7 @@ from sigtrace.errors import BadInput
 from sigtrace.postmortem import Report, diagnose, from_recording
 from sigtrace.postmortem.ranking import rank
 from sigtrace.recording.reader import Recording
+from sigtrace.recording.selection import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +23,11 @@ def postmortem(recording: Recording, *, container: str = "", ns: int = 0, host: 
     """
     if container:
         lives = from_recording.lives(recording, Wanted(containers=(container,)))
-        places = [place for each in lives for place in each.places if host in ("", place.boot[0])]
+        meant = [one for each in lives for one in each.namespaces]
     else:
-        places = [from_recording.Place(ns)]
-    cases = [case for place in places[-1:] for case in from_recording.recorded(recording, place)]
-    cases = [case for case in cases if host in ("", case.host)]
+        meant = list(named(recording.spaces, str(ns)))
+    meant = [each for each in meant if host in ("", each.home.host)]
+    cases = from_recording.recorded(recording, meant[-1:]) if meant else []
     if not cases:
         raise BadInput(
             f"the recording has no {container or ns} on {host}; its hosts: {', '.join(recording.hosts())}."

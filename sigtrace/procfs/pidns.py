@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import stat
+from dataclasses import dataclass
 
 from sigtrace.errors import BadInput
 from sigtrace.procfs import process
@@ -36,22 +37,50 @@ _KINDS = {
 }
 
 
-def parse_ns(text: str, root: str = "/proc") -> int:
-    """The inode of the PID namespace a user names; BadInput, saying what it is instead, when it is none.
+@dataclass(frozen=True)
+class NsName:
+    """What a user wrote for a PID namespace: one of `inode`, `pid`, `path` and `other`; the rest is None."""
 
-    Accepts `4026532249`, `pid:[4026532249]`, a path (`/proc/PID/ns/pid`, a bind mount) and a PID. A bare
-    number up to 4194304 is a PID: inodes of namespaces are all greater, and PIDs never are.
+    text: str
+    inode: int | None = None
+    pid: int | None = None
+    path: str | None = None
+    other: str | None = None
+    """Another kind of namespace, in words, of which this is the inode."""
+
+
+def read_name(text: str) -> NsName:
+    """Tell apart the ways to write a PID namespace, here or in a recording; does not look whether it exists.
+
+    `4026532249`, `pid:[4026532249]`, a path (`/proc/PID/ns/pid`, a bind mount) and a PID. A bare number up to 4194304
+    is a PID: inodes of namespaces are all greater, and PIDs never are.
     """
     word = text.strip()
     link = re.fullmatch(r"([a-z]+):\[(\d{1,20})\]", word, re.ASCII)
-    if link and link[1] != "pid" and link[1] in _KINDS:
-        raise BadInput(f"{word} is {_KINDS[link[1]]}, not a PID namespace: {_listed(survey(root))}")
-    if link is None and not re.fullmatch(r"\d{1,20}", word, re.ASCII):
-        return _nsid_of_path(word)
-    number = int(link[2] if link else word)
-    if link is None and number <= PID_MAX_LIMIT:
-        return nsid_of_pid(number, root)
-    seen = survey(root)
+    if link and link[1] in _KINDS:
+        if link[1] != "pid":
+            return NsName(word, other=_KINDS[link[1]])
+        return NsName(word, inode=int(link[2]))
+    if not re.fullmatch(r"\d{1,20}", word, re.ASCII):
+        return NsName(word, path=word)
+    number = int(word)
+    return NsName(word, pid=number) if number <= PID_MAX_LIMIT else NsName(word, inode=number)
+
+
+def parse_ns(text: str, root: str = "/proc") -> int:
+    """The inode of the PID namespace a user names; BadInput, saying what it is instead, when it is none.
+
+    `read_name` lists the ways to write it.
+    """
+    name = read_name(text)
+    if name.other is not None:
+        raise BadInput(f"{name.text} is {name.other}, not a PID namespace: {_listed(survey(root))}")
+    if name.path is not None:
+        return nsid_of_path(name.path)
+    if name.pid is not None:
+        return nsid_of_pid(name.pid, root)
+    assert name.inode is not None
+    number, seen = name.inode, survey(root)
     if seen.find(number):
         return number
     kind = _kind(number, root)
@@ -91,8 +120,8 @@ def lineage(pid: int, root: str = "/proc") -> tuple[int, ...]:
         return (nsid, *ancestors(f"{root}/{pid}/ns/pid"))
 
 
-def _nsid_of_path(path: str) -> int:
-    """The inode behind a file that stands for a PID namespace."""
+def nsid_of_path(path: str) -> int:
+    """The inode behind a file that stands for a PID namespace; BadInput when it stands for none."""
     kind = None
     try:
         if stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO or a device could hang

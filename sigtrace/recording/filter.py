@@ -1,71 +1,87 @@
-"""Which events of a recording: by namespace, signal and time, decided on the columns that say so alone."""
+"""Which events of a recording pass: by namespace, signal, verdict and time, and which columns it takes to say so."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sigtrace import signals
-from sigtrace.clock import TICK_NS
-from sigtrace.errors import BadInput
+from sigtrace.events.nskey import HostNs, NsKey, among
 from sigtrace.recording import schema
 
-Time = int | str | datetime
-"""A moment: ns UTC, a datetime (without a zone: UTC) or ISO 8601."""
-
-Namespace = int | tuple[int, int]
-"""A PID namespace by its inode, or by inode and start of its init (ns of CLOCK_BOOTTIME): inodes are reused."""
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which events: empty or None for all."""
+    """Which events; what is empty or None lets all pass."""
 
-    ns: tuple[Namespace, ...] = ()
+    inodes: frozenset[int] = frozenset()
+    """Every namespace that had one of these, whatever else had it before and after."""
+    namespaces: frozenset[NsKey | HostNs] = frozenset()
+    """These namespaces besides; a `NsKey` is of whichever boot."""
     signal: tuple[int, ...] = ()
+    verdict: tuple[int, ...] = ()
+    """Codes into `verdict.VERDICTS`."""
     since: int | None = None
+    """ns UTC."""
     until: int | None = None
+    """ns UTC; the end is not included."""
 
-    @classmethod
-    def of(
-        cls,
-        ns: int | Iterable[Namespace],
-        signal: int | str | Iterable[int | str],
-        since: Time | None,
-        until: Time | None,
-    ) -> Filter:
-        """As the methods of a recording take them. Raises BadInput for times it can't read, and unknown signals."""
-        spaces: tuple[Namespace, ...] = (ns,) if isinstance(ns, int) else tuple(ns)
-        wanted = (signal,) if isinstance(signal, (int, str)) else tuple(signal)
-        numbers = tuple(signals.parse(each) if isinstance(each, str) else each for each in wanted)
-        begin, end = (None if time is None else nanoseconds(time) for time in (since, until))
-        return cls(spaces, numbers, begin, end)
+    @property
+    def by_namespace(self) -> bool:
+        """Whether namespaces were chosen."""
+        return bool(self.inodes or self.namespaces)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What it looks at."""
         wanted = {
-            "nsid": self.ns,
-            "ns_start": any(isinstance(each, tuple) for each in self.ns),
-            "signal": self.signal,
+            **dict.fromkeys(schema.VERDICT_COLUMNS if self.verdict else (), True),
+            "nsid": self.by_namespace,
+            "ns_start": bool(self.namespaces),
+            "signal": bool(self.signal or self.verdict),
             "time": self.since is not None or self.until is not None,
         }
         return tuple(name for name, asked in wanted.items() if asked)
 
+    def of_boot(self, boot: tuple[str, str]) -> Filter:
+        """The same for files of one host and boot: namespaces of others are no longer in it."""
+        keys = {_on(each, boot) for each in self.namespaces} - {None}
+        none = frozenset([_NOWHERE]) if self.namespaces and not keys and not self.inodes else frozenset()
+        return replace(self, namespaces=frozenset(key for key in keys if key) or none)
+
+    @property
+    def keys(self) -> list[NsKey]:
+        """The namespaces that were chosen by key; those of other boots are in it until `of_boot`."""
+        return [each if isinstance(each, NsKey) else each.key for each in self.namespaces]
+
+    def of_table(self, table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Which rows of a table with host, boot_id, nsid and ns_start (ns) are of chosen namespaces: shape (n,)."""
+        mask = np.zeros(len(table), bool)
+        for boot, rows in table.groupby(["host", "boot_id"], observed=True, sort=False).indices.items():
+            its = table.iloc[rows]
+            mask[rows] = self.of_boot(boot).has(its["nsid"].to_numpy(), its["ns_start"].to_numpy())
+        return mask
+
+    def takes(self, home: HostNs) -> bool:
+        """Whether the namespace was chosen."""
+        return home.key.inode in self.inodes or home in self.namespaces or home.key in self.namespaces
+
     def __call__(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-        """Which rows pass: shape (n,)."""
+        """Which rows of a batch pass, after `of_boot`: shape (n,)."""
         mask = np.ones(batch.num_rows, bool)
-        if self.ns:
-            starts = schema.numbers(batch["ns_start"]) if "ns_start" in batch.schema.names else None
-            mask &= in_namespaces(schema.numbers(batch["nsid"]), starts, self.ns)
+        if self.by_namespace:
+            starts = schema.numbers(batch["ns_start"]) if self.namespaces else None
+            mask &= self.has(schema.numbers(batch["nsid"]), starts)
         if self.signal:
             mask &= np.isin(schema.numbers(batch["signal"]), self.signal)
+        if self.verdict:
+            mask &= np.isin(schema.verdicts(batch), self.verdict)
         if self.since is not None or self.until is not None:
             time = schema.numbers(batch["time"].view(pa.int64()))
             mask &= (time >= (self.since or 0)) & (
@@ -73,27 +89,24 @@ class Filter:
             )
         return mask
 
-
-def in_namespaces(
-    nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64] | None, wanted: Iterable[Namespace]
-) -> npt.NDArray[np.bool_]:
-    """Which rows are of these namespaces: shape (n,). Starts agree to the clock tick, which is all /proc tells."""
-    wanted = tuple(wanted)
-    mask = np.isin(nsid, [each for each in wanted if isinstance(each, int)])
-    pairs = [each for each in wanted if isinstance(each, tuple)]
-    if pairs and ns_start is not None:
-        keys = [inode << 32 ^ start // TICK_NS for inode, start in pairs]
-        mask |= np.isin(nsid.astype("u8") << 32 ^ ns_start.astype("u8") // TICK_NS, np.array(keys, "u8"))
-    return mask
+    def has(
+        self, nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64] | None = None
+    ) -> npt.NDArray[np.bool_]:
+        """Which of these namespaces (inodes; starts of inits in ns) were chosen: shape (n,). After `of_boot`."""
+        if not self.by_namespace:
+            return np.ones(len(nsid), bool)
+        mask = np.isin(nsid, list(self.inodes))
+        if ns_start is not None and self.namespaces:
+            mask |= among(nsid, ns_start, self.keys)
+        return mask
 
 
-def nanoseconds(time: Time) -> int:
-    """A moment as ns UTC. Raises BadInput for text that is not ISO 8601."""
-    if isinstance(time, int):
-        return time
-    if isinstance(time, datetime):
-        aware = time if time.tzinfo else time.replace(tzinfo=timezone.utc)
-        return round(aware.timestamp() * 1_000_000) * 1000
-    with contextlib.suppress(ValueError):
-        return nanoseconds(datetime.fromisoformat(time.strip().replace("Z", "+00:00")))
-    raise BadInput(f"{time!r} is no time: write it in UTC, as 2026-11-22T07:53:45")
+_NOWHERE = NsKey(0, 0)
+"""No namespace has this key."""
+
+
+def _on(namespace: NsKey | HostNs, boot: tuple[str, str]) -> NsKey | None:
+    """Its key if it may be of that boot."""
+    if isinstance(namespace, NsKey):
+        return namespace
+    return namespace.key if (namespace.host, namespace.boot_id) == boot else None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch, join
@@ -20,17 +19,23 @@ from sigtrace.events.columns import frame
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
-from sigtrace.events.nskey import NsKey
+from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
 from sigtrace.recording import schema, tables
 from sigtrace.recording.directory import is_live
-from sigtrace.recording.filter import Filter, Namespace, Time
+from sigtrace.recording.filter import Filter
+from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.place import Remote, place
-from sigtrace.recording.segments import Segments, check
+from sigtrace.recording.segments import Part, Segments, check
+from sigtrace.recording.selection import Only, Selection
 from sigtrace.recording.tables import Losses
+from sigtrace.stops.request import POSSIBLE
 
 if TYPE_CHECKING:
     import pandas as pd
+    from typing_extensions import Unpack
+
+_Table = TypeVar("_Table")
 
 __all__ = ["Losses", "Recording", "open_recording"]
 
@@ -48,6 +53,8 @@ class Recording:
 
     def __post_init__(self) -> None:
         self._segments = Segments(self.paths, self.problems)
+        self._tables: dict[str, tuple[object, Any]] = {}
+        """What was made of the tables beside the events, and of which state of their files."""
 
     def __enter__(self) -> Recording:
         return self
@@ -66,23 +73,23 @@ class Recording:
         return any(is_live(path) for path in self.paths)
 
     def boots(
-        self,
-        *,
-        ns: int | Iterable[Namespace] = (),
-        container: str | Iterable[str] = (),
-        pod: str | Iterable[str] = (),
-        signal: int | str | Iterable[int | str] = (),
-        since: Time | None = None,
-        until: Time | None = None,
+        self, selection: Selection | None = None, **only: Unpack[Only]
     ) -> Iterator[tuple[tuple[str, str], Batch]]:
         """((host, boot_id), its events as wire records in the order of the kernel's time) for each boot.
 
-        ns: only these namespaces, by inode, or by (inode, ns_start) where inodes were used again. container, pod:
-        only those of these containers (name, label, pattern or beginning of the ID) and pods (NAMESPACE/NAME).
-        signal: only these, by number or name. since, until: UTC, the end is not included. Raises BadInput for
-        times it can't read, and for containers and signals there are not.
+        only: a part of them, by the fields of a `Selection`, which may be given instead:
+
+        ns          PID namespaces: inodes, texts as `--ns` takes, or (inode, ns_start) where inodes were used again
+        container   those of these containers: name, label, pattern or beginning of the ID
+        pod         those of these pods: NAMESPACE/NAME or a pattern
+        descendants True: also the namespaces below those
+        signal      signals by number or name
+        verdict     names of verdicts; "dropped" for both kinds of drops
+        since, until  UTC, as text, datetime or ns; the end is not included
+
+        Raises BadInput for what can't be read, and for what the recording does not have.
         """
-        where = Filter.of(self._spaces(ns, container, pod), signal, since, until)
+        where = self.filter(selection, **only)
         boots: dict[tuple[str, str], list[Batch]] = {}
         known = self._known()
         for file, part in self._segments.read("events", schema.EVENT_COLUMNS, where):
@@ -95,48 +102,26 @@ class Recording:
                 batch = batch[np.argsort(times, kind="stable")]
             yield boot, batch
 
-    def batches(
-        self,
-        *,
-        ns: int | Iterable[Namespace] = (),
-        container: str | Iterable[str] = (),
-        pod: str | Iterable[str] = (),
-        signal: int | str | Iterable[int | str] = (),
-        since: Time | None = None,
-        until: Time | None = None,
-    ) -> Iterator[Batch]:
+    def batches(self, selection: Selection | None = None, **only: Unpack[Only]) -> Iterator[Batch]:
         """The same without saying which boot: a batch for each."""
-        for _, batch in self.boots(
-            ns=ns, container=container, pod=pod, signal=signal, since=since, until=until
-        ):
+        for _, batch in self.boots(selection, **only):
             yield batch
 
-    def batch(
-        self,
-        *,
-        ns: int | Iterable[Namespace] = (),
-        container: str | Iterable[str] = (),
-        pod: str | Iterable[str] = (),
-        signal: int | str | Iterable[int | str] = (),
-        since: Time | None = None,
-        until: Time | None = None,
-    ) -> Batch:
+    def batch(self, selection: Selection | None = None, **only: Unpack[Only]) -> Batch:
         """All of them as one batch, boot after boot; it may be empty. Arguments as for `boots`."""
-        parts = list(
-            self.batches(ns=ns, container=container, pod=pod, signal=signal, since=since, until=until)
-        )
+        parts = list(self.batches(selection, **only))
         return join(parts) if parts else Batch(np.zeros(0, wire.EVENT.dtype()), 0, "")
 
-    def events(  # noqa: PLR0913 (all by keyword)
+    def filter(self, selection: Selection | None = None, **only: Unpack[Only]) -> Filter:
+        """What decides which events pass, by arguments as for `boots`."""
+        return (selection or Selection.of(**only)).filter(lambda: self.spaces)
+
+    def events(
         self,
+        selection: Selection | None = None,
         *,
-        ns: int | Iterable[Namespace] = (),
-        container: str | Iterable[str] = (),
-        pod: str | Iterable[str] = (),
-        signal: int | str | Iterable[int | str] = (),
-        since: Time | None = None,
-        until: Time | None = None,
         columns: Sequence[str] | None = None,
+        **only: Unpack[Only],
     ) -> pd.DataFrame:
         """The event table, in the order of time; arguments as for `boots`. `columns`: only these.
 
@@ -172,7 +157,7 @@ class Recording:
         container_id, container_name, runtime, image, pod, pod_namespace
                             category  the target's container; empty if not known
         """
-        where = Filter.of(self._spaces(ns, container, pod), signal, since, until)
+        where = self.filter(selection, **only)
         nothing = schema.Encoder().events(Batch(np.zeros(0, wire.EVENT.dtype()), 0, ""))
         public = nothing.schema.names[: nothing.schema.names.index("boot_to_utc")]
         wanted = public if columns is None else list(columns)
@@ -210,11 +195,11 @@ class Recording:
         host         category  host name
         boot_id      category  /proc/sys/kernel/random/boot_id
         """
-        return tables.counts(tables.totals(self._segments.read("counts")))
+        return tables.counts(self._kept("counts", tables.totals))
 
     def totals(self) -> Counts:
         """The exact totals as the kernel keeps them, over all boots and hosts."""
-        parts = [rows.records for rows in tables.totals(self._segments.read("counts")).values()]
+        parts = [rows.records for rows in self._kept("counts", tables.totals).values()]
         return Counts(np.concatenate(parts) if parts else np.zeros(0, COUNT))
 
     def namespaces(self) -> pd.DataFrame:
@@ -233,40 +218,34 @@ class Recording:
         host         category  host name
         boot_id      category  /proc/sys/kernel/random/boot_id
         """
-        return tables.namespaces(self._segments.read("namespaces"))
+        return self.spaces.table.copy()
 
-    def containers(self) -> dict[tuple[str, str, NsKey], Container]:
-        """The container of each namespace that has one, by host, boot_id and namespace."""
-        table = self.namespaces()
-        named = table[table["container_id"] != ""]
-        names = ("host", "boot_id", "nsid", "ns_start", *CONTAINER_COLUMNS, "container_stop_signal")
-        rows = zip(*(named[name].tolist() for name in names), strict=True)
-        return {
-            (host, boot_id, NsKey.of(nsid, start)): Container(*facts)
-            for host, boot_id, nsid, start, *facts in rows
-        }
+    @property
+    def spaces(self) -> Namespaces:
+        """The same to look things up in."""
+        return self._kept("namespaces", lambda parts: Namespaces(tables.namespaces(parts)))
 
-    def _spaces(
-        self, ns: int | Iterable[Namespace], container: str | Iterable[str], pod: str | Iterable[str]
-    ) -> int | Iterable[Namespace]:
-        """The namespaces of these containers and pods, and those of `ns`. Raises BadInput."""
-        from sigtrace.recording.selection import select
-
-        containers, pods = ((each,) if isinstance(each, str) else tuple(each) for each in (container, pod))
-        wanted = Wanted(containers, pods)
-        if wanted.empty:
-            return ns
-        return [*((ns,) if isinstance(ns, int) else ns), *select(self, (), wanted)]
+    def containers(self) -> dict[HostNs, Container]:
+        """The container of each namespace that has one."""
+        return self.spaces.containers
 
     def _known(self) -> Callable[[tuple[str, str]], Known]:
         """For a boot: which container a namespace is of."""
-        found = self.containers()
+        containers = self.spaces.containers
 
         @functools.cache
         def of_boot(boot: tuple[str, str]) -> Known:
-            return lambda key: found.get((*boot, key))
+            return lambda key: containers.get(HostNs(*boot, key))
 
         return of_boot
+
+    def _kept(self, table: str, read: Callable[[Iterable[Part]], _Table]) -> _Table:
+        """What was made of a table, read again only when its files have changed."""
+        state = self._segments.state(table)
+        if table not in self._tables or self._tables[table][0] != state:
+            self._tables[table] = state, read(self._segments.read(table))
+        found: _Table = self._tables[table][1]
+        return found
 
     def snapshots(self) -> pd.DataFrame:
         """The tasks of namespaces as /proc showed them when something happened to the init, in the order of time.
@@ -285,24 +264,17 @@ class Recording:
         host         category  host name
         boot_id      category  /proc/sys/kernel/random/boot_id
         """
-        return tables.snapshots(self._segments.read("snapshots"))
+        return self._kept("snapshots", tables.snapshots).copy()
 
-    def stops(
-        self,
-        *,
-        ns: int | Iterable[Namespace] = (),
-        container: str | Iterable[str] = (),
-        pod: str | Iterable[str] = (),
-    ) -> pd.DataFrame:
+    def stops(self, selection: Selection | None = None, **only: Unpack[Only]) -> pd.DataFrame:
         """The attempts to stop a namespace's init: a row each; columns as of `sigtrace.frames.df_stops`.
 
-        ns, container, pod: as for `boots`.
+        Arguments as for `boots`, but for `signal` and `verdict`: a stop is made of all of its signals.
         """
         from sigtrace.recording.stop_table import stop_table
-        from sigtrace.stops.request import POSSIBLE
 
-        boots = self.boots(ns=self._spaces(ns, container, pod), signal=(0, *POSSIBLE))
-        return stop_table((host, batch) for (host, _), batch in boots)
+        chosen = replace(selection or Selection.of(**only), signal=(0, *POSSIBLE), verdict=())
+        return stop_table((host, batch) for (host, _), batch in self.boots(chosen))
 
     def _repr_html_(self) -> str:
         from sigtrace.notebook.overview import overview
@@ -333,7 +305,7 @@ class Recording:
     @property
     def losses(self) -> Losses:
         """What is not in the recording."""
-        return tables.losses(self._segments.read("losses"))
+        return self._kept("losses", tables.losses)
 
     def hosts(self) -> list[str]:
         """The hosts it was recorded on."""

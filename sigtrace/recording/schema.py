@@ -223,21 +223,22 @@ def _roomy(array: pa.Array) -> pa.Array:
 
 def event_columns(batch: pa.RecordBatch, wanted: Sequence[str]) -> dict[str, Column]:
     """Columns of an events batch in the order of kernel time, with verdicts as this version derives them."""
-    verdicts = Labels(_verdicts(batch), verdict.VERDICTS)
+    judged_now = Labels(verdicts(batch), verdict.VERDICTS)
     kernel_time = numbers(batch["time"].view(pa.int64())) - numbers(batch["boot_to_utc"])
     order = np.argsort(kernel_time, kind="stable")
-    columns = {name: verdicts if name == "verdict" else column(name, batch[name]) for name in wanted}
+    columns = {name: judged_now if name == "verdict" else column(name, batch[name]) for name in wanted}
     return {name: _ordered(column, order) for name, column in columns.items()}
 
 
 def judged(batch: pa.RecordBatch) -> pa.RecordBatch:
     """An events batch with verdicts as this version derives them."""
-    array = pa.DictionaryArray.from_arrays(pa.array(_verdicts(batch).view("i1")), pa.array(verdict.VERDICTS))
+    array = pa.DictionaryArray.from_arrays(pa.array(verdicts(batch).view("i1")), pa.array(verdict.VERDICTS))
     place = batch.schema.get_field_index("verdict")
     return batch.set_column(place, pa.field("verdict", array.type), array)
 
 
-def _verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+def verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+    """The verdict of each row of an events batch as this version derives it: codes into `verdict.VERDICTS`, (n,)."""
     facts = np.zeros(batch.num_rows, COUNT)
     for name in VERDICT_COLUMNS:
         facts[name] = enum_codes(name, batch[name]) if name in _NAMED else numbers(batch[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Segments:
             columns = tuple(dict.fromkeys([*columns, *where.columns]))
         for file in self._files(table):
             try:
-                for part in file.contents.batches(columns, where):
+                for part in file.contents.batches(columns, where and where.of_boot(file.boot)):
                     yield file, part
             except Damaged as err:
                 self._problem(f"{_shown(file.named.path)} is damaged and left out: {err}")
@@ -61,6 +62,16 @@ class Segments:
                     f"{_shown(file.named.path)} breaks off in mid-write: its last {file.contents.torn:,} bytes, "
                     "at most a second's, are left out"
                 )
+
+    def state(self, table: str) -> tuple[object, ...]:
+        """What changes whenever a table does: its files, and how long those on this host are."""
+        found: list[object] = []
+        for path in self._places:
+            with contextlib.suppress(OSError):  # told when it is read
+                for named in (each for each in files(path) if each.table == table):
+                    size = named.path.stat().st_size if isinstance(named.path, Path) else 0
+                    found.append((str(path), named.path.name, size))
+        return tuple(found)
 
     def _files(self, table: str) -> Iterator[Segment]:
         for path in self._places:

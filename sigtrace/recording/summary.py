@@ -7,7 +7,7 @@ of the recorder's scope) is there with no sender.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import signals
-from sigtrace.clock import TICK_NS
 from sigtrace.events import verdict, wire
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
-from sigtrace.events.nskey import NsKey
-from sigtrace.recording.filter import Namespace, Time, in_namespaces
+from sigtrace.events.nskey import HostNs, NsKey
+from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording
+from sigtrace.recording.selection import Selection
 from sigtrace.recording.tables import Losses
 from sigtrace.stops.attempt import Stop, stops
 from sigtrace.text import decode
@@ -30,21 +30,6 @@ if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
 
 _GROUP = ("host", "boot_id", "nsid", "ns_start", "signal", "verdict")
-
-
-@dataclass(frozen=True)
-class Query:
-    """What to sum up: empty or None for all. With `since` or `until` events alone count: counts have no time."""
-
-    ns: tuple[Namespace, ...] = ()
-    signal: tuple[int, ...] = ()
-    since: Time | None = None
-    until: Time | None = None
-
-    @property
-    def timed(self) -> bool:
-        """Whether it is about a part of the time."""
-        return self.since is not None or self.until is not None
 
 
 KEYS = (
@@ -123,31 +108,26 @@ class Summary:
         }
 
 
-def summarise(recording: Recording, query: Query) -> Summary:
-    """Sum up a recording. Raises BadInput for times that can't be read."""
+def summarise(recording: Recording, selection: Selection) -> Summary:
+    """Sum up a part of a recording. With `since` or `until`, events alone count: counts have no time.
+
+    Raises BadInput as `Selection.filter` does.
+    """
+    where = recording.filter(selection)
     sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]] = {}
     ended: list[Stop] = []
-    for boot, batch in recording.boots(
-        # Signal 0: exits stay, for they end a stop.
-        ns=query.ns,
-        signal=(0, *query.signal) if query.signal else (),
-        since=query.since,
-        until=query.until,
-    ):
+    # Signal 0: exits stay, for they end a stop.
+    chosen = replace(selection, signal=(0, *selection.signal) if selection.signal else ())
+    for boot, batch in recording.boots(chosen):
         for (nsid, start, signal, code), who in _by_sender(batch):
             sent.setdefault((*boot, nsid, start, signal, verdict.VERDICTS[code]), []).append(who)
         ended += [stop for stop in stops(batch) if stop.exited is not None]
-    known = {
-        (row.host, row.boot_id, row.nsid, row.ns_start): row
-        for row in recording.namespaces().itertuples(index=False)
-    }
-    containers = recording.containers()
-    lines = []
-    for key, senders in _with_counts(recording, query, sent).items():
-        host, _, nsid, start, signal, name = key
-        namespace = known.get(key[:4]) or known.get((*key[:3], start // TICK_NS * TICK_NS))
-        comm_of_init = str(namespace.init_comm) if namespace else ""
-        container = containers.get((*key[:2], NsKey.of(nsid, start)))
+    spaces, lines = recording.spaces, []
+    for key, senders in _with_counts(recording, where, sent).items():
+        host, boot_id, nsid, start, signal, name = key
+        namespace = spaces.find(HostNs(host, boot_id, NsKey.of(nsid, start)))
+        comm_of_init = namespace.init_comm if namespace else ""
+        container = namespace.container if namespace else None
         for comm, count, first, last in senders:
             lines.append(
                 Line(host, nsid, start, comm_of_init, container, signal, comm, name, count, first, last)
@@ -157,27 +137,26 @@ def summarise(recording: Recording, query: Query) -> Summary:
 
 
 def _with_counts(
-    recording: Recording, query: Query, sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]]
+    recording: Recording, where: Filter, sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]]
 ) -> dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]]:
     """By key the senders, and with no sender what the counts have beyond them."""
     out = {key: list(who) for key, who in sent.items()}
-    if query.timed:
+    if where.since is not None or where.until is not None:
         return out
-    for key, (count, first, last) in _counted(recording, query).items():
+    for key, (count, first, last) in _counted(recording, where).items():
         rest = count - sum(seen for _, seen, _, _ in out.get(key, []))
         if rest > 0:
             out.setdefault(key, []).append((None, rest, first, last))
     return out
 
 
-def _counted(recording: Recording, query: Query) -> dict[tuple[Any, ...], tuple[int, int, int]]:
+def _counted(recording: Recording, where: Filter) -> dict[tuple[Any, ...], tuple[int, int, int]]:
     """By key the kernel's count, and when it was first and last sampled."""
     table = recording.counts()
     table = table[table["stage"].isin(["generate", "deliver"])]
-    if query.ns:
-        table = table[in_namespaces(table["nsid"].to_numpy(), table["ns_start"].to_numpy(), query.ns)]
-    if query.signal:
-        table = table[table["signal"].isin(query.signal)]
+    table = table[where.of_table(table)]
+    if where.signal:
+        table = table[table["signal"].isin(where.signal)]
     out: dict[tuple[Any, ...], tuple[int, int, int]] = {}
     columns = [table[name].tolist() for name in (*_GROUP, "count")]
     times = [table[name].astype("i8").tolist() for name in ("first", "last")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -99,25 +99,40 @@ def _counts(
 
 
 def namespaces(parts: Iterable[Part]) -> pd.DataFrame:
-    """One row a namespace and boot: what was said of it last, of each column."""
+    """One row a namespace and boot: what was said last of each column, and the finest start."""
     import pandas as pd
 
+    said = [name for name in schema.NAMESPACES.names if name not in ("time", "nsid", "ns_start")]
     names = [*(name for name in schema.NAMESPACES.names if name != "time"), "host", "boot_id"]
-    known: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for file, part in parts:
-        for row in part.to_pylist():
-            key = (*file.boot, row["nsid"], (row["ns_start"] or 0) // TICK_NS)
-            merged = known.setdefault(key, {"host": file.boot[0], "boot_id": file.boot[1]})
-            finer = max(merged.get("ns_start") or 0, row["ns_start"] or 0)
-            merged.update({name: value for name, value in row.items() if value is not None})
-            merged["ns_start"] = finer
-    table: pd.DataFrame = pd.DataFrame(list(known.values()), columns=names)
-    numbers = {"nsid": "uint32", "ns_start": "uint64", "parent_nsid": "UInt32", "ns_level": "UInt8"}
-    times = {name: pd.DatetimeTZDtype("ns", "UTC") for name in ("born", "died")}
-    table = table.astype({**numbers, "init_pid": "Int32", **times})
-    texts = [name for name in names if name not in numbers and name not in times and name != "init_pid"]
-    table[texts] = table[texts].astype(object).fillna("").astype(str)
+    nothing = schema.rows(schema.NAMESPACES, [])
+    rows = pa.concat_tables(
+        [_with_tick(("", ""), nothing), *(_with_tick(file.boot, part) for file, part in parts)]
+    )
+    rows = rows.append_column("row", pa.array(range(len(rows))))
+    groups = rows.group_by(["host", "boot_id", "nsid", "tick"], use_threads=False)
+    last = [(name, "last") for name in said]  # that is not null
+    merged = groups.aggregate([("ns_start", "max"), *last, ("row", "min")]).sort_by("row_min")
+    plain = {name.removesuffix("_last").removesuffix("_max"): merged[name] for name in merged.column_names}
+    kinds = {"parent_nsid": "UInt32", "ns_level": "UInt8", "init_pid": "Int32"}  # what a namespace may lack
+    columns = {name: plain[name].to_pandas(integer_object_nulls=True) for name in names}
+    texts = [name for name in names if pa.types.is_string(plain[name].type)]
+    table: pd.DataFrame = pd.DataFrame(columns).astype(kinds)
+    table[texts] = table[texts].fillna("")
     return _categorised(table, texts)
+
+
+def _with_tick(boot: Boot, part: pa.RecordBatch) -> pa.Table:
+    """Rows of the namespaces table, the boot they are of and the clock tick of the init's start, to group by."""
+    columns = {
+        field.name: part[field.name]
+        if field.name in part.schema.names
+        else pa.nulls(part.num_rows, field.type)
+        for field in schema.NAMESPACES
+    }
+    start = columns["ns_start"].fill_null(0)
+    host, boot_id = (pa.array([name] * part.num_rows, pa.string()) for name in boot)
+    tick = pa.array(schema.numbers(start) // TICK_NS, pa.uint64())
+    return pa.table({**columns, "ns_start": start, "host": host, "boot_id": boot_id, "tick": tick})
 
 
 def snapshots(parts: Iterable[Part]) -> pd.DataFrame:

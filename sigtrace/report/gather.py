@@ -13,14 +13,13 @@ from sigtrace.clock import TICK_NS
 from sigtrace.events.verdict import VERDICTS, WORDS
 from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
-from sigtrace.postmortem.from_recording import Place
 from sigtrace.postmortem.ranking import Standing, rank
 from sigtrace.postmortem.stop import stops
 from sigtrace.postmortem.timeline import seconds
 from sigtrace.procfs.process import INITIAL_PID_NS
-from sigtrace.recording.filter import Namespace, nanoseconds
 from sigtrace.recording.reader import Losses, Recording
-from sigtrace.recording.summary import Line, Query, summarise
+from sigtrace.recording.selection import Selection
+from sigtrace.recording.summary import Line, summarise
 from sigtrace.report.drops import drops_over_time
 from sigtrace.report.facts import Attempt, Headline, Origin, Page, Row, Shown, Signals
 from sigtrace.report.moment import stamp
@@ -36,17 +35,15 @@ _LONGEST_NAME = 120
 
 
 def gather(
-    recording: Recording, query: Query, scope: Sequence[str] = (), sections: int = MOST_SECTIONS
+    recording: Recording, selection: Selection, scope: Sequence[str] = (), sections: int = MOST_SECTIONS
 ) -> Page:
-    """All that a report of these namespaces and this time says; `query.signal` is not looked at.
+    """All that a report of these namespaces and this time says; its signals and verdicts are not looked at.
 
     scope: what it was narrowed to, in words; sections: how many namespaces are told in full, at most. Raises BadInput
     for times that can't be read.
     """
-    since, until = (None if each is None else nanoseconds(each) for each in (query.since, query.until))
-    summary = summarise(recording, replace(query, signal=()))
-    places = _places(recording, query.ns) if query.ns else None
-    cases = from_recording.all_recorded(recording, None if until is None else until - 1, places, since)
+    summary = summarise(recording, replace(selection, signal=(), verdict=()))
+    cases = from_recording.all_recorded(recording, selection)
     standings = rank(cases)
     parents = _parents(recording)
     rows = list(_rows(standings, summary.lines, parents))
@@ -75,18 +72,6 @@ def gather(
         version=__version__,
         verdicts=_glossary(lines),
     )
-
-
-def _places(recording: Recording, wanted: Sequence[Namespace]) -> list[Place]:
-    table = recording.namespaces()
-    columns = [table[name].tolist() for name in ("host", "boot_id", "nsid", "ns_start")]
-    inodes = {each for each in wanted if isinstance(each, int)}
-    pairs = {(each[0], each[1] // TICK_NS) for each in wanted if not isinstance(each, int)}
-    return [
-        Place(nsid, start, (host, boot_id))
-        for host, boot_id, nsid, start in zip(*columns, strict=True)
-        if nsid in inodes or (nsid, start // TICK_NS) in pairs
-    ]
 
 
 def _parents(recording: Recording) -> dict[tuple[str, int], int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sigtrace
-from sigtrace.recording.summary import Query
+from sigtrace.recording.selection import Selection
 from sigtrace.report import gather, html
 from tests.browser.chromium import Browser, Page, chromium, why_no_browser
 from tests.builders.incident import incident
@@ -27,7 +27,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where the report of the bad night is."""
     where = tmp_path_factory.mktemp("report")
     path = where / "report.html"
-    path.write_bytes(html(gather(sigtrace.open(incident(where / "recording")), Query())))
+    path.write_bytes(html(gather(sigtrace.open(incident(where / "recording")), Selection())))
     return path.as_uri()
 
 

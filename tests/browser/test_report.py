@@ -10,7 +10,7 @@ import pytest
 
 import sigtrace
 from sigtrace.lab.channel import wait_until
-from sigtrace.recording.summary import Query
+from sigtrace.recording.selection import Selection
 from sigtrace.report import gather, html
 from tests.browser.chromium import Browser, Page
 from tests.browser.conftest import saved
@@ -302,7 +302,7 @@ def test_the_largest_report_is_there_in_seconds(browser: Browser, tmp_path: Path
     many["ns_start"] = many["target_pid"] = 1 + place % 1_000
     recording.add(many)
     recording.close()
-    content = html(gather(sigtrace.open(tmp_path / "r"), Query()))
+    content = html(gather(sigtrace.open(tmp_path / "r"), Selection()))
     address = saved(tmp_path / "big.html", content)
     began = time.monotonic()
     page = browser.page(address)

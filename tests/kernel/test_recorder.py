@@ -20,7 +20,8 @@ import sigtrace
 from sigtrace.lab.stage import Stage
 from sigtrace.live.recorder import Recorder
 from sigtrace.recording import Recording
-from sigtrace.recording.summary import Query, summarise
+from sigtrace.recording.selection import Selection
+from sigtrace.recording.summary import summarise
 from sigtrace.recording.writer import Limits
 
 pytestmark = pytest.mark.kernel
@@ -64,7 +65,9 @@ def _until(condition: Callable[[], object], seconds: float = 15) -> None:
 
 def _drops(read: Recording, nsid: int) -> int:
     return sum(
-        line.count for line in summarise(read, Query(ns=(nsid,))).lines if line.verdict.startswith("dropped")
+        line.count
+        for line in summarise(read, Selection(ns=(nsid,))).lines
+        if line.verdict.startswith("dropped")
     )
 
 
@@ -141,7 +144,7 @@ def test_a_stop_is_told_with_its_namespace_and_snapshots(stage: Stage, tmp_path:
     assert row["init_pid"] == namespace.init.pid
     assert row["parent_nsid"] == int(os.readlink("/proc/self/ns/pid")[5:-1])
     assert row["born"] < row["died"]
-    found = summarise(read, Query(ns=(namespace.inode,)))
+    found = summarise(read, Selection(ns=(namespace.inode,)))
     (stop,) = found.stops
     assert stop.killed
     assert 0 < stop.seconds < 60
@@ -159,7 +162,7 @@ def test_totals_count_what_the_scope_leaves_out(stage: Stage, tmp_path: Path) ->
         for _ in range(7):
             stage.outside.kill(member, 10)
         _end(process)
-    (line,) = summarise(sigtrace.open(tmp_path / "r"), Query(signal=(10,))).lines
+    (line,) = summarise(sigtrace.open(tmp_path / "r"), Selection(signal=(10,))).lines
     assert (line.verdict, line.count, line.sender_comm) == ("ignored", 7, None)
 
 

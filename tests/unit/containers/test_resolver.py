@@ -282,7 +282,7 @@ def test_namespaces_that_were_named_pass_beside_the_containers() -> None:
 def test_what_is_below_passes_only_when_asked_for() -> None:
     known = Known()
     known.told = {(7, 500): WEB, (8, 500): OTHER}
-    known.parents = {(8, 500): ((7, 500), (1, 1))}
+    known.parents = {(8, 500): (NsKey(7, 500), NsKey(1, 1))}
     assert nsids(follower(known).sift(batch(drop(7), drop(8)))) == [7]
     assert nsids(follower(known, descendants=True).sift(batch(drop(7), drop(8)))) == [7, 8]
 
@@ -326,7 +326,7 @@ def test_at_the_end_what_is_known_decides(runtime: Runtime) -> None:
 def test_reader_and_counter_may_decide_at_the_same_time() -> None:
     known = Known()
     known.told = dict.fromkeys([*((nsid, 500) for nsid in range(2, 600)), (1, 1)])
-    known.parents = {(nsid, 500): ((1, 1),) for nsid in range(2, 600)}
+    known.parents = {(nsid, 500): (NsKey(1, 1),) for nsid in range(2, 600)}
     records = batch(*(drop(nsid) for nsid in range(2, 600))).records
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -24,7 +24,6 @@ from sigtrace.export import csv as to_csv
 from sigtrace.export import json as to_json
 from sigtrace.export import perfetto as to_perfetto
 from sigtrace.recording import schema
-from sigtrace.recording.filter import Filter
 from sigtrace.snapshot.columns import row as snapshot_row
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import record
@@ -77,8 +76,9 @@ def story(tmp_path: Path) -> Path:
     return recording.path
 
 
-def _source(*paths: Path, **where: Any) -> Source:
-    return Source(sigtrace.open(paths), Filter(**where))
+def _source(*paths: Path, **only: Any) -> Source:
+    recording = sigtrace.open(paths)
+    return Source(recording, recording.filter(**only))
 
 
 def _bytes(write: Any, source: Source) -> bytes:

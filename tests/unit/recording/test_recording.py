@@ -17,16 +17,15 @@ import pytest
 import sigtrace
 from sigtrace import text
 from sigtrace.clock import TICK_NS
-from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.nskey import NsKey
 from sigtrace.live.snapshot_trigger import due
 from sigtrace.recording import namespace_rows, schema
 from sigtrace.recording.file import Contents
-from sigtrace.recording.selection import select
 from sigtrace.recording.writer import Limits
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import record
@@ -472,10 +471,10 @@ def test_snapshots_are_due_for_inits_once_a_namespace_and_reason_but_never_for_t
         record(nsid=11, flags=("unkillable", "init"), ns_level=0),
     ]
     assert sorted(due(Batch(np.concatenate(records), 0, ""))) == [
-        ("dropped", 7, 5000),
-        ("exited", 8, 5000),
-        ("killed", 8, 5000),
-        ("signalled", 9, 5000),
+        ("dropped", NsKey(7, 5000)),
+        ("exited", NsKey(8, 5000)),
+        ("killed", NsKey(8, 5000)),
+        ("signalled", NsKey(9, 5000)),
     ]
 
 
@@ -511,21 +510,24 @@ def test_below_a_container_is_not_what_was_below_another_user_of_its_inode(tmp_p
         for nsid, start, above in nsids
     ]
     web = Container("ab" * 32, "web-1", "docker")
-    rows += namespace_rows.named(3, [((reused, 500), web)])
+    rows += namespace_rows.named(3, [(NsKey(reused, 500), web)])
     recording.writer.rows("namespaces", schema.NAMESPACES, rows)
     recording.close()
     opened = sigtrace.open(tmp_path)
-    expected = {(reused, 500 * TICK_NS), (8, 510 * TICK_NS), (9, 520 * TICK_NS)}
-    assert set(select(opened, (), Wanted(("web-1",)), descendants=True)) == expected
-    below = {(nsid, start * TICK_NS) for nsid, start in ((8, 510), (9, 520), (6, 910))}
-    assert set(select(opened, [str(reused)], None, True)) == {reused, *below}
+    found = opened.filter(container="web-1", descendants=True)
+    assert (set(found.keys), found.inodes) == ({(reused, 500), (8, 510), (9, 520)}, frozenset())
+    found = opened.filter(ns=str(reused), descendants=True)
+    assert set(found.keys) == {(reused, 500), (reused, 900), (8, 510), (9, 520), (6, 910)}
+    assert found.inodes == {reused}
 
 
 def test_a_container_that_was_named_later_names_all_of_its_events(tmp_path: Path) -> None:
     recording = Made(tmp_path)
     recording.add(record(time=1, nsid=7, ns_start=500 * TICK_NS + 5), record(time=2, nsid=8))
     web = Container("ab" * 32, "web-1", "docker", "nginx", stop_signal="SIGQUIT")
-    recording.writer.rows("namespaces", schema.NAMESPACES, list(namespace_rows.named(3, [((7, 500), web)])))
+    recording.writer.rows(
+        "namespaces", schema.NAMESPACES, list(namespace_rows.named(3, [(NsKey(7, 500), web)]))
+    )
     recording.close()
     opened = sigtrace.open(tmp_path)
     assert opened.events()["container_name"].tolist() == ["web-1", ""]

@@ -14,7 +14,7 @@ import pytest
 
 import sigtrace
 from sigtrace.recording import schema
-from sigtrace.recording.summary import Query
+from sigtrace.recording.selection import Selection
 from sigtrace.report import gather, html, moment
 from sigtrace.report import page as page_module
 from sigtrace.report.page import MOST_BYTES
@@ -39,8 +39,8 @@ def page(content: bytes) -> Element:
     return parsed(content)
 
 
-def report(*paths: Path, query: Query | None = None) -> bytes:
-    return html(gather(sigtrace.open(paths), query or Query()))
+def report(*paths: Path, selection: Selection | None = None) -> bytes:
+    return html(gather(sigtrace.open(paths), selection or Selection()))
 
 
 def words(element: Element) -> str:
@@ -164,13 +164,13 @@ def test_a_recording_without_events_makes_a_whole_page(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_time_is_about_that_part_only(recording: Path) -> None:
-    page = parsed(report(recording, query=Query(since=UTC + 120 * SECOND, until=UTC + 140 * SECOND)))
+    page = parsed(report(recording, selection=Selection(since=UTC + 120 * SECOND, until=UTC + 140 * SECOND)))
     assert [row[1] for row in rows(page, "by the worst finding")] == ["db"]
     assert not page.all("figure", class_="drops")
 
 
 def test_one_namespace_is_about_that_one_only(recording: Path) -> None:
-    page = parsed(report(recording, query=Query(ns=(DB,))))
+    page = parsed(report(recording, selection=Selection(ns=(DB,))))
     assert [row[1] for row in rows(page, "by the worst finding")] == ["db"]
     assert {row[0] for row in rows(page, "Who sent which signals")} == {"db"}
 

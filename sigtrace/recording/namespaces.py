@@ -1,0 +1,140 @@
+"""The PID namespaces of a recording: which there were, whose they are, and which was above which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from sigtrace.events.container import COLUMNS, Container
+from sigtrace.events.nskey import HostNs, NsKey
+
+
+@dataclass(frozen=True)
+class RecordedNs:
+    """One PID namespace, as a recording has it. Times are ns UTC."""
+
+    home: HostNs
+    ns_start: int
+    """Start of its init, ns of CLOCK_BOOTTIME: exact if its birth was recorded, else rounded down to a clock tick."""
+    parent: HostNs | None
+    """None for the initial namespace, and where it is not known."""
+    level: int
+    """Depth below the initial namespace; 0 where it is not known."""
+    init_pid: int
+    """0: not known."""
+    init_comm: str
+    born: int
+    """0: not known."""
+    died: int
+    """0: it has not, or nobody saw it."""
+    container: Container | None
+
+    @property
+    def boot(self) -> tuple[str, str]:
+        """Host and boot_id."""
+        return self.home.host, self.home.boot_id
+
+    @property
+    def key(self) -> NsKey:
+        """Which namespace of that boot."""
+        return self.home.key
+
+    @property
+    def nsid(self) -> int:
+        """Its inode, which others may have had before and after."""
+        return self.home.key.inode
+
+
+class Namespaces:
+    """All of them. `table`: what `Recording.namespaces()` gives, in which a row is a namespace and boot."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+
+    def __iter__(self) -> Iterator[RecordedNs]:
+        """In the order of their births; those of which that is not known come first."""
+        return iter(self._by_home.values())
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def find(self, home: HostNs) -> RecordedNs | None:
+        """The namespace with this identity."""
+        return self._by_home.get(home)
+
+    def with_inode(self, inode: int) -> tuple[RecordedNs, ...]:
+        """Those that had the inode one after the other, on whichever host and boot, in the order of their births."""
+        return tuple(each for each in self if each.nsid == inode)
+
+    def with_init(self, pid: int) -> tuple[RecordedNs, ...]:
+        """Those whose init had this number, on whichever host and boot, in the order of their births."""
+        return tuple(each for each in self if each.init_pid == pid)
+
+    def holder(self, boot: tuple[str, str], inode: int, time: int) -> RecordedNs | None:
+        """Who had the inode at a moment (ns UTC): the last that was born by then."""
+        born = [each for each in self._by_inode.get((boot, inode), ()) if each.born <= time]
+        return born[-1] if born else None
+
+    def below(self, above: Collection[HostNs]) -> set[HostNs]:
+        """The namespaces below these, however deep, without these."""
+        chosen, found = set(above), set()
+        for each in sorted(self, key=lambda each: (each.ns_start, each.level)):  # parents come first
+            if each.parent in chosen or each.parent in found:
+                found.add(each.home)
+        return found - chosen
+
+    @cached_property
+    def containers(self) -> dict[HostNs, Container]:
+        """The container of each namespace that has one."""
+        return {each.home: each.container for each in self if each.container}
+
+    @cached_property
+    def _by_home(self) -> dict[HostNs, RecordedNs]:
+        # A namespace is made after the one above it: its parent is whoever had that inode last by then.
+        holders: dict[tuple[str, str, int], HostNs] = {}
+        found = []
+        for row in sorted(_rows(self.table), key=lambda row: (row["ns_start"], row["ns_level"])):
+            boot = row["host"], row["boot_id"]
+            home = HostNs(*boot, NsKey.of(row["nsid"], row["ns_start"]))
+            found.append(_recorded(row, home, holders.get((boot[0], boot[1], row["parent_nsid"]))))
+            holders[boot[0], boot[1], home.key.inode] = home
+        return {each.home: each for each in sorted(found, key=lambda each: each.born)}
+
+    @cached_property
+    def _by_inode(self) -> dict[tuple[tuple[str, str], int], list[RecordedNs]]:
+        found: dict[tuple[tuple[str, str], int], list[RecordedNs]] = {}
+        for each in self:
+            found.setdefault((each.boot, each.nsid), []).append(each)
+        return found
+
+
+def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows, with 0 for a number or a moment that is not known."""
+    times = {name: table[name].astype("int64").where(table[name].notna(), 0) for name in ("born", "died")}
+    numbers = {
+        name: table[name].fillna(0).astype("int64") for name in ("parent_nsid", "ns_level", "init_pid")
+    }
+    columns = {**{name: table[name] for name in table.columns}, **numbers, **times}
+    lists = [column.tolist() for column in columns.values()]
+    names = [str(name) for name in columns]
+    return (dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True))
+
+
+def _recorded(row: dict[str, Any], home: HostNs, parent: HostNs | None) -> RecordedNs:
+    known = row["container_id"] != ""
+    facts = [row[name] for name in (*COLUMNS, "container_stop_signal")]
+    return RecordedNs(
+        home=home,
+        ns_start=row["ns_start"],
+        parent=parent,
+        level=row["ns_level"],
+        init_pid=row["init_pid"],
+        init_comm=row["init_comm"],
+        born=row["born"],
+        died=row["died"],
+        container=Container(*facts) if known else None,
+    )
