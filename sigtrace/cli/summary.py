@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -51,8 +51,9 @@ def summary(
     \b
     JSON Lines and CSV have these keys: host, nsid, container_name, init_comm,
     signal, signal_name, sender_comm (null: not known), verdict, count, first,
-    last, container_id, runtime, image, pod, pod_namespace. The last JSON line has
-    the totals: dropped, stops, stops_killed, stop_seconds_p50, _p90, _p99,
+    last, container_id, runtime, image, pod, pod_namespace, ns_start (ns of
+    CLOCK_BOOTTIME: tells users of one inode apart), init_pid. The last JSON line
+    has the totals: dropped, stops, stops_killed, stop_seconds_p50, _p90, _p99,
     _longest, records_lost, signals_uncounted.
 
     \b
@@ -96,24 +97,45 @@ def _table(found: Summary) -> Iterator[str]:
     several_days = bool(span) and min(span) // _DAY != max(span) // _DAY
     for host in found.hosts:
         lines = [line for line in found.lines if line.host == host]
+        reused = _reused(lines[:_MOST])
         if len(found.hosts) > 1:
             yield f"host {shorten(host, 70)}"
         if lines:
             yield _row(width, "NAMESPACE", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
-        yield from (_of(line, width, several_days) for line in lines[:_MOST])
+        yield from (_of(line, width, _name(line, width, reused), several_days) for line in lines[:_MOST])
         if len(lines) > _MOST:
             rest = sum(line.count for line in lines[_MOST:])
             yield f"and {len(lines) - _MOST:,} more lines, {rest:,} signals: --format csv has all"
+        for inode, pids in reused.items():
+            yield f"{inode} had several namespaces, one after the other: {', '.join(f'#{pid}' for pid in pids)}, by"
+            yield "the PID of their init (--ns PID shows one)"
         yield ""
     yield from _end(found)
 
 
-def _of(line: Line, width: int, several_days: bool) -> str:
+def _reused(lines: Sequence[Line]) -> dict[int, list[int]]:
+    """Inodes that stand for several namespaces of these lines, each with the PIDs of their inits."""
+    starts: dict[int, dict[int, int]] = {}
+    for line in lines:
+        if not line.container:
+            starts.setdefault(line.nsid, {})[line.ns_start] = line.init_pid
+    several = {inode: pids for inode, pids in starts.items() if len(pids) > 1}
+    return {inode: [pid for _, pid in sorted(pids.items()) if pid] for inode, pids in several.items()}
+
+
+def _name(line: Line, width: int, reused: Mapping[int, Collection[int]]) -> str:
+    """The container's name, else the inode; where several had that, the PID of the init."""
+    if line.container:
+        return line.container.fitting(width)
+    return f"#{line.init_pid}" if line.init_pid in reused.get(line.nsid, ()) else str(line.nsid)
+
+
+def _of(line: Line, width: int, name: str, several_days: bool) -> str:
     from sigtrace.events.verdict import label
 
     return _row(
         width,
-        line.container.fitting(width) if line.container else str(line.nsid),
+        name,
         signal_name(line.signal).removeprefix("SIG"),
         "-" if line.sender_comm is None else shorten(line.sender_comm, 11) or "kernel",
         label(line.verdict, line.signal),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -50,10 +50,17 @@ class RecordedNs:
 
 
 class Namespaces:
-    """All of them. `table`: what `Recording.namespaces()` gives, in which a row is a namespace and boot."""
+    """All of them.
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    table: what `Recording.namespaces()` gives, in which a row is a namespace and boot. of_events: those that there
+    are events of, asked for where a user names one: the birth of a namespace may be lost, or was not recorded.
+    """
+
+    def __init__(
+        self, table: pd.DataFrame, of_events: Callable[[], Iterable[RecordedNs]] = lambda: ()
+    ) -> None:
         self.table = table
+        self._of_events = of_events
 
     def __iter__(self) -> Iterator[RecordedNs]:
         """In the order of their births; those of which that is not known come first."""
@@ -68,11 +75,15 @@ class Namespaces:
 
     def with_inode(self, inode: int) -> tuple[RecordedNs, ...]:
         """Those that had the inode one after the other, on whichever host and boot, in the order of their births."""
-        return tuple(each for each in self if each.nsid == inode)
+        return tuple(each for each in self._named if each.nsid == inode)
 
     def with_init(self, pid: int) -> tuple[RecordedNs, ...]:
         """Those whose init had this number, on whichever host and boot, in the order of their births."""
-        return tuple(each for each in self if each.init_pid == pid)
+        return tuple(each for each in self._named if each.init_pid == pid)
+
+    def inodes(self) -> list[int]:
+        """The inodes that there were, each once."""
+        return list(dict.fromkeys(each.nsid for each in self._named))
 
     def holder(self, boot: tuple[str, str], inode: int, time: int) -> RecordedNs | None:
         """Who had the inode at a moment (ns UTC): the last that was born by then."""
@@ -91,6 +102,15 @@ class Namespaces:
     def containers(self) -> dict[HostNs, Container]:
         """The container of each namespace that has one."""
         return {each.home: each.container for each in self if each.container}
+
+    @cached_property
+    def _named(self) -> list[RecordedNs]:
+        found = dict(self._by_home)
+        for each in self._of_events():
+            known = found.setdefault(each.home, each)
+            if each.init_pid and not known.init_pid:
+                found[each.home] = replace(known, init_pid=each.init_pid)
+        return sorted(found.values(), key=lambda each: each.born)
 
     @cached_property
     def _by_home(self) -> dict[HostNs, RecordedNs]:

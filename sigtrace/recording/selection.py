@@ -134,7 +134,7 @@ def named(namespaces: Namespaces, text: str) -> tuple[RecordedNs, ...]:
 
 def _listed(namespaces: Namespaces, most: int = 8) -> str:
     """The namespaces there are, for the end of a message."""
-    inodes = list(dict.fromkeys(each.nsid for each in namespaces))
+    inodes = namespaces.inodes()
     more = f" and {len(inodes) - most} more" if len(inodes) > most else ""
     return f"it has {', '.join(map(str, inodes[:most])) or 'none'}{more}"
 

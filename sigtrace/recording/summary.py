@@ -35,6 +35,7 @@ _GROUP = ("host", "boot_id", "nsid", "ns_start", "signal", "verdict")
 KEYS = (
     *("host", "nsid", "container_name", "init_comm", "signal", "signal_name", "sender_comm", "verdict"),
     *("count", "first", "last", "container_id", "runtime", "image", "pod", "pod_namespace"),
+    *("ns_start", "init_pid"),
 )
 """What a line has in JSON and CSV."""
 
@@ -46,6 +47,8 @@ class Line:
     host: str
     nsid: int
     ns_start: int
+    init_pid: int
+    """0: not known."""
     init_comm: str
     container: Container | None
     signal: int
@@ -64,6 +67,8 @@ class Line:
             **about,
             "host": self.host,
             "nsid": self.nsid,
+            "ns_start": self.ns_start,
+            "init_pid": self.init_pid or None,
             "init_comm": self.init_comm,
             "signal": self.signal,
             "signal_name": signals.name(self.signal),
@@ -126,12 +131,10 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
     for key, senders in _with_counts(recording, where, sent).items():
         host, boot_id, nsid, start, signal, name = key
         namespace = spaces.find(HostNs(host, boot_id, NsKey.of(nsid, start)))
-        comm_of_init = namespace.init_comm if namespace else ""
+        init = (namespace.init_pid, namespace.init_comm) if namespace else (0, "")
         container = namespace.container if namespace else None
         for comm, count, first, last in senders:
-            lines.append(
-                Line(host, nsid, start, comm_of_init, container, signal, comm, name, count, first, last)
-            )
+            lines.append(Line(host, nsid, start, *init, container, signal, comm, name, count, first, last))
     lines.sort(key=lambda line: (not line.verdict.startswith("dropped"), -line.count, line.nsid, line.signal))
     return Summary(lines, ended, recording.losses, recording.hosts())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ import pyarrow as pa
 from sigtrace.clock import TICK_NS
 from sigtrace.events.columns import frame
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.recording import schema
+from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.recording.segments import Part
 from sigtrace.recording.totals import Totals, last_of_run, sum_of_runs
 from sigtrace.snapshot import COLUMNS
@@ -119,6 +121,21 @@ def namespaces(parts: Iterable[Part]) -> pd.DataFrame:
     table: pd.DataFrame = pd.DataFrame(columns).astype(kinds)
     table[texts] = table[texts].fillna("")
     return _categorised(table, texts)
+
+
+def namespaces_of_events(boot: Boot, part: pa.RecordBatch) -> Iterator[RecordedNs]:
+    """The namespaces in a batch of events, of which only that is known: each once."""
+    names = ("nsid", "ns_start", "ns_level", "target_pid", "boot_to_utc")
+    columns = {name: schema.numbers(part[name]) for name in names}
+    init = schema.numbers(part["is_init"]).astype(bool)
+    keys, which = NsKey.from_records(columns["nsid"], columns["ns_start"])
+    _, first = np.unique(which, return_index=True)
+    pids = np.zeros(len(keys), "i8")
+    pids[which[init]] = columns["target_pid"][init]
+    for key, row, pid in zip(keys, first.tolist(), pids.tolist(), strict=True):
+        start, level = int(columns["ns_start"][row]), int(columns["ns_level"][row])
+        born = start + int(columns["boot_to_utc"][row])
+        yield RecordedNs(HostNs(*boot, key), start, None, level, pid, "", born, 0, None)
 
 
 def _with_tick(boot: Boot, part: pa.RecordBatch) -> pa.Table:

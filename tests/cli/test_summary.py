@@ -121,6 +121,8 @@ def test_json_lines_have_their_keys_and_end_with_the_totals(story: Path) -> None
         "image": "",
         "pod": "",
         "pod_namespace": "",
+        "ns_start": 5,
+        "init_pid": None,
     }
     assert lines[1]["sender_comm"] is None
     assert last == {
