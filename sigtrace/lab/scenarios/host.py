@@ -132,7 +132,7 @@ def _recorder(command: Sequence[str], env: dict[str, str]) -> Iterator[None]:
                 raise CannotTrace(line.strip().removeprefix("sigtrace: ") or "sigtrace record did not start")
             yield
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)  # not SIGINT: whoever started us may have that ignored
             process.communicate()
 
 
