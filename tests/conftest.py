@@ -1,12 +1,14 @@
-"""What every tier of the suite shares: a terminal of 80 columns, and skips that CI turns into failures."""
+"""What every tier of the suite shares: default signals, 80 columns, and skips that CI turns into failures."""
 
 from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -42,6 +44,26 @@ def why_no_kernel() -> str:
     if not any(_has_bcc(python) for python in ("/usr/bin/python3", sys.executable)):
         return "bcc is not installed"
     return ""
+
+
+def pytest_configure() -> None:
+    """What tests start begins with default dispositions and nothing blocked, whatever this process has inherited.
+
+    exec keeps both: `nohup` has SIGHUP ignored, the background job of a script SIGINT and SIGQUIT.
+    """
+    ours = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: _ignore}
+    given_back = {
+        signal.SIGPIPE,
+        signal.SIGXFSZ,
+    }  # which Python ignores, and by itself resets for its children
+    for number in signal.valid_signals() - given_back:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, ours.get(number, signal.SIG_DFL))
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Ignore the signal as nohup wished, but in this process alone: exec resets a handler."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
