@@ -242,7 +242,7 @@ def test_all_namespaces_of_this_host_are_listed_live() -> None:
         calm, stuck = stage.namespace(), stage.namespace()
         calm.init.set("handler", 15)
         done = run("--live", "--listen", "100ms", "--format", "json")
-        found = {json.loads(line)["nsid"]: json.loads(line) for line in done.output.splitlines()}
+        found = {json.loads(line)["nsid"]: json.loads(line) for line in done.stdout.splitlines()}
     assert calm.inode not in found
     assert (found[stuck.inode]["cause"], found[stuck.inode]["confidence"]) == (
         "dropped-at-generate",

@@ -557,8 +557,8 @@ def test_another_user_sees_the_namespaces_and_is_told_what_is_hidden(inits: tupl
     script += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\nsys.argv = ['sigtrace', 'scan']\nmain()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    (outer,) = (line for line in done.stdout.splitlines() if " outer " in line)
-    (inner,) = (line for line in done.stdout.splitlines() if " inner " in line)
+    (outer,) = (line for line in done.stdout.splitlines() if f" {inits[0].pid} outer " in line)
+    (inner,) = (line for line in done.stdout.splitlines() if f" {inits[1].pid} inner " in line)
     assert "(hidden)" in outer
     assert inner.split()[-4:] == ["drop?", "handle", "drop?", "drop?"]
     assert inner.index("(hidden)") > outer.index("(hidden)")

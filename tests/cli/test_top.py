@@ -45,9 +45,9 @@ def stage() -> Iterator[Stage]:
 
 
 def _row(tty: Tty, namespace: Namespace) -> list[str]:
-    """The words of the namespace's line; none while it has none."""
-    found = [line for line in tty.lines[4:-1] if line.startswith(str(namespace.inode))]
-    return found[0].split() if found else []
+    """The words of the namespace's line; none while it has none. An inode may have been another's that has ended."""
+    found = [line.split() for line in tty.lines[4:-1] if line.startswith(str(namespace.inode))]
+    return next((words for words in found if words[1] == str(namespace.init.pid)), [])
 
 
 def _ready(tty: Tty) -> None:
@@ -195,9 +195,9 @@ def _signalled(number: signal.Signals) -> Callable[[Tty], None]:
     ],
 )
 def test_however_it_ends_the_terminal_is_as_it_was(
-    tmp_path: Path, end: Callable[[Tty], None], code: int
+    stage: Stage, tmp_path: Path, end: Callable[[Tty], None], code: int
 ) -> None:
-    with running(tmp_path, "top") as tty:
+    with running(tmp_path, "top", "--ns", str(stage.namespace().init.pid)) as tty:
         _ready(tty)
         during = subprocess.run(
             ["stty", "-a", "-F", os.readlink(f"/proc/{tty.child}/fd/0")],

@@ -171,8 +171,8 @@ def test_nothing_sent_after_ready_is_missed(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_with_the_summary(number: signal.Signals) -> None:
-    with watching() as process:
+def test_a_signal_ends_it_with_the_summary(number: signal.Signals, stage: Stage) -> None:
+    with watching("--ns", str(stage.namespace().inode)) as process:
         _, err = _end(process, number)
     assert re.fullmatch(r"sigtrace: [\d,]+ signals? seen, .*\nsigtrace: 0 records lost\n", err)
 
@@ -303,8 +303,8 @@ def test_a_second_signal_ends_it_even_when_nobody_reads_its_output(stage: Stage)
         assert process.wait(10) == -signal.SIGTERM
 
 
-def test_nohup_is_honoured() -> None:
-    with watching(ignoring=signal.SIGHUP) as process:
+def test_nohup_is_honoured(stage: Stage) -> None:
+    with watching("--ns", str(stage.namespace().inode), ignoring=signal.SIGHUP) as process:
         process.send_signal(signal.SIGHUP)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
@@ -326,8 +326,9 @@ def test_a_watch_with_a_duration_sends_itself_no_signal(stage: Stage) -> None:
     namespace = stage.namespace()
     done = _run("--ns", str(namespace.inode), "--all", "--duration", "300ms")
     assert "sigtrace: 0 signals seen, 0 dropped\n" in done.stderr
-    done = _run("--signal", "ALRM", "--all", "--duration", "300ms")
-    assert "sigtrace" not in done.stdout
+    with watching("--signal", "ALRM", "--all", "--duration", "300ms", "--format", "json") as process:
+        out, _ = process.communicate(timeout=20)
+    assert process.pid not in [json.loads(line)["target_pid"] for line in out.splitlines()]
 
 
 def test_a_resumed_process_is_not_called_ignored(stage: Stage) -> None:

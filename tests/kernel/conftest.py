@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from tests.kernel.masks import init_is_spared
 from tests.kernel.recording import Tape, tape
@@ -15,6 +16,12 @@ from tests.kernel.recording import Tape, tape
 def stage() -> Iterator[Stage]:
     with Stage() as opened:
         yield opened
+
+
+@pytest.fixture
+def house(stage: Stage) -> Namespace:
+    """A namespace to make others in: what follows its descendants sees these from their birth, and nobody else's."""
+    return stage.namespace()
 
 
 @pytest.fixture(scope="module")

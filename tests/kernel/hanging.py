@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,16 +42,24 @@ def hang_on(server: Actor, victim: Actor) -> None:
 
 @contextmanager
 def slow_core_dumps() -> Iterator[None]:
-    """Core dumps of the whole host hang for 3 s: restored at the end, by another process should this one die."""
-    before = _CORE_PATTERN.read_bytes()
-    restore = f"import sys; sys.stdin.read(); open({str(_CORE_PATTERN)!r}, 'wb').write({before!r})"
-    with subprocess.Popen(
-        [sys.executable, "-I", "-c", restore], stdin=subprocess.PIPE, start_new_session=True
-    ) as guard:
-        _CORE_PATTERN.write_text("|/bin/sleep 3")
-        try:
-            yield
-        finally:
-            _CORE_PATTERN.write_bytes(before)
-            guard.communicate()
-    assert _CORE_PATTERN.read_bytes() == before
+    """Core dumps of the whole host hang for 3 s: restored at the end, by another process should this one die.
+
+    For one test run at a time: what a second one found and restored would be the first one's.
+    """
+    with open(_CORE_PATTERN, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # until whoever restores it is gone
+        before = held.read()
+        restore = f"import sys; sys.stdin.read(); open({str(_CORE_PATTERN)!r}, 'wb').write({before!r})"
+        with subprocess.Popen(
+            [sys.executable, "-I", "-c", restore],
+            stdin=subprocess.PIPE,
+            pass_fds=[held.fileno()],
+            start_new_session=True,
+        ) as guard:
+            _CORE_PATTERN.write_text("|/bin/sleep 3")
+            try:
+                yield
+            finally:
+                _CORE_PATTERN.write_bytes(before)
+                guard.communicate()
+        assert _CORE_PATTERN.read_bytes() == before

@@ -23,16 +23,16 @@ pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture
-def told(stage: Stage, tmp_path: Path) -> tuple[Recording, Namespace, Namespace, float]:
+def told(stage: Stage, house: Namespace, tmp_path: Path) -> tuple[Recording, Namespace, Namespace, float]:
     """A recording of two stops, one dropped and then killed, one handled; their namespaces; how long it took."""
     from sigtrace.live.recorder import Recorder
 
-    with sigtrace.Collector(scope="inits") as live:
+    with sigtrace.Collector(ns=[house.inode], descendants=True, scope="inits") as live:
         recorder = Recorder(live, tmp_path / "r", Limits(1 << 30, 1e9, 1e9), lambda _: None)
         thread = threading.Thread(target=recorder.run)
         thread.start()
         try:
-            deaf, polite = stage.namespace(), stage.namespace()
+            deaf, polite = house.init.namespace(), house.init.namespace()
             stage.outside.kill(polite.init, signal.SIGTERM)  # too early
             polite.init("signal.signal(signal.SIGTERM, lambda *_: os._exit(3)) and None")
             began = time.monotonic()

@@ -25,9 +25,9 @@ COMMAND = [sys.executable, "-m", "sigtrace"]
 
 
 @contextmanager
-def recorder(directory: Path, *options: str) -> Iterator[Callable[[int], list[Any]]]:
-    """A recorder at work; gives a function that waits for snapshots of a namespace, all of their rows."""
-    command = [*COMMAND, "record", str(directory), *options]
+def recorder(directory: Path, house: Namespace, *options: str) -> Iterator[Callable[[int], list[Any]]]:
+    """A recorder of what is made in the house; gives a function: what a namespace's snapshots were taken for."""
+    command = [*COMMAND, "record", str(directory), "--ns", str(house.inode), "--descendants", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("sigtrace: ready")
@@ -64,10 +64,12 @@ def kill(stage: Stage, namespace: Namespace) -> None:
     namespace.init.fate()
 
 
-def test_stops_of_last_night_are_diagnosed_from_a_recording_of_inits(stage: Stage, tmp_path: Path) -> None:
+def test_stops_of_last_night_are_diagnosed_from_a_recording_of_inits(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
     directory = tmp_path / "signals"
-    with recorder(directory) as snapshots:
-        dropped, shell, blocked, slow, calm = (stage.namespace() for _ in range(5))
+    with recorder(directory, house) as snapshots:
+        dropped, shell, blocked, slow, calm = (house.init.namespace() for _ in range(5))
         shell.init.become("/bin/sh", "-c", "sleep 50; true")
         shown = Path(f"/proc/{shell.init.pid}/task/{shell.init.pid}/children")
         wait_until(lambda: shown.read_text() != "", "the shell to have its child")
@@ -87,10 +89,12 @@ def test_stops_of_last_night_are_diagnosed_from_a_recording_of_inits(stage: Stag
     assert found == [["dropped-at-generate"], ["shell-form"], ["blocked-forever"], ["slow-handler"], []]
 
 
-def test_a_namespace_that_outlives_its_init_is_seen_by_the_recorder(stage: Stage, tmp_path: Path) -> None:
+def test_a_namespace_that_outlives_its_init_is_seen_by_the_recorder(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
     directory = tmp_path / "signals"
-    with recorder(directory, "--all") as snapshots:
-        namespace = stage.namespace()
+    with recorder(directory, house, "--all") as snapshots:
+        namespace = house.init.namespace()
         namespace.joined()  # the holder does not reap it
         stage.outside.kill(namespace.init, KILL)
         wait_until(lambda: "outlived" in snapshots(namespace.inode), "the second look", 20)

@@ -66,10 +66,12 @@ def findings(directory: Path, namespace: Namespace) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_stop_names_who_asked_the_grace_period_and_sigkill(stage: Stage, tmp_path: Path) -> None:
+def test_a_stop_names_who_asked_the_grace_period_and_sigkill(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
     directory = tmp_path / "signals"
-    with recorder(directory), shim(tmp_path) as asker:
-        namespace = stage.namespace()
+    with recorder(directory, house), shim(tmp_path) as asker:
+        namespace = house.init.namespace()
         before = time.monotonic()
         asker.send("TERM", namespace.init.pid)
         after = time.monotonic()
@@ -91,10 +93,10 @@ def test_a_stop_names_who_asked_the_grace_period_and_sigkill(stage: Stage, tmp_p
     assert stop["via"][1].startswith("runc[")
 
 
-def test_sigkill_at_once_has_no_grace_period(stage: Stage, tmp_path: Path) -> None:
+def test_sigkill_at_once_has_no_grace_period(stage: Stage, house: Namespace, tmp_path: Path) -> None:
     directory = tmp_path / "signals"
-    with recorder(directory), shim(tmp_path) as asker:
-        namespace = stage.namespace()
+    with recorder(directory, house), shim(tmp_path) as asker:
+        namespace = house.init.namespace()
         namespace.member().kill(namespace.init, KILL)  # in vain, from inside
         asker.send("KILL", namespace.init.pid)
         assert namespace.init.fate() == Fate("killed", KILL)
@@ -104,10 +106,12 @@ def test_sigkill_at_once_has_no_grace_period(stage: Stage, tmp_path: Path) -> No
     assert (stop["by"], stop["signal"], stop["grace_seconds"]) == ("containerd-shim", "SIGKILL", None)
 
 
-def test_a_kill_from_inside_that_comes_to_nothing_is_no_stop(stage: Stage, tmp_path: Path) -> None:
+def test_a_kill_from_inside_that_comes_to_nothing_is_no_stop(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
     directory = tmp_path / "signals"
-    with recorder(directory):
-        namespace = stage.namespace()
+    with recorder(directory, house):
+        namespace = house.init.namespace()
         member = namespace.member()
         member.kill(namespace.init, KILL)
         member.end()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 
 import sigtrace
+from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from sigtrace.live.recorder import Recorder
 from sigtrace.recording import Recording
@@ -130,9 +130,11 @@ def test_a_recorder_killed_in_mid_storm_loses_a_second_at_most(stage: Stage, tmp
     assert len(sigtrace.open(tmp_path / "r").batch(until=killed)) == len(times)
 
 
-def test_a_stop_is_told_with_its_namespace_and_snapshots(stage: Stage, tmp_path: Path) -> None:
-    with recording(tmp_path / "r") as process:
-        namespace = stage.namespace()
+def test_a_stop_is_told_with_its_namespace_and_snapshots(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
+    with recording(tmp_path / "r", "--ns", str(house.inode), "--descendants") as process:
+        namespace = house.init.namespace()
         stage.outside.kill(namespace.init, 15)
         _until(lambda: "dropped" in set(sigtrace.open(tmp_path / "r").snapshots()["trigger"]))
         stage.outside.kill(namespace.init, 9)
@@ -142,7 +144,7 @@ def test_a_stop_is_told_with_its_namespace_and_snapshots(stage: Stage, tmp_path:
     table = read.namespaces()
     (row,) = table[table["nsid"] == namespace.inode].to_dict("records")
     assert row["init_pid"] == namespace.init.pid
-    assert row["parent_nsid"] == int(os.readlink("/proc/self/ns/pid")[5:-1])
+    assert row["parent_nsid"] == house.inode
     assert row["born"] < row["died"]
     found = summarise(read, Selection(ns=(namespace.inode,)))
     (stop,) = found.stops
