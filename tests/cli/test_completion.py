@@ -29,6 +29,13 @@ SIDE = Container("cd35" + "0" * 60, "log", "containerd", "fluentd:1", "checkout-
 OTHER = Container("ef56" + "0" * 60, "app", "containerd", "till:1", "till-1", "shop")
 PODMAN = Container("0f0f" + "0" * 60, "db", "podman", "postgres:16", "store")
 
+_IN_NO_HURRY = """
+from sigtrace.cli import completion, main
+completion._SECONDS = completion._FOR_NAMES = 20
+main()
+"""
+"""sigtrace, on a host that is busy with other things."""
+
 
 @pytest.fixture
 def namespace() -> Iterator[Namespace]:
@@ -51,7 +58,7 @@ def ask(shell: str, *words: str, env: dict[str, str] | None = None) -> list[str]
     if shell == "fish":
         typed["COMP_CWORD"] = words[-1]
     done = subprocess.run(
-        [sys.executable, "-m", "sigtrace"],
+        [sys.executable, "-c", _IN_NO_HURRY],
         env={**os.environ, "PYTHONPATH": str(ROOT), "_SIGTRACE_COMPLETE": f"{shell}_complete"}
         | typed
         | (env or {}),
