@@ -54,9 +54,14 @@ def _completer(offers: _Offers) -> Completer:
 def complete_namespaces(incomplete: str) -> Iterator[tuple[str, str]]:
     """Inodes of PID namespaces, with init's command, its PID and its container."""
     for namespace, container in _inits():
-        if namespace.nsid is not None:
-            about = [_comm(namespace.init_pid), f"PID {namespace.init_pid}", container and container.label]
-            yield str(namespace.nsid), ", ".join(part for part in about if part)
+        if namespace.nsid is None:
+            continue
+        try:
+            comm = _comm(namespace.init_pid)
+        except OSError:  # it has ended meanwhile
+            continue
+        about = [comm, f"PID {namespace.init_pid}", container and container.label]
+        yield str(namespace.nsid), ", ".join(part for part in about if part)
 
 
 @_completer

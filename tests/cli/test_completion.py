@@ -19,6 +19,7 @@ from sigtrace.containers import of_namespace
 from sigtrace.events.container import Container
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
+from sigtrace.survey import PidNamespace
 from tests.conftest import require
 from tests.containers import Dockerlike, dockerlike
 
@@ -213,6 +214,13 @@ def test_an_error_is_no_answer_and_no_traceback(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(completion, "_containers", broken)
     assert offered(completion.complete_containers, "") == []
+
+
+def test_a_namespace_that_ends_meanwhile_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, there = PidNamespace(4026532301, 1, None, 1 << 30), PidNamespace(4026532302, 1, None, os.getpid())
+    monkeypatch.setattr(completion, "_inits", lambda: iter([(gone, None), (there, None)]))
+    comm = Path("/proc/self/comm").read_text().strip()
+    assert offered(completion.complete_namespaces, "") == [("4026532302", f"{comm}, PID {os.getpid()}")]
 
 
 def test_a_shell_is_not_kept_waiting_by_files_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
