@@ -116,9 +116,15 @@ _CELLS = (
     "import os, threading, time\nimport sigtrace\nfrom sigtrace import plot",
     "recording = sigtrace.open({path!r})\nrecording",
     "plot.timeline(recording, {inode})",
-    # The notebook's stop button is a SIGINT to its kernel.
-    "threading.Thread(target=lambda: [(time.sleep(0.2), os.kill(os.getpid(), 23)) for _ in range(3)]).start()\n"
-    "threading.Timer(2, os.kill, (os.getpid(), 2)).start()\n"
+    # It signals itself once the programs are attached. The notebook's stop button is a SIGINT to its kernel.
+    "def play():\n"
+    "    opened = '/proc/self/fd'\n"
+    "    while not any('bpf_link' in os.path.realpath(f'{{opened}}/{{fd}}') for fd in os.listdir(opened)):\n"
+    "        time.sleep(0.01)\n"
+    "    for number in (23, 23, 23, 2):\n"
+    "        time.sleep(0.5)\n"
+    "        os.kill(os.getpid(), number)\n"
+    "threading.Thread(target=play).start()\n"
     "seen = sigtrace.watch_in_notebook(scope='all', signals=['URG'], every=0.1)",
     "mine = seen.events()\nprint(len(mine[mine.target_pid == os.getpid()]))",
 )
