@@ -13,13 +13,13 @@ from pathlib import Path
 
 import click
 import pytest
-from sigtrace.survey import PidNamespace
 
 from sigtrace.cli import completion
 from sigtrace.containers import of_namespace
 from sigtrace.events.container import Container
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
+from sigtrace.procfs.namespaces import PidNamespace
 from tests.conftest import require
 from tests.containers import Dockerlike, dockerlike
 
