@@ -24,7 +24,7 @@ from sigtrace.events.residents import Known
 from sigtrace.recording import schema, tables
 from sigtrace.recording.directory import is_live
 from sigtrace.recording.filter import Filter
-from sigtrace.recording.namespaces import Namespaces, RecordedNs
+from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.place import Remote, place
 from sigtrace.recording.segments import Part, Segments, check
 from sigtrace.recording.selection import Only, Selection
@@ -223,15 +223,11 @@ class Recording:
     @property
     def spaces(self) -> Namespaces:
         """The same to look things up in."""
-        return self._kept(
-            "namespaces", lambda parts: Namespaces(tables.namespaces(parts), self._namespaces_of_events)
+        segments = self._segments
+        of_events = functools.partial(
+            tables.namespaces_of_events, lambda: segments.read("events", tables.OF_EVENTS)
         )
-
-    def _namespaces_of_events(self) -> Iterator[RecordedNs]:
-        """The namespaces that there are events of, with what these say of them."""
-        columns = ("nsid", "ns_start", "ns_level", "target_pid", "is_init", "boot_to_utc")
-        for file, part in self._segments.read("events", columns):
-            yield from tables.namespaces_of_events(file.boot, part)
+        return self._kept("namespaces", lambda parts: Namespaces(tables.namespaces(parts), of_events))
 
     def containers(self) -> dict[HostNs, Container]:
         """The container of each namespace that has one."""

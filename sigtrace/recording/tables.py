@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -123,10 +123,18 @@ def namespaces(parts: Iterable[Part]) -> pd.DataFrame:
     return _categorised(table, texts)
 
 
-def namespaces_of_events(boot: Boot, part: pa.RecordBatch) -> Iterator[RecordedNs]:
-    """The namespaces in a batch of events, of which only that is known: each once."""
-    names = ("nsid", "ns_start", "ns_level", "target_pid", "boot_to_utc")
-    columns = {name: schema.numbers(part[name]) for name in names}
+OF_EVENTS = ("nsid", "ns_start", "ns_level", "target_pid", "is_init", "boot_to_utc")
+"""The columns of events from which `namespaces_of_events` takes what it says."""
+
+
+def namespaces_of_events(read: Callable[[], Iterable[Part]]) -> Iterator[RecordedNs]:
+    """The namespaces that there are events of, with what these say of them; each may come several times."""
+    for file, part in read():
+        yield from _of_events(file.boot, part)
+
+
+def _of_events(boot: Boot, part: pa.RecordBatch) -> Iterator[RecordedNs]:
+    columns = {name: schema.numbers(part[name]) for name in OF_EVENTS if name != "is_init"}
     init = schema.numbers(part["is_init"]).astype(bool)
     keys, which = NsKey.from_records(columns["nsid"], columns["ns_start"])
     _, first = np.unique(which, return_index=True)
