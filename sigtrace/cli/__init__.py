@@ -67,8 +67,7 @@ def cli(context: click.Context) -> None:
 
 def _warn_of_roots() -> None:
     """Say which directories of $SIGTRACE_ROOTS are not there. Raises BadInput if it cannot be understood."""
-    from sigtrace.containers.files import missing
-    from sigtrace.containers.paths import VARIABLE, Roots
+    from sigtrace.containers.paths import VARIABLE, Roots, missing
 
     for word in missing(Roots.from_environment()):
         click.echo(f"sigtrace: {VARIABLE}: there is no directory {printable(word)}", err=True)

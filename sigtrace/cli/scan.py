@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _FEW = 3
 """So many containers are named in the sum."""
 
-_NAMING, _LONG_ID = ("docker", "podman", "containerd", "cri-o"), 64
-"""Runtimes that name their containers, and give them an ID of so many characters."""
+_LONG_ID = 64
+"""Characters of an ID that nobody chose."""
 
 _ONE = {"ending": "is ending already"}
 _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "ending": "are ending already"}
@@ -118,8 +118,11 @@ def scan(
 
 def _is_nameless(row: Row) -> bool:
     """Whether it is a container whose runtime gives names, but none of its files was found."""
+    from sigtrace.containers.runtimes import registry
+
     container = row.request.container
-    if container is None or row.request.nested or container.runtime not in _NAMING:
+    runtime = registry.of(container) if container else None
+    if container is None or runtime is None or row.request.nested or not runtime.named_beside_id:
         return False
     return not (container.name or container.image or container.stop_signal) and len(container.id) == _LONG_ID
 

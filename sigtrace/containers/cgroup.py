@@ -1,8 +1,8 @@
 """Which container a process is in by its cgroups: /proc/PID/cgroup of cgroup v1, hybrid and v2. No I/O.
 
-Runtimes make the names: a directory `ID`, or a systemd unit `PREFIX-ID.scope`. Whatever stands above them (slices,
-`/../..` seen from inside a cgroup namespace, the cgroups of an outer container) does not matter: the deepest
-component that names a container wins.
+Runtimes make the names, in forms that their descriptors have: a directory `ID`, or a systemd unit `PREFIX-ID.scope`.
+Whatever stands above them (slices, `/../..` seen from inside a cgroup namespace, the cgroups of an outer container)
+does not matter: the deepest component that names a container wins.
 """
 
 from __future__ import annotations
@@ -11,46 +11,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sigtrace.containers.hint import Clue, is_id
+from sigtrace.containers.hint import HEX, Candidate, Clue, is_id
+from sigtrace.containers.runtimes.registry import RUNTIMES
 from sigtrace.text import decode
 
 _MAX_LINES, _MAX_COMPONENTS = 64, 64
-_HEX = "[0-9a-f]{64}"
-_ID = "[0-9a-zA-Z_.-]+"
-_FORMS = tuple(
-    (re.compile(form), runtime, namespace)
-    for form, runtime, namespace in (
-        (rf"docker-({_HEX})\.scope", "docker", "moby"),
-        (rf"libpod-({_HEX})(?:\.scope)?", "podman", ""),
-        (rf"(?:[^:]*:)?cri-containerd[-:]({_ID}?)(?:\.scope)?", "containerd", "k8s.io"),
-        (rf"crio-({_HEX})(?:\.scope)?", "cri-o", ""),
-        (rf"nerdctl-({_HEX})\.scope", "containerd", ""),
-        (rf"lxc\.payload\.({_ID})", "lxc", ""),
-        (rf"machine-(?!qemu-|lxc-)({_ID})\.scope", "nspawn", ""),
-        (rf"systemd-nspawn@({_ID})\.service", "nspawn", ""),
-    )
+_FORMS = sorted(
+    ((form, runtime.runtime) for runtime in RUNTIMES for form in runtime.cgroups),
+    key=lambda each: each[0].below != "",
 )
-_BELOW = {
-    "docker": ("docker", re.compile(_HEX)),
-    "lxc.payload": ("lxc", re.compile(_ID)),
-    "lxc": ("lxc", re.compile(_ID)),
-}
-"""Directory -> whose it is, and what the containers in it are called."""
-_BARE = re.compile(_HEX)
-_POD = re.compile(rf"(?:.*libpod_pod_)?({_HEX})(?:\.slice)?")
+"""First those by which a component tells of itself: that counts for more than the component above it."""
+_BARE = re.compile(HEX)
 _MANAGER, _SLICE = re.compile(r"\buser@(\d{1,9})\.service\b"), re.compile(r"\buser-(\d{1,9})\.slice\b")
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A component that would name a container if some runtime's files agree."""
-
-    name: str
-    parent: str
-    """The component above it; may be empty."""
-    path: str
-    """The path down to it."""
 
 
 @dataclass(frozen=True)
@@ -110,20 +83,14 @@ def _named(path: tuple[str, ...], index: int) -> Clue | None:
     """The container that the component at `index` names by its form."""
     component, above = path[index], path[index - 1] if index else ""
     whole = "/" + "/".join(path[: index + 1])
-    for form, runtime, namespace in _FORMS:
-        match = form.fullmatch(component)
+    for form, runtime in _FORMS:
+        match = form.component.fullmatch(component) if form.below in ("", above) else None
         if match and is_id(match[1]):
-            return Clue(match[1], runtime, "", _pod(runtime, above), namespace, path=whole)
-    if above in _BELOW and _BELOW[above][1].fullmatch(component) and is_id(component):
-        return Clue(component, _BELOW[above][0], path=whole)
+            pod = form.pod.fullmatch(above) if form.pod else None
+            return Clue(match[1], runtime, "", pod[1] if pod else "", form.namespace, path=whole)
     if _BARE.fullmatch(component):
         return Clue(component, path=whole)
     return None
-
-
-def _pod(runtime: str, above: str) -> str:
-    match = _POD.fullmatch(above) if runtime == "podman" else None
-    return match[1] if match else ""
 
 
 def _candidates(path: tuple[str, ...], start: int) -> Iterator[Candidate]:

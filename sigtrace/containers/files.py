@@ -15,10 +15,9 @@ import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
-from typing import Any
+from typing import Any, Protocol
 
-from sigtrace.containers.paths import Place, Roots
+from sigtrace.containers.place import Directory, Place, User
 
 LIMIT = 4 << 20
 """Bytes of a file that is read at all; a longer one is unknown."""
@@ -37,10 +36,18 @@ _BASE = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class Files:
-    """The files below the places of `Roots`. Every method answers None or nothing for what cannot be read."""
+class Layout(Protocol):
+    """Where the host and the runtimes' directories are: `paths.Roots`."""
 
-    def __init__(self, roots: Roots) -> None:
+    @property
+    def host(self) -> str: ...
+    def places(self, directory: Directory, user: User | None = None) -> tuple[Place, ...]: ...
+
+
+class Files:
+    """The files below the places of a layout. Every method answers None or nothing for what cannot be read."""
+
+    def __init__(self, roots: Layout) -> None:
         self.roots = roots
 
     def read(self, place: Place, *parts: str, limit: int = LIMIT) -> bytes | None:
@@ -112,18 +119,6 @@ class Files:
             return _openat2(base, path.lstrip("/"), flags, _IN_ROOT)
         finally:
             os.close(base)
-
-
-def missing(roots: Roots) -> list[str]:
-    """The directories that people gave (`docker=/data/docker`) and that are not there."""
-    if not os.path.isdir(roots.host):
-        return [f"host={roots.host}"]
-    files, usual = Files(roots), Roots()
-    names = (field.name for field in fields(roots) if field.name != "host")
-    given = (
-        (name, each) for name in names for each in getattr(roots, name) if each not in getattr(usual, name)
-    )
-    return [f"{name.replace('_', '-')}={each}" for name, each in given if not files.exists(Place(each))]
 
 
 def parse_json(raw: bytes) -> Any:

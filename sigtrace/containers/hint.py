@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sigtrace.containers.paths import User
+from sigtrace.containers.place import User
 
+HEX = "[0-9a-f]{64}"
+"""A regular expression: an ID as most runtimes make them."""
+NAME = "[0-9a-zA-Z_.-]+"
+"""A regular expression: an ID that people choose."""
 _WORD = re.compile(r"[0-9a-zA-Z_.-]{1,255}")
 
 
@@ -37,6 +41,17 @@ class Clue:
     def may_be(self, *runtimes: str) -> bool:
         """Whether nothing speaks against one of these runtimes."""
         return self.runtime in ("", *runtimes)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A component of a cgroup path that would name a container if some runtime's files agree."""
+
+    name: str
+    parent: str
+    """The component above it; may be empty."""
+    path: str
+    """The path down to it."""
 
 
 def is_id(text: str) -> bool:

@@ -6,30 +6,17 @@ waits and never raises, and every file may be missing, half-written or hostile: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sigtrace.containers import cgroup, monitor, users
 from sigtrace.containers.files import Files, text
 from sigtrace.containers.hint import Clue
-from sigtrace.containers.paths import Roots, User
-from sigtrace.containers.runtimes import containerd, crun, docker, kubernetes, lxc, nspawn, podman, runc
+from sigtrace.containers.paths import Roots
+from sigtrace.containers.place import User
+from sigtrace.containers.runtimes.registry import RUNTIMES
 from sigtrace.events.container import Container
 from sigtrace.procfs import process as processes
-
-Finder = Callable[[Clue, Files], Container | None]
-
-RUNTIMES: tuple[Finder, ...] = (
-    docker.find,
-    podman.find,
-    kubernetes.find,
-    containerd.find,
-    lxc.find,
-    nspawn.find,
-    runc.find,
-    crun.find,
-)
-"""Asked in this order. runc and crun come last: the others have them run their containers."""
 
 
 def of_process(pid: int, roots: Roots | None = None, proc: str = "/proc") -> Container | None:
@@ -72,8 +59,8 @@ def _by_cgroup(
     said: what the parent says, which adds to what is known of the same container.
     """
     for user in dict.fromkeys((*owned, None)):
-        for named in (containerd.named, runc.named, crun.named):
-            clue = named(replace(asked, user=user), reading.candidates, files)
+        for named in (each.named for each in RUNTIMES):
+            clue = named and named(replace(asked, user=user), reading.candidates, files)
             container = clue and _ask(clue, files)
             if container:
                 return container
@@ -91,8 +78,8 @@ def _by_cgroup(
 def _by_state(asked: Clue, owned: tuple[User | None, ...], files: Files) -> Container | None:
     """A container that has no cgroup of its own, and whose monitor is gone or silent."""
     for user in owned:
-        for started in (runc.started, crun.started):
-            clue = started(replace(asked, user=user), files)
+        for started in (each.started for each in RUNTIMES):
+            clue = started and started(replace(asked, user=user), files)
             if clue:
                 return _ask(clue, files)
     return None
@@ -120,8 +107,8 @@ def _owners(reading: cgroup.Reading, asked: Clue, files: Files) -> Iterator[User
 
 def _ask(clue: Clue, files: Files) -> Container | None:
     """What the first runtime that knows it says."""
-    for find in RUNTIMES:
-        if container := find(clue, files):
+    for runtime in RUNTIMES:
+        if container := runtime.find(clue, files):
             return container
     return None
 

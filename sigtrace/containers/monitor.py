@@ -10,12 +10,11 @@ import os
 from dataclasses import dataclass
 
 from sigtrace.containers.hint import Clue, is_id
-from sigtrace.containers.runtimes.nspawn import machine
+from sigtrace.containers.runtimes.registry import RUNTIMES
 from sigtrace.procfs import process as processes
 from sigtrace.procfs.freezer import frozen
 from sigtrace.text import decode
 
-_MONITOR = "[lxc monitor] "
 _MAX_THREADS = 512
 """More than any monitor has; to look at so many takes too long."""
 
@@ -50,37 +49,11 @@ def read(pid: int, proc: str = "/proc") -> Parent | None:
 
 def says(words: tuple[str, ...]) -> Clue | None:
     """The container that a monitor with this command line watches over."""
-    program = words[0].rpartition("/")[2] if words else ""
-    clue = None
-    if program == "conmon":
-        runtime = "cri-o" if any("crio" in word for word in words) else "podman"
-        clue = Clue(_option(words, "-c"), runtime, _option(words, "-n"), bundle=_option(words, "-b"))
-    elif program.startswith("containerd-shim"):
-        # the shim of a pod serves all of its containers, and is called after its sandbox
-        namespace = _option(words, "-namespace")
-        clue = Clue(
-            _option(words, "-id"), "docker" if namespace == "moby" else "containerd", "", "", namespace
-        )
-    elif program == "systemd-nspawn":
-        clue = Clue(machine(words), "nspawn")
-    elif words and words[0].startswith(_MONITOR):
-        # "[lxc monitor] LXCPATH NAME"
-        clue = Clue(words[0].rpartition(" ")[2], "lxc")
-    elif program == "lxc-start":
-        clue = Clue(_option(words, "-n") or _option(words, "--name"), "lxc")
-    return clue if clue and is_id(clue.id) else None
-
-
-def _option(words: tuple[str, ...], name: str) -> str:
-    """The value of an option, as `-n NAME` or `--name=NAME`; the first counts, and none behind `--`."""
-    for word, value in zip(words, (*words[1:], ""), strict=False):
-        if word == "--":
-            break
-        if word == name:
-            return value
-        if word.startswith(f"{name}="):
-            return word.partition("=")[2]
-    return ""
+    for runtime in RUNTIMES:
+        clue = runtime.says(words) if runtime.says else None
+        if clue and is_id(clue.id):
+            return clue
+    return None
 
 
 def _inside(pid: int, proc: str) -> bool:

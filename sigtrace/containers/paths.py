@@ -1,66 +1,32 @@
-"""Where container runtimes keep the files that name their containers: every default directory, in this one place.
+"""Where container runtimes keep the files that name their containers: their defaults, and what people say of it.
 
 A directory is written as the host sees it, and looked up inside `host`, which is where the host's file system
-is mounted for us: `/`, or for an agent in a pod something like `/host`.
+is mounted for us: `/`, or for an agent in a pod something like `/host`. The defaults are in the runtimes' descriptors,
+which are imported when somebody gave a directory: nobody waits for them otherwise.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
+from sigtrace.containers.place import Directory, Place, User
 from sigtrace.errors import BadInput
 
 VARIABLE = "SIGTRACE_ROOTS"
 """The environment variable with roots, as `host=/host docker=/data/docker`: words with blanks between them."""
 
-
-@dataclass(frozen=True)
-class Place:
-    """A directory to look into: `below`, inside `directory`."""
-
-    directory: str
-    below: str = ""
-    confined: bool = False
-    """It is a user's own: no link and no mount leads out of `directory`."""
-
-
-@dataclass(frozen=True)
-class User:
-    """Whose containers they are when they are not root's (rootless)."""
-
-    uid: int
-    home: str = ""
-    """Empty if it is not known, or not safe to look into."""
+_HOST = "host"
 
 
 @dataclass(frozen=True)
 class Roots:
-    """The directories of each runtime, in the order they are tried. Underscores are written `-` by people."""
+    """The directories of all runtimes: those that people gave, then the defaults."""
 
     host: str = "/"
-    docker: tuple[str, ...] = ("/var/lib/docker",)
-    """dockerd's `data-root`."""
-    docker_run: tuple[str, ...] = ("/run/docker",)
-    """dockerd's `exec-root`."""
-    podman: tuple[str, ...] = ("/var/lib/containers/storage",)
-    """Podman's and CRI-O's `graphroot` (`podman --root`)."""
-    podman_run: tuple[str, ...] = ("/run/containers/storage",)
-    """Podman's and CRI-O's `runroot` (`podman --runroot`)."""
-    containerd: tuple[str, ...] = ("/run/containerd", "/run/k3s/containerd")
-    """containerd's `state`."""
-    containerd_data: tuple[str, ...] = ("/var/lib/containerd", "/var/lib/rancher/k3s/agent/containerd")
-    """containerd's `root`."""
-    runc: tuple[str, ...] = ("/run/runc",)
-    """`runc --root`."""
-    crun: tuple[str, ...] = ("/run/crun",)
-    """`crun --root`."""
-    lxc: tuple[str, ...] = ("/var/lib/lxc",)
-    """The lxcpath (`lxc-start -P`)."""
-    nspawn: tuple[str, ...] = ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/machines")
-    """Where systemd-nspawn finds NAME.nspawn."""
+    given: tuple[tuple[str, str], ...] = ()
+    """`Directory.name` and a directory, in the order they are tried."""
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> Roots:
@@ -71,22 +37,20 @@ class Roots:
         roots = cls()
         for word in words:
             written, _, directory = word.partition("=")
-            name = written.replace("-", "_")
-            if name not in _NAMES:
+            name = written.replace("_", "-")
+            if name not in (known := (_HOST, *(each.name for each in _directories()))):
                 import difflib
 
-                near = difflib.get_close_matches(written, KNOWN, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(KNOWN)}."
+                near = difflib.get_close_matches(written, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
                 raise BadInput(f"unknown root {written!r} in {word!r}: {hint}")
             if not directory.startswith("/") or ".." in directory.split("/") or "\0" in directory:
                 raise BadInput(
                     f"the root {word!r} needs an absolute directory without `..`: {written}=/DIRECTORY"
                 )
-            given = directory.rstrip("/") or "/"
-            added: Any = (
-                given if name == "host" else _first(given, getattr(roots, name), getattr(cls(), name))
-            )
-            roots = replace(roots, **{name: added})
+            found = directory.rstrip("/") or "/"
+            change = {"host": found} if name == _HOST else {"given": (*roots.given, (name, found))}
+            roots = replace(roots, **change)
         return roots
 
     @classmethod
@@ -97,36 +61,34 @@ class Roots:
         except BadInput as err:
             raise BadInput(f"{VARIABLE}: {err}") from err
 
-    def places(self, name: str, user: User | None = None) -> tuple[Place, ...]:
-        """Where to look for `name`, a field of this class: for a user's containers in the user's own directories."""
+    def of(self, directory: Directory) -> tuple[str, ...]:
+        """Where root's directory may be, in the order they are tried."""
+        return (*(path for name, path in self.given if name == directory.name), *directory.defaults)
+
+    def places(self, directory: Directory, user: User | None = None) -> tuple[Place, ...]:
+        """Where to look for a runtime's directory: for a user's containers in the user's own."""
         if user is None:
-            return tuple(Place(directory) for directory in getattr(self, name))
-        at_home, running = _OF_USERS[name]
-        found = [Place(user.home, at_home, confined=True)] if at_home and user.home else []
-        found += [Place(f"/run/user/{user.uid}", running, confined=True)] if running else []
+            return tuple(Place(path) for path in self.of(directory))
+        found = (
+            [Place(user.home, directory.at_home, confined=True)] if directory.at_home and user.home else []
+        )
+        if directory.running:
+            found.append(Place(f"/run/user/{user.uid}", directory.running, confined=True))
         return tuple(found)
 
 
-_NAMES = tuple(field.name for field in fields(Roots))
-KNOWN = tuple(name.replace("_", "-") for name in _NAMES)
-"""The names `Roots.parse` takes."""
+def missing(roots: Roots) -> list[str]:
+    """The directories that people gave (`docker=/data/docker`) and that are not there."""
+    from sigtrace.containers.files import Files
 
-_OF_USERS = {
-    # below the user's home, below /run/user/UID
-    "docker": (".local/share/docker", ""),
-    "docker_run": ("", "docker"),
-    "podman": (".local/share/containers/storage", ""),
-    "podman_run": ("", "containers"),
-    "containerd": ("", "containerd"),
-    "containerd_data": (".local/share/containerd", ""),
-    "runc": ("", "runc"),
-    "crun": ("", "crun"),
-    "lxc": (".local/share/lxc", ""),
-    "nspawn": ("", ""),
-}
+    if not os.path.isdir(roots.host):
+        return [f"{_HOST}={roots.host}"]
+    files = Files(roots)
+    given = ((each, path) for each in _directories() for path in roots.of(each) if path not in each.defaults)
+    return [f"{each.name}={path}" for each, path in given if not files.exists(Place(path))]
 
 
-def _first(given: str, before: tuple[str, ...], defaults: tuple[str, ...]) -> tuple[str, ...]:
-    """The directories people gave in their order, then the defaults."""
-    earlier = before[: len(before) - len(defaults)]
-    return (*earlier, given, *defaults)
+def _directories() -> tuple[Directory, ...]:
+    from sigtrace.containers.runtimes.registry import DIRECTORIES
+
+    return DIRECTORIES

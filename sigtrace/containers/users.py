@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from sigtrace.containers.files import Files
-from sigtrace.containers.paths import Place, User
+from sigtrace.containers.place import Place, User
 from sigtrace.procfs import process
 from sigtrace.procfs.freezer import mount_path
 from sigtrace.text import decode

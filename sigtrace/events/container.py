@@ -22,7 +22,7 @@ class Container:
     name: str = ""
     """For Kubernetes its name in the pod; a pod's sandbox is called `POD`."""
     runtime: str = ""
-    """docker, podman, containerd, cri-o, runc, crun, lxc or nspawn."""
+    """docker, cri-o, nspawn, ...: one of those that `containers.runtimes` describes."""
     image: str = ""
     pod: str = ""
     pod_namespace: str = ""

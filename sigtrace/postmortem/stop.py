@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigtrace import signals
+from sigtrace.containers.runtimes.registry import asked_by
 from sigtrace.containers.stop_signal import stop_request
 from sigtrace.events.container import Container
 from sigtrace.postmortem.case import SECOND, Case, Episode
@@ -29,26 +30,8 @@ from sigtrace.postmortem.event import KILL, TERM, Event
 from sigtrace.stops.request import TAKEN, Request, counted
 from sigtrace.stops.sender import Asker, asker
 
-_DEFAULTS = {
-    "docker": (10, "`docker stop`"),
-    "podman": (10, "`podman stop`"),
-    "CRI": (30, "a pod's terminationGracePeriodSeconds"),
-    "lxc": (60, "`lxc-stop`"),
-}
-"""Runtime, or who asks -> the grace period it gives by default, and where that is set."""
 _LATE = SECOND * 3 // 4
 """How much later than its timer a runtime's SIGKILL may arrive."""
-_AT_ONCE = {
-    "dockerd": "docker kill or docker rm -f",
-    "podman": "podman kill, or podman rm -f -t 0",
-    "CRI": "a grace period of 0, or the end of its pod's sandbox",
-    "containerd": "ctr tasks kill -s KILL, or ctr tasks rm -f",
-    "runc": "runc kill ID KILL, or runc delete -f",
-    "crun": "crun kill ID KILL, or crun delete -f",
-    "lxc-stop": "lxc-stop -k",
-    "systemd-nspawn": "machinectl terminate, or the end of systemd-nspawn itself",
-}
-"""Who asks -> by what it sends SIGKILL and nothing before."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +83,13 @@ class Stop:
     @property
     def looks_like(self) -> str:
         """What the observed times are known from, in words; empty if from nothing. A guess, and to be told as one."""
-        if self.first.signal == KILL:
-            return _AT_ONCE.get(self.by, "")
-        seconds, where = _DEFAULTS.get(self.by) or _DEFAULTS.get(self.runtime) or (0, "")
-        due = seconds * SECOND
-        same = self.killer is not None and self.asker.same(self.killer)
-        if due and same and self.grace is not None and due <= self.grace <= due + _LATE:
-            return f"the default of {where}, {seconds} s"
+        runtime = asked_by(self.by)
+        if self.first.signal == KILL or runtime is None:
+            return runtime.at_once if runtime else ""
+        default, same = runtime.grace, self.killer is not None and self.asker.same(self.killer)
+        if default and same and self.grace is not None:
+            late = self.grace - default.seconds * SECOND
+            return f"the default of {default.of}, {default.seconds} s" if 0 <= late <= _LATE else ""
         return ""
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,16 +1,8 @@
 """Who sent a signal, as people know them: the runtime behind a short-lived `runc kill`, told by names and parents.
 
-What the kernel sees of each runtime's stop (sender, child of parent), observed on live runtimes:
-
-    docker              runc, child of containerd-shim: dockerd and containerd never send a signal themselves
-    containerd (ctr)    the same
-    Kubernetes          the same on containerd; on CRI-O runc or crun, child of crio
-    podman              runc or crun, child of podman
-    runc, crun          runc or crun, child of whoever ran it
-    LXC                 SIGPWR by lxc-stop itself; SIGKILL by the container's monitor, lxc-start
-    systemd-nspawn      systemd-nspawn
-
-So only the container says whose shim it was. The kernel cuts names to 15 characters: containerd-shim-runc-v2.
+What the kernel sees of a runtime's stop (sender, child of parent) is in the runtime's descriptor. Most have an OCI
+runtime send their signals, which is gone at once, some through a helper that others have too: whose that is, only the
+container says.
 """
 
 from __future__ import annotations
@@ -18,32 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from sigtrace.containers.runtimes.registry import RUNTIMES, choose
+from sigtrace.containers.runtimes.runtime import Runtime
 from sigtrace.events.container import Container
 from sigtrace.text import shorten
 
 INSIDE, KERNEL = "inside", "kernel"
 
-_OCI = frozenset({"runc", "crun", "youki"})
-_MAKERS = _OCI | {"lxc-start"}
+_MAKERS = frozenset(comm for each in RUNTIMES for comm in each.makers)
 """They make the namespace, and its init is a process of their own until it runs the container's program."""
-_SHIM = "containerd-shim"
-_RUNTIMES = {
-    **{"dockerd": "docker", "containerd": "containerd", "crio": "cri-o", "podman": "podman"},
-    **{"lxc-start": "lxc", "lxc-stop": "lxc", "systemd-nspawn": "nspawn"},
-}
-"""A process that sends signals, or runs an OCI runtime to send them -> its runtime."""
-_SPEAKERS = {
-    **{"docker": "dockerd", "containerd": "containerd", "cri-o": "CRI", "podman": "podman"},
-    **{"lxc": "lxc-stop", "nspawn": "systemd-nspawn"},
-}
-"""Runtime -> who it is that asks."""
+_FOR_OTHERS = frozenset(comm for each in RUNTIMES if each.for_others for comm in each.makers)
+"""OCI runtimes: they send signals for the process that started them."""
+_CLIENTS = {helper.comm: helper.clients for each in RUNTIMES for helper in each.helpers if helper.clients}
+"""Helpers that are told of when nobody knows whose they are -> who may be behind them."""
 _WORDS = {
-    "dockerd": "docker: dockerd, through",
-    "CRI": "Kubernetes: a CRI call (kubelet or crictl), through",
-    "containerd": "containerd's API (ctr or nerdctl), through",
-    "podman": "podman, through",
-    "lxc-stop": "lxc-stop, through the container's monitor",
-    _SHIM: "a client of containerd (docker, Kubernetes or ctr), through",
+    **{each.asker: each.calls for each in RUNTIMES if each.calls},
+    **_CLIENTS,
     "systemd": "systemd, for a unit:",
 }
 """Who asks -> what to call it before the processes that were seen."""
@@ -71,9 +53,8 @@ class Asker:
     """Who sent a signal."""
 
     by: str
-    """`dockerd`, `CRI`, `podman`, `containerd`, `containerd-shim` (of whom is not known), `runc`, `crun`, `lxc-stop`,
-    `systemd-nspawn`; `inside` for a process of the namespace; `kernel`; the name of any other process; empty if
-    nobody is known."""
+    """`Runtime.asker`, as `dockerd` or `CRI`; a helper of runtimes, if it is not known of which; `inside` for a process
+    of the namespace; `kernel`; the name of any other process; empty if nobody is known."""
     runtime: str = ""
     """The runtime that it speaks for, as `Container.runtime` has it; empty for anybody else."""
     via: tuple[str, ...] = ()
@@ -105,16 +86,13 @@ def asker(event: Sent, container: Container | None) -> Asker:
     if event.relation in ("same", "descendant", "self"):
         return Asker(INSIDE, "", chain)
     sender = _program(event.sender_comm)
-    acting = event.sender_parent_comm if sender in _OCI else sender
-    runtime = _runtime_of(acting, container)
-    if runtime:
-        kubernetes = container is not None and container.pod != "" and runtime == "containerd"
-        return Asker(
-            "CRI" if kubernetes else _SPEAKERS[runtime], runtime, chain if sender in _OCI else chain[-1:]
-        )
-    if acting == _SHIM:
-        return Asker(_SHIM, "", chain)
-    return Asker(sender, sender if sender in _OCI else "", chain)
+    for_another = sender in _FOR_OTHERS
+    acting = event.sender_parent_comm if for_another else sender
+    if runtime := _runtime_of(acting, container):
+        return Asker(runtime.asker, runtime.runtime, chain if for_another else chain[-1:])
+    if acting in _CLIENTS:
+        return Asker(acting, "", chain)
+    return Asker(sender, sender if for_another else "", chain)
 
 
 def by_its_maker(event: Sent) -> bool:
@@ -128,14 +106,16 @@ def _program(comm: str) -> str:
     return comm.partition(":")[0]
 
 
-def _runtime_of(process: str, container: Container | None) -> str:
-    """Which runtime a process belongs to; empty for none, or if only the container could tell, and does not."""
+def _runtime_of(process: str, container: Container | None) -> Runtime | None:
+    """Which runtime a process belongs to; None for none, or if only the container could tell, and does not."""
     known = container.runtime if container else ""
-    if process == _SHIM:
-        return known if known in ("docker", "containerd") else ""
-    if process == "conmon":
-        return known if known in ("podman", "cri-o") else ""
-    return _RUNTIMES.get(process, "")
+    found = [
+        each
+        for each in RUNTIMES
+        if process in each.processes
+        or (each.runtime == known and any(process == helper.comm for helper in each.helpers))
+    ]
+    return choose(found, container)
 
 
 def _chain(event: Sent) -> tuple[str, ...]:

@@ -7,18 +7,31 @@ The bundle is `STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json`. Im
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sigtrace.containers.cgroup import Candidate
 from sigtrace.containers.files import Files, mapping, text
-from sigtrace.containers.hint import Clue, is_id
-from sigtrace.containers.paths import Place
+from sigtrace.containers.hint import HEX, Candidate, Clue, is_id
+from sigtrace.containers.place import Directory, Place
 from sigtrace.containers.runtimes import bolt, oci
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Helper, Runtime
+from sigtrace.containers.runtimes.words import option, program
 from sigtrace.events.container import Container
 
-KUBERNETES, DOCKER = "k8s.io", "moby"
-"""containerd's namespaces for the containers of the two."""
+STATE = Directory("containerd", ("/run/containerd", "/run/k3s/containerd"), running="containerd")
+"""`state`."""
+DATA = Directory(
+    "containerd-data",
+    ("/var/lib/containerd", "/var/lib/rancher/k3s/agent/containerd"),
+    at_home=".local/share/containerd",
+)
+"""`root`."""
+SHIM = Helper("containerd-shim", clients="a client of containerd (docker, Kubernetes or ctr), through")
+"""containerd-shim-runc-v2, as the kernel cuts its name."""
+
+CRI, MOBY = "k8s.io", "moby"
+"""containerd's namespaces for the containers of its CRI plugin, and of dockerd."""
 
 TASKS = "io.containerd.runtime.v2.task"
 _DATABASE = ("io.containerd.metadata.v1.bolt", "meta.db")
@@ -29,7 +42,7 @@ def find(clue: Clue, files: Files) -> Container | None:
     if not clue.may_be("containerd"):
         return None
     for place, namespace in bundles(clue, files):
-        if namespace in (KUBERNETES, DOCKER):
+        if namespace in (CRI, MOBY):
             continue
         notes = oci.notes(files, place, TASKS, namespace, clue.id)
         name = notes.get("nerdctl/name") or stored(clue, files, namespace, "labels", "nerdctl/name")
@@ -48,7 +61,7 @@ def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | N
     """The clue in a path `/NAMESPACE/ID`, ctr's own form, if a bundle says that this is its cgroup."""
     for candidate in candidates:
         if is_id(candidate.parent):
-            for place in files.roots.places("containerd", clue.user):
+            for place in files.roots.places(STATE, clue.user):
                 spec = files.json(place, TASKS, candidate.parent, candidate.name, "config.json")
                 path = mapping(spec.get("linux")).get("cgroupsPath")
                 if path == f"/{candidate.parent}/{candidate.name}":
@@ -58,7 +71,7 @@ def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | N
 
 def bundles(clue: Clue, files: Files) -> Iterator[tuple[Place, str]]:
     """Where containerd keeps a task of this ID, and in which of its namespaces."""
-    for place in files.roots.places("containerd", clue.user):
+    for place in files.roots.places(STATE, clue.user):
         namespaces = [clue.namespace] if is_id(clue.namespace) else files.names(place, TASKS)
         for namespace in namespaces:
             if files.exists(place, TASKS, namespace, clue.id):
@@ -72,8 +85,52 @@ def stored(clue: Clue, files: Files, namespace: str, *path: str) -> str:
 
 def stored_bytes(clue: Clue, files: Files, namespace: str, *path: str) -> bytes:
     """The same, as it is stored."""
-    for place in files.roots.places("containerd_data", clue.user):
+    for place in files.roots.places(DATA, clue.user):
         with contextlib.suppress(OSError), files.opened(place, *_DATABASE) as fd:
             if value := bolt.get(fd, "v1", namespace, "containers", clue.id, *path):
                 return value
     return b""
+
+
+def says(words: tuple[str, ...]) -> Clue | None:
+    """The container that a shim has for anybody but dockerd."""
+    clue = shimmed(words)
+    return clue if clue and clue.namespace != MOBY else None
+
+
+def shimmed(words: tuple[str, ...]) -> Clue | None:
+    """The container that a shim with this command line serves. That of a pod is called after its sandbox."""
+    if not program(words).startswith(SHIM.comm):
+        return None
+    return Clue(option(words, "-id"), "containerd", namespace=option(words, "-namespace"))
+
+
+CONTAINERD = Runtime(
+    name="containerd",
+    runtime="containerd",
+    in_pods=False,
+    directories=(STATE, DATA),
+    cgroups=(CgroupForm(re.compile(rf"nerdctl-({HEX})\.scope")),),
+    says=says,
+    find=find,
+    named=named,
+    started=None,
+    named_beside_id=True,
+    asker="containerd",
+    calls="containerd's API (ctr or nerdctl), through",
+    # Observed: runc, child of containerd-shim. containerd itself never sends a signal.
+    processes=("containerd",),
+    helpers=(SHIM,),
+    makers=(),
+    for_others=False,
+    grace=None,
+    at_once="ctr tasks kill -s KILL, or ctr tasks rm -f",
+    advice=Advice(
+        small_init="tini or catatonit in the image, or nerdctl run --init",
+        init_option="",
+        stop_signal="nerdctl run --stop-signal, or ctr tasks kill --signal",
+        kill="ctr tasks kill -s SIGKILL",
+    ),
+    pod_advice=None,
+)
+"""containerd by ctr and nerdctl."""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from sigtrace.containers.files import Files, mapping, text
-from sigtrace.containers.hint import Clue
-from sigtrace.containers.runtimes import oci
+from sigtrace.containers.hint import HEX, Clue
+from sigtrace.containers.place import Directory
+from sigtrace.containers.runtimes import containerd, kubernetes, oci
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
 from sigtrace.events.container import Container
+
+_DATA = Directory("docker", ("/var/lib/docker",), at_home=".local/share/docker")
+"""`data-root`."""
+_RUN = Directory("docker-run", ("/run/docker",), running="docker")
+"""`exec-root`."""
 
 
 def find(clue: Clue, files: Files) -> Container | None:
@@ -15,7 +25,7 @@ def find(clue: Clue, files: Files) -> Container | None:
     """
     if not clue.may_be("docker"):
         return None
-    for place in files.roots.places("docker", clue.user):
+    for place in files.roots.places(_DATA, clue.user):
         found = files.json(place, "containers", clue.id, "config.v2.json")
         if found.get("ID") == clue.id:
             config = mapping(found.get("Config"))
@@ -32,7 +42,47 @@ def find(clue: Clue, files: Files) -> Container | None:
                 namespace,
                 oci.signal_name(config.get("StopSignal"), "SIGTERM"),
             )
-    for place in files.roots.places("docker_run", clue.user):
-        if files.exists(place, "runtime-runc", "moby", clue.id):
+    for place in files.roots.places(_RUN, clue.user):
+        if files.exists(place, "runtime-runc", containerd.MOBY, clue.id):
             return Container(clue.id, runtime="docker")
     return None
+
+
+def says(words: tuple[str, ...]) -> Clue | None:
+    """The container that a shim of containerd has for dockerd."""
+    clue = containerd.shimmed(words)
+    return replace(clue, runtime="docker") if clue and clue.namespace == containerd.MOBY else None
+
+
+DOCKER = Runtime(
+    name="docker",
+    runtime="docker",
+    in_pods=False,
+    directories=(_DATA, _RUN),
+    cgroups=(
+        CgroupForm(re.compile(rf"docker-({HEX})\.scope"), namespace=containerd.MOBY),
+        CgroupForm(re.compile(f"({HEX})"), below="docker"),
+    ),
+    says=says,
+    find=find,
+    named=None,
+    started=None,
+    named_beside_id=True,
+    asker="dockerd",
+    calls="docker: dockerd, through",
+    # Observed: runc, child of containerd-shim. dockerd itself never sends a signal.
+    processes=("dockerd",),
+    helpers=(containerd.SHIM,),
+    makers=(),
+    for_others=False,
+    grace=Grace(seconds=10, of="`docker stop`"),
+    at_once="docker kill or docker rm -f",
+    advice=Advice(
+        small_init="docker run --init (compose: init: true), or tini or catatonit in the image",
+        init_option="docker run --init",
+        stop_signal="STOPSIGNAL in the image, or docker run --stop-signal",
+        kill="docker kill",
+    ),
+    pod_advice=kubernetes.ADVICE,
+)
+"""Docker Engine; in pods by cri-dockerd."""

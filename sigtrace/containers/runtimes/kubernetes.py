@@ -6,10 +6,13 @@ containerd: the task's bundle in the namespace k8s.io (pkg/cri/annotations), and
 
 from __future__ import annotations
 
+import re
+
 from sigtrace.containers.files import Files, mapping, parse_json
-from sigtrace.containers.hint import Clue
+from sigtrace.containers.hint import HEX, NAME, Clue
 from sigtrace.containers.runtimes import containerd, oci
-from sigtrace.containers.runtimes.podman import DRIVERS, graph_roots
+from sigtrace.containers.runtimes.podman import CONMON, DRIVERS, GRAPH, RUN, for_crio, graph_roots, watched
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
 from sigtrace.events.container import Container
 
 _CRI, _CRIO = "io.kubernetes.cri.", "io.kubernetes.cri-o."
@@ -17,11 +20,7 @@ _METADATA = ("extensions", "io.cri-containerd.container.metadata")
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """A container of a pod, its sandbox being called POD; None if it is none."""
-    return _of_containerd(clue, files) or _of_crio(clue, files)
-
-
-def _of_containerd(clue: Clue, files: Files) -> Container | None:
+    """A container of a pod on containerd, its sandbox being called POD; None if it is none."""
     if not clue.may_be("containerd"):
         return None
     for place, namespace in containerd.bundles(clue, files):
@@ -46,10 +45,11 @@ def _configured_stop(clue: Clue, files: Files, namespace: str) -> str:
     return oci.signal_name(metadata.get("StopSignal"), "SIGTERM") if metadata else ""
 
 
-def _of_crio(clue: Clue, files: Files) -> Container | None:
+def find_crio(clue: Clue, files: Files) -> Container | None:
+    """The same on CRI-O."""
     if not clue.may_be("cri-o"):
         return None
-    for place in (*files.roots.places("podman_run", clue.user), *graph_roots(clue, files.roots)):
+    for place in (*files.roots.places(RUN, clue.user), *graph_roots(clue, files.roots)):
         for driver in DRIVERS:
             notes = oci.notes(files, place, f"{driver}-containers", clue.id, "userdata")
             if notes.get("io.container.manager") == "cri-o" or f"{_CRIO}KubeName" in notes:
@@ -70,3 +70,74 @@ def _annotated(clue: Clue, notes: dict[str, str]) -> Container:
     name = name or oci.texts(parse_json(notes.get(f"{_CRIO}Metadata", "").encode())).get("name", "")
     stop = oci.signal_name(notes.get(oci.STOP_SIGNAL), "SIGTERM")
     return Container(clue.id, name, "cri-o", image, pod, namespace, stop)
+
+
+def says_crio(words: tuple[str, ...]) -> Clue | None:
+    """The container that a conmon has for CRI-O."""
+    return watched(words, "cri-o") if for_crio(words) else None
+
+
+_ASKER, _CALLS = "CRI", "Kubernetes: a CRI call (kubelet or crictl), through"
+_GRACE = Grace(seconds=30, of="a pod's terminationGracePeriodSeconds")
+_AT_ONCE = "a grace period of 0, or the end of its pod's sandbox"
+ADVICE = Advice(
+    small_init="tini or catatonit in the image, or shareProcessNamespace: true in the pod's spec, "
+    "where the sandbox is PID 1",
+    init_option="",
+    stop_signal="STOPSIGNAL in the image, or lifecycle.stopSignal in newer Kubernetes",
+    kill="crictl stop --timeout 0",
+)
+
+KUBERNETES = Runtime(
+    name="kubernetes",
+    runtime="containerd",
+    in_pods=True,
+    directories=(containerd.STATE, containerd.DATA),
+    cgroups=(
+        CgroupForm(
+            re.compile(rf"(?:[^:]*:)?cri-containerd[-:]({NAME}?)(?:\.scope)?"), namespace=containerd.CRI
+        ),
+    ),
+    says=None,
+    find=find,
+    named=None,
+    started=None,
+    named_beside_id=True,
+    asker=_ASKER,
+    calls=_CALLS,
+    # Observed: runc, child of containerd-shim.
+    processes=("containerd",),
+    helpers=(containerd.SHIM,),
+    makers=(),
+    for_others=False,
+    grace=_GRACE,
+    at_once=_AT_ONCE,
+    advice=ADVICE,
+    pod_advice=None,
+)
+"""containerd's CRI plugin."""
+
+CRIO = Runtime(
+    name="cri-o",
+    runtime="cri-o",
+    in_pods=True,
+    directories=(GRAPH, RUN),
+    cgroups=(CgroupForm(re.compile(rf"crio-({HEX})(?:\.scope)?")),),
+    says=says_crio,
+    find=find_crio,
+    named=None,
+    started=None,
+    named_beside_id=True,
+    asker=_ASKER,
+    calls=_CALLS,
+    # Observed: runc or crun, child of crio.
+    processes=("crio",),
+    helpers=(CONMON,),
+    makers=(),
+    for_others=False,
+    grace=_GRACE,
+    at_once=_AT_ONCE,
+    advice=ADVICE,
+    pod_advice=None,
+)
+"""CRI-O."""

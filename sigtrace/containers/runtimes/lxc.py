@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 from sigtrace.containers.files import Files
-from sigtrace.containers.hint import Clue
-from sigtrace.containers.paths import Place
+from sigtrace.containers.hint import NAME, Clue
+from sigtrace.containers.place import Directory, Place
 from sigtrace.containers.runtimes import oci
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
+from sigtrace.containers.runtimes.words import option, program
 from sigtrace.events.container import Container
 from sigtrace.procfs import process
 from sigtrace.text import decode
 
+_PATH = Directory("lxc", ("/var/lib/lxc",), at_home=".local/share/lxc")
+"""The lxcpath (`lxc-start -P`)."""
+_MONITOR = "[lxc monitor] "
+"""`[lxc monitor] LXCPATH NAME`: the title of a monitor that went into the background, all in one word."""
 _KEYS = ("lxc.signal.halt", "lxc.haltsignal")
 """The key, and what it was called before LXC 2.1."""
 _MAX_FILES = 32
@@ -25,7 +32,7 @@ def find(clue: Clue, files: Files) -> Container | None:
     if clue.runtime != "lxc":
         return None
     name, monitored = _monitored(clue)
-    places = files.roots.places("lxc", clue.user)
+    places = files.roots.places(_PATH, clue.user)
     if clue.user is None and monitored.startswith("/"):
         places = (Place(monitored), *places)
     for place in places:
@@ -39,8 +46,8 @@ def find(clue: Clue, files: Files) -> Container | None:
 
 
 def _monitored(clue: Clue) -> tuple[str, str]:
-    """Name and lxcpath: `[lxc monitor] LXCPATH NAME` knows both; the cgroup may be called NAME-1 if NAME was taken."""
-    said = clue.words[0].removeprefix("[lxc monitor] ") if clue.words else ""
+    """Name and lxcpath: its monitor says both; the cgroup may be called NAME-1 if NAME was taken."""
+    said = clue.words[0].removeprefix(_MONITOR) if clue.words else ""
     path, _, name = said.rpartition(" ")
     return (name, path) if path and (clue.id == name or clue.id.startswith(f"{name}-")) else (clue.id, "")
 
@@ -77,3 +84,47 @@ def _expects_systemd_halt(clue: Clue) -> bool:
             and int(process.read_status_field(clue.pid, "SigBlk", clue.proc), 16) >> (_SYSTEMD_HALT - 1) & 1
         )
     return False
+
+
+def says(words: tuple[str, ...]) -> Clue | None:
+    """The container of a monitor: by its title, or as `lxc-start -F`."""
+    if words and words[0].startswith(_MONITOR):
+        return Clue(words[0].rpartition(" ")[2], "lxc")
+    if program(words) == "lxc-start":
+        return Clue(option(words, "-n") or option(words, "--name"), "lxc")
+    return None
+
+
+LXC = Runtime(
+    name="lxc",
+    runtime="lxc",
+    in_pods=False,
+    directories=(_PATH,),
+    cgroups=(
+        CgroupForm(re.compile(rf"lxc\.payload\.({NAME})")),
+        CgroupForm(re.compile(f"({NAME})"), below="lxc.payload"),
+        CgroupForm(re.compile(f"({NAME})"), below="lxc"),
+    ),
+    says=says,
+    find=find,
+    named=None,
+    started=None,
+    named_beside_id=False,
+    asker="lxc-stop",
+    calls="lxc-stop, through the container's monitor",
+    # Observed: SIGPWR by lxc-stop itself; SIGKILL by the container's monitor, lxc-start.
+    processes=("lxc-start", "lxc-stop"),
+    helpers=(),
+    makers=("lxc-start",),
+    for_others=False,
+    grace=Grace(seconds=60, of="`lxc-stop`"),
+    at_once="lxc-stop -k",
+    advice=Advice(
+        small_init="lxc-execute does, or tini or catatonit as lxc.init.cmd",
+        init_option="",
+        stop_signal="lxc.signal.halt in its configuration",
+        kill="lxc-stop -k",
+    ),
+    pod_advice=None,
+)
+"""LXC."""

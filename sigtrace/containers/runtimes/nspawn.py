@@ -6,14 +6,21 @@ systemd-nspawn asks nobody: on SIGTERM it ends, and its machine is killed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sigtrace.containers.files import Files
-from sigtrace.containers.hint import Clue
+from sigtrace.containers.hint import NAME, Clue
+from sigtrace.containers.place import Directory
 from sigtrace.containers.runtimes import oci
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Runtime
+from sigtrace.containers.runtimes.words import program
 from sigtrace.events.container import Container
 from sigtrace.text import decode
 
+_PROGRAM = "systemd-nspawn"
+_SETTINGS = Directory("nspawn", ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/machines"))
+"""Where systemd-nspawn finds NAME.nspawn."""
 _WITH_VALUE = "DELMSZipu"
 """Short options of systemd-nspawn that take a value."""
 _LONG = {"directory": "D", "image": "i", "machine": "M", "boot": "b", "kill-signal": "kill-signal"}
@@ -40,7 +47,7 @@ def find(clue: Clue, files: Files) -> Container | None:
 
 def machine(words: tuple[str, ...]) -> str:
     """The machine that a command line of systemd-nspawn starts: by name, or called after its directory or image."""
-    if not words or words[0].rpartition("/")[2] != "systemd-nspawn":
+    if program(words) != _PROGRAM:
         return ""
     options = _options(words)
     tree = options.get("D") or options.get("i", "").removesuffix(".raw")
@@ -77,7 +84,7 @@ def _cluster(letters: str, rest: Iterator[str]) -> dict[str, str]:
 
 def _settings(name: str, files: Files) -> dict[str, str]:
     """The section [Exec] of the first NAME.nspawn there is."""
-    for place in files.roots.places("nspawn"):
+    for place in files.roots.places(_SETTINGS):
         if (raw := files.read(place, f"{name}.nspawn")) is not None:
             section, found = "", {}
             for line in decode(raw).splitlines():
@@ -87,3 +94,42 @@ def _settings(name: str, files: Files) -> dict[str, str]:
                     found[key.strip()] = value.strip()
             return found
     return {}
+
+
+def says(words: tuple[str, ...]) -> Clue | None:
+    """The machine that a systemd-nspawn runs."""
+    return Clue(machine(words), "nspawn") if program(words) == _PROGRAM else None
+
+
+NSPAWN = Runtime(
+    name="nspawn",
+    runtime="nspawn",
+    in_pods=False,
+    directories=(_SETTINGS,),
+    cgroups=(
+        CgroupForm(re.compile(rf"machine-(?!qemu-|lxc-)({NAME})\.scope")),
+        CgroupForm(re.compile(rf"systemd-nspawn@({NAME})\.service")),
+    ),
+    says=says,
+    find=find,
+    named=None,
+    started=None,
+    named_beside_id=False,
+    asker=_PROGRAM,
+    calls="",
+    # Observed: systemd-nspawn itself.
+    processes=(_PROGRAM,),
+    helpers=(),
+    makers=(),
+    for_others=False,
+    grace=None,
+    at_once="machinectl terminate, or the end of systemd-nspawn itself",
+    advice=Advice(
+        small_init="tini or catatonit in the machine, before its command (--as-pid2 does not pass signals on)",
+        init_option="",
+        stop_signal="systemd-nspawn --kill-signal, or KillSignal= in its .nspawn file",
+        kill="machinectl terminate",
+    ),
+    pod_advice=None,
+)
+"""systemd-nspawn."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from sigtrace import signals
 from sigtrace.containers.files import Files, mapping, text
-from sigtrace.containers.paths import Place
+from sigtrace.containers.place import Place
 from sigtrace.errors import BadInput
 
 STOP_SIGNAL = "org.opencontainers.image.stopSignal"

@@ -10,13 +10,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from typing import Any
 
-from sigtrace.containers.files import Files, mapping, parse_json, text
-from sigtrace.containers.hint import Clue, is_id
-from sigtrace.containers.paths import Place, Roots
+from sigtrace.containers.files import Files, Layout, mapping, parse_json, text
+from sigtrace.containers.hint import HEX, Clue, is_id
+from sigtrace.containers.place import Directory, Place
 from sigtrace.containers.runtimes import bolt, oci
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Helper, Runtime
+from sigtrace.containers.runtimes.words import option, program
 from sigtrace.events.container import Container
+
+GRAPH = Directory("podman", ("/var/lib/containers/storage",), at_home=".local/share/containers/storage")
+"""`graphroot` of Podman and CRI-O (`podman --root`)."""
+RUN = Directory("podman-run", ("/run/containers/storage",), running="containers")
+"""`runroot` of the two (`podman --runroot`)."""
+CONMON = Helper("conmon", clients="")
+"""It makes the pipes and the OCI runtime's container, and sends SIGKILL after a time limit."""
 
 DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
 _INDEX_LIMIT = 32 << 20
@@ -49,9 +59,9 @@ def find(clue: Clue, files: Files) -> Container | None:
     return None
 
 
-def graph_roots(clue: Clue, roots: Roots) -> tuple[Place, ...]:
+def graph_roots(clue: Clue, roots: Layout) -> tuple[Place, ...]:
     """Where the storage of Podman and CRI-O may be; conmon's `-b GRAPHROOT/DRIVER-containers/ID/userdata` says it."""
-    known = roots.places("podman", clue.user)
+    known = roots.places(GRAPH, clue.user)
     parts = clue.bundle.split("/")
     if clue.user is None and len(parts) > 3 and parts[0] == "" and ".." not in parts:
         return (*known, Place("/".join(parts[:-3])))
@@ -66,7 +76,7 @@ def text_of(value: Any) -> str:
 def _entry(clue: Clue, files: Files, graph: Place, driver: str) -> dict[str, Any]:
     """What the indices of the storage say of the container; empty if nothing."""
     indices = [(graph, "containers.json")]
-    indices += [(run, "volatile-containers.json") for run in files.roots.places("podman_run", clue.user)]
+    indices += [(run, "volatile-containers.json") for run in files.roots.places(RUN, clue.user)]
     for place, name in indices:
         raw = files.read(place, f"{driver}-containers", name, limit=_INDEX_LIMIT)
         if raw and (entry := _in_index(raw, clue.id)):
@@ -118,3 +128,56 @@ def _in_sqlite(fd: int, pod_id: str) -> str:
     except (sqlite3.Error, ValueError, OverflowError):
         return ""
     return text(row[0]) if row else ""
+
+
+def says(words: tuple[str, ...]) -> Clue | None:
+    """The container that a conmon has for Podman."""
+    return None if for_crio(words) else watched(words, "podman")
+
+
+def watched(words: tuple[str, ...], runtime: str) -> Clue | None:
+    """The container that a conmon with this command line watches over."""
+    if program(words) != CONMON.comm:
+        return None
+    return Clue(option(words, "-c"), runtime, option(words, "-n"), bundle=option(words, "-b"))
+
+
+def for_crio(words: tuple[str, ...]) -> bool:
+    """Whether a conmon is CRI-O's, which has its directories named after it."""
+    return any("crio" in word for word in words)
+
+
+PODMAN = Runtime(
+    name="podman",
+    runtime="podman",
+    in_pods=False,
+    directories=(GRAPH, RUN),
+    cgroups=(
+        CgroupForm(
+            re.compile(rf"libpod-({HEX})(?:\.scope)?"),
+            pod=re.compile(rf"(?:.*libpod_pod_)?({HEX})(?:\.slice)?"),
+        ),
+    ),
+    says=says,
+    find=find,
+    named=None,
+    started=None,
+    named_beside_id=True,
+    asker="podman",
+    calls="podman, through",
+    # Observed: runc or crun, child of podman.
+    processes=("podman",),
+    helpers=(CONMON,),
+    makers=(),
+    for_others=False,
+    grace=Grace(seconds=10, of="`podman stop`"),
+    at_once="podman kill, or podman rm -f -t 0",
+    advice=Advice(
+        small_init="podman run --init, or tini or catatonit in the image",
+        init_option="podman run --init",
+        stop_signal="STOPSIGNAL in the image, or podman run --stop-signal",
+        kill="podman kill",
+    ),
+    pod_advice=None,
+)
+"""Podman, whose pods are its own."""

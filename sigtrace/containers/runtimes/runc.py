@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sigtrace.containers.cgroup import Candidate
 from sigtrace.containers.files import Files, mapping, parse_json
-from sigtrace.containers.hint import Clue, is_id
+from sigtrace.containers.hint import Candidate, Clue, is_id
+from sigtrace.containers.place import Directory
 from sigtrace.containers.runtimes import oci
+from sigtrace.containers.runtimes.runtime import Advice, Runtime
 from sigtrace.events.container import Container
 from sigtrace.procfs import process
 
+_ROOT = Directory("runc", ("/run/runc",), running="runc")
+"""`runc --root`."""
 _STATE = "state.json"
 
 
@@ -19,7 +22,7 @@ def find(clue: Clue, files: Files) -> Container | None:
     """The container; its ID, which people choose, is its name."""
     if not clue.may_be("runc"):
         return None
-    for place in files.roots.places("runc", clue.user):
+    for place in files.roots.places(_ROOT, clue.user):
         if state := files.json(place, clue.id, _STATE):
             labels = mapping(state.get("config")).get("labels")
             pairs = (str(label).partition("=") for label in labels) if isinstance(labels, list) else ()
@@ -30,7 +33,7 @@ def find(clue: Clue, files: Files) -> Container | None:
 def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
     """The clue in a cgroup path that a container's state says is its own."""
     for candidate in candidates:
-        for place in files.roots.places("runc", clue.user):
+        for place in files.roots.places(_ROOT, clue.user):
             paths = mapping(files.json(place, candidate.name, _STATE).get("cgroup_paths"))
             if any(isinstance(path, str) and path.endswith(candidate.path) for path in paths.values()):
                 return replace(clue, id=candidate.name, runtime="runc")
@@ -39,13 +42,13 @@ def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | N
 
 def started(clue: Clue, files: Files) -> Clue | None:
     """The clue in the state of a container whose init the process is, whatever its cgroup."""
-    return by_init("runc", _STATE, ("init_process_pid", "init_process_start"), clue, files)
+    return by_init(_ROOT, _STATE, ("init_process_pid", "init_process_start"), clue, files)
 
 
-def by_init(runtime: str, file: str, keys: tuple[str, str], clue: Clue, files: Files) -> Clue | None:
+def by_init(root: Directory, file: str, keys: tuple[str, str], clue: Clue, files: Files) -> Clue | None:
     """Look through a runtime's states for one that has the process's PID and start (clock ticks) under `keys`."""
     number = str(clue.pid).encode()
-    for place in files.roots.places(runtime, clue.user):
+    for place in files.roots.places(root, clue.user):
         for name in files.names(place):
             raw = files.read(place, name, file, limit=1 << 20) if is_id(name) else None
             if raw and number in raw:
@@ -67,3 +70,33 @@ def _start(clue: Clue) -> int | None:
         return process.read_stat(clue.pid, clue.proc).start_ticks
     except (OSError, ValueError):
         return None
+
+
+SMALL_INIT = "tini or catatonit in the bundle, first in process.args of config.json"
+
+RUNC = Runtime(
+    name="runc",
+    runtime="runc",
+    in_pods=False,
+    directories=(_ROOT,),
+    cgroups=(),
+    says=None,
+    find=find,
+    named=named,
+    started=started,
+    named_beside_id=False,
+    asker="runc",
+    calls="",
+    processes=(),
+    helpers=(),
+    # Observed: runc, child of whoever ran it. youki is started by others just so; its own containers are not known.
+    makers=("runc", "youki"),
+    for_others=True,
+    grace=None,
+    at_once="runc kill ID KILL, or runc delete -f",
+    advice=Advice(
+        small_init=SMALL_INIT, init_option="", stop_signal="runc kill ID SIGNAL", kill="runc kill ID KILL"
+    ),
+    pod_advice=None,
+)
+"""runc by itself."""

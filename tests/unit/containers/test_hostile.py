@@ -13,7 +13,8 @@ import pytest
 
 from sigtrace.containers import files, of_cgroup
 from sigtrace.containers.files import Files
-from sigtrace.containers.paths import Place, Roots
+from sigtrace.containers.paths import Roots
+from sigtrace.containers.place import Place
 from sigtrace.events.container import Container
 from tests.unit.containers.host import Host
 

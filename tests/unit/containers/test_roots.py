@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from sigtrace.containers.paths import KNOWN, Roots, User
+from sigtrace.containers.paths import Roots
+from sigtrace.containers.place import Directory, User
+from sigtrace.containers.runtimes.registry import DIRECTORIES
 from sigtrace.errors import BadInput
+
+NAMED = {directory.name: directory for directory in DIRECTORIES}
 
 
 def test_a_directory_given_comes_before_the_default() -> None:
     roots = Roots.parse(["host=/host/", "docker=/data/docker", "docker=/srv/docker", "containerd-data=/x"])
     assert roots.host == "/host"
-    assert roots.docker == ("/data/docker", "/srv/docker", "/var/lib/docker")
-    assert roots.containerd_data == ("/x", *Roots().containerd_data)
-    assert roots.podman == Roots().podman
+    assert roots.of(NAMED["docker"]) == ("/data/docker", "/srv/docker", "/var/lib/docker")
+    assert roots.of(NAMED["containerd-data"]) == ("/x", *Roots().of(NAMED["containerd-data"]))
+    assert roots.of(NAMED["podman"]) == Roots().of(NAMED["podman"])
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
@@ -34,16 +38,16 @@ def test_a_directory_must_be_absolute(word: str) -> None:
 def test_the_environment_sets_roots() -> None:
     assert Roots.from_environment({}) == Roots()
     roots = Roots.from_environment({"SIGTRACE_ROOTS": " host=/host  runc=/run/r "})
-    assert (roots.host, roots.runc) == ("/host", ("/run/r", "/run/runc"))
+    assert (roots.host, roots.of(NAMED["runc"])) == ("/host", ("/run/r", "/run/runc"))
     with pytest.raises(BadInput, match="SIGTRACE_ROOTS: unknown root"):
         Roots.from_environment({"SIGTRACE_ROOTS": "nonsense"})
 
 
-@pytest.mark.parametrize("name", [name.replace("-", "_") for name in KNOWN if name != "host"])
-def test_every_runtime_has_directories_of_root_and_perhaps_of_users(name: str) -> None:
+@pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda directory: directory.name)
+def test_every_runtime_has_directories_of_root_and_perhaps_of_users(directory: Directory) -> None:
     roots = Roots()
-    assert all(place.directory.startswith("/") and not place.confined for place in roots.places(name))
-    for place in roots.places(name, User(1000, "/home/alice")):
+    assert all(place.directory.startswith("/") and not place.confined for place in roots.places(directory))
+    for place in roots.places(directory, User(1000, "/home/alice")):
         assert place.confined
         assert place.directory in ("/home/alice", "/run/user/1000")
-    assert all(place.directory == "/run/user/1000" for place in roots.places(name, User(1000)))
+    assert all(place.directory == "/run/user/1000" for place in roots.places(directory, User(1000)))
