@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from sigtrace.containers.place import Directory, Place, User
+from sigtrace.containers.place import Place, Root, User
 
 LIMIT = 4 << 20
 """Bytes of a file that is read at all; a longer one is unknown."""
@@ -36,18 +36,18 @@ _BASE = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class Layout(Protocol):
+class Places(Protocol):
     """Where the host and the runtimes' directories are: `paths.Roots`."""
 
     @property
     def host(self) -> str: ...
-    def places(self, directory: Directory, user: User | None = None) -> tuple[Place, ...]: ...
+    def places(self, directory: Root, user: User | None = None) -> tuple[Place, ...]: ...
 
 
 class Files:
     """The files below the places of a layout. Every method answers None or nothing for what cannot be read."""
 
-    def __init__(self, roots: Layout) -> None:
+    def __init__(self, roots: Places) -> None:
         self.roots = roots
 
     def read(self, place: Place, *parts: str, limit: int = LIMIT) -> bytes | None:

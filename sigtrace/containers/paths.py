@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sigtrace.containers.place import Directory, Place, User
+from sigtrace.containers.place import Place, Root, User
 from sigtrace.errors import BadInput
 
 VARIABLE = "SIGTRACE_ROOTS"
@@ -26,7 +26,7 @@ class Roots:
 
     host: str = "/"
     given: tuple[tuple[str, str], ...] = ()
-    """`Directory.name` and a directory, in the order they are tried."""
+    """`Root.name` and a directory, in the order they are tried."""
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> Roots:
@@ -38,7 +38,7 @@ class Roots:
         for word in words:
             written, _, directory = word.partition("=")
             name = written.replace("_", "-")
-            if name not in (known := (_HOST, *(each.name for each in _directories()))):
+            if name not in (known := (_HOST, *(each.name for each in _known()))):
                 import difflib
 
                 near = difflib.get_close_matches(written, known, n=1)
@@ -61,11 +61,11 @@ class Roots:
         except BadInput as err:
             raise BadInput(f"{VARIABLE}: {err}") from err
 
-    def of(self, directory: Directory) -> tuple[str, ...]:
+    def of(self, directory: Root) -> tuple[str, ...]:
         """Where root's directory may be, in the order they are tried."""
         return (*(path for name, path in self.given if name == directory.name), *directory.defaults)
 
-    def places(self, directory: Directory, user: User | None = None) -> tuple[Place, ...]:
+    def places(self, directory: Root, user: User | None = None) -> tuple[Place, ...]:
         """Where to look for a runtime's directory: for a user's containers in the user's own."""
         if user is None:
             return tuple(Place(path) for path in self.of(directory))
@@ -84,11 +84,11 @@ def missing(roots: Roots) -> list[str]:
     if not os.path.isdir(roots.host):
         return [f"{_HOST}={roots.host}"]
     files = Files(roots)
-    given = ((each, path) for each in _directories() for path in roots.of(each) if path not in each.defaults)
+    given = ((each, path) for each in _known() for path in roots.of(each) if path not in each.defaults)
     return [f"{each.name}={path}" for each, path in given if not files.exists(Place(path))]
 
 
-def _directories() -> tuple[Directory, ...]:
-    from sigtrace.containers.runtimes.registry import DIRECTORIES
+def _known() -> tuple[Root, ...]:
+    from sigtrace.containers.runtimes.registry import ROOTS
 
-    return DIRECTORIES
+    return ROOTS

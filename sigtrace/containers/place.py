@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Directory:
+class Root:
     """A directory of a runtime's, as its own configuration has it. People may give others by `name`."""
 
     name: str

@@ -29,7 +29,6 @@ from sigtrace.recording.place import Remote, place
 from sigtrace.recording.segments import Part, Segments, check
 from sigtrace.recording.selection import Only, Selection
 from sigtrace.recording.tables import Losses
-from sigtrace.stops.request import POSSIBLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -276,6 +275,7 @@ class Recording:
         Arguments as for `boots`, but for `signal` and `verdict`: a stop is made of all of its signals.
         """
         from sigtrace.recording.stop_table import stop_table
+        from sigtrace.stops.request import POSSIBLE
 
         chosen = replace(selection or Selection.of(**only), signal=(0, *POSSIBLE), verdict=())
         return stop_table((host, batch) for (host, _), batch in self.boots(chosen))

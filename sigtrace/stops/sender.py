@@ -1,7 +1,7 @@
 """Who sent a signal, as people know them: the runtime behind a short-lived `runc kill`, told by names and parents.
 
 What the kernel sees of a runtime's stop (sender, child of parent) is in the runtime's descriptor. Most have an OCI
-runtime send their signals, which is gone at once, some through a helper that others have too: whose that is, only the
+runtime send their signals, which is gone at once, some through a shim that others have too: whose that is, only the
 container says.
 """
 
@@ -21,7 +21,7 @@ _MAKERS = frozenset(comm for each in RUNTIMES for comm in each.makers)
 """They make the namespace, and its init is a process of their own until it runs the container's program."""
 _FOR_OTHERS = frozenset(comm for each in RUNTIMES if each.for_others for comm in each.makers)
 """OCI runtimes: they send signals for the process that started them."""
-_CLIENTS = {helper.comm: helper.clients for each in RUNTIMES for helper in each.helpers if helper.clients}
+_CLIENTS = {shim.comm: shim.clients for each in RUNTIMES for shim in each.shims if shim.clients}
 """Helpers that are told of when nobody knows whose they are -> who may be behind them."""
 _WORDS = {
     **{each.asker: each.calls for each in RUNTIMES if each.calls},
@@ -53,7 +53,7 @@ class Asker:
     """Who sent a signal."""
 
     by: str
-    """`Runtime.asker`, as `dockerd` or `CRI`; a helper of runtimes, if it is not known of which; `inside` for a process
+    """`Runtime.asker`, as `dockerd` or `CRI`; a shim of runtimes, if it is not known of which; `inside` for a process
     of the namespace; `kernel`; the name of any other process; empty if nobody is known."""
     runtime: str = ""
     """The runtime that it speaks for, as `Container.runtime` has it; empty for anybody else."""
@@ -113,7 +113,7 @@ def _runtime_of(process: str, container: Container | None) -> Runtime | None:
         each
         for each in RUNTIMES
         if process in each.processes
-        or (each.runtime == known and any(process == helper.comm for helper in each.helpers))
+        or (each.runtime == known and any(process == shim.comm for shim in each.shims))
     ]
     return choose(found, container)
 

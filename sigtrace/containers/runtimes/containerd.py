@@ -13,21 +13,21 @@ from dataclasses import replace
 
 from sigtrace.containers.files import Files, mapping, text
 from sigtrace.containers.hint import HEX, Candidate, Clue, is_id
-from sigtrace.containers.place import Directory, Place
+from sigtrace.containers.place import Place, Root
 from sigtrace.containers.runtimes import bolt, oci
-from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Helper, Runtime
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Runtime, Shim
 from sigtrace.containers.runtimes.words import option, program
 from sigtrace.events.container import Container
 
-STATE = Directory("containerd", ("/run/containerd", "/run/k3s/containerd"), running="containerd")
+STATE = Root("containerd", ("/run/containerd", "/run/k3s/containerd"), running="containerd")
 """`state`."""
-DATA = Directory(
+DATA = Root(
     "containerd-data",
     ("/var/lib/containerd", "/var/lib/rancher/k3s/agent/containerd"),
     at_home=".local/share/containerd",
 )
 """`root`."""
-SHIM = Helper("containerd-shim", clients="a client of containerd (docker, Kubernetes or ctr), through")
+SHIM = Shim("containerd-shim", clients="a client of containerd (docker, Kubernetes or ctr), through")
 """containerd-shim-runc-v2, as the kernel cuts its name."""
 
 CRI, MOBY = "k8s.io", "moby"
@@ -109,7 +109,7 @@ CONTAINERD = Runtime(
     name="containerd",
     runtime="containerd",
     in_pods=False,
-    directories=(STATE, DATA),
+    roots=(STATE, DATA),
     cgroups=(CgroupForm(re.compile(rf"nerdctl-({HEX})\.scope")),),
     says=says,
     find=find,
@@ -120,7 +120,7 @@ CONTAINERD = Runtime(
     calls="containerd's API (ctr or nerdctl), through",
     # Observed: runc, child of containerd-shim. containerd itself never sends a signal.
     processes=("containerd",),
-    helpers=(SHIM,),
+    shims=(SHIM,),
     makers=(),
     for_others=False,
     grace=None,

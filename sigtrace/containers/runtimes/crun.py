@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from sigtrace.containers.files import Files, text
 from sigtrace.containers.hint import Candidate, Clue
-from sigtrace.containers.place import Directory
+from sigtrace.containers.place import Root
 from sigtrace.containers.runtimes import oci
 from sigtrace.containers.runtimes.runc import SMALL_INIT, by_init, described
 from sigtrace.containers.runtimes.runtime import Advice, Runtime
 from sigtrace.events.container import Container
 
-_ROOT = Directory("crun", ("/run/crun",), running="crun")
+_ROOT = Root("crun", ("/run/crun",), running="crun")
 """`crun --root`."""
 
 
@@ -47,7 +47,7 @@ CRUN = Runtime(
     name="crun",
     runtime="crun",
     in_pods=False,
-    directories=(_ROOT,),
+    roots=(_ROOT,),
     cgroups=(),
     says=None,
     find=find,
@@ -57,7 +57,7 @@ CRUN = Runtime(
     asker="crun",
     calls="",
     processes=(),
-    helpers=(),
+    shims=(),
     # Observed: crun, child of whoever ran it.
     makers=("crun",),
     for_others=True,

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from sigtrace.containers.files import Files, mapping, text
 from sigtrace.containers.hint import HEX, Clue
-from sigtrace.containers.place import Directory
+from sigtrace.containers.place import Root
 from sigtrace.containers.runtimes import containerd, kubernetes, oci
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
 from sigtrace.events.container import Container
 
-_DATA = Directory("docker", ("/var/lib/docker",), at_home=".local/share/docker")
+_DATA = Root("docker", ("/var/lib/docker",), at_home=".local/share/docker")
 """`data-root`."""
-_RUN = Directory("docker-run", ("/run/docker",), running="docker")
+_RUN = Root("docker-run", ("/run/docker",), running="docker")
 """`exec-root`."""
 
 
@@ -58,7 +58,7 @@ DOCKER = Runtime(
     name="docker",
     runtime="docker",
     in_pods=False,
-    directories=(_DATA, _RUN),
+    roots=(_DATA, _RUN),
     cgroups=(
         CgroupForm(re.compile(rf"docker-({HEX})\.scope"), namespace=containerd.MOBY),
         CgroupForm(re.compile(f"({HEX})"), below="docker"),
@@ -72,7 +72,7 @@ DOCKER = Runtime(
     calls="docker: dockerd, through",
     # Observed: runc, child of containerd-shim. dockerd itself never sends a signal.
     processes=("dockerd",),
-    helpers=(containerd.SHIM,),
+    shims=(containerd.SHIM,),
     makers=(),
     for_others=False,
     grace=Grace(seconds=10, of="`docker stop`"),

@@ -92,7 +92,7 @@ KUBERNETES = Runtime(
     name="kubernetes",
     runtime="containerd",
     in_pods=True,
-    directories=(containerd.STATE, containerd.DATA),
+    roots=(containerd.STATE, containerd.DATA),
     cgroups=(
         CgroupForm(
             re.compile(rf"(?:[^:]*:)?cri-containerd[-:]({NAME}?)(?:\.scope)?"), namespace=containerd.CRI
@@ -107,7 +107,7 @@ KUBERNETES = Runtime(
     calls=_CALLS,
     # Observed: runc, child of containerd-shim.
     processes=("containerd",),
-    helpers=(containerd.SHIM,),
+    shims=(containerd.SHIM,),
     makers=(),
     for_others=False,
     grace=_GRACE,
@@ -121,7 +121,7 @@ CRIO = Runtime(
     name="cri-o",
     runtime="cri-o",
     in_pods=True,
-    directories=(GRAPH, RUN),
+    roots=(GRAPH, RUN),
     cgroups=(CgroupForm(re.compile(rf"crio-({HEX})(?:\.scope)?")),),
     says=says_crio,
     find=find_crio,
@@ -132,7 +132,7 @@ CRIO = Runtime(
     calls=_CALLS,
     # Observed: runc or crun, child of crio.
     processes=("crio",),
-    helpers=(CONMON,),
+    shims=(CONMON,),
     makers=(),
     for_others=False,
     grace=_GRACE,

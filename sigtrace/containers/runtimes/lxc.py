@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sigtrace.containers.files import Files
 from sigtrace.containers.hint import NAME, Clue
-from sigtrace.containers.place import Directory, Place
+from sigtrace.containers.place import Place, Root
 from sigtrace.containers.runtimes import oci
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
 from sigtrace.containers.runtimes.words import option, program
@@ -16,7 +16,7 @@ from sigtrace.events.container import Container
 from sigtrace.procfs import process
 from sigtrace.text import decode
 
-_PATH = Directory("lxc", ("/var/lib/lxc",), at_home=".local/share/lxc")
+_PATH = Root("lxc", ("/var/lib/lxc",), at_home=".local/share/lxc")
 """The lxcpath (`lxc-start -P`)."""
 _MONITOR = "[lxc monitor] "
 """`[lxc monitor] LXCPATH NAME`: the title of a monitor that went into the background, all in one word."""
@@ -99,7 +99,7 @@ LXC = Runtime(
     name="lxc",
     runtime="lxc",
     in_pods=False,
-    directories=(_PATH,),
+    roots=(_PATH,),
     cgroups=(
         CgroupForm(re.compile(rf"lxc\.payload\.({NAME})")),
         CgroupForm(re.compile(f"({NAME})"), below="lxc.payload"),
@@ -114,7 +114,7 @@ LXC = Runtime(
     calls="lxc-stop, through the container's monitor",
     # Observed: SIGPWR by lxc-stop itself; SIGKILL by the container's monitor, lxc-start.
     processes=("lxc-start", "lxc-stop"),
-    helpers=(),
+    shims=(),
     makers=("lxc-start",),
     for_others=False,
     grace=Grace(seconds=60, of="`lxc-stop`"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sigtrace.containers.files import Files
 from sigtrace.containers.hint import NAME, Clue
-from sigtrace.containers.place import Directory
+from sigtrace.containers.place import Root
 from sigtrace.containers.runtimes import oci
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Runtime
 from sigtrace.containers.runtimes.words import program
@@ -19,7 +19,7 @@ from sigtrace.events.container import Container
 from sigtrace.text import decode
 
 _PROGRAM = "systemd-nspawn"
-_SETTINGS = Directory("nspawn", ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/machines"))
+_SETTINGS = Root("nspawn", ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/machines"))
 """Where systemd-nspawn finds NAME.nspawn."""
 _WITH_VALUE = "DELMSZipu"
 """Short options of systemd-nspawn that take a value."""
@@ -105,7 +105,7 @@ NSPAWN = Runtime(
     name="nspawn",
     runtime="nspawn",
     in_pods=False,
-    directories=(_SETTINGS,),
+    roots=(_SETTINGS,),
     cgroups=(
         CgroupForm(re.compile(rf"machine-(?!qemu-|lxc-)({NAME})\.scope")),
         CgroupForm(re.compile(rf"systemd-nspawn@({NAME})\.service")),
@@ -119,7 +119,7 @@ NSPAWN = Runtime(
     calls="",
     # Observed: systemd-nspawn itself.
     processes=(_PROGRAM,),
-    helpers=(),
+    shims=(),
     makers=(),
     for_others=False,
     grace=None,

@@ -13,19 +13,19 @@ import os
 import re
 from typing import Any
 
-from sigtrace.containers.files import Files, Layout, mapping, parse_json, text
+from sigtrace.containers.files import Files, Places, mapping, parse_json, text
 from sigtrace.containers.hint import HEX, Clue, is_id
-from sigtrace.containers.place import Directory, Place
+from sigtrace.containers.place import Place, Root
 from sigtrace.containers.runtimes import bolt, oci
-from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Helper, Runtime
+from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime, Shim
 from sigtrace.containers.runtimes.words import option, program
 from sigtrace.events.container import Container
 
-GRAPH = Directory("podman", ("/var/lib/containers/storage",), at_home=".local/share/containers/storage")
+GRAPH = Root("podman", ("/var/lib/containers/storage",), at_home=".local/share/containers/storage")
 """`graphroot` of Podman and CRI-O (`podman --root`)."""
-RUN = Directory("podman-run", ("/run/containers/storage",), running="containers")
+RUN = Root("podman-run", ("/run/containers/storage",), running="containers")
 """`runroot` of the two (`podman --runroot`)."""
-CONMON = Helper("conmon", clients="")
+CONMON = Shim("conmon", clients="")
 """It makes the pipes and the OCI runtime's container, and sends SIGKILL after a time limit."""
 
 DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
@@ -59,7 +59,7 @@ def find(clue: Clue, files: Files) -> Container | None:
     return None
 
 
-def graph_roots(clue: Clue, roots: Layout) -> tuple[Place, ...]:
+def graph_roots(clue: Clue, roots: Places) -> tuple[Place, ...]:
     """Where the storage of Podman and CRI-O may be; conmon's `-b GRAPHROOT/DRIVER-containers/ID/userdata` says it."""
     known = roots.places(GRAPH, clue.user)
     parts = clue.bundle.split("/")
@@ -151,7 +151,7 @@ PODMAN = Runtime(
     name="podman",
     runtime="podman",
     in_pods=False,
-    directories=(GRAPH, RUN),
+    roots=(GRAPH, RUN),
     cgroups=(
         CgroupForm(
             re.compile(rf"libpod-({HEX})(?:\.scope)?"),
@@ -167,7 +167,7 @@ PODMAN = Runtime(
     calls="podman, through",
     # Observed: runc or crun, child of podman.
     processes=("podman",),
-    helpers=(CONMON,),
+    shims=(CONMON,),
     makers=(),
     for_others=False,
     grace=Grace(seconds=10, of="`podman stop`"),

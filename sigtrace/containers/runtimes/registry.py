@@ -19,7 +19,7 @@ RUNTIMES: tuple[Runtime, ...] = (
 )
 """runc and crun come last: the others have them run their containers."""
 
-DIRECTORIES = tuple(dict.fromkeys(each for runtime in RUNTIMES for each in runtime.directories))
+ROOTS = tuple(dict.fromkeys(each for runtime in RUNTIMES for each in runtime.roots))
 """Each once: some share them."""
 
 

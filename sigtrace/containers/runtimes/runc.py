@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from sigtrace.containers.files import Files, mapping, parse_json
 from sigtrace.containers.hint import Candidate, Clue, is_id
-from sigtrace.containers.place import Directory
+from sigtrace.containers.place import Root
 from sigtrace.containers.runtimes import oci
 from sigtrace.containers.runtimes.runtime import Advice, Runtime
 from sigtrace.events.container import Container
 from sigtrace.procfs import process
 
-_ROOT = Directory("runc", ("/run/runc",), running="runc")
+_ROOT = Root("runc", ("/run/runc",), running="runc")
 """`runc --root`."""
 _STATE = "state.json"
 
@@ -45,7 +45,7 @@ def started(clue: Clue, files: Files) -> Clue | None:
     return by_init(_ROOT, _STATE, ("init_process_pid", "init_process_start"), clue, files)
 
 
-def by_init(root: Directory, file: str, keys: tuple[str, str], clue: Clue, files: Files) -> Clue | None:
+def by_init(root: Root, file: str, keys: tuple[str, str], clue: Clue, files: Files) -> Clue | None:
     """Look through a runtime's states for one that has the process's PID and start (clock ticks) under `keys`."""
     number = str(clue.pid).encode()
     for place in files.roots.places(root, clue.user):
@@ -78,7 +78,7 @@ RUNC = Runtime(
     name="runc",
     runtime="runc",
     in_pods=False,
-    directories=(_ROOT,),
+    roots=(_ROOT,),
     cgroups=(),
     says=None,
     find=find,
@@ -88,7 +88,7 @@ RUNC = Runtime(
     asker="runc",
     calls="",
     processes=(),
-    helpers=(),
+    shims=(),
     # Observed: runc, child of whoever ran it. youki is started by others just so; its own containers are not known.
     makers=("runc", "youki"),
     for_others=True,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sigtrace.containers.files import Files
 from sigtrace.containers.hint import Candidate, Clue
-from sigtrace.containers.place import Directory
+from sigtrace.containers.place import Root
 from sigtrace.events.container import Container
 
 
@@ -30,12 +30,12 @@ class CgroupForm:
 
 
 @dataclass(frozen=True)
-class Helper:
-    """A process beside each container that several runtimes have: of whom it is only the container says."""
+class Shim:
+    """A process beside each container that several runtimes have: only the container says whose it is."""
 
     comm: str
     clients: str
-    """Who may be behind it, if the container is not known, as `Runtime.calls`; empty: nobody then says it is of one."""
+    """What to call who asks while the container is not known, as `Runtime.calls`; empty where nobody is guessed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Runtime:
 
     # --- how its containers are found ---
 
-    directories: tuple[Directory, ...]
+    roots: tuple[Root, ...]
     """Where it keeps the files that `find` reads."""
     cgroups: tuple[CgroupForm, ...]
     """The forms by which a cgroup's path alone tells that a container is its own."""
@@ -100,8 +100,8 @@ class Runtime:
     """What to call who asks before the processes that were seen; empty if the first of these is it."""
     processes: tuple[str, ...]
     """comm of the processes of its own that send signals, or run an OCI runtime to send them. At most 15 characters."""
-    helpers: tuple[Helper, ...]
-    """The same, of those that it shares with others."""
+    shims: tuple[Shim, ...]
+    """The same, of processes that it shares with others."""
     makers: tuple[str, ...]
     """comm of what makes the namespace, and is its init until the container's own program runs."""
     for_others: bool
@@ -117,5 +117,6 @@ class Runtime:
     # --- what it offers ---
 
     advice: Advice
+    """Against a stop that hangs."""
     pod_advice: Advice | None
-    """The same for its containers in pods that are not its own: what runs these is Kubernetes."""
+    """The same for its containers in pods of Kubernetes; None if it has none, or `advice` is meant for them."""

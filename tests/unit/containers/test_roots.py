@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sigtrace.containers.paths import Roots
-from sigtrace.containers.place import Directory, User
-from sigtrace.containers.runtimes.registry import DIRECTORIES
+from sigtrace.containers.place import Root, User
+from sigtrace.containers.runtimes.registry import ROOTS
 from sigtrace.errors import BadInput
 
-NAMED = {directory.name: directory for directory in DIRECTORIES}
+NAMED = {directory.name: directory for directory in ROOTS}
 
 
 def test_a_directory_given_comes_before_the_default() -> None:
@@ -43,8 +43,8 @@ def test_the_environment_sets_roots() -> None:
         Roots.from_environment({"SIGTRACE_ROOTS": "nonsense"})
 
 
-@pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda directory: directory.name)
-def test_every_runtime_has_directories_of_root_and_perhaps_of_users(directory: Directory) -> None:
+@pytest.mark.parametrize("directory", ROOTS, ids=lambda directory: directory.name)
+def test_every_runtime_has_directories_of_root_and_perhaps_of_users(directory: Root) -> None:
     roots = Roots()
     assert all(place.directory.startswith("/") and not place.confined for place in roots.places(directory))
     for place in roots.places(directory, User(1000, "/home/alice")):

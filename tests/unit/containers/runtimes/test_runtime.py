@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from sigtrace.containers import runtimes
-from sigtrace.containers.place import Directory
+from sigtrace.containers.place import Root
 from sigtrace.containers.runtimes.docker import DOCKER
-from sigtrace.containers.runtimes.registry import DIRECTORIES, RUNTIMES, asked_by, of
+from sigtrace.containers.runtimes.registry import ROOTS, RUNTIMES, asked_by, of
 from sigtrace.containers.runtimes.runtime import CgroupForm, Runtime
 from sigtrace.events.container import Container
 from tests import runtimes as drivers
@@ -35,8 +35,8 @@ NOTHING = (
     ("started", "docker podman kubernetes cri-o containerd lxc nspawn", "its containers have a cgroup of their own"),
     ("calls", "nspawn runc crun", "the process that was seen is the one that asks"),
     ("processes", "runc crun", "their processes are makers, and speak for whoever started them"),
-    ("helpers", "lxc nspawn runc crun", "no other runtime has the process beside its containers"),
-    ("helpers.clients", "podman cri-o", "conmon asks for nobody: it is told by its own name"),
+    ("shims", "lxc nspawn runc crun", "no other runtime has the process beside its containers"),
+    ("shims.clients", "podman cri-o", "conmon asks for nobody: it is told by its own name"),
     ("makers", "docker podman kubernetes cri-o containerd", "an OCI runtime makes its containers"),
     ("makers", "nspawn", "how an init of its is called before it runs a program is not known"),
     ("grace", "containerd", "nerdctl has a default, ctr has none, and nobody can tell the two apart"),
@@ -60,7 +60,7 @@ def empty(value: Any, prefix: str = "") -> Iterator[str]:
             yield name
         for each in inside if isinstance(inside, tuple) else (inside,):
             # of these two, fields may be empty by themselves
-            if is_dataclass(each) and not isinstance(each, CgroupForm | Directory):
+            if is_dataclass(each) and not isinstance(each, CgroupForm | Root):
                 yield from empty(each, f"{name}.")
 
 
@@ -118,8 +118,8 @@ def test_runtimes_through_which_one_asks_are_called_alike(runtime: Runtime) -> N
 
 @pytest.mark.parametrize("runtime", RUNTIMES, ids=lambda runtime: runtime.name)
 def test_processes_are_called_as_the_kernel_cuts_their_names(runtime: Runtime) -> None:
-    helpers = (helper.comm for helper in runtime.helpers)
-    assert [comm for comm in (*runtime.processes, *runtime.makers, *helpers) if len(comm) > COMM] == []
+    shims = (shim.comm for shim in runtime.shims)
+    assert [comm for comm in (*runtime.processes, *runtime.makers, *shims) if len(comm) > COMM] == []
 
 
 def test_every_runtime_has_a_driver_that_asks_as_its_descriptor_says() -> None:
@@ -132,8 +132,8 @@ def test_every_runtime_has_a_driver_that_asks_as_its_descriptor_says() -> None:
     assert found == {(each.runtime, each.asker) for each in RUNTIMES if each.name not in NO_DRIVER}
 
 
-@pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda directory: directory.name)
-def test_every_directory_is_documented_with_its_defaults(directory: Directory) -> None:
+@pytest.mark.parametrize("directory", ROOTS, ids=lambda directory: directory.name)
+def test_every_directory_is_documented_with_its_defaults(directory: Root) -> None:
     rows = [line for line in DOCUMENT.splitlines() if line.startswith("|")]
     (row,) = [row for row in rows if f"`{directory.name}`" in row.split("|")[1]]
     assert [path for path in directory.defaults if f"`{path}`" not in row] == []
