@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
     from sigtrace.live.collector import Collector
     from sigtrace.notebook import watch_in_notebook
-    from sigtrace.recording import Recording
-    from sigtrace.recording import open_recording as open
+    from sigtrace.recording.reader import Recording
+    from sigtrace.recording.reader import open_recording as open
 
 from sigtrace._version import __version__
 
@@ -19,8 +19,8 @@ __all__ = ["Batch", "Collector", "Recording", "__version__", "frames", "open", "
 _HOMES = {
     "Batch": ("sigtrace.events.batch", "Batch"),
     "Collector": ("sigtrace.live.collector", "Collector"),
-    "Recording": ("sigtrace.recording", "Recording"),
-    "open": ("sigtrace.recording", "open_recording"),
+    "Recording": ("sigtrace.recording.reader", "Recording"),
+    "open": ("sigtrace.recording.reader", "open_recording"),
     "watch_in_notebook": ("sigtrace.notebook", "watch_in_notebook"),
     "frames": ("sigtrace.frames", ""),
     "plot": ("sigtrace.plot", ""),

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from sigtrace.events.columns import Column
-from sigtrace.recording import Recording, schema
+from sigtrace.recording import schema
 from sigtrace.recording.filter import Filter
+from sigtrace.recording.reader import Recording
 
 PUBLIC = tuple(schema.event_schema().names[: schema.event_schema().names.index("boot_to_utc")])
 """The event table's columns: what follows them in a recording are facts for sigtrace itself."""

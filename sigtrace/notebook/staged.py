@@ -15,7 +15,7 @@ from sigtrace.lab.channel import StageFailed
 from sigtrace.lab.scenarios import incidents
 from sigtrace.notebook.overview import overview
 from sigtrace.notebook.table import text
-from sigtrace.recording import Recording, open_recording
+from sigtrace.recording.reader import Recording, open_recording
 
 CHOICE = "SIGTRACE_NOTEBOOK"
 """The environment variable: `live` or `shipped`; unset, it is live where that is possible."""

@@ -22,7 +22,7 @@ from sigtrace.text import printable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sigtrace.recording import Recording
+    from sigtrace.recording.reader import Recording
 
 _Row = Mapping[str, Any]
 

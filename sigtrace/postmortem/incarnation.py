@@ -15,8 +15,8 @@ from sigtrace.postmortem.stop import last_stop
 
 if TYPE_CHECKING:
     from sigtrace.postmortem.case import Case
-    from sigtrace.recording import Recording
     from sigtrace.recording.namespaces import RecordedNs
+    from sigtrace.recording.reader import Recording
 
 _MOST = 8
 

@@ -27,8 +27,3 @@ could be written. `namespaces` states what was known of a namespace at `time`, `
 Events are ordered by `time - boot_to_utc` within a boot; files of different boots are never mixed up, as boot_id
 tells them apart.
 """
-
-from sigtrace.recording.directory import FORMAT
-from sigtrace.recording.reader import Recording, open_recording
-
-__all__ = ["FORMAT", "Recording", "open_recording"]

@@ -16,7 +16,7 @@ from sigtrace import frames, plot
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from sigtrace.notebook import LiveView
-from sigtrace.recording import Recording
+from sigtrace.recording.reader import Recording
 from sigtrace.recording.writer import Limits
 
 pytestmark = pytest.mark.kernel

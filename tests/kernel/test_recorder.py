@@ -19,7 +19,7 @@ import sigtrace
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from sigtrace.live.recorder import Recorder
-from sigtrace.recording import Recording
+from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import summarise
 from sigtrace.recording.writer import Limits

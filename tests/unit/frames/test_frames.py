@@ -15,7 +15,8 @@ from sigtrace import frames
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
 from sigtrace.events.counts import COUNT, Counts
-from sigtrace.recording import Recording, schema
+from sigtrace.recording import schema
+from sigtrace.recording.reader import Recording
 from tests.builders.recordings import UTC, Made
 from tests.builders.records import record
 from tests.builders.stories import (

@@ -21,7 +21,7 @@ from sigtrace import frames, plot
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
 from sigtrace.plot.style import GREY, OUTCOMES, PURPLE, VERMILLION
-from sigtrace.recording import Recording
+from sigtrace.recording.reader import Recording
 from tests.builders.recordings import UTC
 from tests.builders.records import record
 from tests.builders.stories import INIT, MEMBER, NSID, SECOND, WEB, end, recorded, stop_of_ten_seconds, storm
