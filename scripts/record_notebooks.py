@@ -2,7 +2,7 @@
 
     sudo .venv/bin/python scripts/record_notebooks.py
 
-The plays are those of sigtrace/notebook/plays.py, with the grace period of `docker stop`; it takes a minute. Kept is
+The incidents are those of sigtrace/lab/scenarios/incidents.py, with the grace period of `docker stop`; it takes a minute. Kept is
 what happened on the stage only: not this machine's name, its boot ID, its build of the kernel, its other namespaces.
 """
 

@@ -1,4 +1,4 @@
-"""`sigtrace lab`: choose experiments, play them one by one, show what each found."""
+"""`sigtrace lab`: choose experiments, run them one by one, show what each found."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def lab(name: str, only_list: bool, output: str) -> None:
       sigtrace lab kill-inside        one of them
       sigtrace lab all --format json  all of them, one JSON line each
     """
-    from sigtrace.lab.catalogue import choose, play, recording
+    from sigtrace.lab.catalogue import choose, recording, run
 
     chosen = choose(name)
     if only_list:
@@ -48,7 +48,7 @@ def lab(name: str, only_list: bool, output: str) -> None:
             click.echo(click.wrap_text(f"Nothing is recorded: {why_not}", 80) + "\n")
         outcomes = []
         for experiment in chosen:
-            outcomes.append(play(experiment, recorder))
+            outcomes.append(run(experiment, recorder))
             _show(outcomes[-1], why_not, output)
     if output == "table" and len(outcomes) > 1:
         _sum_up(outcomes)

@@ -59,7 +59,7 @@ def recording() -> Iterator[tuple[Recorder | None, str]]:
         yield Recorder(live), ""
 
 
-def play(experiment: Experiment, recorder: Recorder | None) -> Outcome:
+def run(experiment: Experiment, recorder: Recorder | None) -> Outcome:
     """Carry out one experiment on a stage of its own; what goes wrong is in the outcome.
 
     Raises NoNamespaces where none can be carried out at all.

@@ -1,4 +1,4 @@
-"""The lab's experiments in a notebook: played now, or as they went when the notebooks' recordings were made."""
+"""The lab's experiments in a notebook: run now, or as they went when the notebooks' recordings were made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigtrace.errors import SigtraceError
-from sigtrace.lab.catalogue import choose, play, recording
+from sigtrace.lab.catalogue import choose, recording, run
 from sigtrace.lab.channel import NoNamespaces
 from sigtrace.lab.experiment import Outcome
 from sigtrace.notebook.staged import choice, shipped
@@ -52,7 +52,7 @@ def experiment(name: str) -> Lesson:
         return _as_it_went(name, "")
     try:
         with recording() as (recorder, why_not):
-            outcome = play(chosen, recorder)
+            outcome = run(chosen, recorder)
     except NoNamespaces as err:
         if wanted == "live":
             raise

@@ -33,7 +33,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
     monkeypatch.setattr(catalogue, "recording", recording)
     monkeypatch.setattr(catalogue, "choose", lambda name: [outcome.experiment for outcome in coming])
     found = iter(coming)
-    monkeypatch.setattr(catalogue, "play", lambda experiment, recorder: next(found))
+    monkeypatch.setattr(catalogue, "run", lambda experiment, recorder: next(found))
     return coming
 
 
@@ -124,7 +124,7 @@ def test_where_no_namespace_can_be_made_that_is_said_once(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(catalogue, "Stage", Refusing)
     with pytest.raises(NoNamespaces):
-        catalogue.play(NONE, None)
+        catalogue.run(NONE, None)
 
 
 def test_the_list_names_every_experiment_within_80_columns() -> None:

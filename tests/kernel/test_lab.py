@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace.lab.actor import RUNNING, Fate
-from sigtrace.lab.catalogue import EXPERIMENTS, play, recording
+from sigtrace.lab.catalogue import EXPERIMENTS, recording, run
 from sigtrace.lab.channel import ActorGone, ActorSilent, StageFailed
 from sigtrace.lab.experiment import Experiment, Lab, Recorder, experiment
 from sigtrace.lab.stage import Stage
@@ -39,7 +39,7 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.mark.parametrize("chosen", EXPERIMENTS, ids=lambda chosen: chosen.name)
 def test_theory_kernel_and_record_agree(chosen: Experiment, recorder: Recorder) -> None:
-    outcome = play(chosen, recorder)
+    outcome = run(chosen, recorder)
     assert (outcome.error, outcome.skipped) == ("", "")
     assert [check for check in outcome.checks if not check.passed] == []
     assert any(check.theory for check in outcome.checks)
@@ -50,12 +50,12 @@ RECORDED = [chosen for chosen in EXPERIMENTS if chosen.name not in ("dead-namesp
 
 @pytest.mark.parametrize("chosen", RECORDED, ids=lambda chosen: chosen.name)
 def test_every_experiment_with_signals_checks_its_record(chosen: Experiment, recorder: Recorder) -> None:
-    assert any(check.recorded is not None for check in play(chosen, recorder).checks)
+    assert any(check.recorded is not None for check in run(chosen, recorder).checks)
 
 
 @pytest.mark.parametrize("chosen", EXPERIMENTS, ids=lambda chosen: chosen.name)
 def test_without_a_recorder_the_experiment_runs_all_the_same(chosen: Experiment) -> None:
-    outcome = play(chosen, None)
+    outcome = run(chosen, None)
     assert outcome.passed
     assert all(check.recorded is None for check in outcome.checks)
 
@@ -67,7 +67,7 @@ def test_a_wrong_theory_fails_on_what_happened_and_on_what_was_recorded(recorder
         namespace = lab.namespace()
         lab.send(namespace.member(), namespace.init, signal.SIGTERM, "is killed by SIGTERM", "queued")
 
-    outcome = play(wrong, recorder)
+    outcome = run(wrong, recorder)
     assert not outcome.passed
     (check,) = outcome.checks
     assert (check.happened, check.recorded) == ("nothing happens", "dropped_at_generate")
@@ -84,7 +84,7 @@ def test_an_experiment_that_breaks_off_is_reported_and_cleaned_up() -> None:
         member.end()
         member("getpid()")
 
-    outcome = play(broken, None)
+    outcome = run(broken, None)
     assert outcome.error == f"process {pids[0]} is gone"
     assert not outcome.passed
 

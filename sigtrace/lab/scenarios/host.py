@@ -1,4 +1,4 @@
-"""What the notebooks' plays are made of: containers that real processes play, and a recorder that watches them.
+"""Containers played by real processes, as a container runtime would start and stop them, and a recorder that watches.
 
 A container is a PID namespace with a real program as PID 1, in a cgroup that is called as docker's, with docker's file
 about it. What the kernel does to it is the kernel's doing; only docker itself is not there.
@@ -27,8 +27,8 @@ _MOST_SECONDS = 120
 _SHELL = "/bin/sh"
 
 
-class Theatre:
-    """A host of containers."""
+class ContainerHost:
+    """A host on which containers are started, sent signals and stopped."""
 
     def __init__(self, stage: Stage, docker: FakeDocker) -> None:
         self._docker = docker
@@ -95,10 +95,10 @@ def leave(actor: Actor) -> None:
 
 
 @contextmanager
-def theatre(
+def container_host(
     directory: Path, names: Sequence[str], host: str = "", everything: bool = False
-) -> Iterator[Theatre]:
-    """A theatre, and `sigtrace record` watching the containers with these names while the block runs.
+) -> Iterator[ContainerHost]:
+    """Such a host, and `sigtrace record` watching the containers with these names while the block runs.
 
     host: what the machine is called in the recording, by a UTS namespace for the recorder; by default what it is
     called. everything: also what members are sent. Raises CannotTrace, and StageFailed or OSError where there can be no
@@ -112,7 +112,7 @@ def theatre(
             rename = 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"'
             command = ["unshare", "--uts", _SHELL, "-c", rename, host, *command]
         with _recorder(command, {**os.environ, **docker.env}):
-            yield Theatre(stage, docker)
+            yield ContainerHost(stage, docker)
 
 
 @contextmanager

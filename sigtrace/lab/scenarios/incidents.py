@@ -1,4 +1,4 @@
-"""What happens in the recordings of the notebooks. Each play records itself into a directory, in seconds."""
+"""The incidents that the notebooks begin with: each makes a recording of itself in a directory, in seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sigtrace.lab.actor import Namespace
-from sigtrace.lab.scenarios.host import Theatre, leave, theatre
+from sigtrace.lab.scenarios.host import ContainerHost, container_host, leave
 
 _ENDS_ON_TERM = 'trap "exit 0" TERM; sleep 1000 & wait'
 
@@ -53,7 +53,7 @@ def stop(directory: Path, grace: float = 3.0, host: str = "") -> None:
 
     Raises CannotTrace, StageFailed or OSError where that cannot be played; so do the others.
     """
-    with theatre(directory, ["without-handler", "with-handler"], host) as stage:
+    with container_host(directory, ["without-handler", "with-handler"], host) as stage:
         for name, script, catches in (
             ("without-handler", "sleep 1000", ()),
             ("with-handler", 'trap "sleep 0.3; exit 0" TERM; sleep 1000 & wait', (signal.SIGTERM,)),
@@ -66,7 +66,7 @@ def incident(directory: Path, grace: float = 3.0, host: str = "") -> None:
 
     Then web-2, of the mended image.
     """
-    with theatre(directory, ["web-1", "web-2"], host, everything=True) as stage:
+    with container_host(directory, ["web-1", "web-2"], host, everything=True) as stage:
         web = stage.start("web-1", "shop/web:2.1", FLEET["web-old"].script)
         stage.send(web, signal.SIGTERM)
         time.sleep(grace * 0.4)
@@ -90,7 +90,7 @@ def fleet(directory: Path, grace: float = 2.0, hosts: Mapping[str, Mapping[str, 
             for kind, count in containers.items()
             for n in range(count)
         }
-        with theatre(directory / host, list(names), host) as stage:
+        with container_host(directory / host, list(names), host) as stage:
             started = {name: _start(stage, name, kind) for name, kind in names.items()}
             time.sleep(grace / 10)
             _before(stage, started)
@@ -99,7 +99,7 @@ def fleet(directory: Path, grace: float = 2.0, hosts: Mapping[str, Mapping[str, 
             stage.stop(grace, *stopped)
 
 
-def _start(stage: Theatre, name: str, kind: str) -> Namespace:
+def _start(stage: ContainerHost, name: str, kind: str) -> Namespace:
     image = FLEET[kind]
     namespace = stage.start(name, image.name, image.script, (signal.SIGTERM,) if image.handler else ())
     if kind == "api":
@@ -107,7 +107,7 @@ def _start(stage: Theatre, name: str, kind: str) -> Namespace:
     return namespace
 
 
-def _before(stage: Theatre, started: Mapping[str, Namespace]) -> None:
+def _before(stage: ContainerHost, started: Mapping[str, Namespace]) -> None:
     """What happens before the deploy."""
     visitors = [stage.enter(each, "logrotate") for name, each in started.items() if name.startswith("cron")]
     for _ in range(10):

@@ -138,7 +138,7 @@ def test_an_experiment_that_cannot_be_played_shows_how_it_went(monkeypatch: pyte
         raise NoNamespaces("cannot create a PID namespace")
 
     monkeypatch.delenv(CHOICE, raising=False)
-    monkeypatch.setattr("sigtrace.notebook.lesson.play", refuse)
+    monkeypatch.setattr("sigtrace.notebook.lesson.run", refuse)
     assert "As it went when" in experiment("kill-inside").origin
     assert "cannot create a PID namespace" in experiment("kill-inside").origin
     with pytest.raises(BadInput, match="did you mean kill-inside"):
