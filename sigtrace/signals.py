@@ -14,17 +14,21 @@ from typing import Literal
 
 from sigtrace.errors import BadInput
 
-_STANDARD = tuple(
-    # 1 to 31, in order
-    (
-        "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT "
-        "CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
-    ).split()
-)
-_ALIASES = {"IOT": 6, "CLD": 17, "POLL": 29, "UNUSED": 31}
+HUP, INT, QUIT, ILL, TRAP, ABRT, BUS, FPE, KILL, USR1, SEGV, USR2, PIPE, ALRM, TERM, STKFLT = range(1, 17)
+CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG, XCPU, XFSZ, VTALRM, PROF, WINCH, IO, PWR, SYS = range(17, 32)
+_STANDARD = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT "
+    "CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+).split()
+"""Their names, in order."""
+_ALIASES = {"IOT": ABRT, "CLD": CHLD, "POLL": IO, "UNUSED": SYS}
 
+KERNEL_SIGRTMIN = 32
+"""The kernel's: from here on every instance is queued, below one that is pending swallows the next."""
 SIGRTMIN, SIGRTMAX = 34, 64
-"""glibc's real-time range. 32 and 33 are the thread library's own; the kernel's SIGRTMIN is 32."""
+"""glibc's real-time range: it keeps the first two of the kernel's for threads."""
+OF_THREADS = (32, 33)
+"""Those two: SIGCANCEL and SIGSETXID."""
 
 DefaultAction = Literal["terminate", "core", "stop", "continue", "ignore"]
 
@@ -39,30 +43,35 @@ def mask(numbers: Iterable[int]) -> int:
 
 def members(bits: int) -> list[int]:
     """The signals of a mask, ascending: the inverse of `mask`."""
-    return [number for number in range(1, 65) if bits >> (number - 1) & 1]
+    return [number for number in range(1, SIGRTMAX + 1) if has(bits, number)]
+
+
+def has(bits: int, signal: int) -> bool:
+    """Whether a mask contains the signal."""
+    return bool(bits >> (signal - 1) & 1)
 
 
 def _names() -> dict[int, str]:
     names = {number: f"SIG{name}" for number, name in enumerate(_STANDARD, 1)}
-    names |= {32: "SIG32", 33: "SIG33", SIGRTMIN: "SIGRTMIN"}
-    names |= {number: f"SIGRTMIN+{number - SIGRTMIN}" for number in range(SIGRTMIN + 1, SIGRTMAX + 1)}
-    return names
+    names |= {number: f"SIG{number}" for number in OF_THREADS}
+    names |= {number: f"SIGRTMIN+{number - SIGRTMIN}" for number in range(SIGRTMIN, SIGRTMAX + 1)}
+    return names | {SIGRTMIN: "SIGRTMIN"}
 
 
 NAMES = MappingProxyType(_names())
 """Number -> canonical name, for 1..64."""
 
-KERNEL_ONLY = mask((9, 19))
+KERNEL_ONLY = mask((KILL, STOP))
 """SIGKILL and SIGSTOP: no handler can be set; only they can be forced on an init, and only from above."""
 
-DEFAULT_IGNORED = mask((17, 18, 23, 28))
+DEFAULT_IGNORED = mask((CHLD, CONT, URG, WINCH))
 """SIGCHLD, SIGCONT, SIGURG, SIGWINCH: their default action is to do nothing. SIGCONT also resumes a stopped target."""
 
-STOP_REQUESTS = mask((1, 2, 3, 15, 30, *range(37, 41)))
+STOP_REQUESTS = mask((HUP, INT, QUIT, TERM, PWR, *range(SIGRTMIN + 3, SIGRTMIN + 7)))
 """What asks an init to end: HUP, INT, QUIT, TERM, PWR; RTMIN+3 to +6 are systemd's halt, poweroff, reboot, kexec."""
 
-_STOP = mask((19, 20, 21, 22))
-_CORE = mask((3, 4, 5, 6, 7, 8, 11, 24, 25, 31))
+_STOP = mask((STOP, TSTP, TTIN, TTOU))
+_CORE = mask((QUIT, ILL, TRAP, ABRT, BUS, FPE, SEGV, XCPU, XFSZ, SYS))
 
 
 def name(number: int) -> str:
@@ -72,14 +81,13 @@ def name(number: int) -> str:
 
 def default_action(number: int) -> DefaultAction:
     """What SIG_DFL means for this signal (signal(7), "Standard signals")."""
-    bit = 1 << (number - 1)
-    if number == 18:
+    if number == CONT:
         return "continue"
-    if bit & DEFAULT_IGNORED:
+    if has(DEFAULT_IGNORED, number):
         return "ignore"
-    if bit & _STOP:
+    if has(_STOP, number):
         return "stop"
-    return "core" if bit & _CORE else "terminate"
+    return "core" if has(_CORE, number) else "terminate"
 
 
 def parse(text: str) -> int:

@@ -96,7 +96,7 @@ def complete_signals(incomplete: str) -> Iterator[tuple[str, str]]:
     full = incomplete.upper().startswith("SIG")
     for number, name in signals.NAMES.items():
         word = name if full else name.removeprefix("SIG")
-        if word.isdigit():  # 32 and 33, which belong to the thread library
+        if number in signals.OF_THREADS:
             continue
         word = word.lower() if incomplete.islower() else word
         yield word, f"{number}: {_DEFAULTS[signals.default_action(number)]}"

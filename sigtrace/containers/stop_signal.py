@@ -10,14 +10,12 @@ from sigtrace import signals
 from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 
-_TERM = 15
-
 
 @dataclass(frozen=True)
 class StopRequest:
     """How the init of a namespace would be asked to stop, and as part of which container."""
 
-    signal: int = _TERM
+    signal: int = signals.TERM
     source: Literal["option", "container", "default"] = "default"
     """Who chose the signal: the user, the container's configuration, or nobody, so that it is SIGTERM."""
     container: Container | None = None
@@ -27,7 +25,7 @@ class StopRequest:
     @property
     def reason(self) -> str:
         """Why it is not SIGTERM, if the container says so; else empty."""
-        own = self.source == "container" and self.signal != _TERM
+        own = self.source == "container" and self.signal != signals.TERM
         return f"{signals.name(self.signal)} is its own stop signal" if own else ""
 
 
@@ -41,4 +39,4 @@ def stop_request(container: Container | None, nested: bool = False, chosen: int 
     if container is not None and container.stop_signal and not nested:
         with contextlib.suppress(BadInput):
             return StopRequest(signals.parse(container.stop_signal), "container", container)
-    return StopRequest(_TERM, "default", container, nested)
+    return StopRequest(signals.TERM, "default", container, nested)

@@ -24,13 +24,13 @@ from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.verdict import CODE, DROPPED, WORDS, label
 from sigtrace.export.source import Source
 from sigtrace.export.trace import BEGIN, END, INSTANT, Mark, Trace
-from sigtrace.postmortem.event import KILL, MEANT_TO_STOP, Event, events
+from sigtrace.postmortem.event import MEANT_TO_STOP, Event, events
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording import schema
 from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.stops.attempt import Stop, stops
 
-_MEANINGLESS = (17, 23, 28)
+_MEANINGLESS = (signals.CHLD, signals.URG, signals.WINCH)
 _ALIKE_NS = 1_000_000
 _KEPT_NS = 10_000_000_000
 """Signals alike, whoever sent them, within this time are one to find stops by: what is kept of a storm of requests."""
@@ -181,7 +181,9 @@ def _worth_telling(batch: Batch) -> npt.NDArray[np.int64]:
     """Which records are about an init and mean something, in the order of time: shape (n,)."""
     r, verdicts = batch.records, batch.verdicts
     signalled = ~np.isin(r["signal"], _MEANINGLESS)
-    acted_on = np.isin(verdicts, [*DROPPED, CODE["handled"], CODE["default_action"]]) & (r["signal"] != KILL)
+    acted_on = np.isin(verdicts, [*DROPPED, CODE["handled"], CODE["default_action"]]) & (
+        r["signal"] != signals.KILL
+    )
     stages = [r["stage"] == wire.STAGE["generate"], r["stage"] == wire.STAGE["deliver"]]
     chosen = np.flatnonzero(flag(r, "init") & np.select(stages, [signalled, signalled & acted_on], True))
     return chosen[np.argsort(r["time"][chosen], kind="stable")]
@@ -230,7 +232,9 @@ def _category(event: Event) -> str:
         return "drop"
     if event.stage not in ("generate", "deliver"):
         return "life"
-    return "kill" if event.signal == KILL else "request" if event.signal in MEANT_TO_STOP else "signal"
+    return (
+        "kill" if event.signal == signals.KILL else "request" if event.signal in MEANT_TO_STOP else "signal"
+    )
 
 
 def _facts(event: Event) -> Mapping[str, Any]:

@@ -45,8 +45,8 @@ def df_kill_latency(source: Source, signal: int | str = "KILL") -> pd.DataFrame:
     exit_signal         Int32                the signal that ended it, 0 for none; <NA>: it has not exited
     """
     number = signals.parse(signal) if isinstance(signal, str) else signal
-    if not 1 <= number <= 64:
-        raise BadInput(f"signal numbers run from 1 to 64, not {number}.")
+    if not 1 <= number <= signals.SIGRTMAX:
+        raise BadInput(f"signal numbers run from 1 to {signals.SIGRTMAX}, not {number}.")
     facts = ["time", "stage", "signal", "verdict", "target_pid", "target_start", "target_comm", "is_init"]
     needed = [*facts, "sender_comm", "sender_parent_comm", "exit_signal", *PLACE]
     events = columns_of(source, needed)

@@ -3,7 +3,7 @@
     with Stage() as stage:
         namespace = stage.namespace()
         member = namespace.member()
-        member.kill(namespace.init, 15)
+        member.kill(namespace.init, signal.SIGTERM)
         assert namespace.init.settle().state == "running"
 
 Every process is an `Actor` that this process drives directly over a socket of its own; its answers have

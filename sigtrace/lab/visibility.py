@@ -43,7 +43,7 @@ def no_way_up(lab: Lab) -> None:
     for whom, target in (("a process outside", outside), ("the sibling's init", right.init)):
         lab.check(f"root inside looks for the outer PID of {whom}", "not seen", _sees(attacker, target.pid))
     lab.check("the init asks for its parent's PID", 0, left.init("getppid()"))
-    attacker("kill(-1, 9)")
+    attacker(f"kill(-1, {signal.SIGKILL:d})")
     fates = [str(actor.settle()) for actor in (victim, left.init, right.init, outside)]
     lab.check(
         "root inside calls kill(-1, SIGKILL): member, own init, sibling's init, outside",
@@ -52,7 +52,9 @@ def no_way_up(lab: Lab) -> None:
     )
     lab.recorded("SIGKILLs generated for the two inits", 0, lambda rows: _kills(rows, left.init, right.init))
     lab.recorded(
-        "SIGKILLs generated for the member", 1, lambda rows: verdicts(rows, victim, 9).count("queued")
+        "SIGKILLs generated for the member",
+        1,
+        lambda rows: verdicts(rows, victim, signal.SIGKILL).count("queued"),
     )
 
 

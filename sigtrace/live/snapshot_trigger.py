@@ -39,7 +39,7 @@ def due(batch: Batch) -> Iterator[tuple[str, NsKey]]:
     conditions = {
         "dropped": init & verdict.is_dropped(batch.verdicts),
         "signalled": taken & np.isin(r["signal"], signals.members(signals.STOP_REQUESTS)),
-        "killed": taken & (r["signal"] == 9),
+        "killed": taken & (r["signal"] == signals.KILL),
         "exited": init & (r["stage"] == wire.STAGE["exit"]),
     }
     for trigger, holds in conditions.items():

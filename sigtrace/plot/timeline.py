@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 
 from sigtrace.clock import Time, nanoseconds
+from sigtrace import signals
 from sigtrace.errors import BadInput
 from sigtrace.frames.source import Source, columns_of
 from sigtrace.frames.stops import df_stops
@@ -131,7 +132,7 @@ def _stops(stops: pd.DataFrame, found: Lanes, end: pd.Timestamp, axis: alt.X) ->
     if found.every is None:
         label = alt.Chart(bands).mark_text(align="left", baseline="top", dx=4, dy=4, fontSize=11, clip=True)
         yield label.encode(x=axis, y=alt.value(0), text="stop:N")
-    kills = killed.mask(stops["signal"] == 9, stops["asked"]).dropna()
+    kills = killed.mask(stops["signal"] == signals.KILL, stops["asked"]).dropna()
     if len(kills):
         data = pd.DataFrame({"time": milliseconds(kills), "when": for_people(kills), "stop": "SIGKILL"})
         line = alt.Chart(data).mark_rule(color=PURPLE, strokeWidth=2, strokeDash=[6, 3], clip=True)

@@ -8,9 +8,10 @@ from sigtrace import signals
 from sigtrace.containers import advice
 from sigtrace.containers.stop_signal import stop_request
 from sigtrace.postmortem.case import PATIENCE, Case
-from sigtrace.postmortem.event import KILL, STOP, TERM, Event
+from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Severity
 from sigtrace.postmortem.snapshot import Sight, Task
+from sigtrace.signals import KILL, STOP, TERM
 
 _MOST = 3
 

@@ -14,7 +14,6 @@ from sigtrace.events.columns import Labels, enum_labels, flag, text_labels
 from sigtrace.events.verdict import CODE, VERDICTS, WORDS
 from sigtrace.stops.request import asking
 
-KILL, STOP, CONT, TERM, INT, HUP, QUIT = 9, 19, 18, 15, 2, 1, 3
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
 """Signals by which programs are asked to end, whoever sends them."""
 
@@ -76,7 +75,7 @@ class Event(NamedTuple):
     @property
     def outcome(self) -> str:
         """What became of it, in a few words."""
-        if self.verdict == "dropped_at_generate" and self.signal in (KILL, STOP):
+        if self.verdict == "dropped_at_generate" and signals.has(signals.KERNEL_ONLY, self.signal):
             return "from inside, where it does not act on an init: discarded as it was sent"
         if self.stage != "exit":
             return WORDS[self.verdict][1] if self.verdict != "queued" else "queued"
@@ -109,7 +108,7 @@ def telling(batch: Batch, nsid: int, stop_signal: int = -1) -> list[Event]:
     own = (r["nsid"] == nsid) & flag(r, "init")
     from_above = (r["relation"] == wire.RELATION["ancestor"]) & own & (r["stage"] == wire.STAGE["generate"])
     chosen = np.flatnonzero((verdicts != CODE["default_ignored"]) | from_above)
-    chosen = chosen[(r["signal"][chosen] != 17)]
+    chosen = chosen[(r["signal"][chosen] != signals.CHLD)]
     kinds = r[["stage", "signal", "relation"]][chosen]
     key = (
         kinds["stage"].astype("u8") << 32

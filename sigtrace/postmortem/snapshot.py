@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from sigtrace import signals
 from sigtrace.procfs.process import is_shell
-from sigtrace.procfs.target import has
 from sigtrace.text import printable, shorten
 
 
@@ -28,7 +28,7 @@ class Task:
 
     def in_mask(self, column: str, signal: int) -> bool:
         """Whether a mask column has the signal; False when it could not be read."""
-        return has(int(self.row[column] or "0", 16), signal)
+        return signals.has(int(self.row[column] or "0", 16), signal)
 
     @property
     def is_shell(self) -> bool:

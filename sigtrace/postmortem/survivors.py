@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace.postmortem.case import SETTLED, Case
-from sigtrace.postmortem.event import KILL, Event
+from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.snapshot import Sight, Task
+from sigtrace.signals import KILL
 
 Held = Literal["frozen", "zombie", "uninterruptible", "traced", "core", "exiting"]
 

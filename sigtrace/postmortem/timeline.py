@@ -8,10 +8,10 @@ from itertools import groupby
 
 from sigtrace import signals
 from sigtrace.postmortem.case import SECOND, SETTLED, Case
-from sigtrace.postmortem.event import CONT, KILL, MEANT_TO_STOP, STOP, Event
+from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.snapshot import Sight
 from sigtrace.postmortem.stop import Stop, stop_of, stops
-from sigtrace.procfs.target import has
+from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.text import printable
 
 _NAMES = 4
@@ -256,7 +256,7 @@ def _seen(sight: Sight) -> str:
             for task in sight.init_threads
             for column in ("pending", "shared_pending")
             for number in signals.members(int(task.row[column] or "0", 16))
-            if has(int(task.row["blocked"] or "0", 16), number) or task.state in "TtDZ" or task.frozen
+            if signals.has(int(task.row["blocked"] or "0", 16), number) or task.state in "TtDZ" or task.frozen
         }
     )
     facts = [f"{count} task{'s' if count > 1 else ''}; init in state {init.state}"]

@@ -13,7 +13,6 @@ from sigtrace.events.container import COLUMNS, Container
 from sigtrace.predict import program
 from sigtrace.predict.kernel_rules import Prediction, Relation, Target, predict
 from sigtrace.procfs import pidns, process
-from sigtrace.procfs.target import has
 from sigtrace.procfs.zap import THAW, Remaining, remaining, waits_for
 from sigtrace.procfs.zap import advice as release
 
@@ -186,18 +185,20 @@ def facts(explanation: Explanation) -> dict[str, object]:
     """What the prediction rests on, by stable names; None = could not be read."""
     target, signal = explanation.target, explanation.signal
     awaited = [thread.awaited for thread in target.threads]
-    waits = any(mask and has(mask, signal) for mask in awaited)
+    waits = any(mask and signals.has(mask, signal) for mask in awaited)
     return {
         "is_init": target.unkillable,
         "disposition": target.disposition(signal),
         "default_action": signals.default_action(signal),
-        "blocked": sum(has(thread.blocked, signal) for thread in target.threads),
+        "blocked": sum(signals.has(thread.blocked, signal) for thread in target.threads),
         "threads": len(target.threads),
         "awaited": True if waits else None if None in awaited else False,
-        "signalfd": None if target.signalfd is None else has(target.signalfd, signal),
-        "pending": has(target.shared_pending, signal),
+        "signalfd": None if target.signalfd is None else signals.has(target.signalfd, signal),
+        "pending": signals.has(target.shared_pending, signal),
         "handled": [
-            signals.name(number) for number in signals.members(target.caught) if number not in (32, 33)
+            signals.name(number)
+            for number in signals.members(target.caught)
+            if number not in signals.OF_THREADS
         ],
         "traced_by": next((thread.tracer_pid for thread in target.threads if thread.tracer_pid), None),
         "state": target.state,
@@ -257,7 +258,8 @@ def _against_a_block(explanation: Explanation) -> list[str]:
 def _against_ignoring(explanation: Explanation) -> list[str]:
     signal = explanation.signal
     name = signals.name(signal)
-    habits = {1: "nohup does", 2: "a shell's & does", 3: "a shell's & does"}
+    shells = "a shell's & does"
+    habits = {signals.HUP: "nohup does", signals.INT: shells, signals.QUIT: shells}
     habit = habits.get(signal, f"a shell: trap '' {name.removeprefix('SIG')}")
     found = [f"the program, or whoever started it, set SIG_IGN for {name} ({habit}): remove that"]
     found += _instead(explanation)
@@ -287,7 +289,7 @@ def _against_a_drop(explanation: Explanation) -> list[str]:
     name = signals.name(signal)
     if target.global_init:  # the host's: what protects it is meant to
         return []
-    if has(signals.KERNEL_ONLY, signal):
+    if signals.has(signals.KERNEL_ONLY, signal):
         return [f"send {name} from outside: kill -{name[3:]} {target.pid} in a namespace above"]
     found = []
     if process.is_shell(target.comm, explanation.cmdline):

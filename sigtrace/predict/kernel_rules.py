@@ -12,17 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sigtrace import signals
-from sigtrace.procfs.target import Relation, Target, Thread, has
+from sigtrace.procfs.target import Relation, Target, Thread
 
 __all__ = ["UNSEEN_WAITS", "Delivery", "Effect", "Prediction", "Relation", "Target", "Thread", "predict"]
 
 Effect = Literal["none", "pending", "frozen", "taken", "handler", "terminate", "core", "stop", "continue"]
 """What the target does now. `pending`: queued, and nobody acts on it. `frozen`: it acts after the thaw.
 `taken`: fetched by sigtimedwait(2) or a signalfd, without delivery. The last four are default actions."""
-
-_KILL, _STOP, _CONT = 9, 19, 18
-_SIGRTMIN = 32
-"""The kernel's: from here on every instance is queued, below one that is pending swallows the next."""
 
 _WAIT = "whether it waits in sigtimedwait(2) is not known"
 UNSEEN_WAITS = (
@@ -113,7 +109,7 @@ def predict(
     if relation in ("descendant", "other"):
         where = "a namespace below" if relation == "descendant" else "an unrelated namespace"
         return _fate(None, f"kill(2) fails with ESRCH: in {where} the target has no PID")
-    resumes = signal == _CONT and "T" in (target.state, *(thread.state for thread in target.threads))
+    resumes = signal == signals.CONT and "T" in (target.state, *(thread.state for thread in target.threads))
     if resumes:
         target = _resumed(target)
     outcome = _discarded(target, signal, relation in ("ancestor", "kernel"))
@@ -132,17 +128,17 @@ def _discarded(target: Target, signal: int, forced: bool) -> Prediction | None:
     """`prepare_signal()`: what the kernel does not even queue; None when it does."""
     if target.core_dumping:
         dumping = "it is dumping core: only SIGKILL still reaches it"
-        return None if signal == _KILL else _fate("dying", dumping)
+        return None if signal == signals.KILL else _fate("dying", dumping)
     if target.dying:
         return _fate("dying", _ending(target))
     thread = target.looked_up_thread
     # sig_ignored(): "Blocked signals are never ignored, since the signal handler may change by the time it is
     # unblocked." "Tracers may want to know about even ignored signal unless it is SIGKILL".
     blocked = thread.blocked | (thread.awaited or 0)
-    if has(blocked, signal) or (thread.tracer_pid and signal != _KILL):
+    if signals.has(blocked, signal) or (thread.tracer_pid and signal != signals.KILL):
         return None
     outcome = _task_ignored(target, signal, forced)
-    if outcome and thread.awaited is None and not has(signals.KERNEL_ONLY, signal):
+    if outcome and thread.awaited is None and not signals.has(signals.KERNEL_ONLY, signal):
         return replace(outcome, now=replace(outcome.now, doubt=_unseen_wait(target)))
     return outcome
 
@@ -168,14 +164,14 @@ def _unseen_wait(target: Target) -> str:
 def _task_ignored(target: Target, signal: int, forced: bool) -> Prediction | None:
     """`sig_task_ignored()`; but what would be ignored anyway is not called dropped for an init."""
     name, disposition = signals.name(signal), target.disposition(signal)
-    kernel_only = has(signals.KERNEL_ONLY, signal)
+    kernel_only = signals.has(signals.KERNEL_ONLY, signal)
     if target.kthread:
         asked = "this one asked for the signal (allow_signal()); what it does then is its own code"
         doubt = asked if disposition == "handler" else ""
         return _fate("kernel_thread", "it is a kernel thread, and signals do not end those", doubt)
     if disposition == "ignore":
         return _fate("ignored", f"the program ignores {name} (SIG_IGN)")
-    if disposition == "default" and has(signals.DEFAULT_IGNORED, signal):
+    if disposition == "default" and signals.has(signals.DEFAULT_IGNORED, signal):
         return _fate("default_ignored", f"the default action of {name} is to do nothing")
     forced = forced and kernel_only and not target.global_init
     if not target.unkillable or disposition == "handler" or forced:
@@ -194,10 +190,10 @@ def _task_ignored(target: Target, signal: int, forced: bool) -> Prediction | Non
 def _queued(target: Target, signal: int, sent_by: str) -> Prediction:
     """`__send_signal_locked()`: into the queue, and on to the thread that `complete_signal()` wakes."""
     full = target.queue_limit is not None and target.queue_used >= target.queue_limit
-    if signal >= _SIGRTMIN and sent_by == "sigqueue" and full:
+    if signal >= signals.KERNEL_SIGRTMIN and sent_by == "sigqueue" and full:
         return _fate("overflowed", "the queue is full (RLIMIT_SIGPENDING): the sender gets EAGAIN")
     outcome = _woken(target, signal)
-    if signal < _SIGRTMIN and has(target.shared_pending, signal):
+    if signal < signals.KERNEL_SIGRTMIN and signals.has(target.shared_pending, signal):
         effect: Effect = outcome.effect if outcome.effect in ("taken", "frozen") else "pending"
         reason = f"{signals.name(signal)} is pending already and is not queued twice; {outcome.reason}"
         merged = Delivery(None, effect, reason, doubt=outcome.doubt)
@@ -207,8 +203,10 @@ def _queued(target: Target, signal: int, sent_by: str) -> Prediction:
 
 def _woken(target: Target, signal: int) -> Prediction:
     """`complete_signal()` and `wants_signal()`: which thread acts on a queued signal, and how."""
-    willing = [thread for thread in target.threads if not (thread.exiting or has(thread.blocked, signal))]
-    awake = [thread for thread in willing if signal == _KILL or thread.state not in "Tt"]
+    willing = [
+        thread for thread in target.threads if not (thread.exiting or signals.has(thread.blocked, signal))
+    ]
+    awake = [thread for thread in willing if signal == signals.KILL or thread.state not in "Tt"]
     if not awake:
         return _asleep(target, willing[0], signal) if willing else _blocked(target, signal)
     looked_up = target.looked_up_thread
@@ -217,7 +215,7 @@ def _woken(target: Target, signal: int) -> Prediction:
     if any(other.effect != first.effect for other in deliveries):
         doubt = "its threads differ, and any that does not block the signal may get it"
         first = _doubting(first, doubt)
-    if target.frozen and not (target.frozen == "v2" and first.signal == _KILL):
+    if target.frozen and not (target.frozen == "v2" and first.signal == signals.KILL):
         frozen = Delivery(None, "frozen", f"it is frozen (cgroup {target.frozen}) and acts only once thawed")
         return Prediction("queued", frozen, first, "thaw")
     return Prediction("queued", first)
@@ -226,14 +224,14 @@ def _woken(target: Target, signal: int) -> Prediction:
 def _act(target: Target, thread: Thread, signal: int) -> Delivery:
     """What the woken thread does: take the signal itself, die with its group, or go to `get_signal()`."""
     name = signals.name(signal)
-    if thread.awaited and has(thread.awaited, signal):
+    if thread.awaited and signals.has(thread.awaited, signal):
         return Delivery(None, "taken", f"a thread of it takes {name} in sigtimedwait(2)")
     delivery = _group_exit(target, thread, signal) or _delivered(target, signal)
-    if signal == _KILL:
+    if signal == signals.KILL:
         return delivery
     if thread.tracer_pid:
         return _doubting(delivery, f"traced by PID {thread.tracer_pid}, which sees the signal first")
-    if thread.awaited is None and signal != _STOP:
+    if thread.awaited is None and signal != signals.STOP:
         return _doubting(delivery, _unseen_wait(target))
     return delivery
 
@@ -252,11 +250,11 @@ def _group_exit(target: Target, thread: Thread, signal: int) -> Delivery | None:
     leave it to get_signal(): those before, and builds that have it again. What /proc and BTF show is the same.
     """
     fatal = target.disposition(signal) == "default" and signals.default_action(signal) == "terminate"
-    if not fatal or (target.looked_up_thread.tracer_pid and signal != _KILL):
+    if not fatal or (target.looked_up_thread.tracer_pid and signal != signals.KILL):
         return None
     name, doubts = signals.name(signal), []
     reason = f"the default action of {name} ends the process"
-    if target.unkillable and signal == _KILL:
+    if target.unkillable and signal == signals.KILL:
         reason = "SIGKILL from outside ends an init, and with it every process of its namespace"
     elif target.unkillable:
         if target.spares_init:
@@ -266,7 +264,7 @@ def _group_exit(target: Target, thread: Thread, signal: int) -> Delivery | None:
         reason = f"the thread looked up blocks {name}, another does not: that voids the protection of an init"
     if thread.state == "D" and not target.frozen:
         doubts.append("it is in uninterruptible sleep and dies when that ends")
-    return Delivery("default_action", "terminate", reason, _KILL, "; ".join(doubts))
+    return Delivery("default_action", "terminate", reason, signals.KILL, "; ".join(doubts))
 
 
 def _asleep(target: Target, thread: Thread, signal: int) -> Prediction:
@@ -285,7 +283,7 @@ def _asleep(target: Target, thread: Thread, signal: int) -> Prediction:
 def _blocked(target: Target, signal: int) -> Prediction:
     """Every thread blocks the signal: it stays in the queue, for a signalfd or until it is unblocked."""
     name, later = signals.name(signal), _delivered(target, signal)
-    if target.signalfd and has(target.signalfd, signal):
+    if target.signalfd and signals.has(target.signalfd, signal):
         return Prediction("queued", Delivery(None, "taken", f"it blocks {name} and has a signalfd for it"))
     doubt = _UNSEEN_SIGNALFD if target.signalfd is None else ""
     reason = f"it blocks {name}, and no thread of it waits for the signal"
@@ -302,9 +300,9 @@ def _delivered(target: Target, signal: int) -> Delivery:
         return Delivery("ignored", "none", f"the program ignores {name} (SIG_IGN)", signal)
     if disposition == "handler":
         return Delivery("handled", "handler", f"it reaches the program's handler for {name}", signal)
-    if has(signals.DEFAULT_IGNORED, signal):
+    if signals.has(signals.DEFAULT_IGNORED, signal):
         return Delivery("default_ignored", "none", f"the default action of {name} is to do nothing", signal)
-    if target.unkillable and not has(signals.KERNEL_ONLY, signal):
+    if target.unkillable and not signals.has(signals.KERNEL_ONLY, signal):
         reason = f"it is the init of its PID namespace and has no handler for {name}: the kernel drops it"
         return Delivery("dropped_at_deliver", "none", reason, signal)
     if signals.default_action(signal) == "stop":
@@ -315,11 +313,11 @@ def _delivered(target: Target, signal: int) -> Delivery:
 
 def _stopped(target: Target, signal: int) -> Delivery:
     """The stop signals but SIGSTOP do nothing in an orphaned process group (`is_current_pgrp_orphaned()`)."""
-    if signal != _STOP and target.orphaned_group:
+    if signal != signals.STOP and target.orphaned_group:
         reason = f"{signals.name(signal)} does nothing in an orphaned process group"
         return Delivery("default_action", "none", reason, signal)
     unknown = "it would do nothing in an orphaned process group, and whether this is one is not known"
-    doubt = unknown if signal != _STOP and target.orphaned_group is None else ""
+    doubt = unknown if signal != signals.STOP and target.orphaned_group is None else ""
     reason = f"the default action of {signals.name(signal)} stops the process"
     return Delivery("default_action", "stop", reason, signal, doubt)
 

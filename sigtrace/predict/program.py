@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sigtrace import signals
 from sigtrace.predict.kernel_rules import Prediction
-from sigtrace.procfs.target import Target, has
+from sigtrace.procfs.target import Target
 
 
 def untold(target: Target, prediction: Prediction, signal: int) -> str:
     """Why it can't be told whether a signal that reaches the program ends it; empty without such a reason."""
     if prediction.effect == "handler" and target.busy_shell:
         return "the shell runs its trap only when its foreground command has ended"
-    if _by_signalfd(target, prediction, signal) and has(target.shared_pending, signal):
+    if _by_signalfd(target, prediction, signal) and signals.has(target.shared_pending, signal):
         return f"a {signals.name(signal)} is pending already: nobody has read the signalfd yet"
     return ""
 
@@ -29,5 +29,5 @@ def condition(target: Target, prediction: Prediction, signal: int) -> str:
 
 
 def _by_signalfd(target: Target, prediction: Prediction, signal: int) -> bool:
-    waits = any(has(thread.awaited or 0, signal) for thread in target.threads)
+    waits = any(signals.has(thread.awaited or 0, signal) for thread in target.threads)
     return prediction.effect == "taken" and not waits

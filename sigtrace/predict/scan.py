@@ -41,8 +41,8 @@ it. frozen, stopped: acts once thawed or resumed. dead: it is ending already. In
 most likely: not all facts could be read.
 """
 
-STOP_SIGNALS = (15, 2, 1, 3)
-"""TERM, INT, HUP, QUIT: what runtimes, terminals and users send to stop something."""
+STOP_SIGNALS = (signals.TERM, signals.INT, signals.HUP, signals.QUIT)
+"""What runtimes, terminals and users send to stop something."""
 
 _NO_CONTAINER = StopRequest()
 

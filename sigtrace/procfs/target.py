@@ -9,19 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sigtrace import signals
+
 Disposition = Literal["default", "ignore", "handler"]
 Relation = Literal["same", "ancestor", "descendant", "other", "kernel", "self"]
 """Where the sender's PID namespace stands to the target's: an `ancestor` contains it."""
 
 Frozen = Literal["", "v1", "v2"]
 """Which cgroup freezer holds the target, if any: only that of cgroup v2 lets a fatal signal through."""
-
-_KILL = 9
-
-
-def has(bits: int, signal: int) -> bool:
-    """Whether the mask contains the signal."""
-    return bool(bits >> (signal - 1) & 1)
 
 
 @dataclass(frozen=True)
@@ -99,13 +94,15 @@ class Target:
         """SIGNAL_GROUP_EXIT as /proc shows it: all threads exit, or hold the SIGKILL that ends a group."""
         if not self.threads:
             return self.state in "ZX"
-        ending = any(has(thread.pending, _KILL) for thread in self.threads)
+        ending = any(signals.has(thread.pending, signals.KILL) for thread in self.threads)
         return ending or all(thread.exiting for thread in self.threads)
 
     @property
     def killed(self) -> bool:
         """A SIGKILL is pending that it has not acted on: it is frozen, or in uninterruptible sleep."""
-        return not self.looks_exited and any(has(thread.pending, _KILL) for thread in self.threads)
+        return not self.looks_exited and any(
+            signals.has(thread.pending, signals.KILL) for thread in self.threads
+        )
 
     @property
     def looks_exited(self) -> bool:
@@ -119,6 +116,6 @@ class Target:
 
     def disposition(self, signal: int) -> Disposition:
         """What the program asked for: SigCgt, SigIgn, or else the default."""
-        if has(self.caught, signal):
+        if signals.has(self.caught, signal):
             return "handler"
-        return "ignore" if has(self.ignored, signal) else "default"
+        return "ignore" if signals.has(self.ignored, signal) else "default"

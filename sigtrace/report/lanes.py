@@ -13,7 +13,7 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag, text_labels
 from sigtrace.events.verdict import VERDICTS
-from sigtrace.postmortem.event import KILL
+from sigtrace.signals import KILL
 from sigtrace.text import decode, printable
 
 KINDS: Mapping[str, str] = MappingProxyType(

@@ -13,12 +13,13 @@ from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag
 from sigtrace.events.verdict import CODE
 from sigtrace.postmortem.case import SETTLED, Case, Episode
-from sigtrace.postmortem.event import KILL, events
+from sigtrace.postmortem.event import events
 from sigtrace.postmortem.stop import stops
 from sigtrace.postmortem.timeline import seconds
 from sigtrace.report.facts import Band, Bar, Chart, Mark
 from sigtrace.report.lanes import KINDS, Lanes, lanes
 from sigtrace.report.moment import clock
+from sigtrace.signals import KILL
 
 MOST_MARKS = 150
 """More events than these are counted in bins of time."""

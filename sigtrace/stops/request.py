@@ -35,12 +35,11 @@ from sigtrace.text import decode
 
 SOON_NS = 90 * 10**9
 """A signal that means something else to programs is a request if SIGKILL comes this soon: grace periods are shorter."""
-HUP, INT, QUIT, KILL = 1, 2, 3, 9
-ALWAYS = tuple(signals.members(signals.STOP_REQUESTS | signals.mask([KILL])))
+ALWAYS = tuple(signals.members(signals.STOP_REQUESTS | signals.mask([signals.KILL])))
 """The signals that ask any init to end."""
-_NEVER = signals.members(signals.mask((17, 18, 19, 20, 21, 22, 23)))
+_NEVER = tuple(range(signals.CHLD, signals.URG + 1))
 """CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG: nobody stops a container with these."""
-POSSIBLE = tuple(sorted(set(range(1, 65)) - set(_NEVER)))
+POSSIBLE = tuple(sorted(set(range(1, signals.SIGRTMAX + 1)) - set(_NEVER)))
 """The signals that may be requests."""
 
 
@@ -79,12 +78,13 @@ def asking(batch: Batch, own: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """
     r = batch.records
     number, relation = r["signal"], r["relation"]
-    kill, by_kernel = number == KILL, relation == wire.RELATION["kernel"]
+    kill, by_kernel = number == signals.KILL, relation == wire.RELATION["kernel"]
     sent = (r["stage"] == wire.STAGE["generate"]) & (relation != wire.RELATION["self"])
     sent &= batch.verdicts != verdict.CODE["dying"]
-    sent &= ~(by_kernel & ~np.isin(number, (INT, QUIT))) & ~(kill & verdict.is_dropped(batch.verdicts))
+    keys = np.isin(number, (signals.INT, signals.QUIT))
+    sent &= ~(by_kernel & ~keys) & ~(kill & verdict.is_dropped(batch.verdicts))
     caught = (r["disposition"] == wire.DISPOSITION["handler"]) | flag(r, "blocked")
-    reload = (number == HUP) & (own != HUP) & caught
+    reload = (number == signals.HUP) & (own != signals.HUP) & caught
     asks: npt.NDArray[np.bool_] = sent & (np.isin(number, ALWAYS) | (number == own)) & ~reload
     asks[_of_failed_starts(batch, np.flatnonzero(asks & kill & flag(r, "init")))] = False
     outside = sent & flag(r, "init") & (relation == wire.RELATION["ancestor"]) & (r["sender_pid"] != 0)
@@ -108,7 +108,7 @@ def _before_kill(batch: Batch, rows: npt.NDArray[np.intp], asks: npt.NDArray[np.
     r = batch.records
     rows = rows[np.lexsort((rows, r["ns_start"][rows], r["nsid"][rows]))]
     one, other = rows[:-1], rows[1:]
-    pairs = ~asks[one] & asks[other] & (r["signal"][other] == KILL)
+    pairs = ~asks[one] & asks[other] & (r["signal"][other] == signals.KILL)
     pairs &= (r["nsid"][one] == r["nsid"][other]) & (r["ns_start"][one] == r["ns_start"][other])
     pairs &= r["time"][other] - r["time"][one] <= SOON_NS
     homes, found = batch.residents, []
@@ -137,7 +137,7 @@ def counted(requests: Sequence[Request]) -> int:
     outside; else SIGKILL itself. Without: the first by the party who asked last (a runtime before a person, and these
     before somebody inside) and by that signal; the first that the program got, if there is one.
     """
-    kill = next((number for number, each in enumerate(requests) if each.signal == KILL), None)
+    kill = next((number for number, each in enumerate(requests) if each.signal == signals.KILL), None)
     if kill is not None:
         before = [n for n in range(kill) if requests[n].asker.by != INSIDE]
         its = [n for n in range(kill) if requests[n].asker.same(requests[kill].asker)]

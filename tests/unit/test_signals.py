@@ -27,6 +27,17 @@ def test_names_and_numbers_are_inverse() -> None:
     assert [signals.parse(signals.name(number)) for number in range(1, 32)] == list(range(1, 32))
 
 
+def test_the_constants_are_the_numbers_that_libc_has() -> None:
+    libc = {name.removeprefix("SIG"): int(number) for name, number in signal.Signals.__members__.items()}
+    ours = {name: getattr(signals, name) for name in libc if name.isalnum() and hasattr(signals, name)}
+    assert ours == {name: libc[name] for name in ours}
+    assert sorted(ours.values()) == [
+        number for number in range(1, 32) if number not in {16} - set(libc.values())
+    ]
+    assert signals.SIGRTMIN == signal.SIGRTMIN == signals.KERNEL_SIGRTMIN + len(signals.OF_THREADS)
+    assert signals.SIGRTMAX == signal.SIGRTMAX
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
@@ -70,6 +81,11 @@ def test_a_mask_is_as_proc_writes_it() -> None:
     assert signals.mask((1, 15)) == 0x4001
     assert signals.members(0x4001) == [1, 15]
     assert signals.members(signals.mask(range(1, 65))) == list(range(1, 65))
+
+
+def test_a_mask_has_the_signals_it_was_made_of() -> None:
+    mask = signals.mask((1, 15, 64))
+    assert [number for number in range(1, 65) if signals.has(mask, number)] == [1, 15, 64]
 
 
 def test_default_actions_are_those_of_signal_7() -> None:

@@ -63,8 +63,8 @@ class KernelFilter:
         if scope not in wire.SCOPE:
             raise BadInput(f"unknown scope {scope!r}: use one of {', '.join(wire.SCOPE)}.")
         chosen = [signals.parse(each) if isinstance(each, str) else each for each in numbers]
-        if any(not 1 <= number <= 64 for number in chosen):
-            raise BadInput(f"signal numbers run from 1 to 64, not {chosen}.")
+        if any(not 1 <= number <= signals.SIGRTMAX for number in chosen):
+            raise BadInput(f"signal numbers run from 1 to {signals.SIGRTMAX}, not {chosen}.")
         return wire.CONFIG.pack(
             signals=signals.mask(chosen) if chosen else _ALL_SIGNALS,
             harmless=signals.DEFAULT_IGNORED,

@@ -11,8 +11,9 @@ from sigtrace.events.columns import flag
 from sigtrace.postmortem.case import SECOND, Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
-from sigtrace.postmortem.event import KILL, MEANT_TO_STOP, events
+from sigtrace.postmortem.event import MEANT_TO_STOP, events
 from sigtrace.postmortem.finding import Finding
+from sigtrace.signals import KILL
 
 _BURST = SECOND // 10
 """One call sends all of its signals in a row."""

@@ -8,8 +8,8 @@ from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import by_signal, lines, times
-from sigtrace.postmortem.event import KILL, STOP
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.signals import KILL, STOP
 
 
 def check(case: Case) -> Iterator[Finding]:

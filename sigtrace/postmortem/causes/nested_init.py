@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
-from sigtrace.postmortem.event import KILL, STOP
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.signals import KILL, STOP
 
 
 def check(case: Case) -> Iterator[Finding]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
-from sigtrace.postmortem.event import KILL, Event
+from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.signals import KILL
 
 _WHY = {
     "ignored": "it ignores that signal (SIG_IGN)",

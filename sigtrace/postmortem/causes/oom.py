@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
-from sigtrace.postmortem.event import KILL
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.signals import KILL
 
 _SI_KERNEL = 128
 """Also of a parent's death (PR_SET_PDEATHSIG), RLIMIT_CPU, and the exit of a namespace's init: it takes the cgroup's

@@ -20,9 +20,10 @@ from sigtrace.postmortem.checks import (
     would_ask,
     would_drop,
 )
-from sigtrace.postmortem.event import INT, QUIT, TERM, Event
+from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.postmortem.snapshot import Sight, Task
+from sigtrace.signals import INT, QUIT, TERM
 from sigtrace.text import shorten
 
 

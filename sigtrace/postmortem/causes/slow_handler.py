@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import SECOND, Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import by_signal, lines
-from sigtrace.postmortem.event import HUP, INT, MEANT_TO_STOP, Event
+from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.postmortem.stop import stop_of
+from sigtrace.signals import HUP, INT
 
 _HURRY = 1
 """Seconds: whoever sends SIGKILL sooner has left it no time."""

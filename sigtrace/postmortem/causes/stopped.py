@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
-from sigtrace.postmortem.event import KILL, STOP
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.signals import CONT, KILL, STOP
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def _undelivered(case: Case, time: int, signal: int) -> bool:
     for event in case.to_init:
         if event.time >= time and event.stage == "deliver" and event.signal == signal:
             return False
-        if event.time > time and event.signal in (18, KILL):
+        if event.time > time and event.signal in (CONT, KILL):
             return event.signal == KILL
     return True
 

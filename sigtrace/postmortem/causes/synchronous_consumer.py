@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import by_signal, consumes, is_held, is_pending, lines, masks
-from sigtrace.postmortem.event import KILL, Event
+from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.signals import KILL
 
 
 def check(case: Case) -> Iterator[Finding]:

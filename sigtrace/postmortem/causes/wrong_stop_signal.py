@@ -18,8 +18,9 @@ from sigtrace.postmortem.checks import (
     would_ask,
     would_drop,
 )
-from sigtrace.postmortem.event import INT, KILL, MEANT_TO_STOP, QUIT, TERM, Event
+from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.signals import INT, KILL, QUIT, TERM
 
 _ANYWHERE = "STOPSIGNAL in the image, docker run --stop-signal, lifecycle.stopSignal of the pod"
 _ENDS_PROGRAMS = (TERM, INT, QUIT, KILL)
