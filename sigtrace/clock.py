@@ -12,6 +12,8 @@ from sigtrace.errors import BadInput
 if TYPE_CHECKING:
     from datetime import datetime
 
+from sigtrace.units import SECOND
+
 TICK_NS = 10_000_000
 """What /proc counts start times in: 1 s / USER_HZ."""
 _TRIES = 5
@@ -45,7 +47,7 @@ def boottime_offset() -> int:
             for line in file:
                 name, seconds, nanoseconds = line.split()
                 if name in ("boottime", "7"):
-                    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+                    return int(seconds) * SECOND + int(nanoseconds)
     except OSError:  # a kernel without time namespaces
         pass
     return 0
@@ -81,5 +83,5 @@ def nanoseconds(moment: Time) -> int:
 
 def iso(moment: int) -> str:
     """`2026-11-22T07:53:45.894510Z`: ns UTC, cut to microseconds."""
-    whole, rest = divmod(moment, 1_000_000_000)
+    whole, rest = divmod(moment, SECOND)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{rest // 1000:06d}Z"

@@ -14,9 +14,13 @@ import click
 
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.live import number, say
-from sigtrace.cli.options import directories_argument, selection_options
+from sigtrace.cli.options import (
+    directories_argument,
+    selection_options,
+)
 from sigtrace.errors import BadInput
 from sigtrace.text import printable
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     from sigtrace.export import Source

@@ -13,8 +13,9 @@ import numpy as np
 
 from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
-from sigtrace.postmortem.timeline import seconds, story, title
+from sigtrace.postmortem.timeline import story, title
 from sigtrace.text import columns, printable
+from sigtrace.units import duration, number
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _WIDEST = 100
@@ -42,9 +43,7 @@ def print_standings(standings: Sequence[Standing]) -> None:
         cells = (str(report.case.nsid), _name(report.case), standing.signal, standing.outcome, why)
         click.echo(_row(cells, widths).rstrip())
     stuck = sum(bool(standing.report.findings) for standing in standings)
-    click.echo(
-        f"\n{len(standings)} PID namespace{'s' if len(standings) != 1 else ''}, {stuck} with findings."
-    )
+    click.echo(f"\n{number(len(standings), 'PID namespace')}, {stuck:,} with findings.")
 
 
 def _name(case: Case) -> str:
@@ -99,7 +98,7 @@ def _timeline(report: Report, width: int) -> Iterator[str]:
         if date != day:
             yield f"  {date} (UTC)"
         day = date
-        since = f"+{seconds(entry.time - start)}" if start is not None and entry.time >= start else ""
+        since = f"+{duration(entry.time - start)}" if start is not None and entry.time >= start else ""
         head = f"  {clock}  {since:<12} "
         blank = " " * len(head)
         yield from _wrapped(entry.text, width, head, blank)

@@ -9,6 +9,7 @@ import click
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.options import format_option
 from sigtrace.cli.output import echo_json
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,7 @@ def _mark(good: bool) -> str:
 
 def _tally(checks: Sequence[Check]) -> str:
     bad = sum(not check.passed for check in checks)
-    total = f"{len(checks)} check{'s' if len(checks) != 1 else ''}"
+    total = number(len(checks), "check")
     return total if not bad else f"{bad} of {total} failed"
 
 

@@ -18,6 +18,7 @@ import click
 from sigtrace.cli.options import container_options, filter_options, wait_option
 from sigtrace.errors import BadInput
 from sigtrace.text import printable, shorten
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     from sigtrace.events.container import Container
@@ -178,11 +179,11 @@ def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None
         release()
 
     def release() -> None:
-        for number in caught:
-            os_signal.signal(number, before[number])
+        for each in caught:
+            os_signal.signal(each, before[each])
 
-    for number in caught:
-        os_signal.signal(number, stop)
+    for each in caught:
+        os_signal.signal(each, stop)
     timer = threading.Timer(
         duration or 0, live.stop
     )  # not an alarm: it would be a signal among those watched
@@ -212,16 +213,12 @@ def footer(live: Collector, unwritten: int = 0) -> None:
     exact = " (the totals above are exact all the same)" if lost else ""
     say(f"{number(lost, 'record')} lost{exact}")
     if losses.uncounted or losses.missed:
-        say(f"totals are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed")
+        say(f"totals are too low: {number(losses.uncounted, 'signal')} uncounted, {losses.missed:,} missed")
 
 
 def _called(key: NsKey, names: Mapping[NsKey, Container]) -> str:
     """`web-1 (4026532249)`, or the inode alone."""
     return f"{shorten(names[key].label, 40)} ({key.inode})" if key in names else str(key.inode)
-
-
-def number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def say(sentence: str) -> None:

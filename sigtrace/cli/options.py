@@ -12,6 +12,7 @@ import click
 
 from sigtrace import signals
 from sigtrace.errors import BadInput
+from sigtrace.units import DAY, SECOND
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -21,7 +22,6 @@ _SECONDS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
 _LONGEST = 366 * 24 * 3600
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")
-_DAY_NS = 86400 * 10**9
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -68,15 +68,15 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
         if isinstance(value, int):
             return value
         if _DURATION.fullmatch(str(value).strip()):
-            return time.time_ns() - int(Duration().convert(value, param, ctx) * 1e9)
+            return time.time_ns() - int(Duration().convert(value, param, ctx) * SECOND)
         from sigtrace.clock import nanoseconds
 
         if _CLOCK.fullmatch(str(value).strip()):
             now = time.time_ns()
             today = nanoseconds(
-                f"{time.strftime('%Y-%m-%d', time.gmtime(now // 10**9))}T{str(value).strip()}"
+                f"{time.strftime('%Y-%m-%d', time.gmtime(now // SECOND))}T{str(value).strip()}"
             )
-            return today if today <= now else today - _DAY_NS
+            return today if today <= now else today - DAY
         return nanoseconds(str(value))
 
 

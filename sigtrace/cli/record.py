@@ -10,6 +10,7 @@ import click
 from sigtrace.cli.live import Filters, announce, attached, follow_options, footer, say, stopped_by_signals
 from sigtrace.cli.options import Duration, Size
 from sigtrace.text import printable
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     from sigtrace.live.collector import Scope
@@ -78,4 +79,4 @@ def record(
             say(f"ready: recording {what}{followed} into {printable(str(directory))}; Ctrl-C ends")
             recorder.run()
         footer(live, recorder.lost)
-        say(f"{recorder.recorded:,} events recorded into {printable(str(directory))}")
+        say(f"{number(recorder.recorded, 'event')} recorded into {printable(str(directory))}")

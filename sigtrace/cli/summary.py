@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.live import number, say
+from sigtrace.cli.live import say
 from sigtrace.cli.options import (
     directories_argument,
     selection_options,
@@ -19,6 +19,7 @@ from sigtrace.cli.options import (
 from sigtrace.cli.output import json_line, write_lines
 from sigtrace.signals import name as signal_name
 from sigtrace.text import columns, shorten
+from sigtrace.units import DAY, SECOND, number, span
 
 if TYPE_CHECKING:
     from sigtrace.recording.selection import Selection
@@ -28,7 +29,6 @@ _NS, _WIDEST_NS = 10, 50
 """Columns for a namespace on a terminal of 80, and how many more there may be on a wider one."""
 _MOST = 40
 """Lines of the table."""
-_DAY = 24 * 3600 * 10**9
 
 
 @click.command(short_help="A recording in sum: who sent what where, and what became of it.")
@@ -94,7 +94,7 @@ def _table(found: Summary) -> Iterator[str]:
         yield "no signals"
     width = min(_NS + max(shutil.get_terminal_size().columns - 80, 0), _WIDEST_NS)
     span = [moment for line in found.lines for moment in (line.first, line.last)]
-    several_days = bool(span) and min(span) // _DAY != max(span) // _DAY
+    several_days = bool(span) and min(span) // DAY != max(span) // DAY
     for host in found.hosts:
         lines = [line for line in found.lines if line.host == host]
         reused = _reused(lines[:_MOST])
@@ -105,7 +105,7 @@ def _table(found: Summary) -> Iterator[str]:
         yield from (_of(line, width, _name(line, width, reused), several_days) for line in lines[:_MOST])
         if len(lines) > _MOST:
             rest = sum(line.count for line in lines[_MOST:])
-            yield f"and {len(lines) - _MOST:,} more lines, {rest:,} signals: --format csv has all"
+            yield f"and {number(len(lines) - _MOST, 'more line')}, {number(rest, 'signal')}: --format csv has all"
         for inode, pids in reused.items():
             yield f"{inode} had several namespaces, one after the other: {', '.join(f'#{pid}' for pid in pids)}, by"
             yield "the PID of their init (--ns PID shows one)"
@@ -154,7 +154,7 @@ def _moment(time: int, several_days: bool) -> str:
     """`07:53:45`; over several days `22 07:53`, with the day of the month."""
     from datetime import datetime, timezone
 
-    return datetime.fromtimestamp(time // 10**9, timezone.utc).strftime(
+    return datetime.fromtimestamp(time // SECOND, timezone.utc).strftime(
         "%d %H:%M" if several_days else "%H:%M:%S"
     )
 
@@ -177,13 +177,13 @@ def _end(found: Summary) -> Iterator[str]:
     yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {whose}" if whose else "")
     if found.stops:
         words = ("p50", "p90", "p99", "longest")
-        times = ", ".join(f"{word} {facts[f'stop_seconds_{word}']:.3g} s" for word in words)
+        times = ", ".join(f"{word} {span(facts[f'stop_seconds_{word}'] * SECOND)}" for word in words)
         yield f"{number(len(found.stops), 'init')} stopped, {facts['stops_killed']:,} of them by SIGKILL: {times}"
     lost = found.losses
     yield f"{number(lost.total, 'record')} lost" + (
         " (the totals are exact all the same)" if lost.total else ""
     )
     if lost.uncounted or lost.missed:
-        yield f"totals are too low: {lost.uncounted:,} signals uncounted, {lost.missed:,} missed"
+        yield f"totals are too low: {number(lost.uncounted, 'signal')} uncounted, {lost.missed:,} missed"
     for began, ended in lost.gaps:
-        yield f"nothing was recorded for {(ended - began) / 1e9:.0f} s from {_moment(began, True)}: no room"
+        yield f"nothing was recorded for {span(ended - began)} from {_moment(began, True)}: no room"

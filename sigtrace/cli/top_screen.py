@@ -13,6 +13,7 @@ from sigtrace.cli.event_lines import EventLines
 from sigtrace.cli.top_view import View
 from sigtrace.live.rates import Row, Sample, state_of
 from sigtrace.text import columns, printable, shorten
+from sigtrace.units import age, number
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
@@ -76,13 +77,13 @@ class Screen:
         clock = time.strftime("%H:%M:%S UTC", time.gmtime(sample.time))
         rows, lost = sample.rows, sample.losses.lost
         state = "  PAUSED" if view.paused else f"  every {self.interval:g} s"
-        events = f"  {lost:,} events lost" if lost else ""
+        events = f"  {number(lost, 'event')} lost" if lost else ""
         title = "sigtrace top"
         gap = " " * max(self.width - len(title) - len(state) - len(events) - len(clock), 1)
         yield f"{self._bold(title)}{self._red(state) if view.paused else state}{events}{gap}{clock}"
         dropping = sum(1 for row in rows if row.drops)
         parts = (
-            f"{len(rows):,} namespace{'' if len(rows) == 1 else 's'}, {dropping:,} with drops",
+            f"{number(len(rows), 'namespace')}, {dropping:,} with drops",
             f"{_rate(sum(row.rate for row in rows))} signals/s",
             f"{_rate(sum(row.drop_rate for row in rows))} drops/s",
             f"{_count(sum(row.drops for row in rows))} dropped",
@@ -111,8 +112,8 @@ class Screen:
         order = f"sorted by {view.column}, {'descending' if view.descending else 'ascending'}"
         yield shorten(filtered + order, self.width)
         yield self._bold(self._titles(view.column))
-        for number, row in enumerate(rows[view.scroll : view.scroll + room], view.scroll):
-            yield self._row(row, number == place)
+        for which, row in enumerate(rows[view.scroll : view.scroll + room], view.scroll):
+            yield self._row(row, which == place)
         if not rows:
             yield (
                 f"no PID namespace has {printable(view.filter)!r} in its name" if view.filter else "none yet"
@@ -180,7 +181,7 @@ class Screen:
         yield shorten(f"{init}, {state_of(row) or 'state unknown'}", self.width)
         dropped = f"{row.drops:,} dropped ({_rate(row.drop_rate)}/s)"
         last = f"   last: {_last(row, self.width)}" if row.last else ""
-        yield shorten(f"{row.signals:,} signals ({_rate(row.rate)}/s)   {dropped}{last}", self.width)
+        yield shorten(f"{number(row.signals, 'signal')} ({_rate(row.rate)}/s)   {dropped}{last}", self.width)
         yield ""
 
     def _help(self) -> Iterator[str]:
@@ -255,14 +256,14 @@ def _rate(per_second: float) -> str:
     return f"{per_second / 1e3:.0f}k" if per_second < 999_500 else f"{per_second / 1e6:.1f}M"
 
 
-def _count(number: int) -> str:
+def _count(count: int) -> str:
     """At most seven characters."""
     return (
-        f"{number:,}"
-        if number < 1_000_000
-        else f"{number / 1e6:.1f}M"
-        if number < 1e10
-        else f"{number / 1e9:.0f}G"
+        f"{count:,}"
+        if count < 1_000_000
+        else f"{count / 1e6:.1f}M"
+        if count < 1e10
+        else f"{count / 1e9:.0f}G"
     )
 
 
@@ -271,11 +272,4 @@ def _last(row: Row, width: int) -> str:
     if row.last is None:
         return ""
     name = signals.name(row.last.signal).removeprefix("SIG")
-    return shorten(f"{name} {_ago(row.last.ago)} {printable(row.last.sender)}".rstrip(), width)
-
-
-def _ago(seconds: float) -> str:
-    for unit, size, most in (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48)):
-        if seconds < size * most:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds // 86400)}d"
+    return shorten(f"{name} {age(row.last.ago)} {printable(row.last.sender)}".rstrip(), width)

@@ -18,6 +18,7 @@ from sigtrace.events.container import Container
 from sigtrace.predict.scan import Row
 from sigtrace.procfs.namespaces import PidNamespace
 from sigtrace.text import printable, shorten
+from sigtrace.units import age
 
 _STYLES = {
     "stops at once": "green",
@@ -163,10 +164,4 @@ def _number(pid: int | None) -> str:
 
 
 def _age(seconds: float | None) -> str:
-    """At most four characters: `45s`, `12m`, `47h`, `999d`, `3y`."""
-    if seconds is None:
-        return "-"
-    for unit, size, most in (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48), ("d", 86400, 1000)):
-        if seconds < size * most:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds // (365 * 86400))}y"
+    return "-" if seconds is None else age(seconds)

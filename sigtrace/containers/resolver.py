@@ -20,6 +20,7 @@ from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import Survey, ancestors, survey
+from sigtrace.units import SECOND
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
@@ -104,7 +105,7 @@ class Names:
         for each in seen.namespaces:
             if each.nsid is not None and each.init_pid is not None and each.ns_start is not None:
                 key = NsKey.from_proc(each.nsid, each.ns_start)
-                young = now - key.start_ns < _YOUNG_SECONDS * 1e9
+                young = now - key.start_ns < _YOUNG_SECONDS * SECOND
                 self._look(_Order(0, 0, key, each.init_pid, 0 if young else len(_AGAIN), surveyed=True))
                 looked.add(key)
         return looked

@@ -10,6 +10,7 @@ from sigtrace.doctor.host import Host
 from sigtrace.errors import CannotTrace
 from sigtrace.live.collector import RING_BYTES
 from sigtrace.live.kernel.btf import TRACEPOINTS, VMLINUX
+from sigtrace.units import size
 
 _DISTRIBUTION_KERNEL = "use a distribution's kernel, of Linux 5.8 or later"
 
@@ -38,16 +39,16 @@ def ring_buffer(host: Host) -> Check:
 
 def memlock(host: Host) -> Check:
     """Maps are charged to RLIMIT_MEMLOCK, or to the memory cgroup: does a ring of full size fit?"""
-    limit = "no limit" if host.memlock < 0 else f"limit {host.memlock >> 10} KiB"
+    limit = "no limit" if host.memlock < 0 else f"limit {size(host.memlock)}"
     if host.default_ring_errno == 0:
-        return ok("memlock", f"a ring of {RING_BYTES >> 20} MiB could be created ({limit})")
+        return ok("memlock", f"a ring of {size(RING_BYTES)} could be created ({limit})")
     if host.default_ring_errno == errno.EPERM and host.has("SYS_RESOURCE"):
         return ok(
             "memlock", f"maps are charged to it ({limit}); sigtrace raises it, as CAP_SYS_RESOURCE allows"
         )
     if host.small_ring_errno:
         return warning("memlock", f"cannot be told ({limit})", "see ring-buffer first")
-    detail = f"no room for a ring of {RING_BYTES >> 20} MiB ({limit})"
+    detail = f"no room for a ring of {size(RING_BYTES)} ({limit})"
     remedy = (
         "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), CAP_SYS_RESOURCE, or a larger memory cgroup"
     )

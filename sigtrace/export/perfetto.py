@@ -29,10 +29,11 @@ from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording import schema
 from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.stops.attempt import Stop, stops
+from sigtrace.units import SECOND, span
 
 _MEANINGLESS = (signals.CHLD, signals.URG, signals.WINCH)
-_ALIKE_NS = 1_000_000
-_KEPT_NS = 10_000_000_000
+_ALIKE_NS = SECOND // 1000
+_KEPT_NS = 10 * SECOND
 """Signals alike, whoever sent them, within this time are one to find stops by: what is kept of a storm of requests."""
 _HOST = "host"
 _MOST_SENDERS = 1000
@@ -113,11 +114,11 @@ class _Story:
                 )
             return
         self._trace.add(
-            Mark(BEGIN, track, stop.asked, f"stop by {signal}: {stop.seconds:.3g} s", "stop", facts)
+            Mark(BEGIN, track, stop.asked, f"stop by {signal}: {span(stop.duration)}", "stop", facts)
         )
         if stop.grace is not None:
             killed = stop.asked + stop.grace
-            self._slice(track, stop.asked, killed, f"grace period: {stop.grace / 1e9:.3g} s")
+            self._slice(track, stop.asked, killed, f"grace period: {span(stop.grace)}")
             self._slice(track, killed, ended, "after SIGKILL")
         self._trace.add(Mark(END, track, ended))
 

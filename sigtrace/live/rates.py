@@ -22,6 +22,7 @@ from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import Survey, survey
 from sigtrace.text import decode
+from sigtrace.units import SECOND
 
 if TYPE_CHECKING:
     from sigtrace.events.container import Container
@@ -56,7 +57,7 @@ class Drop:
     @property
     def ago(self) -> float:
         """Seconds since."""
-        return max(clock.kernel_ns() - self.time, 0) / 1e9
+        return max(clock.kernel_ns() - self.time, 0) / SECOND
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import numpy as np
 from sigtrace.notebook.table import table, text
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.runner import Report
-from sigtrace.postmortem.timeline import seconds, story, title
+from sigtrace.postmortem.timeline import story, title
 from sigtrace.text import printable
+from sigtrace.units import duration
 
 _LONG = 1000
 """Characters of a sentence at most."""
@@ -32,7 +33,7 @@ def _story(report: Report) -> str:
     asked = report.case.requests[0].time if report.case.requests else None
     rows = []
     for entry in story(report.case):
-        since = f"+{seconds(entry.time - asked)}" if asked is not None and entry.time >= asked else ""
+        since = f"+{duration(entry.time - asked)}" if asked is not None and entry.time >= asked else ""
         rows.append((_clock(entry.time), since, entry.text, "; ".join(entry.detail)))
     drops = ["DROPPED" in detail for *_, detail in rows]
     return table(("UTC", "since asked", "what happened", "what became of it"), rows, drops, width=_LONG)

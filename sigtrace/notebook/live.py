@@ -12,6 +12,7 @@ from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch, join
 from sigtrace.live.collector import Collector
 from sigtrace.notebook.table import table, text
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ class LiveView:
         self.counts = self._live.counts()
         lost = self._live.losses().lost
         dropped = sum(self.counts.dropped().values())
-        return f"{self.counts.signals_seen:,} signals seen, {dropped:,} dropped, {lost:,} records lost"
+        return f"{number(self.counts.signals_seen, 'signal')} seen, {dropped:,} dropped, {number(lost, 'record')} lost"
 
     def _keep(self, batch: Batch) -> None:
         self._batches.append(batch[-_KEPT:])

@@ -12,6 +12,7 @@ from sigtrace.clock import TICK_NS
 from sigtrace.frames.time import DROPS
 from sigtrace.notebook.table import table, text
 from sigtrace.recording.labels import container_labels
+from sigtrace.units import number, span
 
 if TYPE_CHECKING:
     from sigtrace.recording.reader import Recording
@@ -53,10 +54,10 @@ def _facts(recording: Recording, counts: pd.DataFrame, namespaces: pd.DataFrame)
         began, ended = span
         yield f"{began:%Y-%m-%d %H:%M:%S} to {ended:%Y-%m-%d %H:%M:%S} UTC, {_duration(ended - began)}"
     named = namespaces.loc[namespaces["container_id"] != "", "container_id"].nunique()
-    containers = f", {named:,} containers" if named else ""
+    containers = f", {number(named, 'container')}" if named else ""
     seen = int(counts.loc[counts["stage"] == "generate", "count"].sum())
     dropped = int(counts.loc[counts["verdict"].isin(DROPS), "count"].sum())
-    yield f"{len(namespaces):,} PID namespaces{containers}; {seen:,} signals seen, {dropped:,} dropped"
+    yield f"{number(len(namespaces), 'PID namespace')}{containers}; {number(seen, 'signal')} seen, {dropped:,} dropped"
 
 
 def _span(recording: Recording, counts: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -103,6 +104,6 @@ def _losses(recording: Recording) -> Iterator[str]:
     if losses.total:
         yield f"{losses.total:,} records were lost; the counts have them all the same"
     if losses.uncounted or losses.missed:
-        yield f"counts are too low: {losses.uncounted:,} signals uncounted, {losses.missed:,} missed"
+        yield f"counts are too low: {number(losses.uncounted, 'signal')} uncounted, {losses.missed:,} missed"
     for began, ended in losses.gaps:
-        yield f"nothing was recorded for {(ended - began) / 1e9:.0f} s from {pd.Timestamp(began):%Y-%m-%d %H:%M:%S} UTC"
+        yield f"nothing was recorded for {span(ended - began)} from {pd.Timestamp(began):%Y-%m-%d %H:%M:%S} UTC"

@@ -9,7 +9,8 @@ from sigtrace.frames.source import Source, columns_of, nice_bin
 from sigtrace.frames.time import DROPS, df_verdicts
 from sigtrace.plot.axes import colour, count_axis, hint, stacked, time_axis, zoom
 from sigtrace.plot.style import BLUE, GREEN, GREY, PURPLE, VERMILLION, Picture, nothing, picture
-from sigtrace.plot.text import for_people, milliseconds, number, span_text
+from sigtrace.plot.text import for_people, milliseconds, span_text
+from sigtrace.units import number
 
 _WORDS = {"dropped_at_generate": "dropped as it was sent", "dropped_at_deliver": "dropped at delivery"}
 _DROPS = {"dropped as it was sent": VERMILLION, "dropped at delivery": PURPLE}

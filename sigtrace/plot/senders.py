@@ -9,7 +9,8 @@ from sigtrace.frames.senders import df_senders
 from sigtrace.frames.source import Source
 from sigtrace.plot.axes import colour, hint
 from sigtrace.plot.style import BLUE, VERMILLION, Picture, nothing, picture
-from sigtrace.plot.text import brief, number, shown
+from sigtrace.plot.text import brief, shown
+from sigtrace.units import number
 
 _MOST = 20
 """Rows and columns at most; the rest share one."""

@@ -10,8 +10,9 @@ from sigtrace.frames.source import Source
 from sigtrace.frames.stops import df_stops
 from sigtrace.plot.axes import colour, count_axis, hint, stacked
 from sigtrace.plot.style import BLUE, VERMILLION, Picture, nothing, picture
-from sigtrace.plot.text import number, span_text
+from sigtrace.plot.text import span_text
 from sigtrace.recording.stop_table import COLUMNS
+from sigtrace.units import number
 
 _PER_DECADE = 6
 _LEAST, _MOST = 1e-4, 100.0

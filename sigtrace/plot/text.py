@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sigtrace.text import shorten
+from sigtrace.units import span
 
 OUTCOME_OF: Mapping[str, str] = MappingProxyType(
     {
@@ -41,18 +42,9 @@ def for_people(times: pd.Series) -> Any:
     return times.dt.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def span_text(span: pd.Timedelta) -> str:
+def span_text(length: pd.Timedelta) -> str:
     """`11.5 s`, `80 us`, `2.5 h`."""
-    seconds = span.total_seconds()
-    for unit, scale in (("d", 86400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} us"
-
-
-def number(count: int, noun: str) -> str:
-    """`1 signal`, `1,024 signals`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return span(length.as_unit("ns").value)
 
 
 def brief(count: int) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from sigtrace.clock import Time, nanoseconds
 from sigtrace import signals
+from sigtrace.clock import Time, nanoseconds
 from sigtrace.errors import BadInput
 from sigtrace.frames.source import Source, columns_of
 from sigtrace.frames.stops import df_stops
@@ -18,8 +18,10 @@ from sigtrace.plot.axes import colour, hint, time_axis, zoom
 from sigtrace.plot.lanes import Lanes, lanes
 from sigtrace.plot.style import GREY, OUTCOMES, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture
 from sigtrace.plot.text import for_people, milliseconds, number, shown, span_text
+from sigtrace.recording.filter import Time, nanoseconds
 from sigtrace.recording.labels import container_labels
 from sigtrace.recording.reader import Recording
+from sigtrace.units import number
 
 _LANE = 38
 """Pixels between lanes."""

@@ -12,8 +12,9 @@ import pandas as pd
 from sigtrace.frames.namespaces import df_namespaces
 from sigtrace.plot.axes import hint
 from sigtrace.plot.style import GREY, VERMILLION, Picture, nothing, picture
-from sigtrace.plot.text import number, shown
+from sigtrace.plot.text import shown
 from sigtrace.recording.reader import Recording
+from sigtrace.units import number
 
 _MOST = 60
 """Namespaces in the picture at most."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from sigtrace import signals
-from sigtrace.postmortem.case import SECOND, SETTLED, Case
+from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.snapshot import Sight
 from sigtrace.postmortem.stop import Stop, stop_of, stops
 from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.text import printable
+from sigtrace.units import SECOND, duration, number
 
 _NAMES = 4
 _QUICK = SECOND // 100
@@ -57,16 +58,6 @@ def title(case: Case) -> str:
     return text + (f": {printable(command)}" if command else "")
 
 
-def seconds(ns: int) -> str:
-    """`0.3 ms`, `10.01 s`, `2 min 5 s`."""
-    if ns < SECOND // 10:
-        return f"{ns / 1e6:.1f} ms"
-    if ns < 100 * SECOND:
-        return f"{ns / SECOND:.2f} s"
-    minutes, rest = divmod(ns // SECOND, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def _births(case: Case) -> Iterator[Entry]:
     for event in case.to_init:
         if event.stage == "init":
@@ -84,20 +75,20 @@ def _stops(case: Case) -> Iterator[Entry]:
         text = f"{stop.first.signal_name}{how[stop.configured]}"
         if stop.grace is not None and stop.killer:
             whose = "" if stop.killer.same(stop.asker) else f" from {stop.killer}"
-            text += f", then SIGKILL{whose} after a grace period of {seconds(stop.grace)}"
+            text += f", then SIGKILL{whose} after a grace period of {duration(stop.grace)}"
         elif stop.kill is stop.first:
             text += " at once"
         text += f": it looks like {stop.looks_like}" if stop.looks_like else ""
         before = (_earlier(stop),) if stop.earlier else ()
         left = case.until - stop.first.time
-        still = () if stop.exit or left <= 0 else (f"it is still there {seconds(left)} later",)
+        still = () if stop.exit or left <= 0 else (f"it is still there {duration(left)} later",)
         yield Entry(stop.first.time, f"asked to stop by {stop.asker}", (text, *before, *still))
 
 
 def _earlier(stop: Stop) -> str:
     """When it was asked already before the stop began."""
     assert stop.earlier is not None
-    ago = seconds(stop.first.time - stop.earlier.time)
+    ago = duration(stop.first.time - stop.earlier.time)
     return f"first asked {ago} before, by {stop.earlier.signal_name} from {stop.earlier.sender}"
 
 
@@ -142,7 +133,7 @@ def _told(case: Case, row: Sequence[Event]) -> Entry:
         times += f", by {senders if count == len(row) else 'many'} senders"
     detail = [_became(case, first)]
     if len(row) > 1:
-        detail.append(f"the last time {seconds(row[-1].time - first.time)} later")
+        detail.append(f"the last time {duration(row[-1].time - first.time)} later")
     return Entry(first.time, f"{first.signal_name} from {first.sender}{times}", tuple(detail))
 
 
@@ -156,7 +147,7 @@ def _became(case: Case, event: Event) -> str:
     if fate is None:
         ended = case.exit and case.exit.time >= event.time and event.signal == KILL
         return "queued, and obeyed" if ended else f"queued{blocked}; no delivery followed"
-    after = f" {seconds(fate.time - event.time)} later" if fate.time - event.time > _QUICK else ""
+    after = f" {duration(fate.time - event.time)} later" if fate.time - event.time > _QUICK else ""
     what = f"DROPPED: {fate.outcome}" if fate.verdict.startswith("dropped") else fate.outcome
     return f"queued{blocked}, delivered{after}: {what}"
 
@@ -178,8 +169,8 @@ def _ends(case: Case) -> Iterator[Entry]:
         detail: tuple[str, ...] = ()
         if stop:
             asked = stop.earlier or stop.first
-            since = f"{seconds(episode.exit.time - asked.time)} after the first signal that asked it to"
-            own = f"{seconds(episode.exit.time - stop.first.time)} after that {stop.first.signal_name}, "
+            since = f"{duration(episode.exit.time - asked.time)} after the first signal that asked it to"
+            own = f"{duration(episode.exit.time - stop.first.time)} after that {stop.first.signal_name}, "
             detail = (own + since if stop.earlier else since,)
         yield Entry(episode.exit.time, f"{episode.exit.target} {episode.exit.outcome}", detail)
 
@@ -249,17 +240,17 @@ def _seen(sight: Sight) -> str:
     init = sight.init
     count = len(sight.tasks)
     if init is None:
-        return f"{count} tasks, no init"
+        return f"{number(count, 'task')}, no init"
     pending = sorted(
         {
-            number
+            each
             for task in sight.init_threads
             for column in ("pending", "shared_pending")
-            for number in signals.members(int(task.row[column] or "0", 16))
-            if signals.has(int(task.row["blocked"] or "0", 16), number) or task.state in "TtDZ" or task.frozen
+            for each in signals.members(int(task.row[column] or "0", 16))
+            if signals.has(int(task.row["blocked"] or "0", 16), each) or task.state in "TtDZ" or task.frozen
         }
     )
-    facts = [f"{count} task{'s' if count > 1 else ''}; init in state {init.state}"]
+    facts = [f"{number(count, 'task')}; init in state {init.state}"]
     facts += ["exiting, waiting for the others"] if sight.init_waits else []
     facts += [f"at {printable(init.wchan)}"] if init.wchan not in ("", "0") and not sight.init_waits else []
     facts += [f"frozen by cgroup {init.frozen}"] if init.frozen else []
@@ -267,5 +258,5 @@ def _seen(sight: Sight) -> str:
     facts += ["dumping core"] if init.core_dumping else []
     facts += [f"{', '.join(map(signals.name, pending))} pending"] if pending else []
     dead = sum(task.state == "Z" for task in sight.processes)
-    facts += [f"{dead} zombie{'s' if dead > 1 else ''}"] if dead else []
+    facts += [number(dead, "zombie")] if dead else []
     return ", ".join(facts)

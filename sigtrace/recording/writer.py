@@ -20,6 +20,7 @@ from sigtrace.recording import schema
 from sigtrace.recording.directory import FORMAT, HEADER, Directory, file_name, files
 from sigtrace.recording.file import NEW, ArrowFile, Damaged, rewrite
 from sigtrace.text import printable
+from sigtrace.units import SECOND
 
 _ROWS = 1 << 15
 """Events to a record batch, unless a second passes before."""
@@ -118,7 +119,7 @@ class Writer:
         self._due = time.monotonic() + self._limits.rotate
         self._encoder = schema.Encoder()
         self._schemas.clear()
-        self._directory.retain(self._limits.max_bytes, now - int(self._limits.max_age * 1e9))
+        self._directory.retain(self._limits.max_bytes, now - int(self._limits.max_age * SECOND))
         self._directory.write_manifest({**asdict(self._run), **self.facts})
 
     def _write_pending(self) -> None:
@@ -213,7 +214,7 @@ class Writer:
                 file.abandon()
             self._files.clear()
             return
-        seconds = (gap["gap_ended"] - self._stopped) / 1e9
+        seconds = (gap["gap_ended"] - self._stopped) / SECOND
         missed = self.unwritten - self._missed_before
         self._stopped = 0
         self._say(f"recording again after {seconds:.0f} s, in which {missed:,} events were not recorded")

@@ -11,7 +11,8 @@ from sigtrace.events.verdict import DROPPED, is_dropped
 from sigtrace.postmortem.case import Case
 from sigtrace.report.facts import Bar, Chart
 from sigtrace.report.lanes import KINDS
-from sigtrace.report.moment import SECOND, clock, step
+from sigtrace.report.moment import clock, step
+from sigtrace.units import SECOND, span
 
 _BINS = 120
 _NAMED = 3
@@ -50,14 +51,6 @@ def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> 
                 base += count / most
     whole = min(begin, int(bins[0]) * width), max(end, int(bins[-1] + 1) * width)
     return Chart(*whole, whole, ("",), bars=bars, most=most, note=f"signals dropped in each {span(width)}")
-
-
-def span(width: int) -> str:
-    """`100 ms`, `5 min`: a round span of ns."""
-    for unit, size in (("d", 86400 * SECOND), ("h", 3600 * SECOND), ("min", 60 * SECOND), ("s", SECOND)):
-        if width >= size:
-            return f"{width // size} {unit}"
-    return f"{width // 10**6} ms" if width >= 10**6 else f"{width // 1000} us"
 
 
 def _about(names: Sequence[str], numbers: npt.NDArray[np.intp]) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from sigtrace.clock import iso
+from sigtrace.units import DAY, HOUR, MINUTE, SECOND
 
-__all__ = ["SECOND", "clock", "day", "iso", "stamp", "step", "ticks"]
+__all__ = ["clock", "day", "iso", "stamp", "step", "ticks"]
 
-SECOND = 1_000_000_000
-_MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 _STEPS: tuple[int, ...] = (
     *(digit * 10**power for power in range(3, 9) for digit in (1, 2, 5)),
     *(SECOND * count for count in (1, 2, 5, 10, 15, 30)),
-    *(_MINUTE * count for count in (1, 2, 5, 10, 15, 30)),
-    *(_HOUR * count for count in (1, 2, 3, 6, 12)),
-    *(_DAY * count for count in (1, 2, 7, 14, 28, 91, 182, 364)),
+    *(MINUTE * count for count in (1, 2, 5, 10, 15, 30)),
+    *(HOUR * count for count in (1, 2, 3, 6, 12)),
+    *(DAY * count for count in (1, 2, 7, 14, 28, 91, 182, 364)),
 )
 """From a microsecond to a year, in ns. The script has the same."""
 
@@ -50,9 +49,9 @@ def ticks(begin: int, end: int, most: int = 3) -> list[tuple[int, str]]:
 
 
 def _label(time: int, width: int) -> str:
-    if width >= _DAY:
+    if width >= DAY:
         return stamp(time)[5:10]
-    if width >= _MINUTE:
+    if width >= MINUTE:
         return stamp(time)[11:16]
     digits = 0 if width >= SECOND else 3 if width >= 10**6 else 6
     return clock(time, digits)

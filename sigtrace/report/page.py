@@ -17,11 +17,11 @@ import jinja2
 from markupsafe import Markup
 
 from sigtrace.events.verdict import WORDS
-from sigtrace.postmortem.timeline import seconds
 from sigtrace.report import moment
 from sigtrace.report.facts import Band, Chart, Mark, Page
 from sigtrace.report.lanes import KINDS
 from sigtrace.text import printable
+from sigtrace.units import duration
 
 MOST_BYTES = 2_000_000
 """No report is larger: namespaces are left out of it until it is not."""
@@ -65,7 +65,7 @@ def _render(page: Page) -> bytes:
     )
     environment.filters |= {
         **{name: getattr(moment, name) for name in ("clock", "stamp", "day", "iso")},
-        "span": seconds,
+        "span": duration,
         "comma": lambda number: f"{number:,}",
         "label": lambda verdict: WORDS[verdict][0],
     }

@@ -15,11 +15,11 @@ from sigtrace.events.verdict import CODE
 from sigtrace.postmortem.case import SETTLED, Case, Episode
 from sigtrace.postmortem.event import events
 from sigtrace.postmortem.stop import stops
-from sigtrace.postmortem.timeline import seconds
 from sigtrace.report.facts import Band, Bar, Chart, Mark
 from sigtrace.report.lanes import KINDS, Lanes, lanes
 from sigtrace.report.moment import clock
 from sigtrace.signals import KILL
+from sigtrace.units import duration, number
 
 MOST_MARKS = 150
 """More events than these are counted in bins of time."""
@@ -43,7 +43,7 @@ def timeline(case: Case, worst: Episode | None) -> Chart | None:
     focus = _focus(begin, end, worst, case.until)
     marked = _milestones(batch) if many else np.arange(len(batch))
     bars, most = _bars(found, times, _edges(begin, end, focus)) if many else ([], 0)
-    note = f"{len(batch):,} event{'s' if len(batch) > 1 else ''}"
+    note = number(len(batch), "event")
     if many:
         note += (
             f", counted in bins of time: the height of a bar is the logarithm of their number, up to {most:,}"
@@ -129,8 +129,8 @@ def _bars(found: Lanes, times: npt.NDArray[np.int64], edges: npt.NDArray[np.int6
     most = max(sum(count for _, count in its) for its in bins.values())
     bars = []
     for where, its in bins.items():
-        lane, number = divmod(where, len(edges))
-        begin, end = int(edges[number]), int(edges[number + 1])
+        lane, first = divmod(where, len(edges))
+        begin, end = int(edges[first]), int(edges[first + 1])
         words = ", ".join(f"{count:,} {KINDS[found.kind_name(kind)]}" for kind, count in its)
         height = math.log1p(sum(count for _, count in its)) / math.log1p(most)
         text = f"{clock(begin)} to {clock(end)}, {found.names[lane]}: {words}"
@@ -141,13 +141,13 @@ def _bars(found: Lanes, times: npt.NDArray[np.int64], edges: npt.NDArray[np.int6
 def _bands(case: Case, end: int) -> Iterator[Band]:
     """Grace periods, the time that an init took, or has taken so far, and for how long others outlived it."""
     if case.exit and end - case.exit.time > SETTLED:
-        yield Band(case.exit.time, end, f"others outlive the init by {seconds(end - case.exit.time)}")
+        yield Band(case.exit.time, end, f"others outlive the init by {duration(end - case.exit.time)}")
     for stop in stops(case):
         if stop.kill and stop.grace is not None:
-            yield Band(stop.first.time, stop.kill.time, f"grace period, {seconds(stop.grace)}")
+            yield Band(stop.first.time, stop.kill.time, f"grace period, {duration(stop.grace)}")
         elif stop.exit and stop.took is not None and stop.kill is None:
-            yield Band(stop.first.time, stop.exit.time, f"{seconds(stop.took)} to exit")
+            yield Band(stop.first.time, stop.exit.time, f"{duration(stop.took)} to exit")
         elif stop.exit is None and stop.kill is None and case.until > stop.first.time:
             yield Band(
-                stop.first.time, case.until, f"still there {seconds(case.until - stop.first.time)} later"
+                stop.first.time, case.until, f"still there {duration(case.until - stop.first.time)} later"
             )

@@ -32,8 +32,9 @@ from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
 from sigtrace.stops.sender import INSIDE, Asker, asker, by_its_maker
 from sigtrace.text import decode
+from sigtrace.units import SECOND
 
-SOON_NS = 90 * 10**9
+SOON_NS = 90 * SECOND
 """A signal that means something else to programs is a request if SIGKILL comes this soon: grace periods are shorter."""
 ALWAYS = tuple(signals.members(signals.STOP_REQUESTS | signals.mask([signals.KILL])))
 """The signals that ask any init to end."""

@@ -8,12 +8,13 @@ import numpy as np
 
 from sigtrace.events import wire
 from sigtrace.events.columns import flag
-from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
 from sigtrace.postmortem.event import MEANT_TO_STOP, events
 from sigtrace.postmortem.finding import Finding
 from sigtrace.signals import KILL
+from sigtrace.units import SECOND
 
 _BURST = SECOND // 10
 """One call sends all of its signals in a row."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
+from sigtrace.units import duration
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -19,7 +20,7 @@ def check(case: Case) -> Iterator[Finding]:
         case.nsid,
         "notice",
         "certain",
-        f"In the {(case.until - case.since) / SECOND:.1f} s that were recorded nobody asked this namespace to stop.",
+        f"In the {duration(case.until - case.since)} that were recorded nobody asked this namespace to stop.",
         (f"no signal that asks its init to end among {len(case.batch)} events",),
         "look at who should have stopped it: a preStop hook that runs, the kubelet or the runtime that hangs, a "
         "volume that cannot be unmounted",

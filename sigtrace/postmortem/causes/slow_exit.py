@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.survivors import ending, held, why_gone
+from sigtrace.units import SECOND, duration, size
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -21,8 +22,8 @@ def check(case: Case) -> Iterator[Finding]:
         case.nsid,
         "warning",
         "likely",
-        f"{first.name} is on its way out, and still there {(end.sight.time - end.since) / SECOND:.1f} s later "
-        f"({first.rss_kib / 1024:.0f} MiB resident).",
+        f"{first.name} is on its way out, and still there {duration(end.sight.time - end.since)} later "
+        f"({size(first.rss_kib << 10)} resident).",
         why_gone(end)
         + tuple(end.sight.line(str(s.task)) for s in survivors[:5])
         + (end.sight.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),),

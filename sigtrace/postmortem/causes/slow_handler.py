@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import by_signal, lines
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.postmortem.stop import stop_of
 from sigtrace.signals import HUP, INT
+from sigtrace.units import SECOND, duration
 
-_HURRY = 1
-"""Seconds: whoever sends SIGKILL sooner has left it no time."""
+_HURRY = SECOND
+"""Whoever sends SIGKILL sooner has left it no time."""
 _ALSO_FOR_OTHER_THINGS = (INT, HUP)
 """A program that goes on after one of these may be right: only SIGKILL of the same stop shows that it was to end."""
 
@@ -24,7 +25,7 @@ def check(case: Case) -> Iterator[Finding]:
         first = events[0]
         fate, episode = case.fate_of(first), case.episode_of(first)
         killed = episode.kill if episode else None
-        took = ((killed.time if killed else case.until) - first.time) / SECOND
+        took = (killed.time if killed else case.until) - first.time
         hurried = killed is not None and took < _HURRY
         sight = case.sight_after(first.time)
         shown = (sight.line(str(sight.init)),) if sight and sight.init else ()
@@ -33,7 +34,7 @@ def check(case: Case) -> Iterator[Finding]:
             case.nsid,
             "notice" if hurried else "error" if killed else "warning",
             "possible" if hurried else "certain" if killed else "likely",
-            f"{first.target} handled {first.signal_name}, and was not done {took:.1f} s later"
+            f"{first.target} handled {first.signal_name}, and was not done {duration(took)} later"
             + (", when SIGKILL came." if killed else ": it is still there."),
             lines([e for e in (first, fate, killed) if e]) + shown,
             "see what the program does after its handler ran (a full queue, a lock, a request that never ends); "

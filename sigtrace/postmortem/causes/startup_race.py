@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sigtrace.postmortem.case import SECOND, Case
+from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import by_signal, dropped_requests, lines, masks, severity_of, takes
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.units import SECOND, duration
 
 _YOUNG = 60 * SECOND
 """A program older than this is hardly starting any more."""
@@ -31,7 +32,7 @@ def check(case: Case) -> Iterator[Finding]:
             case.nsid,
             severity_of(case, events),
             "certain" if age < _YOUNG else "likely",
-            f"{last.signal_name} came {age / SECOND:.1f} s after {last.target} had started and was discarded: its "
+            f"{last.signal_name} came {duration(age)} after {last.target} had started and was discarded: its "
             "handler was not installed yet.",
             lines(events) + ((str(handled),) if handled else ()) + masks(sight),
             "install the handler first thing in the program, or block the signal before exec until it is there; "

@@ -63,7 +63,7 @@ def test_a_recording_shows_hosts_span_namespaces_drops_and_losses(tmp_path: Path
     recording.close()
     page = _shown(sigtrace.open(tmp_path))
     assert "Recording of web-1" in re.sub(r"\s+", " ", page.text)
-    assert "1 PID namespaces, 1 containers; 1,234 signals seen, 1,234 dropped" in page.text
+    assert "1 PID namespace, 1 container; 1,234 signals seen, 1,234 dropped" in page.text
     assert re.search(r"web-1\s+web-1\s+app\s+SIGTERM\s+1,234", page.text)
     assert "5 records were lost" in page.text
     assert "2023-11-14 22:13:29" in page.text
