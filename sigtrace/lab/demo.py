@@ -28,6 +28,7 @@ from sigtrace.errors import SigtraceError
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.text import decode
+from sigtrace.units import SECOND
 
 if TYPE_CHECKING:
     from sigtrace.lab.actor import Actor, Namespace
@@ -110,7 +111,7 @@ def retell(batch: Batch) -> Stop:
 def _act(record: np.void, began: int, verdicts: tuple[str, ...]) -> Act:
     ended, status = record["stage"] == wire.STAGE["exit"], int(record["exit_code"])
     return Act(
-        after=(int(record["time"]) - began) / 1e9,
+        after=(int(record["time"]) - began) / SECOND,
         signal=status & 0x7F if ended else int(record["signal"]),
         sender_comm=decode(bytes(record["sender_comm"])),
         sender_pid=int(record["sender_pid"]),

@@ -21,13 +21,14 @@ from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Residents
-from sigtrace.postmortem.event import CONT, KILL, STOP, Event, telling, totals
+from sigtrace.postmortem.event import Event, telling, totals
 from sigtrace.postmortem.snapshot import Sight, sights
+from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.stops.attempt import APART_NS
 from sigtrace.stops.request import own_stop_signal
 from sigtrace.stops.sender import by_its_maker
+from sigtrace.units import SECOND
 
-SECOND = 1_000_000_000
 PATIENCE = 10 * SECOND
 """How long a program that was asked to end may take before it counts as slow: the default of `docker stop`."""
 SETTLED = SECOND // 5

@@ -13,7 +13,7 @@ from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import SEVERITIES
 from sigtrace.postmortem.runner import Report, diagnose
 from sigtrace.postmortem.stop import stop_of
-from sigtrace.postmortem.timeline import seconds
+from sigtrace.units import duration
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Standing:
         how = "still there after"
         if self.worst.exit:
             how = "killed after" if self.worst.kill else "ended after"
-        return f"{how} {seconds(self.took)}"
+        return f"{how} {duration(self.took)}"
 
     @property
     def signal(self) -> str:

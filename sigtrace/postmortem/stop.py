@@ -25,10 +25,11 @@ from sigtrace import signals
 from sigtrace.containers.runtimes.registry import asked_by
 from sigtrace.containers.stop_signal import stop_request
 from sigtrace.events.container import Container
-from sigtrace.postmortem.case import SECOND, Case, Episode
-from sigtrace.postmortem.event import KILL, TERM, Event
+from sigtrace.postmortem.case import Case, Episode
+from sigtrace.postmortem.event import Event
 from sigtrace.stops.request import TAKEN, Request, counted
 from sigtrace.stops.sender import Asker, asker
+from sigtrace.units import SECOND
 
 _LATE = SECOND * 3 // 4
 """How much later than its timer a runtime's SIGKILL may arrive."""
@@ -75,7 +76,7 @@ class Stop:
     def configured(self) -> bool | None:
         """Whether a runtime asked by the container's own stop signal; None where that is not known, and for SIGKILL."""
         if not (self.own and self.runtime) or (
-            self.first.signal == KILL and self.own != self.first.signal_name
+            self.first.signal == signals.KILL and self.own != self.first.signal_name
         ):
             return None
         return self.first.signal_name == self.own
@@ -84,7 +85,7 @@ class Stop:
     def looks_like(self) -> str:
         """What the observed times are known from, in words; empty if from nothing. A guess, and to be told as one."""
         runtime = asked_by(self.by)
-        if self.first.signal == KILL or runtime is None:
+        if self.first.signal == signals.KILL or runtime is None:
             return runtime.at_once if runtime else ""
         default, same = runtime.grace, self.killer is not None and self.asker.same(self.killer)
         if default and same and self.grace is not None:
@@ -138,7 +139,7 @@ def stop_of(episode: Episode, container: Container | None) -> Stop | None:
 
 def _own(container: Container | None) -> str:
     own = stop_request(container).signal
-    return signals.name(own) if own != TERM else ""
+    return signals.name(own) if own != signals.TERM else ""
 
 
 def _seconds(ns: int | None) -> float | None:

@@ -15,7 +15,6 @@ from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
 from sigtrace.postmortem.ranking import Standing, rank
 from sigtrace.postmortem.stop import stops
-from sigtrace.postmortem.timeline import seconds
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording.reader import Losses, Recording
 from sigtrace.recording.selection import Selection
@@ -25,6 +24,7 @@ from sigtrace.report.facts import Attempt, Headline, Origin, Page, Row, Shown, S
 from sigtrace.report.moment import stamp
 from sigtrace.report.section import Kin, section
 from sigtrace.text import printable
+from sigtrace.units import duration, number
 
 MOST_SECTIONS = 30
 """Namespaces that are told in full."""
@@ -89,11 +89,11 @@ def _rows(
         if line.verdict.startswith("dropped"):
             key = line.host, line.nsid, line.ns_start // TICK_NS
             dropped[key] = dropped.get(key, 0) + line.count
-    for number, standing in enumerate(standings, 1):
+    for place, standing in enumerate(standings, 1):
         case, findings = standing.report.case, standing.report.findings
         init = _init(case)
         yield Row(
-            rank=number,
+            rank=place,
             host=case.host,
             nsid=case.nsid,
             label=_label(case, init, (case.host, case.nsid) in parents),
@@ -168,7 +168,7 @@ def _headline(standings: Sequence[Standing], rows: Sequence[Row]) -> Headline:
         return Headline("ok", "No signals in PID namespaces were recorded")
     bad = [(row, standing) for row, standing in zip(rows, standings, strict=True) if row.severity]
     hung = sum(row.severity == "error" and _hung(standing) for row, standing in bad)
-    of_all = f"of {_number(len(rows), 'PID namespace')}"
+    of_all = f"of {number(len(rows), 'PID namespace')}"
     reasons = [
         (row.rank, row.label, f"{row.outcome}. {standing.report.findings[0].summary}")
         for row, standing in bad[:_REASONS]
@@ -179,7 +179,7 @@ def _headline(standings: Sequence[Standing], rows: Sequence[Row]) -> Headline:
     if bad:
         tone = "error" if any(row.severity == "error" for row, _ in bad) else "warning"
         return Headline(tone, f"Nothing hung; {len(bad):,} {of_all} with findings", reasons, more)
-    return Headline("ok", f"Nothing hung: no trouble in {_number(len(rows), 'PID namespace')}")
+    return Headline("ok", f"Nothing hung: no trouble in {number(len(rows), 'PID namespace')}")
 
 
 def _hung(standing: Standing) -> bool:
@@ -195,12 +195,12 @@ def _figures(
 ) -> Iterator[tuple[str, str, str]]:
     yield "PID namespaces", f"{len(rows):,}", f"{sum(bool(row.severity) for row in rows):,} with findings"
     whose = sum(bool(row.dropped) for row in rows)
-    yield "Signals dropped", f"{dropped:,}", f"for {_number(whose, 'init')}" if dropped else "none"
+    yield "Signals dropped", f"{dropped:,}", f"for {number(whose, 'init')}" if dropped else "none"
     killed = sum(each.grace is not None or each.signal == "SIGKILL" for each in attempts)
     yield "Attempts to stop", f"{len(attempts):,}", f"{killed:,} needed SIGKILL"
     took = max((each.took for each in attempts if each.took is not None), default=None)
     there = sum(each.took is None for each in attempts)
-    yield "Longest stop", "-" if took is None else seconds(took), f"{there:,} did not end" if there else ""
+    yield "Longest stop", "-" if took is None else duration(took), f"{there:,} did not end" if there else ""
     yield (
         "Records lost",
         f"{losses.total:,}",
@@ -216,13 +216,13 @@ def _losses(losses: Losses, problems: Sequence[str]) -> Iterator[str]:
     }
     for why, count in reasons.items():
         if count:
-            yield f"{_number(count, 'record')} lost, as {why}. Counts include them; stories and timelines do not."
+            yield f"{number(count, 'record')} lost, as {why}. Counts include them; stories and timelines do not."
     if losses.uncounted:
-        yield f"{_number(losses.uncounted, 'signal')} not even counted, as the table of counts was full."
+        yield f"{number(losses.uncounted, 'signal')} not even counted, as the table of counts was full."
     if losses.missed:
-        yield f"The kernel skipped {_number(losses.missed, 'run')} of the programs that record."
+        yield f"The kernel skipped {number(losses.missed, 'run')} of the programs that record."
     if losses.snapshots_skipped:
-        yield f"{_number(losses.snapshots_skipped, 'snapshot')} skipped: there were too many at once."
+        yield f"{number(losses.snapshots_skipped, 'snapshot')} skipped: there were too many at once."
     for began, ended in losses.gaps:
         yield f"Nothing was recorded from {stamp(began)} to {stamp(ended)} UTC, as nothing could be written."
     yield from (f"{problem[:1].upper()}{problem[1:]}." for problem in problems)
@@ -236,7 +236,3 @@ def _origins(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Origin]:
 def _glossary(lines: Sequence[Signals]) -> list[tuple[str, str]]:
     there = {line.verdict for line in lines}
     return [WORDS[name] for name in VERDICTS if name in there]
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

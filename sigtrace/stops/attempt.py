@@ -16,16 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sigtrace import signals
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
 from sigtrace.events.residents import Residents
 from sigtrace.procfs.process import INITIAL_PID_NS
-from sigtrace.stops.request import ALWAYS, KILL, asking, counted, own_stop_signal, request
+from sigtrace.stops.request import ALWAYS, asking, counted, own_stop_signal, request
 from sigtrace.text import decode
+from sigtrace.units import SECOND
 
-APART_NS = 600 * 10**9
+APART_NS = 600 * SECOND
 """Two requests this far apart are two attempts."""
 _FEW = 64
 """Of a storm of requests, so many of the first and the last ones are looked at to tell who asked."""
@@ -67,12 +69,12 @@ class Stop:
     @property
     def seconds(self) -> float:
         """How long it took; NaN while it has not ended."""
-        return float("nan") if self.duration is None else self.duration / 1e9
+        return float("nan") if self.duration is None else self.duration / SECOND
 
     @property
     def killed(self) -> bool:
         """SIGKILL ended it."""
-        return self.status is not None and self.status & 0x7F == KILL
+        return self.status is not None and self.status & 0x7F == signals.KILL
 
 
 def stops(batch: Batch) -> list[Stop]:
@@ -144,7 +146,7 @@ class _Rows:
     def stop(self, rows: npt.NDArray[np.intp]) -> Stop:
         """The attempt that these rows are."""
         r = self.batch.records
-        kill = _first(rows, self.asks[rows] & (r["signal"][rows] == KILL) & ~self.dropped[rows])
+        kill = _first(rows, self.asks[rows] & (r["signal"][rows] == signals.KILL) & ~self.dropped[rows])
         container = self.homes.containers[int(self.homes.codes[rows[0]])]
         start = self._counted(rows[self.asks[rows]], kill, container)
         one, began = r[start], int(r["time"][start])
