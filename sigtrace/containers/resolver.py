@@ -6,15 +6,14 @@ What was found out stays known when the container is gone. The hot path asks `of
 from __future__ import annotations
 
 import contextlib
-import heapq
-import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sigtrace import clock
+from sigtrace.due import DueQueue
 from sigtrace.events import wire
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
@@ -52,12 +51,9 @@ class _Entry:
     waited: bool = False
 
 
-@dataclass(order=True)
-class _Order:
-    """A look to take at a moment of the monotonic clock."""
+class _Order(NamedTuple):
+    """A look to take."""
 
-    at: float
-    number: int
     key: NsKey
     pid: int
     """0: not known."""
@@ -75,8 +71,7 @@ class Names:
     def __init__(self, resolve: Callable[[int], Container | None] | None = None) -> None:
         self._resolve = resolve or _from_files()
         self._entries: dict[NsKey, _Entry] = {}
-        self._orders: list[_Order] = []
-        self._number = itertools.count()
+        self._orders: DueQueue[_Order] = DueQueue()
         self._news: list[tuple[NsKey, Container]] = []
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -95,6 +90,7 @@ class Names:
         with self._change:
             self._ended = True
             self._change.notify_all()
+        self._orders.close(discard=True)
         if self._thread is not None:
             self._thread.join(_PATIENCE)
 
@@ -106,7 +102,7 @@ class Names:
             if each.nsid is not None and each.init_pid is not None and each.ns_start is not None:
                 key = NsKey.from_proc(each.nsid, each.ns_start)
                 young = now - key.start_ns < _YOUNG_SECONDS * SECOND
-                self._look(_Order(0, 0, key, each.init_pid, 0 if young else len(_AGAIN), surveyed=True))
+                self._look(_Order(key, each.init_pid, 0 if young else len(_AGAIN), surveyed=True))
                 looked.add(key)
         return looked
 
@@ -177,24 +173,13 @@ class Names:
                 self._entries.setdefault(key, _Entry())
             while len(self._entries) > _MOST:
                 del self._entries[next(iter(self._entries))]
-            order = _Order(time.monotonic() + delay, next(self._number), key, pid, tries)
-            heapq.heappush(self._orders, order)
-            self._change.notify_all()
+        self._orders.put(_Order(key, pid, tries), delay)
 
     def _run(self) -> None:
         """The thread."""
-        while (order := self._next()) is not None:
+        while (order := self._orders.take()) is not None:
             with contextlib.suppress(Exception):  # a name less is no reason to stop tracing
                 self._look(order)
-
-    def _next(self) -> _Order | None:
-        with self._change:
-            while not self._ended:
-                wait = self._orders[0].at - time.monotonic() if self._orders else None
-                if wait is not None and wait <= 0:
-                    return heapq.heappop(self._orders)
-                self._change.wait(wait)
-        return None
 
     def _look(self, order: _Order) -> None:
         if order.key == _EVERYBODY:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from sigtrace import signals
+from sigtrace.due import DueQueue
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
@@ -48,14 +48,12 @@ def due(batch: Batch) -> Iterator[tuple[str, NsKey]]:
                 yield trigger, key
 
 
-@dataclass(order=True)
-class _Order:
-    """A snapshot to take at a moment (of the monotonic clock)."""
+class _Order(NamedTuple):
+    """A snapshot to take."""
 
-    at: float
-    trigger: str = field(compare=False)
-    namespace: NsKey = field(compare=False)
-    again: bool = field(compare=False)
+    trigger: str
+    namespace: NsKey
+    again: bool
 
 
 class Taker(threading.Thread):
@@ -66,9 +64,8 @@ class Taker(threading.Thread):
         self.skipped = 0
         """Snapshots not taken, because too many were due."""
         self._deliver = deliver
-        self._orders: list[_Order] = []
+        self._orders: DueQueue[_Order] = DueQueue()
         self._taken: dict[tuple[str, NsKey], float] = {}
-        self._change = threading.Condition()
         self._ended = False
         self._helper = helper or Helper()
 
@@ -79,16 +76,17 @@ class Taker(threading.Thread):
 
     def end(self) -> None:
         """Take those that are due now, but for second looks, and no more; returns when that is done, or too slow."""
-        with self._change:
-            self._ended = True
-            self._change.notify()
+        self._ended = True
+        self._orders.close()
         self._helper.hurry(_END_SECONDS)
         self.join()
 
     def run(self) -> None:
         with self._helper as helper:
             helper.start()
-            while (order := self._next()) is not None:
+            while (order := self._orders.take()) is not None:
+                if self._ended and order.again:
+                    continue
                 if helper.is_late:
                     self.skipped += 1
                     continue
@@ -101,32 +99,16 @@ class Taker(threading.Thread):
     def _order(self, trigger: str, namespace: NsKey) -> None:
         now = time.monotonic()
         key = (trigger, namespace)
-        with self._change:
-            if now - self._taken.get(key, -_REST_SECONDS) < _REST_SECONDS:
-                return
-            if len(self._orders) >= _WAITING:
-                self.skipped += 1
-                return
-            if len(self._taken) >= _KEPT:
-                self._taken.clear()
-            self._taken[key] = now
-            heapq.heappush(self._orders, _Order(now, trigger, namespace, False))
-            later = "outlived" if trigger == "exited" else trigger
-            heapq.heappush(self._orders, _Order(now + AGAIN_SECONDS, later, namespace, later == trigger))
-            if later != trigger:
-                heapq.heappush(self._orders, _Order(now + 2 * AGAIN_SECONDS, later, namespace, True))
-            self._change.notify()
-
-    def _next(self) -> _Order | None:
-        """The next that is due, when it is due; None when there shall be no more."""
-        with self._change:
-            while True:
-                wait = self._orders[0].at - time.monotonic() if self._orders else None
-                if wait is not None and wait <= 0:
-                    order = heapq.heappop(self._orders)
-                    if not (self._ended and order.again):
-                        return order
-                elif self._ended:
-                    return None
-                else:
-                    self._change.wait(wait)
+        if now - self._taken.get(key, -_REST_SECONDS) < _REST_SECONDS:
+            return
+        if len(self._orders) >= _WAITING:
+            self.skipped += 1
+            return
+        if len(self._taken) >= _KEPT:
+            self._taken.clear()
+        self._taken[key] = now
+        self._orders.put(_Order(trigger, namespace, False))
+        later = "outlived" if trigger == "exited" else trigger
+        self._orders.put(_Order(later, namespace, later == trigger), AGAIN_SECONDS)
+        if later != trigger:
+            self._orders.put(_Order(later, namespace, True), 2 * AGAIN_SECONDS)

@@ -1,0 +1,115 @@
+"""When a snapshot is due, and which of those are taken at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from sigtrace.events.batch import Batch
+from sigtrace.events.nskey import NsKey
+from sigtrace.live.snapshot_trigger import Taker, due
+from sigtrace.snapshot import Helper
+from tests.builders.records import record
+
+START = 50_000_000_000
+INIT = {"flags": ("unkillable", "init"), "ns_level": 1, "ns_start": START, "nsid": 7}
+HOME = NsKey.of(7, START)
+
+
+def _batch(*records: npt.NDArray[np.void]) -> Batch:
+    return Batch(np.concatenate(records), 0, "")
+
+
+@pytest.mark.parametrize(
+    ("facts", "triggers"),
+    [
+        ({}, {"dropped"}),
+        ({"stage": "deliver", "result": -1}, {"dropped"}),
+        ({"disposition": "handler", "result": 0}, {"signalled"}),
+        ({"disposition": "handler", "result": 2}, {"signalled"}),
+        ({"signal": 1, "disposition": "handler", "result": 0}, {"signalled"}),
+        ({"signal": 10, "disposition": "handler", "result": 0}, set()),
+        ({"disposition": "ignore"}, set()),
+        ({"signal": 9, "result": 0}, {"killed"}),
+        ({"signal": 9, "relation": "same"}, {"dropped"}),
+        ({"stage": "exit", "signal": 0, "result": -1}, {"exited"}),
+        ({"stage": "exec", "signal": 0, "result": -1}, set()),
+        ({"flags": ()}, set()),
+        ({"ns_level": 0}, set()),
+    ],
+)
+def test_what_happens_to_an_init_calls_for_a_snapshot(facts: dict[str, Any], triggers: set[str]) -> None:
+    assert set(due(_batch(record(**{**INIT, **facts})))) == {(trigger, HOME) for trigger in triggers}
+
+
+def test_a_storm_in_one_batch_calls_for_one_snapshot_a_namespace() -> None:
+    other = {**INIT, "ns_start": START + 10_000_000}  # of one inode, used again
+    found = list(due(_batch(*(record(**its) for its in [INIT, other] * 50))))
+    assert sorted(found) == [("dropped", HOME), ("dropped", NsKey.of(7, START + 10_000_000))]
+
+
+class _Helper(Helper):
+    """Notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, str, bool]] = []
+        self.late = False
+
+    def __enter__(self) -> _Helper:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def start(self) -> None: ...
+
+    def hurry(self, seconds: float) -> None: ...
+
+    @property
+    def is_late(self) -> bool:
+        return self.late
+
+    def take(self, nsid: int, trigger: str = "", *, ns_start: int = 0, again: bool = False) -> list[Any]:
+        self.asked.append((nsid, trigger, again))
+        return [{"nsid": nsid, "problem": ""}, {"nsid": nsid, "problem": ""}]
+
+
+def _ended(helper: _Helper, *batches: Batch) -> tuple[Taker, list[Any]]:
+    """A taker that saw these batches before it was started, and is at its end."""
+    told: list[Any] = []
+    taker = Taker(told.append, helper)
+    for batch in batches:
+        taker.look(batch)
+    taker.start()
+    taker.end()
+    return taker, told
+
+
+def test_at_the_end_what_is_due_is_taken_and_no_second_look_waited_for() -> None:
+    helper = _Helper()
+    _, told = _ended(helper, _batch(record(**INIT)))
+    assert helper.asked == [(7, "dropped", False)]
+    assert len(told) == 1
+
+
+def test_the_same_reason_gives_no_second_snapshot_at_once() -> None:
+    helper = _Helper()
+    _ended(helper, _batch(record(**INIT)), _batch(record(**INIT), record(**INIT, signal=9, result=0)))
+    assert helper.asked == [(7, "dropped", False), (7, "killed", False)]
+
+
+def test_more_than_can_wait_are_skipped_and_counted() -> None:
+    helper = _Helper()
+    records = [record(**{**INIT, "nsid": 100 + number}) for number in range(200)]
+    taker, _ = _ended(helper, _batch(*records))
+    assert taker.skipped > 0
+    assert len(helper.asked) + taker.skipped == 200
+
+
+def test_a_helper_that_is_late_takes_none_and_they_are_counted() -> None:
+    helper = _Helper()
+    helper.late = True
+    taker, told = _ended(helper, _batch(record(**INIT)))
+    assert (helper.asked, told, taker.skipped) == ([], [], 1)
