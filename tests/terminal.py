@@ -77,6 +77,15 @@ class Tty:
         """The same as one text."""
         return "\n".join(self.lines)
 
+    def columns(self, text: str) -> list[int]:
+        """In which column of the screen this text begins, of each line that has it."""
+        found = []
+        for number in range(self._screen.lines):
+            cells = [self._screen.buffer[number][place].data for place in range(self._screen.columns)]
+            starts = [place for place in range(len(cells)) if "".join(cells[place:]).startswith(text)]
+            found += [place for place in starts[:1] if cells[place]]
+        return found
+
     def resize(self, columns: int, lines: int) -> None:
         """Give it another size."""
         self._screen.resize(lines, columns)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigtrace.signals import name as signal_name
-from sigtrace.text import columns, shorten
+from sigtrace.text import columns, padded, shorten
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
@@ -50,10 +50,8 @@ class EventLines:
             ) + self._outcome(row)
 
     def _line(self, when: str, ns: str, signal: str, sender: str, target: str) -> str:
-        sender += " " * (self._sender - columns(sender))
-        target += " " * (self._target - columns(target))
-        ns += " " * (self._ns - columns(ns))
-        return f"{when:<{_TIME}} {ns} {signal:<{_SIGNAL}} {sender} {target} "
+        sender, target = padded(sender, self._sender), padded(target, self._target)
+        return f"{when:<{_TIME}} {padded(ns, self._ns)} {signal:<{_SIGNAL}} {sender} {target} "
 
     def _sender_of(self, row: dict[str, Any]) -> str:
         if row["sender_pid"] is None:

@@ -14,7 +14,7 @@ import numpy as np
 from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.timeline import story, title
-from sigtrace.text import columns, printable
+from sigtrace.text import columns, padded, printable
 from sigtrace.units import duration, number
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
@@ -65,8 +65,7 @@ def _padded(name: str, wide: int) -> str:
     cut = name
     while columns(cut) > wide - (cut is not name):
         cut = cut[1:]
-    name = cut if cut is name else f"…{cut}"
-    return name + " " * (wide - columns(name))
+    return padded(cut if cut is name else f"…{cut}", wide)
 
 
 def _report(report: Report, width: int) -> Iterator[str]:

@@ -18,7 +18,7 @@ from sigtrace.cli.options import (
 )
 from sigtrace.cli.output import json_line, write_lines
 from sigtrace.signals import name as signal_name
-from sigtrace.text import columns, shorten
+from sigtrace.text import padded, shorten
 from sigtrace.units import DAY, SECOND, number, span
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ def _of(line: Line, width: int, name: str, several_days: bool) -> str:
 
 def _row(width: int, *cells: str) -> str:
     ns, signal, sender, what, count, first, last = cells
-    ns += " " * (width - columns(ns))
-    return f"{ns} {signal:<8} {sender:<11} {what:<20} {count:>8} {first:>8} {last:>8}"
+    return f"{padded(ns, width)} {signal:<8} {padded(sender, 11)} {what:<20} {count:>8} {first:>8} {last:>8}"
 
 
 def _moment(time: int, several_days: bool) -> str:

@@ -12,7 +12,7 @@ from sigtrace import signals
 from sigtrace.cli.event_lines import EventLines
 from sigtrace.cli.top_view import View
 from sigtrace.live.rates import Row, Sample, state_of
-from sigtrace.text import columns, printable, shorten
+from sigtrace.text import columns, padded, printable, shorten
 from sigtrace.units import age, number
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Screen:
     def _row(self, row: Row, selected: bool) -> str:
         name, rates, drops, last = self._cells(row)
         if selected:
-            return self._reverse(_filled(name + rates + drops + last, self.width))
+            return self._reverse(padded(name + rates + drops + last, self.width))
         if row.gone:
             return self._dim(name + rates + drops + last)
         if row.drop_rate:
@@ -146,11 +146,11 @@ class Screen:
         name, command, last = self._widths()
         label = row.container.fitting(name) if row.container else shorten(row.label, name)
         return (
-            f"{_filled(label, name)} {row.init_pid or '-':>{_INIT}} {_filled(shorten(row.comm, command), command)} "
+            f"{padded(label, name)} {row.init_pid or '-':>{_INIT}} {padded(shorten(row.comm, command), command)} "
             f"{state_of(row):<{_STATE}} ",
             f"{_rate(row.rate):>{_RATE}} ",
             f"{_rate(row.drop_rate):>{_RATE}} {_count(row.drops):>{_COUNT}} ",
-            _filled(_last(row, last), last),
+            padded(_last(row, last), last),
         )
 
     def _widths(self) -> tuple[int, int, int]:
@@ -239,10 +239,6 @@ def _cut(line: str, width: int) -> str:
             width -= columns(part)
         out.append(part)
     return "".join(out)
-
-
-def _filled(text: str, width: int) -> str:
-    return text + " " * (width - columns(text))
 
 
 def _rate(per_second: float) -> str:

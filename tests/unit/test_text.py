@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import subprocess
+import sys
 
-from sigtrace.text import decode, printable, shorten
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from sigtrace.text import columns, decode, padded, printable, shorten
 
 
 def test_bytes_that_are_not_utf8_stay_readable() -> None:
@@ -36,3 +42,44 @@ def test_long_text_is_cut_with_an_ellipsis_after_it_was_escaped() -> None:
     assert shorten("abcdef", 6) == "abcdef"
     assert shorten("abcdefg", 6) == "abcde…"
     assert shorten("\x1b\x1b", 5) == "\\x1b…"
+
+
+NAMES = {
+    "ascii": "web-1",
+    "our own ellipsis": "web…",
+    "East Asian": "日本語",
+    "half width": "ｱｲｳ",
+    "emoji": "👍-1",
+    "a skin tone": "👍🏽",
+    "a heart made an emoji": "❤\ufe0f",
+    "a flag": "🇩🇪",
+    "joined emoji, escaped": printable("👨\u200d👩\u200d👧"),
+    "a combining accent": "cafe\u0301",
+    "Thai vowels": "ที่",
+    "Hangul": "한글",
+    "Hangul by its letters": "\u1112\u1161\u11ab",
+    "a keycap": "1\ufe0f\u20e3",
+}
+
+
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_text_takes_the_columns_that_a_terminal_gives_it(name: str) -> None:
+    assert columns(name) == wcswidth(name)
+    assert wcswidth(padded(name, 20)) == 20
+
+
+@given(st.text(max_size=40), st.integers(min_value=1, max_value=30))
+def test_what_is_shortened_fits_whatever_it_was(text: str, width: int) -> None:
+    short = shorten(text, width)
+    assert columns(short) <= width
+    assert short == printable(text) or short.endswith("…")
+
+
+def test_a_long_name_is_cut_where_it_has_to_be() -> None:
+    assert shorten("日本語日本", 6) == "日本…"
+    assert shorten("e\u0301" * 8, 4) == "e\u0301" * 3 + "…"
+
+
+def test_plain_names_load_nothing_to_be_measured() -> None:
+    script = "import sys; from sigtrace.text import *; padded(shorten('a' * 99, 9), 20); print('rich' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "False\n"
