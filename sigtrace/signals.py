@@ -47,8 +47,8 @@ def members(bits: int) -> list[int]:
 
 
 def has(bits: int, signal: int) -> bool:
-    """Whether a mask contains the signal."""
-    return bool(bits >> (signal - 1) & 1)
+    """Whether a mask contains the signal; none contains 0, which is no signal."""
+    return bool(bits << 1 >> signal & 1)
 
 
 def _names() -> dict[int, str]:

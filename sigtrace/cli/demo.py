@@ -13,6 +13,7 @@ from sigtrace import signals
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.options import format_option
 from sigtrace.cli.output import echo_json
+from sigtrace.events.outcome import ends
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def _show(stop: Stop, number: int) -> None:
         _moment(act.after, f"{name} from {sender}, child of {parent}")
         _moment(None, _became(act))
     end = stop.end
-    ended = f"is killed by {signals.name(end.signal)}" if end.signal else f"exits with code {end.exit_code}"
-    _moment(end.after, f"{printable(stop.init)} {ended}")
+    _moment(end.after, f"{printable(stop.init)} {ends(end.exit_code, end.signal)}")
     if stop.dropped:
         _moment(None, f"The stop hung for {end.after:.1f} s, on a signal that nobody ever saw.")
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sigtrace.signals import name as signal_name
+from sigtrace.events.outcome import ended, label
 from sigtrace.text import columns, padded, shorten
 
 if TYPE_CHECKING:
@@ -65,13 +65,9 @@ class EventLines:
         return f"{shorten(comm, width - len(str(pid)) - 1)}/{pid}"
 
     def _outcome(self, row: dict[str, Any]) -> str:
-        # Not above: it takes numpy, which a watch that sees nothing does not load.
-        from sigtrace.events.verdict import label
-
         words = label(row["verdict"], row["signal"])
         if row["stage"] == "exit":
-            killer = signal_name(row["exit_signal"] or 0).removeprefix("SIG")
-            words = f"killed by {killer}" if killer else f"exit {row['exit_code']}"
+            words = ended(row["exit_code"], row["exit_signal"] or 0)
         elif _ends_group(row):
             words = "dies"
         elif row["verdict"] == "default_ignored" and row["signal_name"] == "SIGCONT":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
-from sigtrace.cli.live import number, say
+from sigtrace.cli.live import say
 from sigtrace.cli.options import (
     directories_argument,
     selection_options,

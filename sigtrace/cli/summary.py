@@ -17,6 +17,7 @@ from sigtrace.cli.options import (
     table_format_option,
 )
 from sigtrace.cli.output import json_line, write_lines
+from sigtrace.events.outcome import label
 from sigtrace.signals import name as signal_name
 from sigtrace.text import padded, shorten
 from sigtrace.units import DAY, SECOND, number, span
@@ -131,8 +132,6 @@ def _name(line: Line, width: int, reused: Mapping[int, Collection[int]]) -> str:
 
 
 def _of(line: Line, width: int, name: str, several_days: bool) -> str:
-    from sigtrace.events.verdict import label
-
     return _row(
         width,
         name,

@@ -15,54 +15,14 @@ import numpy.typing as npt
 
 from sigtrace import signals
 from sigtrace.events import wire
+from sigtrace.events.outcome import OUTCOMES
 
-VERDICTS = (
-    "unknown",
-    "dropped_at_generate",
-    "dropped_at_deliver",
-    "ignored",
-    "default_ignored",
-    "dying",
-    "kernel_thread",
-    "coalesced",
-    "overflowed",
-    "queued",
-    "handled",
-    "default_action",
-    "exited",
-    "born",
-    "executed",
-)
+VERDICTS = tuple(OUTCOMES)
 """Every verdict; the codes that `classify` returns index this tuple."""
 
 CODE: Mapping[str, int] = {name: code for code, name in enumerate(VERDICTS)}
 DROPPED = (CODE["dropped_at_generate"], CODE["dropped_at_deliver"])
 """The codes that mean "dropped": init protection, at either drop point."""
-
-WORDS: Mapping[str, tuple[str, str]] = {
-    "unknown": ("unknown", "no rule of sigtrace covers these facts"),
-    "dropped_at_generate": (
-        "dropped: no handler",
-        "the init has no handler for it: discarded as it was sent",
-    ),
-    "dropped_at_deliver": (
-        "dropped: late",
-        "it was pending, but the init has no handler for it: discarded at delivery",
-    ),
-    "ignored": ("ignored: SIG_IGN", "the program ignores this signal"),
-    "default_ignored": ("ignored: default", "doing nothing is this signal's default action"),
-    "dying": ("target is dying", "the target is exiting already"),
-    "kernel_thread": ("kernel thread", "kernel threads take no signals"),
-    "coalesced": ("already pending", "one like it is pending already: they become one"),
-    "overflowed": ("queue full: EAGAIN", "the real-time queue is full: the sender got EAGAIN"),
-    "queued": ("queued", "pending until a thread of the target takes it"),
-    "handled": ("handled", "the program's handler runs"),
-    "default_action": ("default action", "the kernel carries out the signal's default action"),
-    "exited": ("exited", "the process is gone"),
-    "born": ("born", "a new PID namespace has its init"),
-    "executed": ("exec", "the init runs a new program; handlers are back to default"),
-}
-"""Verdict -> what to call it in a narrow column (20 at most), and why in one sentence."""
 
 _IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL = 1, 2, 3
 """TRACE_SIGNAL_IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL of `include/trace/events/signal.h`; 0 and 4 are queued."""
@@ -159,13 +119,6 @@ def _signal_class() -> npt.NDArray[np.uint16]:
     classes[signals.members(signals.DEFAULT_IGNORED)] = 1
     classes[signals.members(signals.KERNEL_ONLY)] = 2
     return classes
-
-
-def label(verdict: str, signal: int) -> str:
-    """What became of a signal, in a few words."""
-    if verdict == "dropped_at_generate" and signal in signals.members(signals.KERNEL_ONLY):
-        return "dropped: from inside"
-    return WORDS[verdict][0]
 
 
 def is_dropped(verdicts: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

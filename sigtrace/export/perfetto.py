@@ -17,11 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import signals
-from sigtrace.events import wire
+from sigtrace.events import outcome, wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.columns import flag
 from sigtrace.events.nskey import HostNs, NsKey
-from sigtrace.events.verdict import CODE, DROPPED, WORDS, label
+from sigtrace.events.verdict import CODE, DROPPED
 from sigtrace.export.source import Source
 from sigtrace.export.trace import BEGIN, END, INSTANT, Mark, Trace
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event, events
@@ -105,7 +105,10 @@ class _Story:
     def _stop(self, home: HostNs, stop: Stop) -> None:
         """Slices from the request to the exit; one without an end if the request was dropped and it runs on."""
         signal = signals.name(stop.signal)
-        facts = {"what": WORDS[stop.verdict][1], "asked by": stop.asked_by or "kernel"}
+        facts = {
+            "what": outcome.of(stop.verdict, stop.signal).sentence,
+            "asked by": stop.asked_by or "kernel",
+        }
         track, ended = self._track(home), stop.asked + (stop.duration or 0)
         if stop.duration is None:
             if stop.dropped:
@@ -220,12 +223,10 @@ def _first_of_alike(
 
 def _title(event: Event) -> str:
     if event.stage == "exit":
-        status = event.exit_code
-        killer = signals.name(status & 0x7F)
-        return f"killed by {killer}" if killer else f"exit {status >> 8 & 0xFF}"
+        return event.outcome
     if event.stage in ("generate", "deliver"):
-        return f"{event.signal_name} {label(event.verdict, event.signal)}"
-    return f"{WORDS[event.verdict][0]} {event.target_comm}"
+        return f"{event.signal_name} {outcome.label(event.verdict, event.signal)}"
+    return f"{outcome.label(event.verdict, event.signal)} {event.target_comm}"
 
 
 def _category(event: Event) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sigtrace import signals
+from sigtrace.events.outcome import ends
 from sigtrace.lab.channel import (
     DEADLINE,
     ActorGone,
@@ -37,7 +38,9 @@ class Fate:
     code: int = 0
 
     def __str__(self) -> str:
-        how = {"running": "runs on", "exited": f"exits with code {self.code}"}
+        if self.code and self.state == "killed":
+            return ends(0, self.code)
+        how = {"running": "runs on", "exited": ends(self.code, 0)}
         return how.get(self.state) or f"is {self.state} by {signals.name(self.code) or 'a signal'}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch, join
+from sigtrace.events.outcome import label
 from sigtrace.live.collector import Collector
 from sigtrace.notebook.table import table, text
 from sigtrace.units import number
@@ -119,8 +120,6 @@ def watch_in_notebook(*, seconds: float | None = None, every: float = 0.5, **fil
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    from sigtrace.events.verdict import label
-
     return (
         row["time"][11:23],
         _place(row),

@@ -27,7 +27,7 @@ _SIGNALS = (
     ("CHLD", "no handler"),
 )
 _WORDS = {"handler": "its handler runs", "terminate": "ends it", "stop": "stops it", "none": "nothing"}
-_OUTCOMES = {"its handler runs": "handled", "ends it": "default action", "stops it": "default action"}
+_KINDS = {"DROPPED": "dropped", "its handler runs": "handled", "ends it": "acted", "stops it": "acted"}
 
 
 def rules() -> pd.DataFrame:
@@ -48,16 +48,12 @@ def plot_rules() -> Picture:
     """`rules` as a picture."""
     import altair as alt
 
-    from sigtrace.plot.style import GREY, OUTCOMES, picture
+    from sigtrace.plot.style import COLOURS, GREY, picture
 
     table = rules()
     asked = [f" ({asked})" if asked else "" for asked in table["disposition"]]
     table["what"] = table["signal"] + asked
-    table["outcome"] = [
-        "dropped" if each == "DROPPED" else _OUTCOMES.get(each, "") for each in table["becomes"]
-    ]
-    colours = {name: look[0] for name, look in OUTCOMES.items()}
-    table["colour"] = [colours.get(name, GREY) for name in table["outcome"]]
+    table["colour"] = [COLOURS.get(_KINDS.get(each, ""), GREY) for each in table["becomes"]]
     across, down = (table[name].drop_duplicates().tolist() for name in ("what", "who"))
     base = alt.Chart(table).encode(
         x=alt.X(

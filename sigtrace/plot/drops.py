@@ -5,27 +5,16 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from sigtrace.events.outcome import KINDS, OUTCOMES
 from sigtrace.frames.source import Source, columns_of, nice_bin
 from sigtrace.frames.time import DROPS, df_verdicts
 from sigtrace.plot.axes import colour, count_axis, hint, stacked, time_axis, zoom
-from sigtrace.plot.style import BLUE, GREEN, GREY, PURPLE, VERMILLION, Picture, nothing, picture
+from sigtrace.plot.style import COLOURS, Picture, nothing, picture
 from sigtrace.plot.text import for_people, milliseconds, span_text
 from sigtrace.units import number
 
-_WORDS = {"dropped_at_generate": "dropped as it was sent", "dropped_at_deliver": "dropped at delivery"}
-_DROPS = {"dropped as it was sent": VERMILLION, "dropped at delivery": PURPLE}
-_ALL = {
-    **dict.fromkeys(DROPS, "dropped"),
-    **dict.fromkeys(("queued", "coalesced"), "queued"),
-    **{"handled": "handled", "default_action": "default action"},
-}
-_COLOURS = {
-    "dropped": VERMILLION,
-    "handled": GREEN,
-    "default action": PURPLE,
-    "queued": BLUE,
-    "no effect": GREY,
-}
+_ORDER = ("dropped", "late", "handled", "acted", "sent", "other")
+"""Kinds of signals from the bottom up."""
 
 
 def drops_over_time(
@@ -44,8 +33,9 @@ def drops_over_time(
         return nothing(title, f"none among {number(len(events), 'signal event')}")
     width = nice_bin(events["time"]) if every is None else pd.Timedelta(every)
     counts = df_verdicts(shown, width)
-    words, colours = (_ALL, _COLOURS) if everything else (_WORDS, _DROPS)
-    bars = counts.assign(kind=counts["verdict"].astype(str).map(words).fillna("no effect"))
+    words = {name: KINDS[each.kind].words for name, each in OUTCOMES.items()}
+    colours = {KINDS[each].words: COLOURS[each] for each in _ORDER}
+    bars = counts.assign(kind=counts["verdict"].astype(str).map(words))
     bars = stacked(bars.groupby(["time", "kind"])["count"].sum().reset_index(), "time", "kind", list(colours))
     data = bars.assign(
         time=milliseconds(bars["time"]),

@@ -19,19 +19,16 @@ WIDTH = 720
 
 VERMILLION, BLUE, GREEN, PURPLE, GREY = "#D55E00", "#0072B2", "#009E73", "#B25E95", "#808080"
 """Okabe and Ito's colours for the colour-blind, those of them that show on light and on dark ground."""
+VIOLET = "#7E6BC4"
+"""One more that does."""
 
-OUTCOMES: Mapping[str, tuple[str, str]] = MappingProxyType(
+COLOURS: Mapping[str, str] = MappingProxyType(
     {
-        "dropped": (VERMILLION, "cross"),
-        "handled": (GREEN, "circle"),
-        "default action": (PURPLE, "diamond"),
-        "queued": (BLUE, "triangle-down"),
-        "no effect": (GREY, "stroke"),
-        "born or exec": (GREY, "triangle-up"),
-        "exited": (PURPLE, "square"),
+        **{"dropped": VERMILLION, "late": VIOLET, "kill": PURPLE, "handled": GREEN, "acted": PURPLE},
+        **{"exited": PURPLE, "sent": BLUE, "born": GREY, "other": GREY},
     }
 )
-"""What becomes of signals and processes, in short: its colour and its shape."""
+"""By kind of `outcome.KINDS`."""
 
 _FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 

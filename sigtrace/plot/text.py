@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from sigtrace.text import shorten
 from sigtrace.units import span
-
-OUTCOME_OF: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(("dropped_at_generate", "dropped_at_deliver"), "dropped"),
-        **dict.fromkeys(("queued", "coalesced"), "queued"),
-        **dict.fromkeys(("born", "executed"), "born or exec"),
-        "handled": "handled",
-        "default_action": "default action",
-        "exited": "exited",
-    }
-)
-"""Verdict -> what became of a signal or a process, in short; those that are not here have no effect."""
 
 
 def shown(text: object, width: int = 60) -> str:

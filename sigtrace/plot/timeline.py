@@ -11,14 +11,14 @@ import pandas as pd
 from sigtrace import signals
 from sigtrace.clock import Time, nanoseconds
 from sigtrace.errors import BadInput
+from sigtrace.events.outcome import KINDS
 from sigtrace.frames.source import Source, columns_of
 from sigtrace.frames.stops import df_stops
 from sigtrace.frames.time import DROPS
 from sigtrace.plot.axes import colour, hint, time_axis, zoom
-from sigtrace.plot.lanes import Lanes, lanes
-from sigtrace.plot.style import GREY, OUTCOMES, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture
-from sigtrace.plot.text import for_people, milliseconds, number, shown, span_text
-from sigtrace.recording.filter import Time, nanoseconds
+from sigtrace.plot.marks import Marks, marks
+from sigtrace.plot.style import COLOURS, GREY, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture
+from sigtrace.plot.text import for_people, milliseconds, shown, span_text
 from sigtrace.recording.labels import container_labels
 from sigtrace.recording.reader import Recording
 from sigtrace.units import number
@@ -28,9 +28,12 @@ _LANE = 38
 _LABELS = 14
 """Signals that are named in the picture, at most."""
 _LETTER = 7
-_DRAWN = ("exited", "queued", "default action", "handled", "born or exec", "no effect", "dropped")
-"""Outcomes from the lowest to the uppermost."""
-_SIZES = {"exited": 260, "dropped": 150, "default action": 110}
+_DRAWN = tuple(KINDS.values())[::-1]
+"""From the lowest to the uppermost."""
+_SIZES = {KINDS["exited"].words: 220, KINDS["dropped"].words: 150, KINDS["late"].words: 150}
+_DROPPED = (KINDS["dropped"].words, KINDS["late"].words)
+_UNUSUAL = tuple(KINDS[name].words for name in ("dropped", "late", "kill", "sent", "other"))
+"""Whose signals are named."""
 _COLUMNS = (
     *("time", "stage", "signal", "signal_name", "verdict", "relation", "host", "nsid", "is_init", "result"),
     *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm"),
@@ -63,7 +66,7 @@ def timeline(
         return nothing("Signals over time", "no events")
     name, nsid = str(container_labels(events).iloc[0]), int(events["nsid"].iloc[0])
     title = f"Signals over time: {name}" + ("" if name == str(nsid) else f" (PID namespace {nsid})")
-    found, stops = lanes(events), df_stops(events)
+    found, stops = marks(events), df_stops(events)
     axis = time_axis(events["time"])
     what = _strips(found, axis) if found.every is not None else [*_arrows(found, axis), *_marks(found, axis)]
     layers = [*_stops(stops, found, events["time"].max(), axis), *what, *_labels(found, axis)]
@@ -89,7 +92,7 @@ def _events(source: Source, ns: int | None, since: Time | None, until: Time | No
     return events
 
 
-def _subtitle(events: pd.DataFrame, found: Lanes, stops: pd.DataFrame) -> Iterator[str]:
+def _subtitle(events: pd.DataFrame, found: Marks, stops: pd.DataFrame) -> Iterator[str]:
     dropped = int(events["verdict"].isin(DROPS).sum())
     text = f"{number(len(events), 'event')}, {dropped:,} dropped by the kernel"
     if found.every is not None:
@@ -107,12 +110,12 @@ def _outcome(stop: Any) -> str:
     return f"{dropped}{'killed by SIGKILL' if stop.killed else 'exited'} {span_text(stop.duration)} later"
 
 
-def _y(found: Lanes) -> alt.Y:
+def _y(found: Marks) -> alt.Y:
     axis = alt.Axis(title=None, grid=True, tickBand="center", domain=False, ticks=False, labelPadding=8)
     return alt.Y("lane:N", sort=found.order, scale=alt.Scale(domain=found.order, padding=0.1), axis=axis)
 
 
-def _stops(stops: pd.DataFrame, found: Lanes, end: pd.Timestamp, axis: alt.X) -> Iterator[Any]:
+def _stops(stops: pd.DataFrame, found: Marks, end: pd.Timestamp, axis: alt.X) -> Iterator[Any]:
     """Grace periods as bands, kills as lines."""
     if not len(stops):
         return
@@ -151,41 +154,43 @@ def _band(stop: Any) -> str:
     )
 
 
-def _arrows(found: Lanes, axis: alt.X) -> Iterator[Any]:
+def _arrows(found: Marks, axis: alt.X) -> Iterator[Any]:
     """From each sender to its target."""
     if not len(found.arrows):
         return
-    colour = alt.condition("datum.outcome == 'dropped'", alt.value(VERMILLION), alt.value(GREY))
+    colour = alt.condition(
+        alt.FieldOneOfPredicate("outcome", oneOf=list(_DROPPED)), alt.value(VERMILLION), alt.value(GREY)
+    )
     base = alt.Chart(found.arrows.assign(time=milliseconds(found.arrows["time"])))
     lines = base.mark_rule(opacity=0.6, strokeWidth=1, clip=True)
     yield lines.encode(x=axis, y=_y(found), y2="to:N", color=colour)
     yield base.mark_point(filled=True, size=18, clip=True).encode(x=axis, y=_y(found), color=colour)
 
 
-def _marks(found: Lanes, axis: alt.X) -> Iterator[Any]:
+def _marks(found: Marks, axis: alt.X) -> Iterator[Any]:
     """Each event, those that matter most on top."""
     marks = found.marks.assign(
         when=for_people(found.marks["time"]),
         time=milliseconds(found.marks["time"]),
         size=found.marks["outcome"].map(_SIZES).fillna(60),
     )
-    looks = _looks(marks, 1)
-    shapes = alt.Scale(domain=list(looks), range=list(looks.values()))
-    for number_, outcome in enumerate(name for name in _DRAWN if name in set(marks["outcome"])):
-        its = alt.Chart(marks[marks["outcome"] == outcome])
-        hollow = outcome in ("exited", "queued", "born or exec")
-        chart = its.mark_point(filled=not hollow, opacity=0.95, strokeWidth=2, clip=True).encode(
+    there = set(marks["outcome"])
+    glyphs = {kind.words: kind.glyph for kind in KINDS.values() if kind.words in there}
+    shapes = alt.Scale(domain=list(glyphs), range=list(glyphs.values()))
+    for place, kind in enumerate(kind for kind in _DRAWN if kind.words in there):
+        its = alt.Chart(marks[marks["outcome"] == kind.words])
+        chart = its.mark_point(filled=kind.filled, opacity=0.95, strokeWidth=2, clip=True).encode(
             x=axis,
             y=_y(found),
             size=alt.Size("size:Q", scale=None, legend=None),
             shape=alt.Shape("outcome:N", scale=shapes, legend=alt.Legend(title=None)),
-            color=colour("outcome", _looks(marks, 0)),
+            color=colour("outcome", _colours(marks)),
             tooltip=hint("when", "lane", "signal", "what", "who"),
         )
-        yield chart if number_ else chart.add_params(zoom())
+        yield chart if place else chart.add_params(zoom())
 
 
-def _strips(found: Lanes, axis: alt.X) -> Iterator[Any]:
+def _strips(found: Marks, axis: alt.X) -> Iterator[Any]:
     """How many of each outcome a bin of time has, on a strip of its own in the lane."""
     marks = found.marks.assign(
         when=for_people(found.marks["time"]),
@@ -193,7 +198,7 @@ def _strips(found: Lanes, axis: alt.X) -> Iterator[Any]:
         until=milliseconds(found.marks["until"]),
     )
     most = max(int(marks["count"].max()), 2)
-    order = [name for name in reversed(_DRAWN) if name in set(marks["outcome"])]
+    order = [kind.words for kind in KINDS.values() if kind.words in set(marks["outcome"])]
     strips = (
         alt.Chart(marks)
         .mark_rect(clip=True)
@@ -202,7 +207,7 @@ def _strips(found: Lanes, axis: alt.X) -> Iterator[Any]:
             x2="until:T",
             y=_y(found),
             yOffset=alt.YOffset("outcome:N", sort=order, scale=alt.Scale(domain=order)),
-            color=colour("outcome", _looks(marks, 0)),
+            color=colour("outcome", _colours(marks)),
             opacity=alt.Opacity(
                 "count:Q", scale=alt.Scale(type="log", domain=[1, most], range=[0.3, 1]), legend=None
             ),
@@ -212,18 +217,18 @@ def _strips(found: Lanes, axis: alt.X) -> Iterator[Any]:
     yield strips.add_params(zoom())
 
 
-def _looks(marks: pd.DataFrame, what: int) -> dict[str, str]:
-    """Colours (0) or shapes (1) of the outcomes there are."""
+def _colours(marks: pd.DataFrame) -> dict[str, str]:
+    """Of the outcomes there are."""
     there = set(marks["outcome"])
-    return {name: looks[what] for name, looks in OUTCOMES.items() if name in there}
+    return {kind.words: COLOURS[name] for name, kind in KINDS.items() if kind.words in there}
 
 
-def _labels(found: Lanes, axis: alt.X) -> Iterator[Any]:
+def _labels(found: Marks, axis: alt.X) -> Iterator[Any]:
     """The names of the signals that the init was sent, where there is room for them."""
     if found.every is not None:
         return
     marks = found.marks[(found.marks["lane"] == found.init) & (found.marks["signal"] != "")]
-    marks = marks[marks["outcome"].isin(["dropped", "queued", "no effect"])]
+    marks = marks[marks["outcome"].isin(_UNUSUAL)]
     began, ended = found.marks["time"].min(), found.marks["time"].max()
     share = (marks["time"] - began) / max(ended - began, pd.Timedelta(1, "ns"))
     kept: list[Any] = []

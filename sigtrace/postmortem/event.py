@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace import signals, text
-from sigtrace.events import wire
+from sigtrace.events import outcome, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import Labels, enum_labels, flag, text_labels
-from sigtrace.events.verdict import CODE, VERDICTS, WORDS
+from sigtrace.events.verdict import CODE, VERDICTS
 from sigtrace.stops.request import asking
 
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
@@ -75,15 +75,10 @@ class Event(NamedTuple):
     @property
     def outcome(self) -> str:
         """What became of it, in a few words."""
-        if self.verdict == "dropped_at_generate" and signals.has(signals.KERNEL_ONLY, self.signal):
-            return "from inside, where it does not act on an init: discarded as it was sent"
-        if self.stage != "exit":
-            return WORDS[self.verdict][1] if self.verdict != "queued" else "queued"
-        return (
-            f"killed by {signals.name(self.exit_code & 0x7F)}"
-            if self.exit_code & 0x7F
-            else (f"exited with code {self.exit_code >> 8 & 0xFF}")
-        )
+        if self.stage == "exit":
+            return outcome.ended(self.exit_code >> 8 & 0xFF, self.exit_code & 0x7F)
+        found = outcome.of(self.verdict, self.signal)
+        return found.label if self.verdict == "queued" else found.sentence
 
     def __str__(self) -> str:
         when = np.datetime_as_string(np.datetime64(self.time, "ns"), unit="ms")[11:]

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from sigtrace.events.outcome import KINDS
 from sigtrace.events.verdict import DROPPED, is_dropped
 from sigtrace.postmortem.case import Case
 from sigtrace.report.facts import Bar, Chart
-from sigtrace.report.lanes import KINDS
 from sigtrace.report.moment import clock, step
 from sigtrace.units import SECOND, span
 
 _BINS = 120
 _NAMED = 3
 _KINDS = ("dropped", "late")
-"""What `lanes.KINDS` calls the two verdicts of `DROPPED`."""
+"""What `outcome.KINDS` calls the two verdicts of `DROPPED`."""
 
 
 def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> Chart | None:
@@ -46,7 +46,7 @@ def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> 
             count = int((codes[there] == code).sum())
             if count:
                 first, last = number * width, (number + 1) * width
-                text = f"{clock(first)} to {clock(last)}: {count:,} {KINDS[kind]}; {about}"
+                text = f"{clock(first)} to {clock(last)}: {count:,} {KINDS[kind].words}; {about}"
                 bars.append(Bar(first, last, 0, kind, count / most, text, base))
                 base += count / most
     whole = min(begin, int(bins[0]) * width), max(end, int(bins[-1] + 1) * width)

@@ -18,7 +18,7 @@ class Mark:
     """ns UTC."""
     lane: int
     kind: str
-    """One of `timeline.KINDS`."""
+    """One of `outcome.KINDS`."""
     text: str
     sender: int | None = None
     """The lane of who sent it."""

@@ -16,10 +16,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sigtrace.events.verdict import WORDS
+from sigtrace.events.outcome import KINDS, label
 from sigtrace.report import moment
 from sigtrace.report.facts import Band, Chart, Mark, Page
-from sigtrace.report.lanes import KINDS
 from sigtrace.text import printable
 from sigtrace.units import duration
 
@@ -67,7 +66,7 @@ def _render(page: Page) -> bytes:
         **{name: getattr(moment, name) for name in ("clock", "stamp", "day", "iso")},
         "span": duration,
         "comma": lambda number: f"{number:,}",
-        "label": lambda verdict: WORDS[verdict][0],
+        "label": lambda line: label(line.verdict, line.signal),
     }
     style, script = ((_HERE / name).read_text() for name in ("style.css", "script.js"))
     text = environment.get_template("page.html").render(

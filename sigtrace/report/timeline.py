@@ -11,12 +11,13 @@ import numpy.typing as npt
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag
+from sigtrace.events.lanes import Lanes, kinds, lanes, parties
+from sigtrace.events.outcome import KINDS
 from sigtrace.events.verdict import CODE
 from sigtrace.postmortem.case import SETTLED, Case, Episode
 from sigtrace.postmortem.event import events
 from sigtrace.postmortem.stop import stops
 from sigtrace.report.facts import Band, Bar, Chart, Mark
-from sigtrace.report.lanes import KINDS, Lanes, lanes
 from sigtrace.report.moment import clock
 from sigtrace.signals import KILL
 from sigtrace.units import duration, number
@@ -24,8 +25,7 @@ from sigtrace.units import duration, number
 MOST_MARKS = 150
 """More events than these are counted in bins of time."""
 _BINS, _BINS_AROUND = 80, 15
-_LANES = {False: 4, True: 2}
-"""For senders and for members at most, without and with bins."""
+_KINDS = tuple(KINDS)
 _WHOLE = 4
 """A history this many times longer than the attempt to stop it is shown from that attempt on."""
 _MARGIN = 0.08
@@ -38,11 +38,12 @@ def timeline(case: Case, worst: Episode | None) -> Chart | None:
     if not len(batch):
         return None
     many = len(batch) > MOST_MARKS
-    found, times = lanes(batch, _LANES[many]), batch.time.astype("i8")
+    found, times = lanes(parties(batch), counted=many), batch.time.astype("i8")
+    kind = kinds(batch.verdicts, batch.records["signal"])
     begin, end = int(times.min()), int(times.max())
     focus = _focus(begin, end, worst, case.until)
     marked = _milestones(batch) if many else np.arange(len(batch))
-    bars, most = _bars(found, times, _edges(begin, end, focus)) if many else ([], 0)
+    bars, most = _bars(found, kind, times, _edges(begin, end, focus)) if many else ([], 0)
     note = number(len(batch), "event")
     if many:
         note += (
@@ -53,7 +54,7 @@ def timeline(case: Case, worst: Episode | None) -> Chart | None:
         end=max(end, focus[1]),
         focus=focus,
         lanes=found.names,
-        marks=list(_marks(batch, marked, found)),
+        marks=list(_marks(batch, marked, found, kind)),
         bars=bars,
         bands=list(_bands(case, end)),
         most=most,
@@ -94,11 +95,13 @@ def _milestones(batch: Batch) -> npt.NDArray[np.intp]:
     return np.unique(np.concatenate(chosen))
 
 
-def _marks(batch: Batch, which: npt.NDArray[np.intp], found: Lanes) -> Iterator[Mark]:
+def _marks(
+    batch: Batch, which: npt.NDArray[np.intp], found: Lanes, kind: npt.NDArray[np.intp]
+) -> Iterator[Mark]:
     for event, row in zip(events(batch, which), which.tolist(), strict=True):
         sender = int(found.sender[row])
-        kind = found.kind_name(int(found.kind[row]))
-        yield Mark(event.time, int(found.target[row]), kind, str(event), None if sender < 0 else sender)
+        sender_lane = None if sender < 0 else sender
+        yield Mark(event.time, int(found.target[row]), _KINDS[kind[row]], str(event), sender_lane)
 
 
 def _edges(begin: int, end: int, focus: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -114,13 +117,18 @@ def _edges(begin: int, end: int, focus: tuple[int, int]) -> npt.NDArray[np.int64
     return edges
 
 
-def _bars(found: Lanes, times: npt.NDArray[np.int64], edges: npt.NDArray[np.int64]) -> tuple[list[Bar], int]:
+def _bars(
+    found: Lanes,
+    kind: npt.NDArray[np.intp],
+    times: npt.NDArray[np.int64],
+    edges: npt.NDArray[np.int64],
+) -> tuple[list[Bar], int]:
     """A bar for each lane and bin with events, of the most telling kind in it; and the number of the fullest."""
     place = np.minimum(np.searchsorted(edges, times, side="right"), len(edges) - 1) - 1
     sent = found.sender >= 0
     keys = [
-        (found.target * len(edges) + place) * len(KINDS) + found.kind,
-        (found.sender[sent] * len(edges) + place[sent]) * len(KINDS) + found.kind[sent],
+        (found.target * len(edges) + place) * len(KINDS) + kind,
+        (found.sender[sent] * len(edges) + place[sent]) * len(KINDS) + kind[sent],
     ]
     key, counts = np.unique(np.concatenate(keys), return_counts=True)
     bins: dict[int, list[tuple[int, int]]] = {}
@@ -131,10 +139,10 @@ def _bars(found: Lanes, times: npt.NDArray[np.int64], edges: npt.NDArray[np.int6
     for where, its in bins.items():
         lane, first = divmod(where, len(edges))
         begin, end = int(edges[first]), int(edges[first + 1])
-        words = ", ".join(f"{count:,} {KINDS[found.kind_name(kind)]}" for kind, count in its)
+        words = ", ".join(f"{count:,} {KINDS[_KINDS[each]].words}" for each, count in its)
         height = math.log1p(sum(count for _, count in its)) / math.log1p(most)
         text = f"{clock(begin)} to {clock(end)}, {found.names[lane]}: {words}"
-        bars.append(Bar(begin, end, lane, found.kind_name(its[0][0]), height, text))
+        bars.append(Bar(begin, end, lane, _KINDS[its[0][0]], height, text))
     return bars, most
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sigtrace.events import wire
-from sigtrace.events.verdict import CODE, VERDICTS, WORDS, _judge, classify, is_dropped
+from sigtrace.events.outcome import OUTCOMES
+from sigtrace.events.verdict import CODE, VERDICTS, _judge, classify, is_dropped
 from tests.builders.records import record
 
 
@@ -80,5 +81,5 @@ def test_no_records_give_no_verdicts() -> None:
 
 
 def test_every_verdict_has_words_that_fit_their_column() -> None:
-    assert WORDS.keys() == set(VERDICTS)
-    assert max(len(short) for short, _ in WORDS.values()) <= 19
+    assert OUTCOMES.keys() == set(VERDICTS)
+    assert max(len(each.label) for each in OUTCOMES.values()) <= 19

@@ -20,7 +20,8 @@ import sigtrace
 from sigtrace import frames, plot
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
-from sigtrace.plot.style import GREY, OUTCOMES, PURPLE, VERMILLION
+from sigtrace.events.outcome import KINDS
+from sigtrace.plot.style import COLOURS, GREY, PURPLE, VERMILLION
 from sigtrace.recording.reader import Recording
 from tests.builders.recordings import UTC
 from tests.builders.records import record
@@ -90,14 +91,18 @@ def _subtitle(chart: plot.Picture) -> str:
 
 def test_a_drop_stands_out_in_the_timeline(story: Recording) -> None:
     chart = plot.timeline(story)
-    (drop,) = [layer for layer in _layers(chart) if [row.get("outcome") for row in layer["rows"]] == ["dropped"]
+    sent = ["dropped as it was sent"]
+    (drop,) = [layer for layer in _layers(chart) if [row.get("outcome") for row in layer["rows"]] == sent
                and layer["mark"]["type"] == "point" and "shape" in layer["encoding"]]  # fmt: skip
-    assert drop["rows"][0]["lane"] == "init: app [4242]"
+    assert drop["rows"][0]["lane"] == "init: app[4242]"
     assert drop["rows"][0]["what"] == "dropped: no handler"
     assert drop["rows"][0]["who"] == "runc[1809], child of containerd-shim"
     scales = {name: drop["encoding"][name]["scale"] for name in ("color", "shape")}
-    assert scales["color"]["range"][scales["color"]["domain"].index("dropped")] == VERMILLION
-    assert scales["shape"]["range"][scales["shape"]["domain"].index("dropped")] == "cross"
+    assert scales["color"]["range"][scales["color"]["domain"].index("dropped as it was sent")] == VERMILLION
+    assert (
+        scales["shape"]["range"][scales["shape"]["domain"].index("dropped as it was sent")]
+        == KINDS["dropped"].glyph
+    )
     assert VERMILLION.lower() in plot.svg(chart).lower()
     assert "SIGTERM" in _texts(chart)
 
@@ -120,11 +125,11 @@ def test_the_timeline_has_lanes_for_senders_the_init_and_members_and_names_the_c
     chart = plot.timeline(story)
     texts = _texts(chart)
     for lane in (
-        "sender: runc",
-        "sender: app",
-        "sender: (kernel)",
-        "init: app [4242]",
-        "member: worker [4250]",
+        "from runc",
+        "from app",
+        "from the kernel",
+        "init: app[4242]",
+        "worker[4250]",
     ):
         assert lane in texts
     assert "Signals over time: web-1 (PID namespace 4026532249)" in texts
@@ -185,7 +190,7 @@ def test_drops_over_time_are_stacked_by_verdict() -> None:
 
 def test_everything_that_became_of_signals_can_be_stacked(story: Recording) -> None:
     kinds = {row["kind"]: row["count"] for row in _values(plot.drops_over_time(story, "1h", everything=True))}
-    assert kinds == {"dropped": 1, "queued": 3, "handled": 1, "default action": 1}
+    assert kinds == {"dropped as it was sent": 1, "queued": 3, "handled": 1, "default action": 1}
 
 
 def test_the_matrix_says_how_many_and_shows_where_signals_were_dropped(story: Recording) -> None:
@@ -281,9 +286,9 @@ def test_a_million_events_are_counted_before_they_are_drawn_and_it_says_so(
 
 def test_no_event_is_lost_when_a_timeline_is_counted(million: pd.DataFrame) -> None:
     rows = [row for row in _values(plot.timeline(million)) if "count" in row]
-    to_targets = [row for row in rows if not row["lane"].startswith(("sender", "other senders"))]
+    to_targets = [row for row in rows if not row["lane"].startswith(("from ", "other senders"))]
     assert sum(row["count"] for row in to_targets) == 1_000_000
-    dropped = sum(row["count"] for row in to_targets if row["outcome"] == "dropped")
+    dropped = sum(row["count"] for row in to_targets if row["outcome"].startswith("dropped"))
     assert dropped == million["verdict"].isin(["dropped_at_generate", "dropped_at_deliver"]).sum()
 
 
@@ -313,7 +318,7 @@ def test_text_and_marks_have_contrast_on_their_ground(theme: Any, story: Recordi
     texts = [config["title"][name] for name in ("color", "subtitleColor")]
     texts += [config[part][name] for part in ("axis", "legend") for name in ("labelColor", "titleColor")]
     assert min(_contrast(colour, ground) for colour in texts) >= 4.5  # WCAG AA, text
-    assert min(_contrast(colour, ground) for colour, _ in OUTCOMES.values()) >= 3  # and graphics
+    assert min(_contrast(colour, ground) for colour in COLOURS.values()) >= 3  # and graphics
 
 
 def _as_seen(colour: str, matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -335,11 +340,11 @@ def test_colours_differ_for_the_colour_blind_and_shapes_for_everybody() -> None:
             [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
         ),
     ]
-    others = [colour for name, (colour, _) in OUTCOMES.items() if name != "dropped" and colour != GREY]
+    others = [colour for name, colour in COLOURS.items() if name != "dropped" and colour != GREY]
     for matrix in blind:
         drop = _as_seen(VERMILLION, matrix)
         assert min(np.linalg.norm(drop - _as_seen(colour, matrix)) for colour in others) > 0.15
-    assert len({shape for _, shape in OUTCOMES.values()}) == len(OUTCOMES)
+    assert len({kind.glyph for kind in KINDS.values()}) == len(KINDS) == len(COLOURS)
 
 
 def test_dark_is_the_same_picture_on_another_ground(story: Recording) -> None:

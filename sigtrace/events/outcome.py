@@ -1,0 +1,113 @@
+"""The words for what became of a signal or a process, and its marks in pictures: each is written here, and only here.
+
+Tables show the label, stories the sentence, and pictures the kind: its words in the legend and its glyph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from sigtrace import signals
+
+
+class Kind(NamedTuple):
+    """How a picture shows it."""
+
+    words: str
+    """In the legend."""
+    glyph: str
+    """An SVG path between -1 and 1."""
+    filled: bool = False
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "dropped": Kind("dropped as it was sent", "M-.8-.8L.8.8M.8-.8L-.8.8"),
+        "late": Kind("dropped at delivery", "M0-.9V.9M-.9,0H.9M-.6-.6L.6.6M.6-.6L-.6.6"),
+        "kill": Kind("SIGKILL", "M0-1.2L1,0L0,1.2L-1,0Z", filled=True),
+        "handled": Kind("handled", "M.8,0A.8,.8,0,1,1,-.8,0A.8,.8,0,1,1,.8,0Z", filled=True),
+        "acted": Kind("default action", "M0-.85L.85,0L0,.85L-.85,0Z"),
+        "exited": Kind("exited", "M-.85-.85H.85V.85H-.85Z"),
+        "sent": Kind("queued", "M-.8-.7H.8L0,.8Z"),
+        "born": Kind("born, or a new program", "M0-.9L.9,.8H-.9Z"),
+        "other": Kind("no effect", "M-.8,0H.8"),
+    }
+)
+"""Kinds of marks, the most telling first."""
+
+
+class Outcome(NamedTuple):
+    """What became of it."""
+
+    label: str
+    """What to call it in a narrow column: 19 characters at most."""
+    sentence: str
+    """Why, in one sentence."""
+    kind: str = "other"
+    """Of its mark, one of KINDS."""
+
+
+OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
+    {
+        "unknown": Outcome("unknown", "no rule of sigtrace covers these facts"),
+        "dropped_at_generate": Outcome(
+            "dropped: no handler", "the init has no handler for it: discarded as it was sent", "dropped"
+        ),
+        "dropped_at_deliver": Outcome(
+            "dropped: late",
+            "it was pending, but the init has no handler for it: discarded at delivery",
+            "late",
+        ),
+        "ignored": Outcome("ignored: SIG_IGN", "the program ignores this signal"),
+        "default_ignored": Outcome("ignored: default", "doing nothing is this signal's default action"),
+        "dying": Outcome("target is dying", "the target is exiting already"),
+        "kernel_thread": Outcome("kernel thread", "kernel threads take no signals"),
+        "coalesced": Outcome("already pending", "one like it is pending already: they become one", "sent"),
+        "overflowed": Outcome("queue full: EAGAIN", "the real-time queue is full: the sender got EAGAIN"),
+        "queued": Outcome("queued", "pending until a thread of the target takes it", "sent"),
+        "handled": Outcome("handled", "the program's handler runs", "handled"),
+        "default_action": Outcome(
+            "default action", "the kernel carries out the signal's default action", "acted"
+        ),
+        "exited": Outcome("exited", "the process is gone", "exited"),
+        "born": Outcome("born", "a new PID namespace has its init", "born"),
+        "executed": Outcome("exec", "the init runs a new program; handlers are back to default", "born"),
+    }
+)
+"""By verdict, in the order of their codes; `sigtrace.events.verdict` has the rules."""
+
+FROM_INSIDE = Outcome(
+    "dropped: from inside",
+    "from inside, where it does not act on an init: discarded as it was sent",
+    "dropped",
+)
+"""In place of `dropped_at_generate` for SIGKILL and SIGSTOP, which no handler helps."""
+
+
+def of(verdict: str, signal: int) -> Outcome:
+    """What became of a signal."""
+    inside = verdict == "dropped_at_generate" and signals.has(signals.KERNEL_ONLY, signal)
+    return FROM_INSIDE if inside else OUTCOMES[verdict]
+
+
+def label(verdict: str, signal: int) -> str:
+    """What became of a signal, in a few words: 20 characters at most."""
+    return of(verdict, signal).label
+
+
+def kind(verdict: str, signal: int) -> str:
+    """The kind of its mark: SIGKILL has one of its own while it is on its way."""
+    found = of(verdict, signal).kind
+    return "kill" if verdict in ("queued", "coalesced") and signal == signals.KILL else found
+
+
+def ended(code: int, by: int) -> str:
+    """How a process ended: `killed by SIGKILL`, `exited with code 0`; by: the signal that killed it, or 0."""
+    return f"killed by {signals.name(by)}" if by else f"exited with code {code}"
+
+
+def ends(code: int, by: int) -> str:
+    """The same as it happens: `is killed by SIGKILL`, `exits with code 0`."""
+    return f"is killed by {signals.name(by)}" if by else f"exits with code {code}"

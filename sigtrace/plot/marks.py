@@ -1,0 +1,115 @@
+"""What a timeline shows: marks on lanes, or, of many events, how many of each kind a bin of time has. No Altair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sigtrace.events import outcome
+from sigtrace.events.columns import Labels
+from sigtrace.events.lanes import Parties, kinds, lanes
+from sigtrace.events.outcome import KINDS
+from sigtrace.events.verdict import CODE
+from sigtrace.frames.source import nice_bin
+from sigtrace.plot.text import shown
+
+MOST_MARKS = 1500
+"""A timeline of more events counts them in bins."""
+_BINS = 100
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What is on which lane; `order` has the lanes from top to bottom: senders, the init, members.
+
+    marks: one a row: `time`, `lane`, `outcome` (the words of its kind), `signal`, `what`, `who`; with bins, `time` to
+    `until`, `lane`, `outcome`, `count`. arrows: `time`, `lane` (of the sender), `to`, `outcome`. every: the width of a
+    bin, or None.
+    """
+
+    marks: pd.DataFrame
+    arrows: pd.DataFrame
+    order: list[str]
+    init: str
+    every: pd.Timedelta | None
+
+
+def marks(events: pd.DataFrame) -> Marks:
+    """Those of one namespace's events, at least one, in the order of time."""
+    many = len(events) > MOST_MARKS
+    who = _parties(events)
+    found = lanes(who, counted=many)
+    verdicts = _codes(events["verdict"], CODE)
+    signal = events["signal"].fillna(0).to_numpy("u1")
+    words = np.array([kind.words for kind in KINDS.values()], object)[kinds(verdicts, signal)]
+    order = [shown(name) for name in found.names]
+    names = np.array(order, object)
+    table = pd.DataFrame({"time": events["time"], "lane": names[found.target], "outcome": words})
+    sent = table.assign(to=table["lane"], lane=names[found.sender])[who.sent]
+    init = order[found.init]
+    if many:
+        every = nice_bin(events["time"], _BINS)
+        return Marks(_counted([table, sent], every), table.iloc[0:0], order, init, every)
+    told = table.assign(signal=events["signal_name"].astype(str), what=_what(events), who=_who(events))
+    return Marks(told, sent, order, init, None)
+
+
+def _parties(events: pd.DataFrame) -> Parties:
+    senders, targets = (events[name].astype("category").cat for name in ("sender_comm", "target_comm"))
+    known = [*senders.categories.astype(str), ""]
+    unknown = events["sender_pid"].isna().to_numpy()
+    return Parties(
+        sent=(events["stage"] == "generate").to_numpy(),
+        init=events["is_init"].to_numpy(bool),
+        sender=Labels(np.where(unknown, len(known) - 1, senders.codes.to_numpy()), known),
+        by_kernel=(events["relation"] == "kernel").to_numpy(),
+        target_pid=events["target_pid"].to_numpy("i8"),
+        target=Labels(targets.codes.to_numpy(), list(targets.categories.astype(str))),
+    )
+
+
+def _codes(column: pd.Series, codes: Mapping[str, int]) -> npt.NDArray[np.uint8]:
+    """A column of categories as numbers; each category is looked up once."""
+    known = column.astype("category").cat
+    found: npt.NDArray[np.uint8] = np.array([codes[name] for name in known.categories], "u1")[known.codes]
+    return found
+
+
+def _counted(parts: Sequence[pd.DataFrame], every: pd.Timedelta) -> pd.DataFrame:
+    table = pd.concat(
+        [part[["time", "lane", "outcome"]].astype({"lane": str, "outcome": str}) for part in parts]
+    )
+    table["time"] = table["time"].dt.floor(every)
+    counted = table.groupby(["time", "lane", "outcome"]).size().reset_index(name="count")
+    return counted.assign(until=counted["time"] + every)
+
+
+def _what(events: pd.DataFrame) -> list[str]:
+    """What became of each, in a few words: `dropped: no handler`, `killed by SIGKILL`."""
+    code, by = (events[name].fillna(0).astype(int) for name in ("exit_code", "exit_signal"))
+    facts = zip(events["stage"], events["verdict"], events["signal"].fillna(0), code, by, strict=True)
+    return [
+        outcome.ended(code, by) if stage == "exit" else outcome.label(verdict, signal)
+        for stage, verdict, signal, code, by in facts
+    ]
+
+
+def _who(events: pd.DataFrame) -> pd.Series:
+    """The sender of each and its parent: `runc[1809], child of containerd-shim`; empty if it has none."""
+    facts = zip(
+        *(events[name].tolist() for name in ("sender_comm", "sender_pid", "sender_parent_comm", "relation")),
+        strict=True,
+    )
+    texts = [
+        "the kernel" if relation == "kernel" else "" if pd.isna(pid) else _named(comm, pid, parent)
+        for comm, pid, parent, relation in facts
+    ]
+    return pd.Series(texts, index=events.index, dtype=object)
+
+
+def _named(comm: str, pid: int, parent: str) -> str:
+    return f"{shown(comm, 20)}[{pid}]" + (f", child of {shown(parent, 20)}" if parent else "")
