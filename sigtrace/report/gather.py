@@ -10,7 +10,7 @@ from typing import Any
 from sigtrace import signals
 from sigtrace._version import __version__
 from sigtrace.clock import TICK_NS
-from sigtrace.events.verdict import VERDICTS, WORDS
+from sigtrace.events import outcome
 from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
 from sigtrace.postmortem.ranking import Standing, rank
@@ -234,5 +234,6 @@ def _origins(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Origin]:
 
 
 def _glossary(lines: Sequence[Signals]) -> list[tuple[str, str]]:
-    there = {line.verdict for line in lines}
-    return [WORDS[name] for name in VERDICTS if name in there]
+    there = {outcome.of(line.verdict, line.signal)[:2] for line in lines}
+    known = [*outcome.OUTCOMES.values(), outcome.FROM_INSIDE]
+    return [each[:2] for each in known if each[:2] in there]
