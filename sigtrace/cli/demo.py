@@ -13,12 +13,12 @@ from sigtrace import signals
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.options import format_option
 from sigtrace.cli.output import echo_json
-from sigtrace.events.outcome import ends
+from sigtrace.events.outcome import ends, told
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
-    from sigtrace.lab.demo import Act, Stop
+    from sigtrace.lab.demo import Stop
 
 _WIDTH = 80
 
@@ -100,7 +100,7 @@ def _show(stop: Stop, number: int) -> None:
         sender = f"{printable(act.sender_comm)}[{act.sender_pid}]"
         parent = f"{printable(act.sender_parent_comm)}[{act.sender_parent_pid}]"
         _moment(act.after, f"{name} from {sender}, child of {parent}")
-        _moment(None, _became(act))
+        _moment(None, ", ".join(map(told, act.verdicts)))
     end = stop.end
     _moment(end.after, f"{printable(stop.init)} {ends(end.exit_code, end.signal)}")
     if stop.dropped:
@@ -108,17 +108,6 @@ def _show(stop: Stop, number: int) -> None:
     else:
         _moment(None, f"The stop took {end.after * 1000:.1f} ms.")
     _say("")
-
-
-def _became(act: Act) -> str:
-    """The verdicts on one signal, in words."""
-    words = {
-        "dropped_at_generate": "DROPPED by the kernel: an init, and no handler for it",
-        "queued": "queued",
-        "handled": "delivered, and its handler ran",
-        "default_action": "delivered, and acted",
-    }
-    return ", ".join(words.get(name, name) for name in act.verdicts)
 
 
 def _advise() -> None:

@@ -70,8 +70,6 @@ class EventLines:
             words = ended(row["exit_code"], row["exit_signal"] or 0)
         elif _ends_group(row):
             words = "dies"
-        elif row["verdict"] == "default_ignored" and row["signal_name"] == "SIGCONT":
-            words = "resumes if stopped"
         if not self._colour:
             return words
         return click.style(words, fg="red" if row["verdict"].startswith("dropped") else None)

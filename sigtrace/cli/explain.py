@@ -100,11 +100,12 @@ def _init(container: str | None, pod: str | None) -> int:
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     from sigtrace import signals
-    from sigtrace.predict.explain import advice, caveat, kernel_source, outcome
+    from sigtrace.predict.explain import advice, caveat, kernel_source
+    from sigtrace.predict.words import sentence
 
     target, prediction = explanation.target, explanation.prediction
     yield f"{signals.name(explanation.signal)} to {_whom(explanation)}, {_whence(explanation)}:"
-    yield from _wrapped("  ", outcome(explanation))
+    yield from _wrapped("  ", sentence(prediction))
     yield ""
     yield from _part("rule", [prediction.reason, f"kernel/signal.c: {kernel_source(prediction)}"])
     if prediction.afterwards:

@@ -25,7 +25,7 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "dropped": Kind("dropped as it was sent", "M-.8-.8L.8.8M.8-.8L-.8.8"),
-        "late": Kind("dropped at delivery", "M0-.9V.9M-.9,0H.9M-.6-.6L.6.6M.6-.6L-.6.6"),
+        "late": Kind("dropped at delivery", "M0-1.1V1.1M-1.1,0H1.1"),
         "kill": Kind("SIGKILL", "M0-1.2L1,0L0,1.2L-1,0Z", filled=True),
         "handled": Kind("handled", "M.8,0A.8,.8,0,1,1,-.8,0A.8,.8,0,1,1,.8,0Z", filled=True),
         "acted": Kind("default action", "M0-.85L.85,0L0,.85L-.85,0Z"),
@@ -86,15 +86,33 @@ FROM_INSIDE = Outcome(
 """In place of `dropped_at_generate` for SIGKILL and SIGSTOP, which no handler helps."""
 
 
+RESUMES = Outcome("resumes if stopped", "its default action is to resume a target that is stopped")
+"""In place of `default_ignored` for SIGCONT."""
+
+_TOLD: Mapping[str, str] = MappingProxyType(
+    {
+        "dropped_at_generate": "DROPPED by the kernel: an init, and no handler for it",
+        "handled": "delivered, and its handler ran",
+        "default_action": "delivered, and acted",
+    }
+)
+
+
 def of(verdict: str, signal: int) -> Outcome:
     """What became of a signal."""
-    inside = verdict == "dropped_at_generate" and signals.has(signals.KERNEL_ONLY, signal)
-    return FROM_INSIDE if inside else OUTCOMES[verdict]
+    if verdict == "dropped_at_generate" and signals.has(signals.KERNEL_ONLY, signal):
+        return FROM_INSIDE
+    return RESUMES if (verdict, signal) == ("default_ignored", signals.CONT) else OUTCOMES[verdict]
 
 
 def label(verdict: str, signal: int) -> str:
     """What became of a signal, in a few words: 20 characters at most."""
     return of(verdict, signal).label
+
+
+def told(verdict: str) -> str:
+    """The same in a story, after the fact."""
+    return _TOLD.get(verdict, OUTCOMES[verdict].label)
 
 
 def kind(verdict: str, signal: int) -> str:

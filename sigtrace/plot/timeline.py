@@ -179,7 +179,9 @@ def _marks(found: Marks, axis: alt.X) -> Iterator[Any]:
     shapes = alt.Scale(domain=list(glyphs), range=list(glyphs.values()))
     for place, kind in enumerate(kind for kind in _DRAWN if kind.words in there):
         its = alt.Chart(marks[marks["outcome"] == kind.words])
-        chart = its.mark_point(filled=kind.filled, opacity=0.95, strokeWidth=2, clip=True).encode(
+        chart = its.mark_point(
+            filled=kind.filled, opacity=0.95, strokeWidth=3 if kind.words in _DROPPED else 2, clip=True
+        ).encode(
             x=axis,
             y=_y(found),
             size=alt.Size("size:Q", scale=None, legend=None),

@@ -12,6 +12,7 @@ from sigtrace.errors import BadInput
 from sigtrace.events.container import COLUMNS, Container
 from sigtrace.predict import program
 from sigtrace.predict.kernel_rules import Prediction, Relation, Target, predict
+from sigtrace.predict.words import sentence
 from sigtrace.procfs import pidns, process
 from sigtrace.procfs.zap import THAW, Remaining, remaining, waits_for
 from sigtrace.procfs.zap import advice as release
@@ -66,7 +67,7 @@ class Explanation:
             "certain": prediction.certain,
             "doubt": prediction.doubt,
             "caveat": caveat(self),
-            "outcome": outcome(self),
+            "outcome": sentence(self.prediction),
             "reason": prediction.reason,
             "kernel": kernel_source(prediction),
             "facts": facts(self),
@@ -125,37 +126,6 @@ def caveat(explanation: Explanation) -> str:
         return untold
     depends = program.condition(target, prediction, signal).partition(" (")[0]  # `reason` says the rest
     return f"its own choice: it stops {depends}" if depends else ""
-
-
-def outcome(explanation: Explanation) -> str:
-    """What becomes of the signal, in one sentence for people."""
-    prediction = explanation.prediction
-    if prediction.generate is None:
-        return "not sent: kill(2) fails with ESRCH"
-    said = {
-        "dropped_at_generate": "dropped: kill(2) reports success, and the process never hears of it",
-        "ignored": "ignored: the program asked for that",
-        "default_ignored": "nothing happens: that is its default action",
-        "dying": "nothing happens: the process is ending already",
-        "kernel_thread": "nothing happens: kernel threads do not take it",
-        "overflowed": "lost: the queue is full, and the sender is told so (EAGAIN)",
-    }.get(prediction.generate) or {
-        "handler": "handled: the program's handler runs",
-        "taken": "taken: the program can fetch it without a handler",
-        "terminate": "the process ends",
-        "core": "the process ends with a core dump",
-        "stop": "the process stops until SIGCONT",
-        "continue": "the process goes on",
-        "frozen": "pending until the cgroup is thawed",
-        "pending": "pending, and nobody acts on it for now",
-        "none": "dropped when it is delivered" if prediction.dropped else "nothing happens",
-    }[prediction.effect]
-    if prediction.effect == "continue":
-        said = "the process goes on"
-    later = prediction.afterwards
-    if later and later.verdict == "dropped_at_deliver":
-        said += "; then dropped"
-    return said if prediction.certain else f"not certain; most likely {said}"
 
 
 def kernel_source(prediction: Prediction) -> str:

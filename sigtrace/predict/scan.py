@@ -19,6 +19,7 @@ from sigtrace.errors import BadInput
 from sigtrace.events.container import COLUMNS, Container
 from sigtrace.predict import program
 from sigtrace.predict.kernel_rules import UNSEEN_WAITS, Prediction, Relation, Target, predict
+from sigtrace.predict.words import word
 from sigtrace.procfs import process
 from sigtrace.procfs.pidns import PidNamespace, Survey, survey
 from sigtrace.procfs.zap import Remaining, remaining, waits_for
@@ -28,17 +29,6 @@ Verdict = Literal["stops at once", "waits for KILL", "can't be told", ""]
 
 `stops at once` is the kernel's part of it: it ends the init, or hands the signal to the program; `why` then
 says on what it depends (`if its handler ends it`).
-"""
-
-Word = Literal[
-    "drop", "handle", "take", "ignore", "block", "die", "dead", "frozen", "stopped", "stop", "none"
-]
-"""What an init does with one signal, in short.
-
-drop: no handler, so the kernel discards it. handle: runs its handler. take: by sigtimedwait or a signalfd.
-ignore: SIG_IGN. none: does nothing by default. block: stays pending, nobody takes it. die: ends it. stop: stops
-it. frozen, stopped: acts once thawed or resumed. dead: it is ending already. In a `Row` a `?` at the end means
-most likely: not all facts could be read.
 """
 
 STOP_SIGNALS = (signals.TERM, signals.INT, signals.HUP, signals.QUIT)
@@ -58,7 +48,9 @@ class Row:
     frozen: str
     """The cgroup version that freezes its init, or empty."""
     words: Mapping[int, str]
-    """Signal number -> what the init does with it, a `Word` or `Word?`; empty without a readable init."""
+    """Signal number -> what the init does with it, a `words.Word`; empty without a readable init.
+
+    A `?` at its end: that is only most likely, as not all facts could be read."""
     verdict: Verdict
     why: str
     remaining: tuple[Remaining, ...] = ()
@@ -168,17 +160,6 @@ def row(
         verdict, why = "", "the initial namespace: nobody is outside it to stop it"
     age = max(now - target.start_ticks / process.TICKS_PER_SECOND, 0)
     return Row(namespace, target.comm, age, target.frozen, words, verdict, why, left, request)
-
-
-def word(prediction: Prediction) -> Word:
-    """The prediction in one short word, whether certain or not."""
-    if prediction.dropped:
-        return "drop"
-    waiting: dict[str, Word] = {"unblocking": "block", "resuming": "stopped", "thaw": "frozen"}
-    acting: dict[str, Word] = {"handler": "handle", "taken": "take", "stop": "stop"}
-    discarded: dict[str | None, Word] = {"ignored": "ignore", "default_ignored": "none", "dying": "dead"}
-    known = waiting.get(prediction.waits_for) or acting.get(prediction.effect)
-    return known or discarded.get(prediction.generate) or "die"
 
 
 def _ending(target: Target, prediction: Prediction, left: Sequence[Remaining]) -> tuple[Verdict, str]:

@@ -153,7 +153,7 @@ def test_all_shows_every_signal_and_the_end(stage: Stage) -> None:
         "<time> <nsid> TERM python/<pid> python/<pid> dropped: no handler",
         "<time> <nsid> KILL python/<pid> python/<pid> queued",
         "<time> <nsid> KILL - python/<pid> dies",
-        "<time> <nsid> exit - python/<pid> killed by KILL",
+        "<time> <nsid> exit - python/<pid> killed by SIGKILL",
     ]
 
 
