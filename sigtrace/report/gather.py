@@ -235,5 +235,5 @@ def _origins(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Origin]:
 
 def _glossary(lines: Sequence[Signals]) -> list[tuple[str, str]]:
     there = {outcome.of(line.verdict, line.signal)[:2] for line in lines}
-    known = [*outcome.OUTCOMES.values(), outcome.FROM_INSIDE]
+    known = [*outcome.OUTCOMES.values(), outcome.FROM_INSIDE, outcome.RESUMES]
     return [each[:2] for each in known if each[:2] in there]
