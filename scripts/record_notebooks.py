@@ -2,8 +2,9 @@
 
     sudo .venv/bin/python scripts/record_notebooks.py
 
-The incidents are those of sigtrace/lab/scenarios/incidents.py, with the grace period of `docker stop`; it takes a minute. Kept is
-what happened on the stage only: not this machine's name, its boot ID, its build of the kernel, its other namespaces.
+The incidents are those of sigtrace/lab/scenarios/incidents.py, with the grace period of `docker stop`; it takes a
+minute. Kept is what happened on the stage only: not this machine's name, its boot ID, its build of the kernel, its
+other namespaces.
 """
 
 from __future__ import annotations

@@ -553,7 +553,7 @@ def test_the_whole_tree_holds_every_namespace_and_the_hosts_own(inits: tuple[Act
 
 
 def test_another_user_sees_the_namespaces_and_is_told_what_is_hidden(inits: tuple[Actor, Actor]) -> None:
-    script = "import os, sys\nfrom sigtrace import explain, scan\nfrom sigtrace.cli import main, scan, tree\n"
+    script = "import os, sys\nfrom sigtrace.predict import explain, scan\nfrom sigtrace.cli import main, scan, tree\n"
     script += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\nsys.argv = ['sigtrace', 'scan']\nmain()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0
