@@ -41,9 +41,10 @@ bench: ## Measure beside bpftrace, sigsnoop, perf; QUICK=1: under 2 min
 	@scripts/setup.sh bench
 	@scripts/as-root.sh $(BIN)/python -m bench.run $(if $(QUICK),--quick)
 
-docs: ## Write docs/commands.md anew from the commands' help
+docs: ## Write anew what docs/ has of commands' help and columns
 	@scripts/setup.sh test
 	$(BIN)/python scripts/cli_reference.py > docs/commands.md
+	$(BIN)/python scripts/column_tables.py
 
 build: ## Build the wheel and the sdist into dist/
 	@scripts/setup.sh test

@@ -14,27 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.events import verdict, wire
-from sigtrace.events.columns import (
-    FACTS,
-    Column,
-    Labels,
-    Nullable,
-    enum_labels,
-    flag,
-    frame,
-    json_lines,
-    rows,
-    signal_labels,
-    text_labels,
-)
+from sigtrace.events import verdict
+from sigtrace.events.columns import Column, Labels, frame, json_lines, rows, text_labels
+from sigtrace.events.fields import EVENT_FIELDS, columns
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Known, Residents, joined, residents
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SENDER = ("sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid")
 
 
 class Batch:
@@ -95,44 +82,15 @@ class Batch:
         """When the kernel did it: shape (n,), datetime64[ns], UTC."""
         return (self.records["time"].astype("i8") + self.boot_to_utc).astype("datetime64[ns]")
 
-    def columns(self, texts: Callable[[npt.NDArray[np.bytes_]], Labels] | None = None) -> dict[str, Column]:
+    def columns(self, texts: Callable[[npt.NDArray[np.bytes_]], Labels] = text_labels) -> dict[str, Column]:
         """The event table, column by column, in its public order. `texts` decodes the kernel's bytes."""
-        texts = texts or text_labels
-        r = self.records
-        sent = r["sender_pid"] != 0
-        exits = r["stage"] == wire.STAGE["exit"]
-        sender = {name: Nullable(r[name], sent) for name in _SENDER}
-        return {
+        beside: dict[str, Column] = {
             "time": self.time,
-            "stage": enum_labels(r["stage"], wire.STAGE),
-            "signal": r["signal"].astype("i1"),
-            "signal_name": signal_labels(r["signal"]),
-            "code": r["code"],
-            "result": r["result"],
-            "disposition": enum_labels(r["disposition"], wire.DISPOSITION),
-            **{name: flag(r, name) for name in FACTS},
-            "relation": enum_labels(r["relation"], wire.RELATION),
             "verdict": Labels(self.verdicts, verdict.VERDICTS),
-            "nsid": r["nsid"],
-            "ns_level": r["ns_level"],
-            "target_pid": r["target_pid"],
-            "target_tid": r["target_tid"],
-            "target_ns_pid": r["target_ns_pid"],
-            "target_comm": texts(r["target_comm"]),
-            "target_start": r["target_start"],
-            "is_init": flag(r, "init"),
-            "sender_pid": sender["sender_pid"],
-            "sender_tid": sender["sender_tid"],
-            "sender_comm": texts(r["sender_comm"]),
-            "sender_nsid": sender["sender_nsid"],
-            "sender_uid": sender["sender_uid"],
-            "sender_parent_pid": sender["sender_parent_pid"],
-            "sender_parent_comm": texts(r["sender_parent_comm"]),
-            "exit_code": Nullable(r["exit_code"] >> 8 & 0xFF, exits),
-            "exit_signal": Nullable(r["exit_code"] & 0x7F, exits),
             "host": self.hosts,
             **self.residents.columns(),
         }
+        return columns(EVENT_FIELDS, self.records, beside, texts)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each record as a dict of the event table's columns, JSON-ready; `time` is ISO 8601 with ns and a Z."""

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-FACTS = ("unkillable", "blocked", "exiting", "traced", "kthread")
-
-
 @dataclass(frozen=True)
 class Labels:
     """A column of few different texts: `codes` (n,) index `names`."""

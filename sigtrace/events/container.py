@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sigtrace.text import columns, printable, shorten
 
-COLUMNS = ("container_id", "container_name", "runtime", "image", "pod", "pod_namespace")
-"""The columns of the event table that a `Container` fills."""
+COLUMNS: Mapping[str, str] = {
+    "container_id": "ID of the container that the target's namespace is of; empty, like the next five, if not known",
+    "container_name": "the container's name; in Kubernetes its name in the pod, and `POD` for the pod's sandbox",
+    "runtime": "whose container it is: `docker`, `podman`, `containerd`, `cri-o`, `runc`, `crun`, `lxc` or `nspawn`",
+    "image": "the container's image, as the runtime names it",
+    "pod": "the pod's name, also of podman's pods",
+    "pod_namespace": "the pod's Kubernetes namespace; podman's pods have none",
+}
+"""The columns of the event table that a `Container` fills, and what they mean."""
 
 _LEAST_OF_POD = 4
 SHORT_ID = 12

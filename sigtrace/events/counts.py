@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace.events import verdict, wire
-from sigtrace.events.columns import FACTS, Column, Labels, enum_labels, flag, frame, rows, signal_labels
+from sigtrace.events.columns import Column, Labels, frame, rows
+from sigtrace.events.fields import COUNT_FIELDS, columns
 from sigtrace.events.nskey import NsKey
 
 if TYPE_CHECKING:
@@ -58,21 +59,8 @@ class Counts:
 
     def columns(self) -> dict[str, Column]:
         """The counts table, column by column."""
-        r = self.records
-        return {
-            "nsid": r["nsid"],
-            "ns_start": r["ns_start"],
-            "stage": enum_labels(r["stage"], wire.STAGE),
-            "signal": r["signal"].astype("i1"),
-            "signal_name": signal_labels(r["signal"]),
-            "result": r["result"],
-            "disposition": enum_labels(r["disposition"], wire.DISPOSITION),
-            **{name: flag(r, name) for name in FACTS},
-            "relation": enum_labels(r["relation"], wire.RELATION),
-            "is_init": flag(r, "init"),
-            "verdict": Labels(self.verdicts, verdict.VERDICTS),
-            "count": r["count"],
-        }
+        judged: dict[str, Column] = {"verdict": Labels(self.verdicts, verdict.VERDICTS)}
+        return columns(COUNT_FIELDS, self.records, judged)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Each row as a dict, JSON-ready."""

@@ -59,6 +59,9 @@ The greatest value of a field also stands for all above it, which no rule knows.
 bits only. Signals go by class.
 """
 
+FACTS = tuple(field for field, _ in _INDEX)
+"""The members of a record that its verdict is made of."""
+
 
 def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     """The rules themselves; `classify` asks them once for every kind of facts there is."""

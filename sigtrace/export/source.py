@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from sigtrace.events.columns import Column
+from sigtrace.events.fields import EVENT_FIELDS, names
 from sigtrace.recording import schema
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording
 
-PUBLIC = tuple(schema.event_schema().names[: schema.event_schema().names.index("boot_to_utc")])
+PUBLIC = names(EVENT_FIELDS)
 """The event table's columns: what follows them in a recording are facts for sigtrace itself."""
 
 

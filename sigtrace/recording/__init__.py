@@ -17,11 +17,9 @@ leading 8 bytes it is an Arrow IPC stream, so that what a power cut or a `kill -
 batch. Closing it writes the footer, syncs, and renames; when it consists of many small batches, they are written
 anew as few, to a temporary file that then takes its place. What a dead recorder left open is closed so by the next.
 
-`events` has the public columns of the event table, then the facts that they leave out: `boot_to_utc` (what was
-added to the kernel's CLOCK_BOOTTIME to give `time`: differs after a step of the wall clock), seq, cpu, ns_start,
-sender_start, sender_ns_level, flags (as in bpf/sigtrace.h) and status (as wait(2) reports it). `verdict` is there for
-other programs; sigtrace derives it again on reading. `counts` has the columns of the counts table, cumulative over a
-run, whenever they changed. `losses` is cumulative over a run too; a row with `gap_began` is a time in which nothing
+`events` has the columns of `EVENT_FIELDS` in sigtrace/events/fields.py, then those of `FACT_FIELDS`. `verdict` is there
+for other programs; sigtrace derives it again on reading. `counts` has the columns of the counts table, cumulative over
+a run, whenever they changed. `losses` is cumulative over a run too; a row with `gap_began` is a time in which nothing
 could be written. `namespaces` states what was known of a namespace at `time`, `snapshots` what /proc said.
 
 Events are ordered by `time - boot_to_utc` within a boot; files of different boots are never mixed up, as boot_id

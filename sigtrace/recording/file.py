@@ -184,7 +184,10 @@ class Contents:
             raise Damaged(str(err).partition("\n")[0]) from err
 
     def batches(self, columns: tuple[str, ...] | None = None, where: Any = None) -> Iterator[pa.RecordBatch]:
-        """Its batches, of these columns only. `where`: takes a batch of its own `columns`, gives a mask of rows."""
+        """Its batches, of these columns only, as far as it has them.
+
+        `where`: takes a batch of its own `columns`, gives a mask of rows.
+        """
         chosen = self._options(columns)
         if self._open:
             yield from _picked(self._stream(chosen), where)
@@ -206,7 +209,8 @@ class Contents:
         return pa.Table.from_batches(self.batches(), self.schema)
 
     def _options(self, columns: tuple[str, ...] | None) -> pa.ipc.IpcReadOptions:
-        fields = None if columns is None else [self.schema.get_field_index(name) for name in columns]
+        names = self.schema.names
+        fields = None if columns is None else [names.index(name) for name in columns if name in names]
         return pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
 
     def _stream(self, options: pa.ipc.IpcReadOptions) -> Iterator[pa.RecordBatch]:

@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from sigtrace.errors import BadInput
-from sigtrace.events import wire
+from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.columns import frame
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.fields import COUNT_FIELDS, EVENT_FIELDS, TOTAL_FIELDS, lists, names
 from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
 from sigtrace.recording import schema, tables
@@ -115,6 +116,7 @@ class Recording:
         """What decides which events pass, by arguments as for `boots`."""
         return (selection or Selection.of(**only)).filter(lambda: self.spaces)
 
+    @lists(*EVENT_FIELDS)
     def events(
         self,
         selection: Selection | None = None,
@@ -124,45 +126,15 @@ class Recording:
     ) -> pd.DataFrame:
         """The event table, in the order of time; arguments as for `boots`. `columns`: only these.
 
-        Files are read only as far as that takes. docs/events.md says what each column means.
-
-        time                datetime64[ns, UTC]  when the kernel did it
-        stage               category  generate, deliver, exit, init, exec
-        signal              int8      its number; 0 for stages without one
-        signal_name         category  SIGTERM
-        code                int32     si_code
-        result              int8      the tracepoint's raw result at generate, else -1
-        disposition         category  the target's for the signal: default, ignore, handler
-        unkillable, blocked, exiting, traced, kthread
-                            bool      facts of the target
-        relation            category  where the sender stands to the target: same, ancestor, kernel, ...
-        verdict             category  what became of it
-        nsid                uint32    inode of the target's PID namespace
-        ns_level            uint8     its depth; 0 is the initial namespace
-        target_pid, target_tid, target_ns_pid
-                            int32     the process, the thread, and the process as its own namespace numbers it
-        target_comm         category  its name
-        target_start        uint64    when it started, ns of CLOCK_BOOTTIME
-        is_init             bool      it is PID 1 of its namespace
-        sender_pid, sender_tid, sender_parent_pid
-                            Int32     <NA>: the kernel
-        sender_comm, sender_parent_comm
-                            category  empty: the kernel
-        sender_nsid         UInt32    inode of the sender's PID namespace
-        sender_uid          UInt32    as the initial user namespace numbers it
-        exit_code           Int32     at exit: what it passed to exit(2)
-        exit_signal         Int32     at exit: the signal that killed it, or 0
-        host                category  host name
-        container_id, container_name, runtime, image, pod, pod_namespace
-                            category  the target's container; empty if not known
+        Files are read only as far as that takes. docs/events.md tells more of the columns.
         """
         where = self.filter(selection, **only)
         nothing = schema.Encoder().events(Batch(np.zeros(0, wire.EVENT.dtype()), 0, ""))
-        public = nothing.schema.names[: nothing.schema.names.index("boot_to_utc")]
+        public = names(EVENT_FIELDS)
         wanted = public if columns is None else list(columns)
         if unknown := [name for name in wanted if name not in public]:
             raise BadInput(f"no such column: {', '.join(unknown)}; the event table has {', '.join(public)}.")
-        needed = tuple(dict.fromkeys([*wanted, "time", "boot_to_utc", *schema.VERDICT_COLUMNS]))
+        needed = tuple(dict.fromkeys([*wanted, "time", "boot_to_utc", *verdict.FACTS]))
         if set(wanted) & set(CONTAINER_COLUMNS):
             known = self._known()
             read = tuple(dict.fromkeys([*needed, "nsid", "ns_start"]))
@@ -174,25 +146,11 @@ class Recording:
             parts = [part.select(needed) for _, part in self._segments.read("events", needed, where)]
         return frame(schema.event_columns(schema.joined([nothing.select(needed), *parts]), wanted))
 
+    @lists(*COUNT_FIELDS, *TOTAL_FIELDS)
     def counts(self) -> pd.DataFrame:
         """The exact totals as the kernel kept them, whatever became of the records: a row a kind of event.
 
-        nsid         uint32    inode of the target's PID namespace
-        ns_start     uint64    start of that namespace's init, ns of CLOCK_BOOTTIME
-        stage        category  generate, deliver, exit, init, exec
-        signal       int8      its number; 0 for stages without one
-        signal_name  category  SIGTERM
-        result       int8      the tracepoint's raw result at generate, else -1
-        disposition  category  the target's for the signal: default, ignore, handler
-        unkillable, blocked, exiting, traced, kthread
-                     bool      facts of the target
-        relation     category  where the sender stands to the target: same, ancestor, descendant, other, self, kernel
-        is_init      bool      the target is its namespace's init
-        verdict      category  what became of it
-        count        uint64    how many
-        first, last  datetime64[ns, UTC]  when it was first counted and last seen to have grown, to 10 s
-        host         category  host name
-        boot_id      category  /proc/sys/kernel/random/boot_id
+        `first` and `last` are of the samples that the recorder took every ten seconds.
         """
         return tables.counts(self._kept("counts", tables.totals))
 

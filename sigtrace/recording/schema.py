@@ -18,38 +18,26 @@ from sigtrace.events.columns import Column, Labels, Nullable
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.fields import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS, Field
+from sigtrace.events.fields import columns as columns_of
 from sigtrace.events.residents import Known, residents
 
 _UTC = pa.timestamp("ns", tz="UTC")
-_FACTS = {
-    "seq": "seq",
-    "cpu": "cpu",
-    "ns_start": "ns_start",
-    "sender_start": "sender_start",
-    "sender_ns_level": "sender_ns_level",
-    "flags": "flags",
-    "status": "exit_code",
+_WHOLE = {
+    field.name: field
+    for member, _, _ in wire.EVENT.members  # in the order in which a record lies in memory: the fastest to write
+    for field in (*EVENT_FIELDS, *FACT_FIELDS)
+    if field.whole and field.member == member != "time"
 }
-"""Column -> member of the wire record, where the public columns do not have it whole."""
+"""Of these columns the members of a wire record are made again; its time is of `time` and `boot_to_utc`."""
 
-_NAMED = {"stage": wire.STAGE, "disposition": wire.DISPOSITION, "relation": wire.RELATION}
-_UNKNOWN = 255
-"""The code of a name that this version does not know."""
-
-_NULLABLE = (
-    *("sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid"),
-    *("exit_code", "exit_signal"),
-)
-_COMMS = ("target_comm", "sender_comm", "sender_parent_comm")
-_PLAIN = (
-    *("signal", "code", "result", "nsid", "ns_level", "target_pid", "target_tid", "target_ns_pid"),
-    *("target_start", "sender_pid", "sender_tid", "sender_nsid", "sender_uid", "sender_parent_pid"),
-)
-EVENT_COLUMNS = ("time", "boot_to_utc", *_NAMED, *_PLAIN, *_COMMS, *_FACTS)
+EVENT_COLUMNS = ("time", "boot_to_utc", *_WHOLE)
 """The columns from which a wire record is made again."""
 
-VERDICT_COLUMNS = ("stage", "signal", "result", "disposition", "relation", "flags")
-"""The facts of which a verdict is made."""
+_NULLABLE = frozenset(field.name for field in EVENT_FIELDS if field.only)
+
+_UNKNOWN = 255
+"""The code of a name that this version does not know."""
 
 NAMESPACES = pa.schema(
     [
@@ -96,9 +84,9 @@ class Encoder:
     def events(self, batch: Batch) -> pa.RecordBatch:
         """The event table, and the facts it leaves out."""
         r = batch.records
+        offsets = np.broadcast_to(np.asarray(batch.boot_to_utc, "i8"), len(r))
         columns = batch.columns(texts=self._labels)
-        columns["boot_to_utc"] = np.broadcast_to(np.asarray(batch.boot_to_utc, "i8"), len(r))
-        columns |= {name: r[member] for name, member in _FACTS.items()}
+        columns |= columns_of(FACT_FIELDS, r, {"boot_to_utc": offsets})
         columns |= {name: self._grown(columns[name]) for name in CONTAINER_COLUMNS}
         return self._batch(columns)
 
@@ -171,17 +159,34 @@ def event_records(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.void], npt.NDAr
     out = np.zeros(batch.num_rows, wire.EVENT.dtype())
     offset = numbers(batch["boot_to_utc"])
     out["time"] = numbers(batch["time"].view(pa.int64())) - offset
-    for name in _PLAIN:
-        out[name] = numbers(batch[name])
-    for name, member in _FACTS.items():
-        out[member] = numbers(batch[name])
-    for name in _NAMED:
-        out[name] = enum_codes(name, batch[name])
-    for name in _COMMS:
-        column = batch[name]
-        known = np.array([kernel_bytes(value) for value in column.dictionary.to_pylist()] or [b""], "S16")
-        out[name] = known[numbers(column.indices)]
+    for field in _WHOLE.values():
+        _restore(out, field, batch[field.name])
     return out, offset.astype("i8")
+
+
+def complete(batch: pa.RecordBatch, wanted: Sequence[str] | None) -> pa.RecordBatch:
+    """An events batch with those of the wanted columns (None: all) that sigtrace had not yet when it was written.
+
+    They have what a wire record of zeros would have: 0, empty, or null.
+    """
+    lacking = [name for name in wanted or event_schema().names if name not in batch.schema.names]
+    if lacking:
+        blank = Encoder().events(Batch(np.zeros(batch.num_rows, wire.EVENT.dtype()), 0, ""))
+        for name in lacking:
+            batch = batch.append_column(name, blank[name])
+    return batch
+
+
+def _restore(records: npt.NDArray[np.void], field: Field, column: pa.Array) -> None:
+    """Give the records, shape (n,), the member that the column was made of."""
+    member = records[field.member]
+    if field.names is not None:
+        member[:] = enum_codes(field.names, column)
+    elif member.dtype.kind == "S":
+        texts = [kernel_bytes(value) for value in column.dictionary.to_pylist()]
+        member[:] = np.array(texts or [b""], member.dtype)[numbers(column.indices)]
+    else:
+        member[:] = numbers(column)
 
 
 def joined(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
@@ -240,8 +245,8 @@ def judged(batch: pa.RecordBatch) -> pa.RecordBatch:
 def verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
     """The verdict of each row of an events batch as this version derives it: codes into `verdict.VERDICTS`, (n,)."""
     facts = np.zeros(batch.num_rows, COUNT)
-    for name in VERDICT_COLUMNS:
-        facts[name] = enum_codes(name, batch[name]) if name in _NAMED else numbers(batch[name])
+    for name in verdict.FACTS:
+        _restore(facts, _WHOLE[name], batch[name])
     return verdict.classify(facts)
 
 
@@ -267,10 +272,9 @@ def _ordered(column: Column, order: npt.NDArray[np.intp]) -> Column:
 def count_records(batch: pa.RecordBatch) -> npt.NDArray[np.void]:
     """The rows of a counts batch as the kernel's counts: shape (n,), dtype COUNT."""
     out = np.zeros(batch.num_rows, COUNT)
-    for name in ("ns_start", "nsid", "signal", "result", "flags", "count"):
-        out[name] = numbers(batch[name])
-    for name in _NAMED:
-        out[name] = enum_codes(name, batch[name])
+    for field in (*COUNT_FIELDS, _WHOLE["flags"]):
+        if field.whole:
+            _restore(out, field, batch[field.name])
     return out
 
 
@@ -282,9 +286,9 @@ def numbers(column: pa.Array) -> npt.NDArray[Any]:
     return values
 
 
-def enum_codes(name: str, column: pa.Array) -> npt.NDArray[np.uint8]:
+def enum_codes(names: Mapping[str, int], column: pa.Array) -> npt.NDArray[np.uint8]:
     """The wire codes of a column of names; 255 for names this version does not know."""
-    codes = [_NAMED[name].get(value, _UNKNOWN) for value in column.dictionary.to_pylist()]
+    codes = [names.get(value, _UNKNOWN) for value in column.dictionary.to_pylist()]
     found: npt.NDArray[np.uint8] = np.array(codes or [0], "u1")[numbers(column.indices)]
     return found
 

@@ -16,6 +16,7 @@ from sigtrace.recording.directory import FORMAT, HEADER, Named, files, is_live, 
 from sigtrace.recording.file import Contents, Damaged
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.place import Remote
+from sigtrace.recording.schema import complete
 from sigtrace.text import printable
 
 
@@ -54,7 +55,7 @@ class Segments:
         for file in self._files(table):
             try:
                 for part in file.contents.batches(columns, where and where.of_boot(file.boot)):
-                    yield file, part
+                    yield file, complete(part, columns) if table == "events" else part
             except Damaged as err:
                 self._problem(f"{_shown(file.named.path)} is damaged and left out: {err}")
             if file.contents.torn and not is_live(file.named.path.parent):

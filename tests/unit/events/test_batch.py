@@ -11,14 +11,10 @@ import pytest
 
 from sigtrace.events.batch import Batch
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.fields import EVENT_FIELDS, names
 from tests.builders.records import record
 
-COLUMNS = (
-    "time stage signal signal_name code result disposition unkillable blocked exiting traced kthread relation verdict "
-    "nsid ns_level target_pid target_tid target_ns_pid target_comm target_start is_init "
-    "sender_pid sender_tid sender_comm sender_nsid sender_uid sender_parent_pid sender_parent_comm "
-    "exit_code exit_signal host container_id container_name runtime image pod pod_namespace"
-).split()
+COLUMNS = list(names(EVENT_FIELDS))
 
 
 def _row(**changes: object) -> dict[str, object]:

@@ -460,6 +460,35 @@ def test_every_fact_of_the_wire_record_is_kept() -> None:
     assert [name for name in wire.EVENT.dtype().names or () if name not in kept] == []
 
 
+def test_columns_that_sigtrace_had_not_yet_when_it_recorded_are_0_empty_or_null(tmp_path: Path) -> None:
+    later = {
+        "code": 0,
+        "sender_uid": None,
+        "sender_comm": "",
+        "sender_parent_pid": None,
+        "traced": False,
+        "cpu": 0,
+    }
+    path = made(tmp_path, *EVERYTHING) / "events-000001.arrow"
+    table = pa.ipc.open_file(path).read_all().drop_columns([*later])
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    recording = sigtrace.open(tmp_path)
+    events = recording.events()
+    assert list(events.columns) == COLUMNS
+    assert events[["code", "traced", "sender_comm"]].to_numpy().tolist() == [[0, False, ""]] * 4
+    assert events["sender_uid"].isna().all()
+    assert recording.events(columns=["code"], signal=15)["code"].tolist() == [0, 0]
+    assert len(recording.batch().records) == 4
+    assert recording.batch().records["cpu"].tolist() == [0] * 4
+    assert recording.batch().records["sender_pid"].tolist() == [5, 0, 0, 0]
+    for _, part in recording.parts("events"):
+        assert {name: part[name].to_pylist() for name in later} == {
+            name: [v] * 4 for name, v in later.items()
+        }
+    assert recording.problems == []
+
+
 def test_snapshots_are_due_for_inits_once_a_namespace_and_reason_but_never_for_the_whole_host() -> None:
     init = {"flags": ("unkillable", "init"), "ns_level": 1, "ns_start": 50_000_000_000}
     records = [
