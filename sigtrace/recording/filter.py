@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace.events.nskey import HostNs, NsKey, among
+from sigtrace.events.verdict import FACTS
 from sigtrace.recording import schema
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Filter:
     def columns(self) -> tuple[str, ...]:
         """What it looks at."""
         wanted = {
-            **dict.fromkeys(schema.VERDICT_COLUMNS if self.verdict else (), True),
+            **dict.fromkeys(FACTS if self.verdict else (), True),
             "nsid": self.by_namespace,
             "ns_start": bool(self.namespaces),
             "signal": bool(self.signal or self.verdict),
