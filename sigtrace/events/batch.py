@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from sigtrace.events import verdict
 from sigtrace.events.columns import Column, Labels, frame, json_lines, rows, text_labels
-from sigtrace.events.fields import EVENT_FIELDS, columns
+from sigtrace.events.field import columns
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Known, Residents, joined, residents
+from sigtrace.events.table import EVENT_FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from sigtrace.events import verdict, wire
 from sigtrace.events.columns import Column, Labels, frame, rows
-from sigtrace.events.fields import COUNT_FIELDS, columns
+from sigtrace.events.field import columns
 from sigtrace.events.nskey import NsKey
+from sigtrace.events.table import COUNT_FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd

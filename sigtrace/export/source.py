@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from sigtrace.events.columns import Column
-from sigtrace.events.fields import EVENT_FIELDS, names
+from sigtrace.events.field import names
+from sigtrace.events.table import EVENT_FIELDS
 from sigtrace.recording import schema
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording

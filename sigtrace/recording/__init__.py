@@ -17,7 +17,7 @@ leading 8 bytes it is an Arrow IPC stream, so that what a power cut or a `kill -
 batch. Closing it writes the footer, syncs, and renames; when it consists of many small batches, they are written
 anew as few, to a temporary file that then takes its place. What a dead recorder left open is closed so by the next.
 
-`events` has the columns of `EVENT_FIELDS` in sigtrace/events/fields.py, then those of `FACT_FIELDS`. `verdict` is there
+`events` has the columns of `EVENT_FIELDS` in sigtrace/events/table.py, then those of `FACT_FIELDS`. `verdict` is there
 for other programs; sigtrace derives it again on reading. `counts` has the columns of the counts table, cumulative over
 a run, whenever they changed. `losses` is cumulative over a run too; a row with `gap_began` is a time in which nothing
 could be written. `namespaces` states what was known of a namespace at `time`, `snapshots` what /proc said.

@@ -19,9 +19,10 @@ from sigtrace.events.columns import frame
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
-from sigtrace.events.fields import COUNT_FIELDS, EVENT_FIELDS, TOTAL_FIELDS, lists, names
+from sigtrace.events.field import lists, names
 from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
+from sigtrace.events.table import COUNT_FIELDS, EVENT_FIELDS, TOTAL_FIELDS
 from sigtrace.recording import schema, tables
 from sigtrace.recording.directory import is_live
 from sigtrace.recording.filter import Filter

@@ -18,9 +18,10 @@ from sigtrace.events.columns import Column, Labels, Nullable
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
-from sigtrace.events.fields import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS, Field
-from sigtrace.events.fields import columns as columns_of
+from sigtrace.events.field import Field
+from sigtrace.events.field import columns as columns_of
 from sigtrace.events.residents import Known, residents
+from sigtrace.events.table import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS
 
 _UTC = pa.timestamp("ns", tz="UTC")
 _WHOLE = {

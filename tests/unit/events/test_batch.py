@@ -11,7 +11,8 @@ import pytest
 
 from sigtrace.events.batch import Batch
 from sigtrace.events.counts import COUNT, Counts
-from sigtrace.events.fields import EVENT_FIELDS, names
+from sigtrace.events.field import names
+from sigtrace.events.table import EVENT_FIELDS
 from tests.builders.records import record
 
 COLUMNS = list(names(EVENT_FIELDS))
