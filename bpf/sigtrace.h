@@ -2,7 +2,7 @@
 /*
  * The wire format: what the programs in sigtrace.bpf.c hand to user space.
  *
- * This file is its only definition. The C compiler reads it through sigtrace.bpf.c, and sigtrace/wire.py reads
+ * This file is its only definition. The C compiler reads it through sigtrace.bpf.c, and sigtrace/events/wire.py reads
  * this very text to build the numpy dtypes and the names of the enums. So: plain integer types and char arrays,
  * one member a line, explicit padding, no conditional parts. A name is the enumerator in lower case without its
  * prefix up to the first underscore; *_NONE is shown as the empty string.

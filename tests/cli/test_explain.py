@@ -191,7 +191,9 @@ def test_the_number_of_a_thread_is_said_to_be_one(init: Actor) -> None:
     (thread,) = {int(tid) for tid in os.listdir(f"/proc/{init.pid}/task")} - {init.pid}
     lines = sigtrace("explain", "--signal", "TERM", "--pid", str(thread)).stdout.splitlines()
     assert lines[0] == f"SIGTERM to PID {init.pid} (app), from outside its PID namespace:"
-    assert lines[1] == "  not certain; most likely the process ends"  # kernels differ in that, see docs/kernel.md
+    assert (
+        lines[1] == "  not certain; most likely the process ends"
+    )  # kernels differ in that, see docs/kernel.md
     (note,) = (line for line in lines if line.startswith("  note"))
     assert note.startswith(
         f"  note   {thread} is a thread of {init.pid}: the signal is for the whole process"
