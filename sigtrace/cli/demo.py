@@ -18,7 +18,7 @@ from sigtrace.text import printable
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
-    from sigtrace.lab.demo import Stop
+    from sigtrace.lab.demo import Told
 
 _WIDTH = 80
 
@@ -92,7 +92,7 @@ def _tell(batches: Iterable[Batch], output: str, origin: str = "", because: str 
     return kept
 
 
-def _show(stop: Stop, number: int) -> None:
+def _show(stop: Told, number: int) -> None:
     kind = "without a handler for SIGTERM" if stop.dropped else "with a handler for SIGTERM"
     _say(f"{number}. {printable(stop.init)}, pid 1 of pid:[{stop.nsid}], {kind}")
     for act in stop.sent:
@@ -138,7 +138,7 @@ def _sentence(err: Exception) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _row(stop: Stop) -> dict[str, Any]:
+def _row(stop: Told) -> dict[str, Any]:
     return {
         "time": stop.time,
         "nsid": stop.nsid,

@@ -10,6 +10,7 @@ many. The other formats have all of them. Durations are those of the kernel's cl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -28,13 +29,16 @@ from sigtrace.postmortem.event import MEANT_TO_STOP, Event, events
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording import schema
 from sigtrace.recording.namespaces import RecordedNs
-from sigtrace.stops.attempt import Stop, stops
+from sigtrace.stops.attempt import Attempt, attempts
+from sigtrace.stops.request import POSSIBLE
 from sigtrace.units import SECOND, span
 
 _MEANINGLESS = (signals.CHLD, signals.URG, signals.WINCH)
 _ALIKE_NS = SECOND // 1000
 _KEPT_NS = 10 * SECOND
-"""Signals alike, whoever sent them, within this time are one to find stops by: what is kept of a storm of requests."""
+"""Of signals alike within this time the first and the last are kept to find stops by: few of a storm of requests."""
+_ASK = (0, *POSSIBLE)
+"""Signals of which stops are made; 0: births, execs and exits."""
 _HOST = "host"
 _MOST_SENDERS = 1000
 """Tracks of senders; further ones share one, for a process may change its name as often as it likes."""
@@ -48,6 +52,10 @@ def write(source: Source, out: BinaryIO) -> None:
     story = _Story(Trace(out), source)
     for facts, part in source.events():
         story.tell((str(facts["host"]), str(facts["boot_id"])), part)
+    if story.narrowed:  # a stop is made of all of its signals
+        where = replace(source.where, signal=_ASK, verdict=())
+        for facts, part in source.recording.parts("events", where):
+            story.keep((str(facts["host"]), str(facts["boot_id"])), part)
     story.end()
 
 
@@ -63,31 +71,44 @@ class _Story:
         self._senders: dict[tuple[str, str], int] = {}
         self._offsets: dict[Boot, int] = {}
         self._kept: dict[Boot, list[Batch]] = {}
+        self.narrowed = bool(source.where.signal or source.where.verdict)
         self._flows = 0
 
     def tell(self, boot: Boot, part: pa.RecordBatch) -> None:
         """Add what is worth it of a batch of events."""
+        batch = self._batch(boot, part)
+        which, counts = _alike(batch, _worth_telling(batch), _ALIKE_NS, ("sender_comm",))
+        for event, count in zip(events(batch, which), counts.tolist(), strict=True):
+            record = batch.records[event.number]
+            home = HostNs(*boot, NsKey.of(event.nsid, record["ns_start"]))
+            self._instant(home, event, count, int(record["sender_nsid"]))
+        if not self.narrowed:
+            self._keep(boot, batch)
+
+    def keep(self, boot: Boot, part: pa.RecordBatch) -> None:
+        """Keep what stops are found by."""
+        if part.num_rows:
+            self._keep(boot, self._batch(boot, part))
+
+    def _keep(self, boot: Boot, batch: Batch) -> None:
+        which = np.flatnonzero(flag(batch.records, "init") & np.isin(batch.records["signal"], _ASK))
+        party = ("relation", "sender_comm", "sender_parent_comm")
+        ends = [_alike(batch, each, _KEPT_NS, party)[0] for each in (which, which[::-1])]
+        if len(which):
+            self._kept.setdefault(boot, []).append(batch[np.union1d(*ends)])
+
+    def _batch(self, boot: Boot, part: pa.RecordBatch) -> Batch:
         records, offsets = schema.event_records(part)
         # One offset a boot: a step of the wall clock must not change durations.
         offset = self._offsets.setdefault(boot, int(offsets[0]))
-        batch = Batch(records, offset, boot[0], lambda key: self._spaces.containers.get(HostNs(*boot, key)))
-        chosen = _worth_telling(batch)
-        which, counts = _first_of_alike(batch, chosen, _ALIKE_NS)
-        for event, count in zip(events(batch, which), counts.tolist(), strict=True):
-            record = records[event.number]
-            home = HostNs(*boot, NsKey.of(event.nsid, record["ns_start"]))
-            self._instant(home, event, count, int(record["sender_nsid"]))
-        if len(chosen):
-            self._kept.setdefault(boot, []).append(
-                batch[_first_of_alike(batch, which, _KEPT_NS, senders=False)[0]]
-            )
+        return Batch(records, offset, boot[0], lambda key: self._spaces.containers.get(HostNs(*boot, key)))
 
     def end(self) -> None:
         """Add the stops."""
         for boot, parts in self._kept.items():
             batch = join(parts)
-            for stop in stops(batch[np.argsort(batch.records["time"], kind="stable")]):
-                self._stop(HostNs(*boot, NsKey.of(stop.nsid, stop.ns_start)), stop)
+            for attempt in attempts(batch[np.argsort(batch.records["time"], kind="stable")]):
+                self._stop(HostNs(*boot, attempt.key), attempt)
 
     def _instant(self, home: HostNs, event: Event, count: int, sender_nsid: int) -> None:
         facts = {**_facts(event), **({"count": count} if count > 1 else {})}
@@ -102,7 +123,7 @@ class _Story:
             Mark(INSTANT, track, event.time, _title(event), _category(event), facts, arrives=arrow)
         )
 
-    def _stop(self, home: HostNs, stop: Stop) -> None:
+    def _stop(self, home: HostNs, stop: Attempt) -> None:
         """Slices from the request to the exit; one without an end if the request was dropped and it runs on."""
         signal = signals.name(stop.signal)
         facts = {
@@ -193,32 +214,35 @@ def _worth_telling(batch: Batch) -> npt.NDArray[np.int64]:
     return chosen[np.argsort(r["time"][chosen], kind="stable")]
 
 
-def _first_of_alike(
-    batch: Batch, chosen: npt.NDArray[np.int64], within: int, senders: bool = True
+def _alike(
+    batch: Batch, chosen: npt.NDArray[np.int64], within: int, by: tuple[str, ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Of the chosen records the first of those alike within so many ns, and how many these are: shapes (n,).
 
-    `senders`: alike are only those whose senders have one name.
+    by: alike are only those that have the same in these columns too.
     """
     part = batch.records[chosen]
     keys = pa.table(
         {
-            **{name: np.ascontiguousarray(part[name]) for name in ("nsid", "ns_start", "stage", "signal")},
+            **{name: _column(part[name]) for name in ("nsid", "ns_start", "stage", "signal", *by)},
             "verdict": batch.verdicts[chosen],
             "moment": part["time"] // within,
         }
     )
-    if senders:
-        names = np.ascontiguousarray(part["sender_comm"])
-        texts = pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(names.dtype.itemsize), len(part), [None, pa.py_buffer(names)]
-        )
-        keys = keys.append_column("sender", texts)
     rows = keys.append_column("row", pa.array(np.arange(len(part))))
     groups = rows.group_by(keys.column_names, use_threads=False).aggregate([("row", "min"), ("row", "count")])
     first, counts = (groups[name].to_numpy() for name in ("row_min", "row_count"))
     order = np.argsort(first)
     return chosen[first[order]], counts[order]
+
+
+def _column(values: npt.NDArray[Any]) -> Any:
+    """A column of a table; bytes of fixed width as such."""
+    values = np.ascontiguousarray(values)
+    if values.dtype.kind != "S":
+        return values
+    kind = pa.binary(values.dtype.itemsize)
+    return pa.FixedSizeBinaryArray.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 def _title(event: Event) -> str:

@@ -37,7 +37,8 @@ def df_stops(source: Source) -> pd.DataFrame:
     `sigtrace.stops.attempt` says what an attempt is. An init that is asked again more than ten minutes later has two
     rows.
     source: a recording or its event table; of a table, spans are by wall time, of a recording by the kernel's clock,
-    which does not step.
+    which does not step. A table does not say by which signal a container is stopped: one that means something else to
+    others is a request there only if SIGKILL follows it.
 
     host             category             host name
     nsid             uint32               inode of the PID namespace
@@ -53,8 +54,9 @@ def df_stops(source: Source) -> pd.DataFrame:
     verdict          category             what became of that signal as it was sent: dropped_at_generate, queued
     requests         int64                how many signals asked it to end, SIGKILL included
     dropped          bool                 the kernel dropped one of them
-    grace            timedelta64[ns]      from asked to the SIGKILL that it obeyed; NaT: no SIGKILL followed
-    killed           bool                 SIGKILL ended it
+    grace            timedelta64[ns]      from asked to the SIGKILL that it obeyed; NaT: without one, or if it was
+                                          the kernel's
+    killed           bool                 SIGKILL ended it, or will: it obeyed one
     exited           datetime64[ns, UTC]  when it exited; NaT: it has not, as far as was recorded
     duration         timedelta64[ns]      from asked to exited; NaT: it has not exited
     exit_code        Int32                what it passed to exit(2); <NA>: it has not exited

@@ -27,6 +27,7 @@ import numpy as np
 from sigtrace.errors import SigtraceError
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
+from sigtrace.stops.attempt import attempts
 from sigtrace.text import decode
 from sigtrace.units import SECOND
 
@@ -46,7 +47,7 @@ _HOST = "demo"
 
 @dataclass(frozen=True)
 class Act:
-    """One moment of a stop: `after` seconds since its first signal."""
+    """One moment of a stop: `after` seconds since the request that it is counted from."""
 
     after: float
     signal: int
@@ -62,8 +63,8 @@ class Act:
 
 
 @dataclass(frozen=True)
-class Stop:
-    """How stopping one namespace went, as the record tells it."""
+class Told:
+    """How stopping one namespace went, as the record tells it: one attempt, and what became of each signal."""
 
     nsid: int
     init: str
@@ -72,7 +73,7 @@ class Stop:
     sent: tuple[Act, ...]
     end: Act
     time: str
-    """When the first signal was sent, ISO 8601 UTC."""
+    """When it was asked, ISO 8601 UTC."""
 
     @property
     def dropped(self) -> bool:
@@ -80,31 +81,30 @@ class Stop:
         return any(name.startswith("dropped") for name in self.sent[0].verdicts)
 
 
-def retell(batch: Batch) -> Stop:
-    """The story in one stop's records: signals sent to the init, what became of each, and how it ended."""
-    records = batch.records[np.argsort(batch.records["time"], kind="stable")]
-    records = records[(records["flags"] & wire.FLAG["init"]) != 0]
-    records = records[np.isin(records["signal"], (0, signal.SIGTERM, signal.SIGKILL))]
-    names = np.array(verdict.VERDICTS)[verdict.classify(records)]
-    generated = records["stage"] == wire.STAGE["generate"]
-    delivered = records["stage"] == wire.STAGE["deliver"]
-    ends = np.flatnonzero(records["stage"] == wire.STAGE["exit"])
-    if not generated.any() or not len(ends):
+def retell(batch: Batch) -> Told:
+    """The story in one stop's records: signals that asked the init to end, what became of each, and how it ended."""
+    batch = batch[np.argsort(batch.records["time"], kind="stable")]
+    attempt = next((each for each in attempts(batch) if each.exit is not None), None)
+    if attempt is None or attempt.exit is None:
         raise SigtraceError(
             "the recording of the demo is incomplete: an init was neither signalled nor ended."
         )
-    sent, end, began = records[generated], records[ends[-1]], int(records["time"][generated][0])
+    records, names = batch.records, np.array(verdict.VERDICTS)[batch.verdicts]
+    delivered = ((records["flags"] & wire.FLAG["init"]) != 0) & (records["stage"] == wire.STAGE["deliver"])
+    rows = sorted({*attempt.rows.tolist(), *([] if attempt.kill is None else [attempt.kill])})
+    began = int(records["time"][attempt.first])
     acts = tuple(
-        _act(one, began, (name, *names[delivered & (records["signal"] == one["signal"])].tolist()))
-        for one, name in zip(sent, names[generated].tolist(), strict=True)
+        _act(records[row], began, (names[row], *names[delivered & (records["signal"] == signal)].tolist()))
+        for row, signal in zip(rows, records["signal"][rows].tolist(), strict=True)
     )
-    return Stop(
-        nsid=int(end["nsid"]),
+    end = records[attempt.exit]
+    return Told(
+        nsid=attempt.nsid,
         init=decode(bytes(end["target_comm"])),
-        pid=int(end["target_pid"]),
+        pid=attempt.init_pid,
         sent=acts,
         end=_act(end, began, ()),
-        time=f"{batch.time[batch.records['time'] == began][0]}Z",
+        time=f"{batch.time[attempt.first]}Z",
     )
 
 

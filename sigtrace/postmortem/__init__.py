@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from sigtrace.postmortem.case import Case, Episode, Scene
+from sigtrace.postmortem.case import Case, Scene, last_stop, stops
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.runner import Report, diagnose
-from sigtrace.postmortem.stop import Stop, last_stop, stops
+from sigtrace.postmortem.stop import Stop
 
 __all__ = [
     "Case",
     "Cause",
-    "Episode",
     "Finding",
     "Report",
     "Scene",

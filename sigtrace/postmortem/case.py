@@ -1,8 +1,8 @@
 """A case: all that is known of one PID namespace, as every check gets it.
 
-`batch` has the records of the namespace and of those below it in the order of kernel time; `events` the few of
-them that tell the story; `sights` the snapshots. An episode of stopping runs from the first signal that asks
-the init to end to its exit. Times are ns UTC.
+`batch` has the records of the namespace and of those below it in the order of kernel time, and nothing of what happened
+before it was born; `events` the few of them that tell the story; `sights` the snapshots; `attempts` those to stop it,
+cut from the whole batch by `sigtrace.stops.attempt`. Times are ns UTC.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from sigtrace.clock import TICK_NS
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
-from sigtrace.events.residents import Residents
 from sigtrace.postmortem.event import Event, telling, totals
+from sigtrace.postmortem.life import at_home, life, resident
 from sigtrace.postmortem.snapshot import Sight, sights
+from sigtrace.postmortem.stop import Stop, stop_of
 from sigtrace.signals import CONT, KILL, STOP
-from sigtrace.stops.attempt import APART_NS
-from sigtrace.stops.request import own_stop_signal
-from sigtrace.stops.sender import by_its_maker
+from sigtrace.stops.attempt import Attempt, attempts
+from sigtrace.stops.request import asking, failed_starts, own_stop_signals
 from sigtrace.units import SECOND
 
 PATIENCE = 10 * SECOND
@@ -36,28 +35,12 @@ SETTLED = SECOND // 5
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One attempt to stop the namespace."""
-
-    asked: Event | None
-    """The first signal that asks the init to end; None when it ended unasked, or at once by SIGKILL."""
-    kill: Event | None
-    """The first SIGKILL to the init that it obeys."""
-    exit: Event | None
-    """The end of the init."""
-    events: tuple[Event, ...]
-    """All signals to the init in the meantime, and its exit."""
-
-
-@dataclass(frozen=True)
 class Scene:
     """What is known of how the events were recorded. Times are ns UTC."""
 
     since: int = 0
     """From when on; 0 = there are none."""
     until: int = 0
-    ns_start: int = 0
-    """Which namespace is meant of those that had the inode: start of its init, ns of CLOCK_BOOTTIME; 0 = the last."""
     live: bool = False
     has_members: bool = False
 
@@ -75,8 +58,11 @@ class Scene:
 class Case:
     """One namespace. Build it with `from_batch`."""
 
-    nsid: int
+    key: NsKey
+    """Which; its start is 0 where no record and nobody else told it."""
     batch: Batch
+    attempts: tuple[Attempt, ...]
+    """Those to stop it, in order; their rows are those of the batch."""
     events: tuple[Event, ...]
     sights: tuple[Sight, ...]
     since: int
@@ -98,26 +84,45 @@ class Case:
         batch: Batch,
         snapshots: Iterable[Mapping[str, Any]] = (),
         *,
-        nsid: int,
+        ns: int | NsKey,
         scene: Scene | None = None,
         container: Container | None = None,
     ) -> Case:
-        """The case of `nsid`, from its records (and of those below it) in order, and rows of snapshots.
+        """The case of a namespace, from its records (and of those below it) in order, and rows of snapshots.
 
-        Of several namespaces that had this inode one after the other, `scene` says which; by default the last.
-        Its container, unless given, is the one that the batch knows.
+        ns: the namespace, or an inode: of several that had it one after the other the last in the batch. What the
+        batch has of others than it and those born inside it is left out. Its container, unless given, is the one that
+        the batch knows.
         """
         scene = scene or Scene.of(batch)
-        batch, start = _one_incarnation(batch, nsid, scene.ns_start)
-        ticks = start // TICK_NS
-        container = container or _resident(batch, nsid, ticks)
-        taken = tuple(s for s in sights(snapshots, nsid) if not ticks or s.space.ns_start in (0, ticks))
-        until = max([scene.until, *(sight.time for sight in taken)])
-        events = tuple(telling(batch, nsid, own_stop_signal(container)))
-        counted = totals(batch, nsid)
-        return cls(
-            nsid, batch, events, taken, scene.since, until, scene.live, scene.has_members, counted, container
+        batch, key = life(batch, NsKey(ns, 0) if isinstance(ns, int) else ns)
+        container = container or resident(batch, key)
+        batch = at_home(batch, key, container)
+        taken = tuple(
+            s for s in sights(snapshots, key.inode) if not key.start or s.space.ns_start in (0, key.start)
         )
+        asks = asking(batch, own_stop_signals(batch))
+        its = sorted((a for a in attempts(batch, asks) if a.key == key), key=lambda each: int(each.rows[0]))
+        marks = {row for a in its for row in (int(a.rows[0]), a.first, a.kill, a.exit) if row is not None}
+        always = np.array(sorted(marks.union(failed_starts(batch))), np.intp)
+        return cls(
+            key,
+            batch,
+            tuple(its),
+            tuple(telling(batch, key.inode, asks, always)),
+            taken,
+            scene.since,
+            max([scene.until, *(sight.time for sight in taken)]),
+            scene.live,
+            scene.has_members,
+            totals(batch, key.inode),
+            container,
+        )
+
+    @property
+    def nsid(self) -> int:
+        """Inode of the namespace."""
+        return self.key.inode
 
     @property
     def has_events(self) -> bool:
@@ -146,22 +151,30 @@ class Case:
         return tuple(event for event in self.to_init if event.asks)
 
     @cached_property
-    def episodes(self) -> tuple[Episode, ...]:
-        """The attempts to stop it, in order."""
-        return tuple(_episodes(self.to_init))
+    def stops(self) -> tuple[Stop, ...]:
+        """The attempts to stop it, in order, with their events."""
+        by_row = {event.number: event for event in self.events}
+        return tuple(stop_of(attempt, by_row) for attempt in self.attempts)
 
     @cached_property
     def failed_start(self) -> Event | None:
         """The SIGKILL by which its runtime ended the init before it ran anything, which is no request."""
-        killed = (
-            e for e in self.to_init if e.signal == KILL and e.stage == "generate" and e.verdict == "queued"
-        )
-        return next((e for e in killed if not e.asks and e.relation != "kernel" and by_its_maker(e)), None)
+        rows = failed_starts(self.batch)
+        its = (e for e in self.to_init if e.number in rows)
+        return next((e for e in its if e.verdict == "queued" and e.relation != "kernel"), None)
+
+    @property
+    def ended_by_kernel(self) -> Event | None:
+        """The kernel's own SIGKILL to an init that nobody had asked to end."""
+        if self.attempts:
+            return None
+        kills = (e for e in self.to_init if e.signal == KILL and e.stage == "generate")
+        return next((e for e in kills if e.relation == "kernel" and e.verdict == "queued"), None)
 
     @property
     def exit(self) -> Event | None:
         """The end of the init."""
-        return next((event for event in reversed(self.to_init) if event.stage == "exit"), None)
+        return next((event for event in self.to_init if event.stage == "exit"), None)
 
     @property
     def last(self) -> Sight | None:
@@ -195,9 +208,15 @@ class Case:
         where = bisect.bisect_left(later, event.time, key=lambda each: each.time)
         return later[where] if where < len(later) else None
 
-    def episode_of(self, event: Event) -> Episode | None:
-        """The attempt an event belongs to."""
-        return self._episode_of.get(event.number)
+    def stop_of(self, event: Event) -> Stop | None:
+        """The attempt an event of the init belongs to: from the first request to the exit, or to the next attempt."""
+        if not event.is_init or event.nsid != self.nsid:
+            return None
+        where = bisect.bisect_right(self.attempts, event.number, key=lambda each: int(each.rows[0])) - 1
+        if where < 0:
+            return None
+        end = self.attempts[where].exit
+        return self.stops[where] if end is None or event.number <= end else None
 
     @cached_property
     def _deliveries(self) -> dict[int, list[Event]]:
@@ -207,18 +226,16 @@ class Case:
                 by_signal.setdefault(event.signal, []).append(event)
         return by_signal
 
-    @cached_property
-    def _episode_of(self) -> dict[int, Episode]:
-        return {event.number: episode for episode in self.episodes for event in episode.events}
-
     def outlasted(self, event: Event) -> bool:
-        """Whether the init did not end of itself after this event: SIGKILL came, or it lives on for long."""
-        episode = self.episode_of(event)
-        if episode is None:
+        """Whether the init did not end of itself after this event: SIGKILL came, or it lived on for long."""
+        stop = self.stop_of(event)
+        if stop is None:
             return False
-        if episode.kill and episode.kill.time > event.time:
-            return True
-        return episode.exit is None and self.until - event.time >= PATIENCE
+        if stop.cut_off:
+            return stop.cut_off.time > event.time
+        # What the kernel kills might have ended a moment later.
+        lived = stop.kill.time if stop.kill else None if stop.exit else self.until
+        return lived is not None and lived - event.time >= PATIENCE
 
     def stopped_at(self, time: int) -> bool:
         """Whether the init was stopped, by the signals recorded, at that moment."""
@@ -233,63 +250,14 @@ class Case:
         return stopped
 
 
-def _episodes(to_init: Sequence[Event]) -> Iterable[Episode]:
-    """Cut the init's events into attempts."""
-    current: list[Event] = []
-    last_request = 0
-    for event in to_init:
-        if event.stage in ("init", "exec"):
-            continue
-        asking = event.asks
-        if asking and current and event.time - last_request > APART_NS:
-            yield _episode(current)
-            current = []
-        if asking:
-            last_request = event.time
-        if asking or current or event.stage == "exit":
-            current.append(event)
-        if event.stage == "exit":
-            yield _episode(current)
-            current = []
-    if current:
-        yield _episode(current)
+def stops(case: Case) -> list[Stop]:
+    """The attempts to stop the namespace's init, in order, each with who made it.
+
+    What asks, and what does not, says `sigtrace.stops.request`; what an attempt is `sigtrace.stops.attempt`.
+    """
+    return list(case.stops)
 
 
-def _episode(events: Sequence[Event]) -> Episode:
-    kills = (e for e in events if e.signal == KILL and e.stage == "generate" and e.verdict == "queued")
-    asked = next((e for e in events if e.asks), None)
-    kill, exit_ = next(kills, None), next((e for e in events if e.stage == "exit"), None)
-    if asked is not None and asked is kill:
-        asked = None
-    return Episode(asked, kill, exit_, tuple(events))
-
-
-def _resident(batch: Batch, nsid: int, ticks: int) -> Container | None:
-    """The container of the namespace, as far as the batch knows."""
-    if batch.known is None:
-        return None
-    if not isinstance(batch.known, Residents):
-        return batch.known(NsKey(nsid, ticks))
-    own = np.flatnonzero(batch.records["nsid"] == nsid)
-    return batch.known.containers[int(batch.known.codes[own[-1]])] if len(own) else None
-
-
-def _one_incarnation(batch: Batch, nsid: int, start: int) -> tuple[Batch, int]:
-    """The records of one of the namespaces that had the inode, and its start (of its init, CLOCK_BOOTTIME ns)."""
-    own = batch.records["nsid"] == nsid
-    starts = batch.records["ns_start"]
-    there = starts[own & (starts > 0)]
-    if not len(there):
-        return batch, start
-    its = there[there // TICK_NS == start // TICK_NS] if start else there  # what /proc tells is no finer
-    if not len(its):
-        return batch[:0], start
-    start = int(its[-1])
-    if (there == start).all():
-        return batch, start
-    later = there[there > start]
-    keep = (starts == start) | ~own
-    keep &= (batch.records["time"] >= start) & (
-        batch.records["time"] < (later.min() if len(later) else 1 << 63)
-    )
-    return batch[keep], start
+def last_stop(case: Case) -> Stop | None:
+    """The last of them."""
+    return next(reversed(case.stops), None)

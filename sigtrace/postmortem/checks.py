@@ -54,9 +54,9 @@ def dropped_requests(case: Case) -> list[Event]:
 
 def severity_of(case: Case, events: Sequence[Event]) -> Severity:
     """How grave it is that these requests came to nothing: a warning if the init then ended all the same."""
-    episodes = [episode for event in events if (episode := case.episode_of(event))]
-    ended = all(episode.exit and not episode.kill for episode in episodes)
-    return "warning" if episodes and ended else "error"
+    stops = [stop for event in events if (stop := case.stop_of(event))]
+    ended = all(stop.exit and not stop.kill for stop in stops)
+    return "warning" if stops and ended else "error"
 
 
 def times(count: int) -> str:
@@ -132,9 +132,9 @@ def too_early(case: Case) -> bool:
 
 def is_under_way(case: Case, event: Event) -> bool:
     """The same of one request."""
-    episode = case.episode_of(event)
+    stop = case.stop_of(event)
     came_to_nothing = event.verdict == "ignored" or event.verdict.startswith("dropped")
-    ended = episode is None or episode.exit is not None or episode.kill is not None
+    ended = stop is None or stop.exit is not None or stop.kill is not None
     return not came_to_nothing and not ended and case.until - event.time < PATIENCE
 
 

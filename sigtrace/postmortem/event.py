@@ -12,7 +12,6 @@ from sigtrace.events import outcome, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import Labels, enum_labels, flag, text_labels
 from sigtrace.events.verdict import CODE, VERDICTS
-from sigtrace.stops.request import asking
 
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
 """Signals by which programs are asked to end, whoever sends them."""
@@ -89,10 +88,12 @@ class Event(NamedTuple):
         return f"{when} {self.stage} {self.target}: {self.outcome}"
 
 
-def telling(batch: Batch, nsid: int, stop_signal: int = -1) -> list[Event]:
+def telling(
+    batch: Batch, nsid: int, asks: npt.NDArray[np.bool_], always: npt.NDArray[np.intp]
+) -> list[Event]:
     """The events that tell the story of `nsid`, in the order of the batch, which is that of kernel time.
 
-    stop_signal: what its container is stopped with, as `requests.own_stop_signal` has it.
+    asks: which records are requests, shape (n,). always: the rows that are kept however many are alike.
 
     Left out: what is harmless by default (SIGCHLD and its like), and of each kind of event all but the first and
     the last few.
@@ -112,8 +113,7 @@ def telling(batch: Batch, nsid: int, stop_signal: int = -1) -> list[Event]:
         | verdicts[chosen].astype("u8") << 8
         | own[chosen]
     )
-    kept = chosen[_first_and_last(key, own[chosen])]
-    asks = asking(batch, np.where(r["nsid"] == nsid, stop_signal, -1).astype("i8"))
+    kept = np.union1d(chosen[_first_and_last(key, own[chosen])], always)
     return events(batch, kept, asks[kept])
 
 

@@ -72,7 +72,7 @@ def live(nsid: int, listen: float, container: Container | None = None) -> tuple[
             rows, problem = _looked(helper, nsid, listen), f"no signals were seen: {err}"
     batch = batch[np.argsort(batch.records["time"], kind="stable")]
     scene = Scene(since, time.time_ns() if since else 0, live=True, has_members=since > 0)
-    case = Case.from_batch(batch, rows, nsid=nsid, scene=scene, container=container)
+    case = Case.from_batch(batch, rows, ns=nsid, scene=scene, container=container)
     return case, problem or _problems(rows)
 
 
@@ -86,7 +86,7 @@ def all_live(pause: float, whose: Mapping[int, Container | None]) -> Iterator[Ca
             if not again and whose:
                 time.sleep(pause)
     for nsid, container in whose.items():
-        yield Case.from_batch(_nothing(), rows[nsid], nsid=nsid, scene=Scene(live=True), container=container)
+        yield Case.from_batch(_nothing(), rows[nsid], ns=nsid, scene=Scene(live=True), container=container)
 
 
 def _looked(helper: Helper, nsid: int, pause: float) -> list[Row]:

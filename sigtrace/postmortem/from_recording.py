@@ -38,8 +38,7 @@ def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | Non
         for each in (each for each in chosen if each.boot == boot):
             keys = [each.key, *(home.key for home in spaces.below([each.home]))]
             part = batch[among(batch.records["nsid"], batch.records["ns_start"], keys)]
-            one = replace(scene, ns_start=each.ns_start)
-            cases.append(Case.from_batch(part, its.get(each.home, ()), nsid=each.nsid, scene=one))
+            cases.append(Case.from_batch(part, its.get(each.home, ()), ns=each.key, scene=scene))
     if not cases:
         inodes = ", ".join(dict.fromkeys(str(each.nsid) for each in chosen))
         raise BadInput(f"nothing had been recorded of PID namespace {inodes} by then.")
@@ -69,8 +68,7 @@ def all_recorded(
         for key, its_rows in sorted(zip(keys, parts, strict=True), key=lambda each: each[0]):
             home = HostNs(*boot, key)
             if (only is None or home in only) and (not where.by_namespace or where.takes(home)):
-                one = replace(scene, ns_start=int(r["ns_start"][its_rows[0]]))
-                yield Case.from_batch(batch[its_rows], its.get(home, ()), nsid=key.inode, scene=one)
+                yield Case.from_batch(batch[its_rows], its.get(home, ()), ns=key, scene=scene)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sigtrace.clock import iso
-from sigtrace.events.nskey import NsKey
+from sigtrace.postmortem.case import last_stop
 from sigtrace.postmortem.from_recording import all_recorded
 from sigtrace.postmortem.runner import diagnose
-from sigtrace.postmortem.stop import last_stop
 
 if TYPE_CHECKING:
     from sigtrace.postmortem.case import Case
@@ -29,7 +28,7 @@ def telling(recording: Recording, namespaces: Sequence[RecordedNs]) -> RecordedN
     if len(namespaces) == 1:
         return namespaces[0]
     cases = {
-        (each.host, NsKey.of(each.nsid, each.batch.records["ns_start"][-1])): each
+        (each.host, each.key): each
         for each in all_recorded(recording, only={each.home for each in namespaces})
     }
     found = ((each, cases.get((each.home.host, each.key))) for each in reversed(namespaces))

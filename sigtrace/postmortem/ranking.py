@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 from sigtrace import signals
-from sigtrace.postmortem.case import Case, Episode
+from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.causes import all_causes
-from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import SEVERITIES
 from sigtrace.postmortem.runner import Report, diagnose
-from sigtrace.postmortem.stop import stop_of
+from sigtrace.postmortem.stop import Stop
 from sigtrace.units import duration
 
 
@@ -21,38 +19,40 @@ class Standing:
     """One namespace in a list."""
 
     report: Report
-    worst: Episode | None
+    worst: Stop | None
     """The attempt to stop it that took longest."""
 
     @property
     def took(self) -> int:
         """How long that took, or has taken so far, in ns."""
-        return _took(self.worst, self._first, self.report.case) if self.worst else 0
-
-    @cached_property
-    def _first(self) -> Event | None:
-        return _began(self.worst, self.report.case) if self.worst else None
+        return _took(self.worst, self.report.case) if self.worst else 0
 
     @property
     def outcome(self) -> str:
         """What it came to, in a few words."""
-        if self.report.case.failed_start:
+        case = self.report.case
+        if case.failed_start:
             return "failed to start"
-        if self.worst is None:
-            return "not known" if self.report.case.live else "not asked"
-        if self._first is None:
-            return "ended by itself"
-        how = "still there after"
-        if self.worst.exit:
-            how = "killed after" if self.worst.kill else "ended after"
-        return f"{how} {duration(self.took)}"
+        if self.worst:
+            return f"{_ended(self.worst)} {duration(self.took)}"
+        if case.ended_by_kernel:
+            return "killed by the kernel"
+        return "ended by itself" if case.exit else "not known" if case.live else "not asked"
 
     @property
     def signal(self) -> str:
         """What it was asked by: `TERM`; `-` if it was not, `?` if nobody knows."""
-        if self._first is None:
+        if self.worst is None:
             return "?" if self.report.case.live else "-"
-        return signals.name(self._first.signal).removeprefix("SIG")
+        return signals.name(self.worst.first.signal).removeprefix("SIG")
+
+
+def _ended(stop: Stop) -> str:
+    if stop.exit is None:
+        return "still there after"
+    if stop.attempt.by_kernel:
+        return "killed by the kernel after"
+    return "killed after" if stop.attempt.killed else "ended after"
 
 
 def rank(cases: Iterable[Case]) -> list[Standing]:
@@ -62,7 +62,7 @@ def rank(cases: Iterable[Case]) -> list[Standing]:
         report = diagnose(case, checks)
         grave = tuple(finding for finding in report.findings if finding.severity != "notice")
         report = Report(case, grave, report.ruled_out, report.unchecked, report.failed)
-        worst = max(case.episodes, key=lambda each: _took(each, _began(each, case), case), default=None)
+        worst = max(case.stops, key=lambda each: _took(each, case), default=None)
         standings.append(Standing(report, worst))
     return sorted(standings, key=_stuck)
 
@@ -73,13 +73,5 @@ def _stuck(standing: Standing) -> tuple[int, int, int]:
     return severity, -standing.took, standing.report.case.nsid
 
 
-def _began(episode: Episode, case: Case) -> Event | None:
-    """The signal that the stop is counted from; where nobody asked, the kernel's own SIGKILL."""
-    stop = stop_of(episode, case.container)
-    return stop.first if stop else episode.kill if episode.kill is not case.failed_start else None
-
-
-def _took(episode: Episode, began: Event | None, case: Case) -> int:
-    if began is None:
-        return 0
-    return (episode.exit.time if episode.exit else case.until) - began.time
+def _took(stop: Stop, case: Case) -> int:
+    return case.until - stop.first.time if stop.took is None else stop.took

@@ -8,11 +8,10 @@ from typing import Any
 
 from sigtrace.clock import iso
 from sigtrace.events.container import COLUMNS
-from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.case import Case, last_stop
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding
-from sigtrace.postmortem.stop import last_stop
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ class Report:
             stop = last_stop(self.case)
             return stop.first.time if stop else 0
         event = next(event for event in self.case.events if event.number == min(finding.about))
-        episode = self.case.episode_of(event)
-        return episode.events[0].time if episode else event.time
+        stop = self.case.stop_of(event)
+        return (stop.earlier or stop.first).time if stop else event.time
 
 
 def diagnose(case: Case, checks: Sequence[Cause] | None = None) -> Report:

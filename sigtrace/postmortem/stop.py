@@ -1,4 +1,6 @@
-"""How a container was stopped: who asked, by which signal, how long it was given, and how it ended.
+"""How a container was stopped, in words: who asked, by which signal, how long it was given, and how it ended.
+
+What a stop is says `sigtrace.stops.attempt`: a `Stop` is one of its attempts, with the events that tell of it.
 
 `Stop.by` and `Stop.runtime`, as `sigtrace postmortem --format json` has them, for each runtime's own stop:
 
@@ -18,6 +20,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +28,9 @@ from sigtrace import signals
 from sigtrace.containers.runtimes.registry import asked_by
 from sigtrace.containers.stop_signal import stop_request
 from sigtrace.events.container import Container
-from sigtrace.postmortem.case import Case, Episode
 from sigtrace.postmortem.event import Event
-from sigtrace.stops.request import TAKEN, Request, counted
-from sigtrace.stops.sender import Asker, asker
+from sigtrace.stops.attempt import Attempt
+from sigtrace.stops.sender import Asker
 from sigtrace.units import SECOND
 
 _LATE = SECOND * 3 // 4
@@ -37,20 +39,23 @@ _LATE = SECOND * 3 // 4
 
 @dataclass(frozen=True)
 class Stop:
-    """One attempt to stop a namespace's init. Times are ns UTC, durations ns."""
+    """One attempt to stop a namespace's init. Times are ns UTC, durations ns of the kernel's clock."""
 
-    asker: Asker
+    attempt: Attempt
     first: Event
-    """The signal that it is counted from: `sigtrace.stops.request.counted` says which."""
+    """The signal that it is counted from."""
     kill: Event | None
-    """The SIGKILL that the init obeyed."""
-    killer: Asker | None
-    """Who sent that."""
+    """The SIGKILL that the init obeyed, whoever sent it."""
     exit: Event | None
     earlier: Event | None = None
     """The first that asked in the same attempt, if that was another before."""
     own: str = ""
     """The stop signal that the container is configured with, where that is known not to be SIGTERM."""
+
+    @property
+    def asker(self) -> Asker:
+        """Who asked, by that signal."""
+        return self.attempt.asker
 
     @property
     def by(self) -> str:
@@ -63,14 +68,24 @@ class Stop:
         return self.asker.runtime
 
     @property
+    def killer(self) -> Asker | None:
+        """Who sent the SIGKILL that the init obeyed."""
+        return self.attempt.killer
+
+    @property
+    def cut_off(self) -> Event | None:
+        """The SIGKILL by which somebody put an end to it; None without one, and for the kernel's own."""
+        return self.kill if self.attempt.needed_kill else None
+
+    @property
     def grace(self) -> int | None:
-        """From that signal to SIGKILL; None if there was no SIGKILL, or nothing before it."""
-        return self.kill.time - self.first.time if self.kill and self.kill is not self.first else None
+        """From that signal to SIGKILL; None if nobody sent one, or nothing before it."""
+        return self.attempt.grace
 
     @property
     def took(self) -> int | None:
         """From that signal to the exit; None if there was none."""
-        return self.exit.time - self.first.time if self.exit else None
+        return self.attempt.duration
 
     @property
     def configured(self) -> bool | None:
@@ -102,38 +117,21 @@ class Stop:
             "signal": self.first.signal_name,
             "grace_seconds": _seconds(self.grace),
             "seconds": _seconds(self.took),
-            "killed": self.kill is not None,
+            "killed": self.attempt.killed,
             "ended": self.exit.outcome if self.exit else "",
         }
 
 
-def stops(case: Case) -> list[Stop]:
-    """The attempts to stop the namespace's init, in order, each with who made it.
-
-    What asks, and what does not, says `sigtrace.stops.request`; the same attempts are `sigtrace.stops.attempt`.
-    """
-    return [stop for episode in case.episodes if (stop := stop_of(episode, case.container))]
-
-
-def last_stop(case: Case) -> Stop | None:
-    """The last of them."""
-    return next(iter(reversed(stops(case))), None)
-
-
-def stop_of(episode: Episode, container: Container | None) -> Stop | None:
-    """The attempt that an episode is; None if nobody asked."""
-    sent = [event for event in episode.events if event.asks]
-    if not sent:
-        return None
-    first = sent[counted([Request(asker(e, container), e.signal, e.verdict in TAKEN) for e in sent])]
+def stop_of(attempt: Attempt, by_row: Mapping[int, Event]) -> Stop:
+    """An attempt with its events; `by_row`: those at its rows."""
+    first, earliest = by_row[attempt.first], by_row[int(attempt.rows[0])]
     return Stop(
-        asker(first, container),
+        attempt,
         first,
-        episode.kill,
-        asker(episode.kill, container) if episode.kill else None,
-        episode.exit,
-        sent[0] if sent[0] is not first else None,
-        _own(container),
+        None if attempt.kill is None else by_row[attempt.kill],
+        None if attempt.exit is None else by_row[attempt.exit],
+        None if earliest is first else earliest,
+        _own(attempt.container),
     )
 
 

@@ -10,7 +10,7 @@ from sigtrace import signals
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.snapshot import Sight
-from sigtrace.postmortem.stop import Stop, stop_of, stops
+from sigtrace.postmortem.stop import Stop
 from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.text import printable
 from sigtrace.units import SECOND, duration, number
@@ -70,7 +70,7 @@ def _stops(case: Case) -> Iterator[Entry]:
     """Each attempt to stop it as a whole: who asked, by what signal, the grace period, SIGKILL."""
     if case.failed_start:
         yield Entry(case.failed_start.time, "its runtime ended it before it ran anything: it failed to start")
-    for stop in stops(case):
+    for stop in case.stops:
         how = {None: "", True: ", its configured stop signal", False: f", though {stop.own} is configured"}
         text = f"{stop.first.signal_name}{how[stop.configured]}"
         if stop.grace is not None and stop.killer:
@@ -78,6 +78,9 @@ def _stops(case: Case) -> Iterator[Entry]:
             text += f", then SIGKILL{whose} after a grace period of {duration(stop.grace)}"
         elif stop.kill is stop.first:
             text += " at once"
+        elif stop.kill and stop.attempt.until_kill is not None:
+            whose = "the kernel's own SIGKILL" if stop.attempt.by_kernel else f"SIGKILL from {stop.killer}"
+            text += f", ended by {whose} {duration(stop.attempt.until_kill)} later"
         text += f": it looks like {stop.looks_like}" if stop.looks_like else ""
         before = (_earlier(stop),) if stop.earlier else ()
         left = case.until - stop.first.time
@@ -95,7 +98,7 @@ def _earlier(stop: Stop) -> str:
 def _requests(case: Case) -> Iterator[Entry]:
     """Signals to the init, with what became of them; a row of the same is told once."""
     row: list[Event] = []
-    begins = {stop.first.number for stop in stops(case)}
+    begins = {stop.first.number for stop in case.stops}
     sent = [event for event in case.to_init if event.stage == "generate" and _matters(event)]
     for event in case.to_init:
         if event.stage == "generate" and _matters(event):
@@ -162,17 +165,16 @@ def _alike_signal(sent: Event, event: Event) -> bool:
 
 
 def _ends(case: Case) -> Iterator[Entry]:
-    for episode in case.episodes:
-        if episode.exit is None:
-            continue
-        stop = stop_of(episode, case.container)
-        detail: tuple[str, ...] = ()
-        if stop:
-            asked = stop.earlier or stop.first
-            since = f"{duration(episode.exit.time - asked.time)} after the first signal that asked it to"
-            own = f"{duration(episode.exit.time - stop.first.time)} after that {stop.first.signal_name}, "
-            detail = (own + since if stop.earlier else since,)
-        yield Entry(episode.exit.time, f"{episode.exit.target} {episode.exit.outcome}", detail)
+    if case.exit is None:
+        return
+    stop = case.stop_of(case.exit)
+    detail: tuple[str, ...] = ()
+    if stop and stop.took is not None:
+        before = stop.first.time - stop.earlier.time if stop.earlier else 0
+        since = f"{duration(stop.took + before)} after the first signal that asked it to"
+        own = f"{duration(stop.took)} after that {stop.first.signal_name}, "
+        detail = (own + since if stop.earlier else since,)
+    yield Entry(case.exit.time, f"{case.exit.target} {case.exit.outcome}", detail)
 
 
 def _members(case: Case) -> Iterator[Entry]:

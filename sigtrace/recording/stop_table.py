@@ -11,7 +11,7 @@ from sigtrace import signals
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import COLUMNS as CONTAINER
 from sigtrace.recording.labels import container_labels
-from sigtrace.stops.attempt import Stop, stops
+from sigtrace.stops.attempt import Attempt, attempts
 
 _NAMES = (
     "host",
@@ -71,17 +71,17 @@ def stop_table(parts: Iterable[tuple[str, Batch]]) -> pd.DataFrame:
 
 
 def _rows(host: str, batch: Batch) -> Iterator[tuple[Any, ...]]:
-    for stop in stops(batch):
-        yield _row(host, stop)
+    for attempt in attempts(batch):
+        yield _row(host, attempt)
 
 
-def _row(host: str, stop: Stop) -> tuple[Any, ...]:
-    status = stop.status
-    container = stop.container.columns if stop.container else ("",) * len(CONTAINER)
+def _row(host: str, its: Attempt) -> tuple[Any, ...]:
+    status = its.status
+    container = its.container.columns if its.container else ("",) * len(CONTAINER)
     return (
-        *(host, stop.nsid, stop.ns_start, stop.init_pid, stop.init_comm, stop.asked, stop.signal),
-        *(signals.name(stop.signal), stop.asked_by, stop.asked_by_parent, stop.verdict, stop.requests),
-        *(stop.dropped > 0, stop.grace, stop.killed, stop.exited, stop.duration),
+        *(host, its.nsid, its.ns_start, its.init_pid, its.init_comm, its.asked, its.signal),
+        *(signals.name(its.signal), its.asked_by, its.asked_by_parent, its.verdict, its.requests),
+        *(its.dropped > 0, its.grace, its.killed, its.exited, its.duration),
         *((None, None) if status is None else (status >> 8 & 0xFF, status & 0x7F)),
         *container,
     )

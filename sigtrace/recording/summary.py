@@ -23,7 +23,8 @@ from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
 from sigtrace.recording.tables import Losses
-from sigtrace.stops.attempt import Stop, stops
+from sigtrace.stops.attempt import Attempt, attempts
+from sigtrace.stops.request import POSSIBLE
 from sigtrace.text import decode
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ class Summary:
     """The whole of it: lines with drops first, then by count."""
 
     lines: list[Line]
-    stops: list[Stop]
-    """Those that ended with the init's exit."""
+    stops: list[Attempt]
+    """Those that ended with the init's exit; of these signals, where some were asked for."""
     losses: Losses
     hosts: list[str] = field(default_factory=list)
 
@@ -120,13 +121,14 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
     """
     where = recording.filter(selection)
     sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]] = {}
-    ended: list[Stop] = []
-    # Signal 0: exits stay, for they end a stop.
-    chosen = replace(selection, signal=(0, *selection.signal) if selection.signal else ())
-    for boot, batch in recording.boots(chosen):
-        for (nsid, start, signal, code), who in _by_sender(batch):
+    ended: list[Attempt] = []
+    # A stop is made of all of its signals, and of exits (0), whichever are to be summed up.
+    read = (0, *POSSIBLE, *where.signal) if where.signal else ()
+    for boot, batch in recording.boots(replace(selection, signal=read, verdict=())):
+        stops = (each for each in attempts(batch) if each.exited is not None)
+        ended += [each for each in stops if not where.signal or each.signal in where.signal]
+        for (nsid, start, signal, code), who in _by_sender(_wanted(batch, where)):
             sent.setdefault((*boot, nsid, start, signal, verdict.VERDICTS[code]), []).append(who)
-        ended += [stop for stop in stops(batch) if stop.exited is not None]
     spaces, lines = recording.spaces, []
     for key, senders in _with_counts(recording, where, sent).items():
         host, boot_id, nsid, start, signal, name = key
@@ -137,6 +139,13 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
             lines.append(Line(host, nsid, start, *init, container, signal, comm, name, count, first, last))
     lines.sort(key=lambda line: (not line.verdict.startswith("dropped"), -line.count, line.nsid, line.signal))
     return Summary(lines, ended, recording.losses, recording.hosts())
+
+
+def _wanted(batch: Batch, where: Filter) -> Batch:
+    """The records of the signals and verdicts that were chosen."""
+    if where.signal:
+        batch = batch[np.isin(batch.records["signal"], where.signal)]
+    return batch[np.isin(batch.verdicts, where.verdict)] if where.verdict else batch
 
 
 def _with_counts(

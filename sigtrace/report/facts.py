@@ -125,8 +125,8 @@ class Signals:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One line of the table of stops. Durations are ns."""
+class Asked:
+    """One line of the table of stops: an attempt. Durations are ns."""
 
     label: str
     rank: int
@@ -144,7 +144,7 @@ class Attempt:
 class Shown:
     """The first of many rows, and how many there are in all."""
 
-    rows: Sequence[Row] | Sequence[Signals] | Sequence[Attempt]
+    rows: Sequence[Row] | Sequence[Signals] | Sequence[Asked]
     total: int
 
     @property

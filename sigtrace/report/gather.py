@@ -14,13 +14,13 @@ from sigtrace.events import outcome
 from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
 from sigtrace.postmortem.ranking import Standing, rank
-from sigtrace.postmortem.stop import stops
+from sigtrace.postmortem.stop import Stop
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording.reader import Losses, Recording
 from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import Line, summarise
 from sigtrace.report.drops import drops_over_time
-from sigtrace.report.facts import Attempt, Headline, Origin, Page, Row, Shown, Signals
+from sigtrace.report.facts import Asked, Headline, Origin, Page, Row, Shown, Signals
 from sigtrace.report.moment import stamp
 from sigtrace.report.section import Kin, section
 from sigtrace.text import printable
@@ -49,13 +49,14 @@ def gather(
     rows = list(_rows(standings, summary.lines, parents))
     told = list(zip(standings, rows, strict=True))
     kin = Kin(parents, rows)
+    stops = [stop for standing in standings for stop in standing.report.case.stops]
     attempts = sorted(_attempts(told), key=lambda each: each.asked)
     begin = min((line.first for line in summary.lines), default=0)
     end = max((line.last for line in summary.lines), default=0)
     lines = list(_signals(summary.lines[:_MOST_SIGNALS], told))
     return Page(
         headline=_headline(standings, rows),
-        figures=list(_figures(rows, attempts, summary.dropped, summary.losses)),
+        figures=list(_figures(rows, stops, summary.dropped, summary.losses)),
         hosts=summary.hosts,
         begin=begin,
         end=end,
@@ -120,7 +121,7 @@ def _cut(name: str) -> str:
 
 
 def _start(case: Case) -> int:
-    return int(case.batch.records["ns_start"][-1]) // TICK_NS
+    return case.key.start
 
 
 def _init(case: Case) -> str:
@@ -129,10 +130,10 @@ def _init(case: Case) -> str:
     return event.target if event else sight.name if sight else ""
 
 
-def _attempts(told: Sequence[tuple[Standing, Row]]) -> Iterator[Attempt]:
+def _attempts(told: Sequence[tuple[Standing, Row]]) -> Iterator[Asked]:
     for standing, row in told:
-        for stop in stops(standing.report.case):
-            yield Attempt(
+        for stop in standing.report.case.stops:
+            yield Asked(
                 label=row.label,
                 rank=row.rank,
                 asked=stop.first.time,
@@ -185,21 +186,23 @@ def _headline(standings: Sequence[Standing], rows: Sequence[Row]) -> Headline:
 def _hung(standing: Standing) -> bool:
     """Whether SIGKILL had to follow, or it was there still long after it was asked, or after its init's end."""
     case, worst = standing.report.case, standing.worst
-    if worst and ((worst.asked and worst.kill) or standing.took >= PATIENCE):
+    if worst and (worst.grace is not None or standing.took >= PATIENCE):
         return True
     return bool(case.exit and case.last and case.last.tasks and case.last.time - case.exit.time > SETTLED)
 
 
 def _figures(
-    rows: Sequence[Row], attempts: Sequence[Attempt], dropped: int, losses: Losses
+    rows: Sequence[Row], stops: Sequence[Stop], dropped: int, losses: Losses
 ) -> Iterator[tuple[str, str, str]]:
     yield "PID namespaces", f"{len(rows):,}", f"{sum(bool(row.severity) for row in rows):,} with findings"
     whose = sum(bool(row.dropped) for row in rows)
     yield "Signals dropped", f"{dropped:,}", f"for {number(whose, 'init')}" if dropped else "none"
-    killed = sum(each.grace is not None or each.signal == "SIGKILL" for each in attempts)
-    yield "Attempts to stop", f"{len(attempts):,}", f"{killed:,} needed SIGKILL"
-    took = max((each.took for each in attempts if each.took is not None), default=None)
-    there = sum(each.took is None for each in attempts)
+    needed = sum(stop.attempt.needed_kill for stop in stops)
+    by_kernel = sum(stop.attempt.by_kernel for stop in stops)
+    how = f"{needed:,} needed SIGKILL" + (f", {by_kernel:,} killed by the kernel" if by_kernel else "")
+    yield "Attempts to stop", f"{len(stops):,}", how
+    took = max((stop.took for stop in stops if stop.took is not None), default=None)
+    there = sum(stop.took is None for stop in stops)
     yield "Longest stop", "-" if took is None else duration(took), f"{there:,} did not end" if there else ""
     yield (
         "Records lost",

@@ -14,9 +14,9 @@ from sigtrace.events.columns import flag
 from sigtrace.events.lanes import Lanes, kinds, lanes, parties
 from sigtrace.events.outcome import KINDS
 from sigtrace.events.verdict import CODE
-from sigtrace.postmortem.case import SETTLED, Case, Episode
+from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import events
-from sigtrace.postmortem.stop import stops
+from sigtrace.postmortem.stop import Stop
 from sigtrace.report.facts import Band, Bar, Chart, Mark
 from sigtrace.report.moment import clock
 from sigtrace.signals import KILL
@@ -32,7 +32,7 @@ _MARGIN = 0.08
 _LEAST = 20_000_000
 
 
-def timeline(case: Case, worst: Episode | None) -> Chart | None:
+def timeline(case: Case, worst: Stop | None) -> Chart | None:
     """The picture of a case; its worst attempt to stop it is what it shows first. None if nothing happened."""
     batch = case.batch[np.flatnonzero(_telling(case.batch))]
     if not len(batch):
@@ -70,11 +70,11 @@ def _telling(batch: Batch) -> npt.NDArray[np.bool_]:
     return telling
 
 
-def _focus(begin: int, end: int, worst: Episode | None, until: int) -> tuple[int, int]:
+def _focus(begin: int, end: int, worst: Stop | None, until: int) -> tuple[int, int]:
     """The part to show first: the attempt to stop it, or all of it where that is not much longer."""
     first, last = begin, end
-    asked = worst and (worst.asked or worst.kill)
-    if worst and asked:
+    if worst:
+        asked = worst.earlier or worst.first
         over = last = end if worst.exit else max(end, until)
         if over - begin > _WHOLE * max(over - asked.time, 1):
             first, last = asked.time, over
@@ -150,9 +150,12 @@ def _bands(case: Case, end: int) -> Iterator[Band]:
     """Grace periods, the time that an init took, or has taken so far, and for how long others outlived it."""
     if case.exit and end - case.exit.time > SETTLED:
         yield Band(case.exit.time, end, f"others outlive the init by {duration(end - case.exit.time)}")
-    for stop in stops(case):
-        if stop.kill and stop.grace is not None:
-            yield Band(stop.first.time, stop.kill.time, f"grace period, {duration(stop.grace)}")
+    for stop in case.stops:
+        if stop.kill and stop.attempt.until_kill is not None:
+            lasted = duration(stop.attempt.until_kill)
+            given = stop.grace is not None
+            text = f"grace period, {lasted}" if given else f"{lasted} until {stop.killer} sent SIGKILL"
+            yield Band(stop.first.time, stop.kill.time, text)
         elif stop.exit and stop.took is not None and stop.kill is None:
             yield Band(stop.first.time, stop.exit.time, f"{duration(stop.took)} to exit")
         elif stop.exit is None and stop.kill is None and case.until > stop.first.time:

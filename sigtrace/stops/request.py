@@ -10,9 +10,10 @@ A request is, as it is sent,
 None is
 
     a SIGHUP for which the init has a handler, or which it blocks, as those do that wait for signals: that is a reload;
-    a signal from the init itself, or for one that is dying;
+    a signal from the init itself, or for one that is dying or has exited;
     a SIGKILL from inside, which no init obeys;
-    what the kernel sends of its own accord, but for SIGINT and SIGQUIT: these are keys of a terminal;
+    what the kernel sends of its own accord, but for SIGINT and SIGQUIT: these are keys of a terminal. Its SIGKILL (for
+    want of memory, for the end of a namespace above, for that of a parent) asks for nothing: it ends the init;
     the SIGKILL by which a runtime ends an init that it has made and that never ran a program: that one failed to start.
 """
 
@@ -25,11 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace import signals
+from sigtrace.clock import TICK_NS
 from sigtrace.errors import BadInput
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
+from sigtrace.events.nskey import NsKey
 from sigtrace.stops.sender import INSIDE, Asker, asker, by_its_maker
 from sigtrace.text import decode
 from sigtrace.units import SECOND
@@ -60,8 +63,17 @@ class Request(NamedTuple):
 
     asker: Asker
     signal: int
-    taken: bool
-    """It was queued, and so reached the program or ended it; not dropped or ignored as it was sent."""
+    verdict: str
+    """What became of it as it was sent."""
+
+    @property
+    def taken(self) -> bool:
+        """It was queued, and so reached the program or ended it; not dropped or ignored as it was sent."""
+        return self.verdict in TAKEN
+
+
+TAKEN = ("queued", "coalesced")
+"""The verdicts of signals that reach the program, or end it."""
 
 
 def own_stop_signal(container: Container | None) -> int:
@@ -72,63 +84,120 @@ def own_stop_signal(container: Container | None) -> int:
         return -1
 
 
+def own_stop_signals(batch: Batch) -> npt.NDArray[np.int64]:
+    """What the container of each record is stopped with, as `own_stop_signal` has it: shape (n,)."""
+    homes = batch.residents
+    numbers = [own_stop_signal(each) for each in homes.containers]
+    found: npt.NDArray[np.int64] = np.array(numbers, "i8")[homes.codes]
+    return found
+
+
 def asking(batch: Batch, own: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Which records of a batch, in the order of time, are requests: shape (n,).
 
-    own: what the container of each record is stopped with, as `own_stop_signal` has it; shape (n,).
+    own: what the container of each record is stopped with, as `own_stop_signals` has it; shape (n,).
     """
     r = batch.records
     number, relation = r["signal"], r["relation"]
     kill, by_kernel = number == signals.KILL, relation == wire.RELATION["kernel"]
     sent = (r["stage"] == wire.STAGE["generate"]) & (relation != wire.RELATION["self"])
-    sent &= batch.verdicts != verdict.CODE["dying"]
+    sent &= (batch.verdicts != verdict.CODE["dying"]) & ~_to_the_dead(batch)
     keys = np.isin(number, (signals.INT, signals.QUIT))
     sent &= ~(by_kernel & ~keys) & ~(kill & verdict.is_dropped(batch.verdicts))
     caught = (r["disposition"] == wire.DISPOSITION["handler"]) | flag(r, "blocked")
     reload = (number == signals.HUP) & (own != signals.HUP) & caught
     asks: npt.NDArray[np.bool_] = sent & (np.isin(number, ALWAYS) | (number == own)) & ~reload
-    asks[_of_failed_starts(batch, np.flatnonzero(asks & kill & flag(r, "init")))] = False
+    asks[failed_starts(batch)] = False
     outside = sent & flag(r, "init") & (relation == wire.RELATION["ancestor"]) & (r["sender_pid"] != 0)
     asks[_before_kill(batch, np.flatnonzero(outside & ~np.isin(number, _NEVER)), asks)] = True
     return asks
 
 
-def _of_failed_starts(batch: Batch, kills: npt.NDArray[np.intp]) -> list[int]:
-    """Those of these records whose target was born, never ran a program, and is ended by who made it."""
+def inits(records: npt.NDArray[np.void]) -> npt.NDArray[np.intp]:
+    """Which init each of these records, all of inits, is of: shape (n,), the same number for the same process."""
+    codes = NsKey.from_records(records["nsid"], records["ns_start"])[1]
+    within = (records["ns_start"] % TICK_NS).astype("i4")
+    one = np.zeros(int(codes.max(initial=-1)) + 1, "i4")
+    one[codes] = within
+    if (one[codes] == within).all():
+        return codes
+    # An inode was used again within the tick that namespaces are told apart by; records have the ns.
+    found: npt.NDArray[np.intp] = np.unique(codes * TICK_NS + within, return_inverse=True)[1]
+    return found
+
+
+def exits(records: npt.NDArray[np.void], codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """For each of these records of inits (`codes` as of `inits`), where that init's exit is: shape (n,); n: nowhere.
+
+    Of several the first: before 6.16 each of the threads that die together may look like the last.
+    """
+    first = np.full(int(codes.max(initial=-1)) + 1, len(records))
+    ends = np.flatnonzero(records["stage"] == wire.STAGE["exit"])[::-1]
+    first[codes[ends]] = ends
+    found: npt.NDArray[np.intp] = first[codes]
+    return found
+
+
+def _to_the_dead(batch: Batch) -> npt.NDArray[np.bool_]:
+    """Which records are of an init whose exit came before: shape (n,)."""
     r = batch.records
-    born, ran = (r[r["stage"] == wire.STAGE[stage]] for stage in ("init", "exec"))
-    unborn = set(born[["nsid", "ns_start"]].tolist()) - set(ran[["nsid", "ns_start"]].tolist())
-    found = (
-        [row for row in kills.tolist() if (r["nsid"][row], r["ns_start"][row]) in unborn] if unborn else []
-    )
-    return [row for row in found if by_its_maker(_record(r[row]))]
+    dead = np.zeros(len(r), bool)
+    its = np.flatnonzero(flag(r, "init"))
+    if (r["stage"][its] == wire.STAGE["exit"]).any():
+        part = batch[its].records
+        dead[its] = np.arange(len(its)) > exits(part, inits(part))
+    return dead
+
+
+def failed_starts(batch: Batch) -> list[int]:
+    """The SIGKILLs by which a runtime ends an init that it has made and that never ran a program: their rows."""
+    r = batch.records
+    own = flag(r, "init")
+    born, ran = (set(_keys(r[own & (r["stage"] == wire.STAGE[stage])])) for stage in ("init", "exec"))
+    if not born - ran:
+        return []
+    rows = np.flatnonzero(own & (r["stage"] == wire.STAGE["generate"]) & (r["signal"] == signals.KILL))
+    found = zip(rows.tolist(), _keys(r[rows]), strict=True)
+    return [row for row, key in found if key in born - ran and by_its_maker(_record(r[row]))]
+
+
+def _keys(records: npt.NDArray[np.void]) -> list[NsKey]:
+    """The namespace of each record."""
+    keys, codes = NsKey.from_records(records["nsid"], records["ns_start"])
+    return [keys[code] for code in codes.tolist()]
 
 
 def _before_kill(batch: Batch, rows: npt.NDArray[np.intp], asks: npt.NDArray[np.bool_]) -> list[int]:
     """Those of these records, signals to inits from outside, that SIGKILL by the same party follows next and soon."""
     r = batch.records
-    rows = rows[np.lexsort((rows, r["ns_start"][rows], r["nsid"][rows]))]
+    if not (asks[rows] & (r["signal"][rows] == signals.KILL)).any():
+        return []
+    codes = inits(batch[rows].records)
+    order = np.argsort(codes, kind="stable")
+    rows, codes = rows[order], codes[order]
     one, other = rows[:-1], rows[1:]
-    pairs = ~asks[one] & asks[other] & (r["signal"][other] == signals.KILL)
-    pairs &= (r["nsid"][one] == r["nsid"][other]) & (r["ns_start"][one] == r["ns_start"][other])
+    pairs = ~asks[one] & asks[other] & (r["signal"][other] == signals.KILL) & (codes[:-1] == codes[1:])
     pairs &= r["time"][other] - r["time"][one] <= SOON_NS
     homes, found = batch.residents, []
     for before, kill in zip(one[pairs].tolist(), other[pairs].tolist(), strict=True):
         container = homes.containers[int(homes.codes[kill])]
-        if asker(_record(r[before]), container).same(asker(_record(r[kill]), container)):
+        if sender(batch, before, container).same(sender(batch, kill, container)):
             found.append(before)
     return found
 
 
+def sender(batch: Batch, row: int, container: Container | None) -> Asker:
+    """Who sent the signal of a record."""
+    return asker(_record(batch.records[row]), container)
+
+
 def request(batch: Batch, row: int, container: Container | None) -> Request:
     """The request that a record is."""
-    one = batch.records[row]
-    taken = verdict.VERDICTS[batch.verdicts[row]] in TAKEN
-    return Request(asker(_record(one), container), int(one["signal"]), taken)
-
-
-TAKEN = ("queued", "coalesced")
-"""The verdicts of signals that reach the program, or end it."""
+    return Request(
+        sender(batch, row, container),
+        int(batch.records["signal"][row]),
+        verdict.VERDICTS[batch.verdicts[row]],
+    )
 
 
 def counted(requests: Sequence[Request]) -> int:
@@ -137,8 +206,11 @@ def counted(requests: Sequence[Request]) -> int:
     With SIGKILL: the last one before by the same party, for a runtime sends one and then SIGKILL; else the last from
     outside; else SIGKILL itself. Without: the first by the party who asked last (a runtime before a person, and these
     before somebody inside) and by that signal; the first that the program got, if there is one.
+
+    Of several SIGKILLs the first that was queued is meant: another meets one that is pending already, and adds nothing.
     """
-    kill = next((number for number, each in enumerate(requests) if each.signal == signals.KILL), None)
+    kills = [number for number, each in enumerate(requests) if each.signal == signals.KILL]
+    kill = next((each for each in kills if requests[each].verdict == "queued"), next(iter(kills), None))
     if kill is not None:
         before = [n for n in range(kill) if requests[n].asker.by != INSIDE]
         its = [n for n in range(kill) if requests[n].asker.same(requests[kill].asker)]
@@ -151,12 +223,14 @@ def counted(requests: Sequence[Request]) -> int:
 
 
 def _record(one: np.void) -> Record:
-    relation = next((name for name, code in wire.RELATION.items() if code == one["relation"]), "")
     return Record(
-        relation,
+        _RELATIONS.get(int(one["relation"]), ""),
         decode(bytes(one["target_comm"])),
         int(one["sender_pid"]),
         decode(bytes(one["sender_comm"])),
         int(one["sender_parent_pid"]),
         decode(bytes(one["sender_parent_comm"])),
     )
+
+
+_RELATIONS = {code: name for name, code in wire.RELATION.items()}

@@ -32,7 +32,7 @@ _WORDS = {
 
 
 class Sent(Protocol):
-    """What is known of a signal's sender and of its target: a `postmortem.event.Event`, or a `requests.Record`."""
+    """What is known of a signal's sender and of its target: a `postmortem.event.Event`, or a `request.Record`."""
 
     @property
     def relation(self) -> str: ...
@@ -80,8 +80,10 @@ class Asker:
 
 def asker(event: Sent, container: Container | None) -> Asker:
     """Who sent it, to a namespace of this container."""
+    if event.relation == "kernel":
+        return Asker(KERNEL)
     if not event.sender_pid:
-        return Asker(KERNEL if event.relation == "kernel" else "")
+        return Asker("")
     chain = _chain(event)
     if event.relation in ("same", "descendant", "self"):
         return Asker(INSIDE, "", chain)

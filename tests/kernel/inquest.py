@@ -55,7 +55,7 @@ class Inquest:
         records = records[np.argsort(records["time"], kind="stable")]
         batch = Batch(records, clock.boot_to_utc())
         scene = Scene(self._since, time.time_ns(), live=live, has_members=True)
-        return Case.from_batch(batch, self._rows, nsid=self._nsid, scene=scene)
+        return Case.from_batch(batch, self._rows, ns=self._nsid, scene=scene)
 
     def report(self, live: bool = False) -> Report:
         """The diagnosis; fails if a check broke."""
@@ -70,7 +70,7 @@ class Inquest:
     def live_only(self) -> list[str]:
         """The slugs found when one comes too late for the events, with the snapshots alone."""
         empty = Batch(np.zeros(0, self.case().batch.records.dtype), 0)
-        report = diagnose(Case.from_batch(empty, self._rows, nsid=self._nsid, scene=Scene(live=True)))
+        report = diagnose(Case.from_batch(empty, self._rows, ns=self._nsid, scene=Scene(live=True)))
         assert report.failed == ()
         return [finding.cause for finding in report.findings]
 

@@ -60,7 +60,7 @@ def test_what_is_saved_tells_the_same_story_again(tmp_path: Path) -> None:
     assert origin.startswith(f"Linux {os.uname().release.split('-')[0]}")
 
 
-def retold(batch: Batch) -> demo.Stop:
+def retold(batch: Batch) -> demo.Told:
     """The story but its date: the clock offset is measured anew for each live batch, and differs by nanoseconds."""
     return replace(demo.retell(batch), time="")
 

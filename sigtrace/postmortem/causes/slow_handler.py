@@ -9,7 +9,6 @@ from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import by_signal, lines
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.finding import Finding, numbers
-from sigtrace.postmortem.stop import stop_of
 from sigtrace.signals import HUP, INT
 from sigtrace.units import SECOND, duration
 
@@ -23,9 +22,10 @@ def check(case: Case) -> Iterator[Finding]:
     """Requests whose handler ran, and then nothing until SIGKILL, or for long."""
     for events in by_signal(e for e in case.requests if _in_vain(case, e)):
         first = events[0]
-        fate, episode = case.fate_of(first), case.episode_of(first)
-        killed = episode.kill if episode else None
-        took = (killed.time if killed else case.until) - first.time
+        fate, stop = case.fate_of(first), case.stop_of(first)
+        killed = stop.cut_off if stop else None
+        end = stop.kill if stop else None
+        took = (end.time if end else case.until) - first.time
         hurried = killed is not None and took < _HURRY
         sight = case.sight_after(first.time)
         shown = (sight.line(str(sight.init)),) if sight and sight.init else ()
@@ -35,8 +35,14 @@ def check(case: Case) -> Iterator[Finding]:
             "notice" if hurried else "error" if killed else "warning",
             "possible" if hurried else "certain" if killed else "likely",
             f"{first.target} handled {first.signal_name}, and was not done {duration(took)} later"
-            + (", when SIGKILL came." if killed else ": it is still there."),
-            lines([e for e in (first, fate, killed) if e]) + shown,
+            + (
+                ", when SIGKILL came."
+                if killed
+                else ", when the kernel killed it."
+                if end
+                else ": it is still there."
+            ),
+            lines([e for e in (first, fate, end) if e]) + shown,
             "see what the program does after its handler ran (a full queue, a lock, a request that never ends); "
             "give it a longer grace period if it is only slow",
             numbers(*events),
@@ -47,10 +53,9 @@ def _in_vain(case: Case, event: Event) -> bool:
     fate = case.fate_of(event)
     if event.signal not in MEANT_TO_STOP or fate is None or fate.verdict != "handled":
         return False
-    episode = case.episode_of(event)
-    killed = bool(episode and episode.kill and episode.kill.time > fate.time)
+    stop = case.stop_of(event)
+    killed = bool(stop and stop.cut_off and stop.cut_off.time > fate.time)
     if event.signal in _ALSO_FOR_OTHER_THINGS:
-        stop = stop_of(episode, case.container) if episode else None
         return killed and stop is not None and stop.first.number == event.number
     return killed or case.outlasted(event)
 

@@ -62,8 +62,8 @@ def check(case: Case) -> Iterator[Finding]:
 
 
 def _came_to_nothing(case: Case, event: Event) -> bool:
-    episode = case.episode_of(event)
-    killed = episode is not None and episode.kill is not None and episode.kill.time > event.time
+    stop = case.stop_of(event)
+    killed = stop is not None and stop.cut_off is not None and stop.cut_off.time > event.time
     if not killed and event.signal not in MEANT_TO_STOP:
         return False  # a signal that means something else, and nobody wanted it to end
     if event.signal != KILL and event.verdict in ("dropped_at_generate", "default_ignored"):

@@ -327,6 +327,19 @@ def test_a_storm_becomes_few_instants_that_say_how_many(tmp_path: Path) -> None:
     assert sum(counts) == 10_000
 
 
+def test_a_stop_is_counted_from_the_request_that_sigkill_followed_up(tmp_path: Path) -> None:
+    person, runc = {"sender_comm": b"bash", "sender_pid": 9}, {"sender_comm": b"runc", "sender_pid": 7}
+    asked = [record(**INIT, **person, time=SECOND), record(**INIT, **runc, time=6 * SECOND)]
+    asked += [record(**INIT, **runc, time=6 * SECOND + 500_000)]  # within a millisecond: the same instant
+    killed = record(**INIT, **runc, time=16 * SECOND, signal=9, result=0)
+    gone = record(**INIT, time=17 * SECOND, stage="exit", signal=0, result=-1, exit_code=9, flags=("init",))
+    path = made(tmp_path / "r", *asked, killed, gone)
+    grace = ("grace period: 10 s", 9.9995)
+    assert grace in _slices(_trace(_source(path)))[str(NSID)]
+    part = _source(path, signal=15)
+    assert grace in _slices(_trace(part))[str(NSID)]  # a stop is made of all of its signals
+
+
 def test_a_step_of_the_wall_clock_changes_no_duration(tmp_path: Path) -> None:
     recording = Made(tmp_path / "r")
     recording.add(record(**INIT, time=SECOND))

@@ -14,6 +14,7 @@ import pytest
 
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
+from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem import Case, Cause, Finding, Scene, all_causes, diagnose
 from sigtrace.postmortem.ranking import rank
 from sigtrace.postmortem.timeline import story
@@ -38,10 +39,13 @@ def event(at: float, **changes: Any) -> npt.NDArray[np.void]:
     return record(**facts | {"time": START + int(at * SECOND)} | changes)
 
 
-def case(records: Sequence[npt.NDArray[np.void]], rows: Sequence[Row] = (), **scene: Any) -> Case:
+def case(
+    records: Sequence[npt.NDArray[np.void]], rows: Sequence[Row] = (), ns_start: int = 0, **scene: Any
+) -> Case:
     nothing = np.zeros(0, wire.EVENT.dtype())
     batch = Batch(np.concatenate(records) if records else nothing, 0, "host")
-    return Case.from_batch(batch, rows, nsid=NSID, scene=Scene(**scene) if scene else None)
+    ns = NsKey.of(NSID, ns_start)
+    return Case.from_batch(batch, rows, ns=ns, scene=Scene(**scene) if scene else None)
 
 
 def causes(*args: Any, **scene: Any) -> list[str]:
@@ -349,7 +353,7 @@ def test_a_million_events_of_500_namespaces_are_diagnosed_in_under_five_seconds(
     edges = np.flatnonzero(np.diff(records["nsid"][order])) + 1
     scene = Scene.of(batch)
     cases = (
-        Case.from_batch(batch[which], nsid=int(records["nsid"][which[0]]), scene=replace(scene))
+        Case.from_batch(batch[which], ns=int(records["nsid"][which[0]]), scene=replace(scene))
         for which in np.split(order, edges)
     )
     standings = rank(cases)
@@ -467,3 +471,40 @@ def test_a_finding_has_the_moment_its_episode_began() -> None:
     assert row["time"] == "1970-01-01T00:01:41.000000Z"
     (live,) = diagnose(case([], snapshot(1, {}), live=True)).rows()
     assert (live["cause"], live["time"]) == ("dropped-at-generate", None)
+
+
+NESTED = {"nsid": NSID + 1, "ns_level": 2, "target_comm": b"inner"}
+
+
+def test_what_happened_before_a_namespace_was_born_is_none_of_its() -> None:
+    unrelated = event(0, **NESTED | {"time": START - 4 * SECOND, "ns_start": 7 * SECOND, "signal": 3})
+    inside = event(2, **NESTED | {"ns_start": START + SECOND})
+    its = case([unrelated, event(1, signal=17), inside])
+    assert [e.number for e in its.to_others] == [1]
+    assert causes([unrelated, event(1, signal=17)]) == ["nobody-signalled"]
+    assert "nested-init" in causes([event(1, signal=17), inside])
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"ns_start": START - SECOND},  # born before, though it was signalled meanwhile
+        {"ns_start": START + 20 * SECOND},  # born after its init had gone
+        {"ns_start": START + SECOND, "ns_level": 1},  # beside it
+    ],
+    ids=str,
+)
+def test_a_namespace_that_was_not_born_inside_is_none_of_its(foreign: dict[str, Any]) -> None:
+    its = case([DROP, event(2, **NESTED | foreign), KILL, KILLED, event(21, **NESTED | foreign)])
+    assert its.to_others == ()
+    assert len(its.batch) == 3
+
+
+def test_a_case_is_of_the_namespace_that_is_meant() -> None:
+    later = {"ns_start": 500 * SECOND, "target_start": 500 * SECOND, "target_pid": 5000, "time": 501 * SECOND}
+    records = [DROP, KILL, KILLED, event(0, **later)]
+    batch = Batch(np.concatenate(records), 0, "host")
+    first = Case.from_batch(batch, ns=NsKey.of(NSID, START))
+    last = Case.from_batch(batch, ns=NSID)
+    assert (first.key, len(first.batch)) == (NsKey.of(NSID, START), 3)
+    assert (last.key, len(last.batch)) == (NsKey.of(NSID, 500 * SECOND), 1)

@@ -12,6 +12,7 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.postmortem import Case, Scene, diagnose, last_stop, stops
+from sigtrace.postmortem.ranking import rank
 from sigtrace.postmortem.timeline import story, title
 from tests.builders.records import record
 from tests.unit.postmortem.test_postmortem import snapshot
@@ -61,7 +62,7 @@ def ended(at: float, code: int = 9) -> npt.NDArray[np.void]:
 
 
 def case(container: Container | None, *records: npt.NDArray[np.void]) -> Case:
-    return Case.from_batch(Batch(np.concatenate(records), 0, "host"), nsid=NSID, container=container)
+    return Case.from_batch(Batch(np.concatenate(records), 0, "host"), ns=NSID, container=container)
 
 
 def told(case: Case) -> list[str]:
@@ -229,7 +230,7 @@ def test_a_kill_by_the_kernel_in_the_midst_of_a_stop_is_not_called_the_runtimes(
     both = case(DOCKER, event(1), by_kernel(4), ended(4))
     assert told(both) == [
         "asked to stop by docker: dockerd, through containerd-shim[6730] and runc[7348]",
-        "SIGTERM, then SIGKILL from the kernel itself after a grace period of 3.00 s",
+        "SIGTERM, ended by the kernel's own SIGKILL 3.00 s later",
     ]
 
 
@@ -350,7 +351,7 @@ def seen_now(container: Container, **masks: str) -> list[str]:
     rows = snapshot(1, masks)
     nothing = Batch(np.zeros(0, wire.EVENT.dtype()), 0, "host")
     scene = Scene(1, 2, live=True)
-    report = diagnose(Case.from_batch(nothing, rows, nsid=NSID, scene=scene, container=container))
+    report = diagnose(Case.from_batch(nothing, rows, ns=NSID, scene=scene, container=container))
     assert report.failed == ()
     return [f"{finding.cause}: {finding.summary.split('.')[0]}" for finding in report.findings]
 
@@ -367,3 +368,39 @@ def test_a_living_container_is_judged_by_its_own_stop_signal() -> None:
     ]
     assert seen_now(DOCKER, caught=term) == []
     assert seen_now(quits, ignored=quit) == ["ignored-by-program: app[4242] ignores SIGQUIT (SIG_IGN)"]
+
+
+def test_an_init_that_the_kernel_kills_is_listed_as_such() -> None:
+    (asked,) = rank([case(DOCKER, event(1, result=0, disposition="handler"), by_kernel(4), ended(4))])
+    assert (asked.signal, asked.outcome) == ("TERM", "killed by the kernel after 3.00 s")
+    (unasked,) = rank([case(DOCKER, by_kernel(4), ended(4))])
+    assert (unasked.signal, unasked.outcome, unasked.took) == ("-", "killed by the kernel", 0)
+
+
+def test_a_handler_that_the_kernel_cut_short_was_not_slow_for_that() -> None:
+    def found(at: float) -> list[str]:
+        handled = {"disposition": "handler"}
+        ran = event(1.001, stage="deliver", result=-1, **handled)
+        return [
+            each.cause
+            for each in diagnose(
+                case(DOCKER, event(1, result=0, **handled), ran, by_kernel(at), ended(at))
+            ).findings
+        ]
+
+    assert found(4) == []
+    assert found(30) == ["slow-handler"]
+
+
+def test_spans_are_of_the_kernels_clock_in_words_too() -> None:
+    records = np.concatenate([event(1), kill(11), ended(12)])
+    stepped = Batch(records, np.array([0, -3600 * SECOND, -3600 * SECOND]), "host")
+    (stop,) = stops(Case.from_batch(stepped, ns=NSID))
+    assert (stop.grace, stop.took) == (10 * SECOND, 11 * SECOND)
+    assert stop.as_dict()["seconds"] == 11
+
+
+def test_many_requests_are_one_stop_though_few_of_them_are_told() -> None:
+    asked = case(DOCKER, *(event(540 * number) for number in range(200)))
+    (stop,) = stops(asked)
+    assert (stop.attempt.requests, len(asked.requests) < 200) == (200, True)

@@ -10,7 +10,7 @@ import pytest
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.residents import Residents
-from sigtrace.stops.attempt import Stop, stops
+from sigtrace.stops.attempt import Attempt, attempts
 from tests.builders.recordings import UTC
 from tests.builders.records import record
 from tests.builders.stories import HOST_NS, INIT, RUNC, SECOND, end, kill, stop_of_ten_seconds
@@ -19,8 +19,8 @@ MINUTE = 60 * SECOND
 ALIVE = ("init", "unkillable")
 
 
-def _stops(*records: Any) -> list[Stop]:
-    return stops(Batch(np.concatenate(records), UTC, "web-1"))
+def _stops(*records: Any) -> list[Attempt]:
+    return attempts(Batch(np.concatenate(records), UTC, "web-1"))
 
 
 def _term(time: int, **changes: Any) -> Any:
@@ -158,9 +158,9 @@ def test_a_sigkill_from_inside_asks_for_no_stop_and_ends_no_grace_period() -> No
 
 
 def test_a_containers_own_stop_signal_is_a_request() -> None:
-    def of(container: Container | None) -> list[Stop]:
+    def of(container: Container | None) -> list[Attempt]:
         batch = Batch(_term(SECOND, signal=10), UTC, "web-1", Residents(np.zeros(1, "i8"), [container]))
-        return stops(batch)
+        return attempts(batch)
 
     (stop,) = of(Container("ab" * 32, "web-1", stop_signal="SIGUSR1"))
     assert (stop.signal, stop.container and stop.container.name) == (10, "web-1")
@@ -170,5 +170,59 @@ def test_a_containers_own_stop_signal_is_a_request() -> None:
 
 def test_spans_are_of_the_kernels_clock_whatever_the_wall_clock_did() -> None:
     records = np.concatenate([_term(SECOND), end(3 * SECOND)])
-    (stop,) = stops(Batch(records, np.array([UTC, UTC - 3600 * SECOND]), "web-1"))
+    (stop,) = attempts(Batch(records, np.array([UTC, UTC - 3600 * SECOND]), "web-1"))
     assert stop.duration == 2 * SECOND
+
+
+def _by_kernel(time: int, **changes: Any) -> Any:
+    return kill(time, relation="kernel", sender_pid=0, code=128, **changes)
+
+
+def test_a_sigkill_of_the_kernels_own_ends_a_stop_and_no_grace_period() -> None:
+    (stop,) = _stops(_term(SECOND, result=0, disposition="handler"), _by_kernel(4 * SECOND), end(5 * SECOND))
+    assert (stop.signal, stop.requests, stop.grace, stop.until_kill) == (15, 1, None, 3 * SECOND)
+    assert (stop.by_kernel, stop.needed_kill, stop.killed) == (True, False, True)
+    (stop,) = _stops(
+        _term(SECOND), _by_kernel(4 * SECOND), kill(5 * SECOND, result=2, **RUNC), end(6 * SECOND)
+    )
+    assert (stop.by_kernel, stop.grace, stop.requests) == (True, None, 2)
+
+
+def test_a_sigkill_of_the_kernels_own_that_nobody_asked_for_is_no_stop() -> None:
+    assert _stops(_by_kernel(SECOND), end(2 * SECOND)) == []
+
+
+def test_a_stop_whose_sigkill_needs_time_was_killed_though_it_has_not_ended() -> None:
+    (stop,) = _stops(_term(SECOND), kill(11 * SECOND, **RUNC))
+    assert (stop.grace, stop.killed, stop.needed_kill, stop.duration) == (10 * SECOND, True, True, None)
+
+
+def test_an_exit_ends_a_stop_and_what_comes_after_it_is_none() -> None:
+    (stop,) = _stops(_term(SECOND), end(2 * SECOND, 0), _term(3 * SECOND), kill(4 * SECOND), end(5 * SECOND))
+    assert (stop.requests, stop.duration, stop.status, stop.killed) == (1, SECOND, 0, False)
+    assert _stops(end(SECOND), _term(2 * SECOND), kill(3 * SECOND)) == []
+
+
+def test_an_inode_that_is_used_again_within_a_tick_is_another_inits() -> None:
+    next_one = {"ns_start": 5 * SECOND + 1, "target_start": 5 * SECOND + 1, "target_pid": 5000}
+    first, other = _stops(_term(6 * SECOND), end(7 * SECOND), _term(8 * SECOND, **next_one))
+    assert (first.init_pid, first.exited, other.init_pid, other.exited) == (
+        4242,
+        UTC + 7 * SECOND,
+        5000,
+        None,
+    )
+
+
+def test_a_runtimes_request_is_found_in_the_midst_of_a_storm_of_anothers() -> None:
+    other = {"sender_pid": 9, "sender_comm": b"probe", "sender_parent_pid": 8, "sender_parent_comm": b"cron"}
+    storm = [_term(SECOND + number, **other) for number in range(2000)]
+    asked, late = [_term(SECOND + 1500)], [_term(2 * SECOND + number, **other) for number in range(2000)]
+    (stop,) = _stops(*storm[:1500], *asked, *storm[1500:], *late, kill(11 * SECOND, **RUNC))
+    assert (stop.asked_by, stop.grace, stop.requests) == ("runc", 10 * SECOND - 1500, 4002)
+
+
+def test_rows_are_places_in_the_batch_that_was_given() -> None:
+    records = [end(SECOND, who={**INIT, "nsid": 7}), _term(2 * SECOND), kill(3 * SECOND), end(4 * SECOND)]
+    (stop,) = _stops(*records)
+    assert (stop.rows.tolist(), stop.first, stop.kill, stop.exit) == ([1, 2], 1, 2, 3)

@@ -147,3 +147,7 @@ def test_an_init_that_is_still_its_makers_is_known(target: str, comm: str, expec
 def test_names_of_processes_are_made_harmless(hostile: str) -> None:
     said = str(asker(sent(hostile, hostile), None))
     assert said.isprintable()
+
+
+def test_what_the_kernel_sends_is_nobodys_whoever_ran_just_then() -> None:
+    assert asker(sent("runc", "containerd-shim", "kernel"), DOCKER) == Asker("kernel")
