@@ -35,18 +35,18 @@ def check(case: Case) -> Iterator[Finding]:
             "notice" if hurried else "error" if killed else "warning",
             "possible" if hurried else "certain" if killed else "likely",
             f"{first.target} handled {first.signal_name}, and was not done {duration(took)} later"
-            + (
-                ", when SIGKILL came."
-                if killed
-                else ", when the kernel killed it."
-                if end
-                else ": it is still there."
-            ),
+            + _until(killed, end),
             lines([e for e in (first, fate, end) if e]) + shown,
             "see what the program does after its handler ran (a full queue, a lock, a request that never ends); "
             "give it a longer grace period if it is only slow",
             numbers(*events),
         )
+
+
+def _until(killed: Event | None, end: Event | None) -> str:
+    if killed:
+        return ", when SIGKILL came."
+    return ", when the kernel killed it." if end else ": it is still there."
 
 
 def _in_vain(case: Case, event: Event) -> bool:
