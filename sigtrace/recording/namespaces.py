@@ -22,7 +22,7 @@ class RecordedNs:
     ns_start: int
     """Start of its init, ns of CLOCK_BOOTTIME: exact if its birth was recorded, else rounded down to a clock tick."""
     parent: HostNs | None
-    """None for the initial namespace, and where it is not known."""
+    """None for the initial namespace, and where it is not known; its start is 0 where only its inode is."""
     level: int
     """Depth below the initial namespace; 0 where it is not known."""
     init_pid: int
@@ -121,7 +121,9 @@ class Namespaces:
         for row in sorted(_rows(self.table), key=lambda row: (row["ns_start"], row["ns_level"])):
             boot = row["host"], row["boot_id"]
             home = HostNs(*boot, NsKey.of(row["nsid"], row["ns_start"]))
-            found.append(_recorded(row, home, holders.get((boot[0], boot[1], row["parent_nsid"]))))
+            above = row["parent_nsid"]
+            unknown = HostNs(*boot, NsKey(above, 0)) if above else None
+            found.append(_recorded(row, home, holders.get((boot[0], boot[1], above), unknown)))
             holders[boot[0], boot[1], home.key.inode] = home
         return {each.home: each for each in sorted(found, key=lambda each: each.born)}
 

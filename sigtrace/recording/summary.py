@@ -60,6 +60,11 @@ class Line:
     first: int
     last: int
 
+    @property
+    def key(self) -> NsKey:
+        """Which PID namespace."""
+        return NsKey.of(self.nsid, self.ns_start)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         facts = self.container.columns if self.container else ("",) * len(CONTAINER_COLUMNS)

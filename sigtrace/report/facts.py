@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.timeline import Entry
@@ -74,7 +75,7 @@ class Row:
 
     rank: int
     host: str
-    nsid: int
+    key: NsKey
     label: str
     """Its container, or else its init."""
     init: str

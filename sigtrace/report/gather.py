@@ -9,8 +9,8 @@ from typing import Any
 
 from sigtrace import signals
 from sigtrace._version import __version__
-from sigtrace.clock import TICK_NS
 from sigtrace.events import outcome
+from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
 from sigtrace.postmortem.ranking import Standing, rank
@@ -22,7 +22,7 @@ from sigtrace.recording.summary import Line, summarise
 from sigtrace.report.drops import drops_over_time
 from sigtrace.report.facts import Asked, Headline, Origin, Page, Row, Shown, Signals
 from sigtrace.report.moment import stamp
-from sigtrace.report.section import Kin, section
+from sigtrace.report.section import Kin, Parents, section
 from sigtrace.text import printable
 from sigtrace.units import duration, number
 
@@ -75,36 +75,35 @@ def gather(
     )
 
 
-def _parents(recording: Recording) -> dict[tuple[str, int], int]:
-    table = recording.namespaces().dropna(subset=["parent_nsid"])
-    table = table[table["parent_nsid"] != INITIAL_PID_NS]
-    columns = (table[name].tolist() for name in ("host", "nsid", "parent_nsid"))
-    return {(host, nsid): int(parent) for host, nsid, parent in zip(*columns, strict=True)}
+def _parents(recording: Recording) -> Parents:
+    return {
+        (each.home.host, each.key): each.parent.key
+        for each in recording.spaces
+        if each.parent and each.parent.key.inode != INITIAL_PID_NS
+    }
 
 
-def _rows(
-    standings: Sequence[Standing], lines: Sequence[Line], parents: Mapping[tuple[str, int], int]
-) -> Iterator[Row]:
-    dropped: dict[tuple[str, int, int], int] = {}
+def _rows(standings: Sequence[Standing], lines: Sequence[Line], parents: Parents) -> Iterator[Row]:
+    dropped: dict[tuple[str, NsKey], int] = {}
     for line in lines:
         if line.verdict.startswith("dropped"):
-            key = line.host, line.nsid, line.ns_start // TICK_NS
-            dropped[key] = dropped.get(key, 0) + line.count
+            whose = line.host, line.key
+            dropped[whose] = dropped.get(whose, 0) + line.count
     for place, standing in enumerate(standings, 1):
         case, findings = standing.report.case, standing.report.findings
         init = _init(case)
         yield Row(
             rank=place,
             host=case.host,
-            nsid=case.nsid,
-            label=_label(case, init, (case.host, case.nsid) in parents),
+            key=case.key,
+            label=_label(case, init, (case.host, case.key) in parents),
             init=init,
             asked=standing.signal,
             outcome=standing.outcome,
             took=standing.took,
             severity=findings[0].severity if findings else "",
             causes=list(dict.fromkeys(finding.cause for finding in findings)),
-            dropped=dropped.get((case.host, case.nsid, _start(case)), 0),
+            dropped=dropped.get((case.host, case.key), 0),
         )
 
 
@@ -118,10 +117,6 @@ def _label(case: Case, init: str, nested: bool) -> str:
 def _cut(name: str) -> str:
     shown = printable(name[: _LONGEST_NAME + 1])
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
-
-
-def _start(case: Case) -> int:
-    return case.key.start
 
 
 def _init(case: Case) -> str:
@@ -147,10 +142,10 @@ def _attempts(told: Sequence[tuple[Standing, Row]]) -> Iterator[Asked]:
 
 
 def _signals(lines: Sequence[Line], told: Sequence[tuple[Standing, Row]]) -> Iterator[Signals]:
-    names = {(row.host, row.nsid, _start(standing.report.case)): row.label for standing, row in told}
+    names = {(row.host, row.key): row.label for _, row in told}
     for line in lines:
         own = _cut(line.container.label) if line.container else f"{line.init_comm} {line.nsid}".strip()
-        label = names.get((line.host, line.nsid, line.ns_start // TICK_NS), own)
+        label = names.get((line.host, line.key), own)
         yield Signals(
             label=f"the host {line.host}" if line.nsid == INITIAL_PID_NS else label,
             nsid=line.nsid,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sigtrace.events.container import SHORT_ID
+from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.runner import diagnose
@@ -19,25 +20,28 @@ _NAMED = 12
 """Namespaces inside of one that are named."""
 
 
+Parents = Mapping[tuple[str, NsKey], NsKey]
+"""Host and namespace -> the namespace above, where that is not the host's own."""
+
+
 @dataclass(frozen=True)
 class Kin:
     """Which namespaces are inside which."""
 
-    parents: Mapping[tuple[str, int], int]
-    """Host and inode -> inode of the namespace above, for those that are not the host's own."""
+    parents: Parents
     rows: Sequence[Row]
     """Those that the report lists."""
 
     def around(self, row: Row) -> Iterator[tuple[str, str, int]]:
         """How others stand to this one, what to call them, and their ranks (0: none)."""
-        parent = self.parents.get((row.host, row.nsid))
+        parent = self.parents.get((row.host, row.key))
         if parent is not None:
-            above = [each for each in self.rows if each.host == row.host and each.nsid == parent]
-            yield ("inside", *_called(above[-1])) if above else ("inside", f"PID namespace {parent}", 0)
+            above = [each for each in self.rows if each.host == row.host and each.key == parent]
+            yield ("inside", *_called(above[-1])) if above else ("inside", f"PID namespace {parent.inode}", 0)
         below = [
             each
             for each in self.rows
-            if each.host == row.host and self.parents.get((row.host, each.nsid)) == row.nsid
+            if each.host == row.host and self.parents.get((row.host, each.key)) == row.key
         ]
         yield from (("has inside it", *_called(each)) for each in below[:_NAMED])
         if len(below) > _NAMED:
@@ -68,7 +72,7 @@ def section(standing: Standing, row: Row, kin: Kin) -> Section:
 
 
 def _called(row: Row) -> tuple[str, int]:
-    return f"{row.label} ({row.nsid})", row.rank
+    return f"{row.label} ({row.key.inode})", row.rank
 
 
 def _facts(case: Case, row: Row) -> Iterator[tuple[str, str]]:

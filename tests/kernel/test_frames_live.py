@@ -106,7 +106,7 @@ def test_a_collector_is_watched_until_the_cell_is_interrupted(stage: Stage) -> N
         view.run(seconds=30, every=0.05)
         thread.join()
         seen = view.events()
-    assert "1 signals seen, 1 dropped, 0 records lost (ended)" in pages[-1]
+    assert "1 signal seen, 1 dropped, 0 records lost (ended)" in pages[-1]
     assert seen["target_pid"].tolist() == [namespace.init.pid]
     assert view.counts is not None
     assert view.counts.dropped() == {namespace.inode: 1}
