@@ -123,4 +123,6 @@ def _series(column: Column) -> Any:
         return pd.Categorical.from_codes(codes, pd.Index(list(place)))
     if isinstance(column, Nullable):
         return pd.arrays.IntegerArray(column.values.copy(), ~column.present)
-    return pd.Series(column).dt.tz_localize("UTC") if column.dtype.kind == "M" else column
+    if column.dtype.kind == "M":
+        return pd.Series(column, dtype="datetime64[ns]").dt.tz_localize("UTC")
+    return column

@@ -82,4 +82,5 @@ def sender_names(table: pd.DataFrame) -> pd.Series:
     codes[table["sender_pid"].isna().to_numpy()] = len(names) - 1
     codes[(table["relation"] == "kernel").to_numpy()] = len(names) - 2
     unique, first = np.unique(names.astype(str), return_inverse=True)  # a process may be called (kernel)
-    return pd.Series(pd.Categorical.from_codes(first[codes], unique), index=table.index)
+    labels = pd.Categorical.from_codes(first[codes], pd.Index(unique))  # type: ignore[arg-type]  # the stubs want lists
+    return pd.Series(labels, index=table.index)

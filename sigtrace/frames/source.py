@@ -67,7 +67,7 @@ def counted(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 def trimmed(table: pd.DataFrame) -> pd.DataFrame:
     """The table without the categories that no row has."""
-    categories = [name for name in table if isinstance(table[name].dtype, pd.CategoricalDtype)]
+    categories = [str(name) for name in table if isinstance(table[name].dtype, pd.CategoricalDtype)]
     few: pd.DataFrame = table.assign(
         **{name: table[name].cat.remove_unused_categories() for name in categories}
     )

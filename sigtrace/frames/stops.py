@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -105,7 +105,7 @@ def df_stop_durations(source: Source, by: str | Sequence[str] = "container") -> 
     return trimmed(found.reset_index())
 
 
-def _quantile(share: float) -> Any:
+def _quantile(share: float) -> Callable[[pd.Series], float]:
     return lambda seconds: seconds.quantile(share)
 
 
@@ -130,5 +130,7 @@ def _batch(events: pd.DataFrame) -> Batch:
     for name in ("unkillable", "blocked", "exiting", "kthread", "is_init"):
         r["flags"] |= np.where(events[name], wire.FLAG["init" if name == "is_init" else name], 0).astype("u1")
     groups = events.groupby(list(CONTAINER), observed=True, sort=False, dropna=False)
-    homes = [Container(*facts) if facts[0] else None for facts, _ in groups]
-    return Batch(r, 0, str(events["host"].iloc[0]), Residents(groups.ngroup().to_numpy(), homes))
+    homes = [Container(*cast("tuple[str, ...]", facts)) if facts[0] else None for facts, _ in groups]
+    return Batch(
+        r, 0, str(events["host"].iloc[0]), Residents(groups.ngroup().to_numpy().astype(np.intp), homes)
+    )

@@ -81,7 +81,9 @@ def _summary(ended: pd.DataFrame) -> str:
         one = f"1 stop, of {span_text(spans.iloc[0])}"
         return f"{one}; the kernel dropped a request" if dropped else one
     shares = {"median": 0.5, "p90": 0.9, "longest": 1.0}
-    times = ", ".join(f"{name} {span_text(spans.quantile(share))}" for name, share in shares.items())
+    times = ", ".join(
+        f"{name} {span_text(pd.Timedelta(spans.quantile(share)))}" for name, share in shares.items()
+    )
     return f"{number(len(spans), 'stop')}: {times}" + (f"; {dropped}" if dropped else "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,8 @@ class Filter:
     def of_table(self, table: pd.DataFrame) -> npt.NDArray[np.bool_]:
         """Which rows of a table with host, boot_id, nsid and ns_start (ns) are of chosen namespaces: shape (n,)."""
         mask = np.zeros(len(table), bool)
-        for boot, rows in table.groupby(["host", "boot_id"], observed=True, sort=False).indices.items():
+        boots = table.groupby(["host", "boot_id"], observed=True, sort=False).indices
+        for boot, rows in cast("dict[tuple[str, str], npt.NDArray[np.intp]]", boots).items():
             its = table.iloc[rows]
             mask[rows] = self.of_boot(boot).has(its["nsid"].to_numpy(), its["ns_start"].to_numpy())
         return mask

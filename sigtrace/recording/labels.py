@@ -26,7 +26,8 @@ def container_labels(table: pd.DataFrame) -> pd.Series:
     places = [_label(place, several) for place, _ in groups]
     names = sorted(set(places))
     codes = np.array([names.index(name) for name in places], "i4")[groups.ngroup().to_numpy()]
-    return pd.Series(pd.Categorical.from_codes(codes, names), index=table.index, name="container")
+    labels = pd.Categorical.from_codes(codes, pd.Index(names))  # type: ignore[arg-type]  # the stubs want lists
+    return pd.Series(labels, index=table.index, name="container")
 
 
 def _label(place: Sequence[Any], several: bool) -> str:
