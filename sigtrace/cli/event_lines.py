@@ -39,7 +39,8 @@ class EventLines:
     def lines(self, batch: Batch) -> Iterator[str]:
         """A line for each record of the batch."""
         whose = batch.residents
-        for row, code in zip(batch.rows(), whose.codes.tolist(), strict=True):
+        rows: Iterator[dict[str, Any]] = batch.rows()
+        for row, code in zip(rows, whose.codes.tolist(), strict=True):
             container = whose.containers[code]
             yield self._line(
                 row["time"][11:23],

@@ -11,7 +11,6 @@ import click
 from sigtrace.cli.completion import complete_containers, complete_pods
 from sigtrace.cli.options import Signal, format_option
 from sigtrace.cli.output import echo_json
-from sigtrace.errors import BadInput
 from sigtrace.text import printable, shorten
 
 if TYPE_CHECKING:
@@ -76,26 +75,11 @@ def explain(
     """
     from sigtrace.predict.explain import explain as ask
 
-    if pid is None:
-        pid = _init(container, pod)
-    elif container or pod:
-        raise BadInput("--pid names the target already: give it, or --container and --pod")
-    explanation = ask(number, pid, sender)
+    explanation = ask(number, pid, sender, container=container or "", pod=pod or "")
     if output == "json":
         echo_json(explanation.as_dict())
     else:
         click.echo("\n".join(_lines(explanation)))
-
-
-def _init(container: str | None, pod: str | None) -> int:
-    """The PID of the init of a container."""
-    from sigtrace.containers.of_namespace import find_init
-    from sigtrace.containers.selector import Wanted
-
-    wanted = Wanted((container,) if container else (), (pod,) if pod else ())
-    if wanted.empty:
-        raise BadInput("whom is the signal for? Give --container, --pod or --pid")
-    return find_init(wanted)[0]
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:

@@ -79,14 +79,11 @@ def scan(
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
       sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """
-    from sigtrace.containers.selector import Wanted
     from sigtrace.predict.scan import STOP_SIGNALS, asked_about
     from sigtrace.predict.scan import scan as look
-    from sigtrace.procfs import pidns
 
-    only = {pidns.parse_ns(name) for name in namespaces}
-    wanted = Wanted(containers, pods)
-    seen, rows = look(stop_signal, only, wanted=None if wanted.empty else wanted)
+    found = look(stop_signal, ns=namespaces, container=containers, pod=pods)
+    seen, rows = found.survey, found.rows
     if output == "json":
         for row in rows:
             echo_json(row.as_dict())

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sigtrace.events import verdict
-from sigtrace.events.columns import Column, Labels, frame, json_lines, rows, text_labels
+from sigtrace.events.columns import Column, Labels, Row, frame, json_lines, rows, text_labels
 from sigtrace.events.field import columns
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Known, Residents, joined, residents
@@ -47,7 +47,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, which: npt.NDArray[Any] | slice) -> Batch:
+    def __getitem__(self, which: npt.NDArray[np.bool_ | np.integer] | slice) -> Batch:
         """The rows that a mask, a slice or an array of indices picks, as a batch."""
         offset, host, known = self.boot_to_utc, self.host, self.known
         offset = offset if isinstance(offset, int) else offset[which]
@@ -93,7 +93,7 @@ class Batch:
         }
         return columns(EVENT_FIELDS, self.records, beside, texts)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """Each record as a dict of the event table's columns, JSON-ready; `time` is ISO 8601 with ns and a Z."""
         return rows(self.columns())
 

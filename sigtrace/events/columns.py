@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Labels:
     """A column of few different texts: `codes` (n,) index `names`."""
 
-    codes: npt.NDArray[Any]
+    codes: npt.NDArray[np.integer]
     names: Sequence[str]
 
     def tolist(self) -> list[str]:
@@ -33,7 +33,7 @@ class Labels:
 class Nullable:
     """A column of numbers that some rows do not have: `present` (n,) says which do."""
 
-    values: npt.NDArray[Any]
+    values: npt.NDArray[np.integer]
     present: npt.NDArray[np.bool_]
 
     def tolist(self) -> list[int | None]:
@@ -44,7 +44,10 @@ class Nullable:
         return numbers
 
 
-Column = npt.NDArray[Any] | Labels | Nullable
+Column = npt.NDArray[np.generic] | Labels | Nullable
+
+Row = dict[str, str | int | bool | None]
+"""A row of a table, JSON-ready: what each column has, by name."""
 
 
 def flag(records: npt.NDArray[np.void], name: str) -> npt.NDArray[np.bool_]:
@@ -53,7 +56,7 @@ def flag(records: npt.NDArray[np.void], name: str) -> npt.NDArray[np.bool_]:
     return has
 
 
-def enum_labels(codes: npt.NDArray[Any], enum: Mapping[str, int]) -> Labels:
+def enum_labels(codes: npt.NDArray[np.integer], enum: Mapping[str, int]) -> Labels:
     """Codes of a wire enum with its names; a code it does not know becomes `unknown:7`."""
     names = list(enum)
     if len(codes) and int(codes.max()) >= len(names):
@@ -61,7 +64,7 @@ def enum_labels(codes: npt.NDArray[Any], enum: Mapping[str, int]) -> Labels:
     return Labels(codes, names)
 
 
-def signal_labels(numbers: npt.NDArray[Any]) -> Labels:
+def signal_labels(numbers: npt.NDArray[np.integer]) -> Labels:
     """Signal numbers with their names."""
     return Labels(numbers, _SIGNAL_NAMES)
 
@@ -75,7 +78,7 @@ def text_labels(raw: npt.NDArray[np.bytes_]) -> Labels:
 _SIGNAL_NAMES = tuple(signals.name(number) for number in range(256))
 
 
-def rows(columns: Mapping[str, Column]) -> Iterator[dict[str, Any]]:
+def rows(columns: Mapping[str, Column]) -> Iterator[Row]:
     lists = [_json_ready(column) for column in columns.values()]
     names = tuple(columns)
     return (dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True))
@@ -83,7 +86,8 @@ def rows(columns: Mapping[str, Column]) -> Iterator[dict[str, Any]]:
 
 def _json_ready(column: Column) -> list[Any]:
     if isinstance(column, np.ndarray) and column.dtype.kind == "M":
-        return [f"{stamp}Z" for stamp in np.datetime_as_string(column, unit="ns").tolist()]
+        stamps = np.datetime_as_string(column.astype("M8[ns]", copy=False), unit="ns")
+        return [f"{stamp}Z" for stamp in stamps.tolist()]
     return column.tolist()
 
 

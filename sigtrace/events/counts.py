@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sigtrace.events import verdict, wire
-from sigtrace.events.columns import Column, Labels, frame, rows
+from sigtrace.events.columns import Column, Labels, Row, frame, rows
 from sigtrace.events.field import columns
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.table import COUNT_FIELDS
@@ -63,7 +63,7 @@ class Counts:
         judged: dict[str, Column] = {"verdict": Labels(self.verdicts, verdict.VERDICTS)}
         return columns(COUNT_FIELDS, self.records, judged)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """Each row as a dict, JSON-ready."""
         return rows(self.columns())
 

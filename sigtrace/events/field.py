@@ -66,7 +66,7 @@ def columns(
             shown = _shown(field, records[field.member], texts)
             if field.only:
                 assert isinstance(shown, np.ndarray)  # Nullable has numbers
-                shown = Nullable(shown, present[field.only])
+                shown = Nullable(shown.astype(field.number, copy=False), present[field.only])
             out[field.name] = shown
     return out
 

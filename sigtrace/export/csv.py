@@ -42,7 +42,8 @@ def _cells(column: Column) -> list[Any]:
     if isinstance(column, np.ndarray) and column.dtype == bool:
         return Labels(column.view("u1"), ["false", "true"]).tolist()
     if isinstance(column, np.ndarray) and column.dtype.kind == "M":
-        return [f"{stamp}Z" for stamp in np.datetime_as_string(column, unit="ns").tolist()]
+        stamps = np.datetime_as_string(column.astype("M8[ns]", copy=False), unit="ns")
+        return [f"{stamp}Z" for stamp in stamps.tolist()]
     return column.tolist()
 
 

@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from sigtrace import clock
+from sigtrace.arguments import several
 from sigtrace.containers.resolver import Names
 from sigtrace.containers.selector import Wanted
 from sigtrace.errors import BadInput
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from sigtrace.live.kernel.ring import Ring
 
 Scope = Literal["drops", "inits", "all"]
+Method = Literal["btf", "raw"]
+"""A way to attach: BTF tracepoints, or raw ones."""
 
 RING_BYTES = 16 << 20
 POLL_SECONDS = 0.010
@@ -46,8 +49,20 @@ TIDY_SECONDS = 60.0
 """How often the table of counts is looked at, so that it does not fill up with namespaces that have ended."""
 
 
+class Filters(TypedDict, total=False):
+    """What a collector can be asked for, as keyword arguments; a `Collector` says what each means."""
+
+    ns: int | Iterable[int] | Mapping[int, int]
+    container: str | Iterable[str]
+    pod: str | Iterable[str]
+    wait: bool
+    descendants: bool
+    signals: int | str | Iterable[int | str]
+    scope: Scope
+
+
 class Collector:
-    """Attached to the kernel between `with` and its end; iterate for batches.
+    """Attached to the kernel between `with` and its end; iterate for batches. One value may stand for several.
 
     ns: PID namespaces by inode, or a mapping inode -> start of its init in clock ticks (field 22 of
         /proc/PID/stat), which keeps a reused inode out; none means all.
@@ -66,17 +81,17 @@ class Collector:
     def __init__(  # noqa: PLR0913 (all by keyword: what there is to choose)
         self,
         *,
-        ns: Iterable[int] | Mapping[int, int] = (),
-        container: Iterable[str] = (),
-        pod: Iterable[str] = (),
+        ns: int | Iterable[int] | Mapping[int, int] = (),
+        container: str | Iterable[str] = (),
+        pod: str | Iterable[str] = (),
         wait: bool = False,
         descendants: bool = False,
-        signals: Iterable[int | str] = (),
+        signals: int | str | Iterable[int | str] = (),
         scope: Scope = "drops",
         ring_bytes: int = RING_BYTES,
-        method: str | None = None,
+        method: Method | None = None,
     ) -> None:
-        self._filters: dict[str, Any] = {
+        self._filters: Filters = {
             "ns": ns,
             "container": container,
             "pod": pod,
@@ -163,19 +178,19 @@ class Collector:
     def set_filter(  # noqa: PLR0913
         self,
         *,
-        ns: Iterable[int] | Mapping[int, int] = (),
-        container: Iterable[str] = (),
-        pod: Iterable[str] = (),
+        ns: int | Iterable[int] | Mapping[int, int] = (),
+        container: str | Iterable[str] = (),
+        pod: str | Iterable[str] = (),
         wait: bool = False,
         descendants: bool = False,
-        signals: Iterable[int | str] = (),
+        signals: int | str | Iterable[int | str] = (),
         scope: Scope = "drops",
     ) -> None:
         """Replace the filters, also while running; arguments as for the class."""
         self._attached()
-        starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(ns, 0)
-        numbers = tuple(signals)
-        wanted = Wanted(tuple(container), tuple(pod))
+        starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(several(ns), 0)
+        numbers = several(signals)
+        wanted = Wanted(several(container), several(pod))
         follower = None
         if not wanted.empty:
             self.names.seed(survey())

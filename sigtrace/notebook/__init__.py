@@ -4,13 +4,13 @@
 the lab's, `rules` and `plot_rules` say what they come to.
 """
 
-from sigtrace.notebook.inquest import postmortem, postmortems
 from sigtrace.notebook.lesson import Lesson, experiment
 from sigtrace.notebook.live import LiveView, watch_in_notebook
 from sigtrace.notebook.overview import overview
 from sigtrace.notebook.rules import plot_rules, rules
 from sigtrace.notebook.staged import Staged, stage_a_fleet, stage_a_stop, stage_an_incident
 from sigtrace.notebook.table import in_seconds
+from sigtrace.postmortem import postmortem, postmortems
 
 __all__ = [
     "Lesson",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sigtrace.errors import SigtraceError
 from sigtrace.lab.catalogue import choose, recording, run
@@ -26,7 +25,7 @@ class Lesson:
     name: str
     title: str
     theory: str
-    checks: tuple[Mapping[str, Any], ...]
+    checks: tuple[Mapping[str, object], ...]
     passed: bool
     origin: str
 
@@ -81,7 +80,7 @@ def _as_it_went(name: str, why: str) -> Lesson:
     return Lesson(name, row["title"], row["theory"], tuple(row["checks"]), row["passed"], origin)
 
 
-def _mark(check: Mapping[str, Any]) -> str:
+def _mark(check: Mapping[str, object]) -> str:
     if check["passed"]:
         return "✓ yes"
     return f"✗ no: {check['theory']} {check['expected_record']}".rstrip()

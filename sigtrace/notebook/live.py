@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.outcome import label
-from sigtrace.live.collector import Collector
+from sigtrace.live.collector import Collector, Filters
 from sigtrace.notebook.table import table, text
 from sigtrace.units import number
 
 if TYPE_CHECKING:
     import pandas as pd
+    from typing_extensions import Unpack
 
     from sigtrace.events.counts import Counts
 
@@ -96,13 +97,15 @@ class LiveView:
             if sum(map(len, batches)) >= self._lines:
                 break
             batches.insert(0, batch[-self._lines :])
-        rows = list(join(batches)[-self._lines :].rows()) if batches else []
+        rows: list[dict[str, Any]] = list(join(batches)[-self._lines :].rows()) if batches else []
         cells = [_cells(row) for row in rows]
         stand_out = [row["verdict"].startswith("dropped") for row in rows]
         return f"<div>{text(f'{seconds:.0f} s: {facts} ({state})', 200)}{table(_COLUMNS, cells, stand_out)}</div>"
 
 
-def watch_in_notebook(*, seconds: float | None = None, every: float = 0.5, **filters: Any) -> LiveView:
+def watch_in_notebook(
+    *, seconds: float | None = None, every: float = 0.5, **filters: Unpack[Filters]
+) -> LiveView:
     """Watch signals from a notebook's cell, for so many seconds or until the kernel is interrupted (■).
 
     filters: those of `sigtrace.Collector`: ns, descendants, signals, scope, container, pod. What it gives back has

@@ -63,7 +63,7 @@ def _facts(recording: Recording, counts: pd.DataFrame, namespaces: pd.DataFrame)
 def _span(recording: Recording, counts: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """From when to when, as the manifests and counts have it."""
     segments = [each for manifest in recording.manifests for each in manifest["segments"].values()]
-    moments = [moment for each in segments for moment in each.values() if moment]
+    moments = [moment for each in segments for moment in (each["began"], each["ended"]) if moment]
     moments += counts["last"].astype("int64").tolist()
     if not moments:
         return None

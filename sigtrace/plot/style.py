@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import altair as alt
 
@@ -13,6 +13,7 @@ from sigtrace.errors import BadInput
 from sigtrace.plot.text import shown
 
 Theme = Literal["light", "dark"]
+_Chart = TypeVar("_Chart", bound=alt.Chart | alt.LayerChart)
 
 WIDTH = 720
 """Pixels of the inside of a picture."""
@@ -55,7 +56,7 @@ class Picture(alt.LayerChart):
     Everything Altair does with charts works; `dark()` gives the same on dark ground.
     """
 
-    def _repr_mimebundle_(self, *_: object, **__: object) -> dict[str, Any]:
+    def _repr_mimebundle_(self, *_: object, **__: object) -> dict[str, object]:
         spec = self.to_dict()
         known = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}  # what JupyterLab has
         return {
@@ -66,16 +67,14 @@ class Picture(alt.LayerChart):
 
     def dark(self) -> Picture:
         """The same on dark ground."""
-        dark: Picture = on_ground(self, "dark")
-        return dark
+        return on_ground(self, "dark")
 
 
 def picture(layers: Sequence[Any], title: str, subtitle: Sequence[str] = (), **size: Any) -> Picture:
     """Layers as a picture on light ground. `subtitle`: its lines; `size`: `width`, `height`."""
     heading = alt.TitleParams(shown(title, 100), subtitle=[shown(line, 140) for line in subtitle])
     size = {"width": WIDTH, **size}
-    made: Picture = on_ground(Picture(layer=list(layers), title=heading, **size), "light")
-    return made
+    return on_ground(Picture(layer=list(layers), title=heading, **size), "light")
 
 
 def nothing(title: str, why: str) -> Picture:
@@ -84,7 +83,7 @@ def nothing(title: str, why: str) -> Picture:
     return picture([text], title, height=80)
 
 
-def on_ground(chart: Any, theme: Theme) -> Any:
+def on_ground(chart: _Chart, theme: Theme) -> _Chart:
     """The chart with the colours of a theme. Raises BadInput for an unknown one."""
     if theme not in _GROUNDS:
         raise BadInput(f"unknown theme {theme!r}: use light or dark.")
@@ -132,17 +131,17 @@ def on_ground(chart: Any, theme: Theme) -> Any:
     return chart
 
 
-def plain(title: Any) -> str:
+def plain(title: object) -> str:
     """The text of a title."""
     return str(title.get("text", "")) if isinstance(title, dict) else str(title or "")
 
 
-def png(chart: Any, scale: float = 1.5) -> bytes:
+def png(chart: alt.TopLevelMixin, scale: float = 1.5) -> bytes:
     """The chart as a PNG. Raises BadInput without vl-convert-python."""
     return bytes(_converter().vegalite_to_png(chart.to_json(validate=False), scale=scale))
 
 
-def svg(chart: Any) -> str:
+def svg(chart: alt.TopLevelMixin) -> str:
     """The chart as an SVG: static, without scripts. Raises BadInput without vl-convert-python."""
     return str(_converter().vegalite_to_svg(chart.to_json(validate=False)))
 

@@ -11,7 +11,6 @@ import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -82,7 +81,7 @@ class Case:
     def from_batch(
         cls,
         batch: Batch,
-        snapshots: Iterable[Mapping[str, Any]] = (),
+        snapshots: Iterable[Mapping[str, object]] = (),
         *,
         ns: int | NsKey,
         scene: Scene | None = None,

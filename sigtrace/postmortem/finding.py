@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sigtrace.postmortem.event import Event
 
@@ -33,7 +33,7 @@ class Finding:
     about: frozenset[int] = frozenset()
     """Numbers of the events it explains: a more specific cause that explains them too takes its place."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON Lines: stable keys; `Report.rows` adds whose namespace it is, and how it was stopped."""
         return {
             "cause": self.cause,

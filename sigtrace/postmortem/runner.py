@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sigtrace.clock import iso
 from sigtrace.events.container import COLUMNS
@@ -27,13 +26,15 @@ class Report:
     """Not checked, or not to be decided yet, and why."""
     failed: tuple[tuple[Cause, str], ...]
     """Checks that broke, with the error: a fault of sigtrace, or of the recording."""
+    problems: tuple[str, ...] = ()
+    """What could not be seen, in sentences."""
 
     def _repr_html_(self) -> str:
         from sigtrace.notebook.findings import page
 
         return page(self)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, object]]:
         """The findings for JSON Lines: stable keys, those of the container empty where it is not known."""
         container, stop = self.case.container, last_stop(self.case)
         values = container.columns if container else ("",) * len(COLUMNS)
@@ -56,8 +57,11 @@ class Report:
         return (stop.earlier or stop.first).time if stop else event.time
 
 
-def diagnose(case: Case, checks: Sequence[Cause] | None = None) -> Report:
-    """Run the checks (by default all there are); one that fails does not keep the rest from running."""
+def diagnose(case: Case, checks: Sequence[Cause] | None = None, problems: tuple[str, ...] = ()) -> Report:
+    """Run the checks (by default all there are); one that fails does not keep the rest from running.
+
+    problems: of the report: what could not be seen.
+    """
     checks = all_causes() if checks is None else checks
     found: list[tuple[Cause, Finding]] = []
     ruled_out, unchecked, failed = [], [], []
@@ -80,7 +84,7 @@ def diagnose(case: Case, checks: Sequence[Cause] | None = None) -> Report:
                 ruled_out.append(cause)
     kept = [finding for cause, finding in found if not _replaced(cause, finding, found)]
     kept.sort(key=lambda f: (SEVERITIES.index(f.severity), CONFIDENCES.index(f.confidence), f.cause))
-    return Report(case, tuple(kept), tuple(ruled_out), tuple(unchecked), tuple(failed))
+    return Report(case, tuple(kept), tuple(ruled_out), tuple(unchecked), tuple(failed), problems)
 
 
 def _replaced(cause: Cause, finding: Finding, found: list[tuple[Cause, Finding]]) -> bool:

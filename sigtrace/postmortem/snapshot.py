@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,43 +14,96 @@ from sigtrace.procfs.process import is_shell
 from sigtrace.text import printable, shorten
 
 
+class Columns:
+    """The columns of a snapshot as attributes: `snapshot.COLUMNS` says what each means."""
+
+    time: int
+    nsid: int
+    ns_start: int
+    trigger: str
+    again: bool
+    pid: int
+    tid: int
+    ns_pid: int
+    task_nsid: int
+    is_init: bool
+    comm: str
+    state: str
+    exiting: bool
+    start_ticks: int
+    threads: int
+    ppid: int
+    parent_comm: str
+    parent_outside: bool
+    tracer_pid: int
+    tracer_comm: str
+    wchan: str
+    stack: str
+    pending: str
+    shared_pending: str
+    blocked: str
+    ignored: str
+    caught: str
+    awaited: str
+    signalfd: str
+    queue_used: int
+    queue_limit: int
+    core_dumping: bool
+    frozen: str
+    rss_kib: int
+    cgroup: str
+    cmdline: str
+    tasks: int
+    left_out: int
+    pids_current: int
+    pids_max: int
+    oom_kills: int
+    under_oom: bool
+    problem: str
+
+
 @dataclass(frozen=True)
-class Task:
-    """One row of a snapshot; the names are those of `snapshot.COLUMNS`."""
+class Task(Columns):
+    """One row of a snapshot: its columns are its attributes."""
 
-    row: Mapping[str, Any]
+    row: Mapping[str, object]
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.row[name]
-        except KeyError as err:
-            raise AttributeError(name) from err
+    if not TYPE_CHECKING:  # else a name that is no column would have a type
+
+        def __getattr__(self, name: str) -> object:
+            try:
+                return self.row[name]
+            except KeyError as err:
+                raise AttributeError(name) from err
+
+    def mask(self, column: str) -> int:
+        """A mask column as a number; 0 when it could not be read."""
+        return int(str(self.row[column]) or "0", 16)
 
     def in_mask(self, column: str, signal: int) -> bool:
         """Whether a mask column has the signal; False when it could not be read."""
-        return signals.has(int(self.row[column] or "0", 16), signal)
+        return signals.has(self.mask(column), signal)
 
     @property
     def is_shell(self) -> bool:
         """Whether it is a shell, by its name, or a script that one runs."""
-        return is_shell(self.row["comm"], self.row.get("cmdline", "").split())
+        return is_shell(self.comm, str(self.row.get("cmdline", "")).split())
 
     @property
     def name(self) -> str:
         """`app[4242]`."""
-        return f"{shorten(self.row['comm'], 16)}[{self.row['pid']}]"
+        return f"{shorten(self.comm, 16)}[{self.pid}]"
 
     def __str__(self) -> str:
         """What matters of it on one line."""
-        r = self.row
-        thread = f" thread {r['tid']}" if r["tid"] != r["pid"] else ""
-        facts = [f"state {r['state']}"]
-        facts += [f"wchan {printable(r['wchan'])}"] if r["wchan"] not in ("", "0") else []
-        facts += [f"parent {shorten(r['parent_comm'], 16)}[{r['ppid']}]"]
-        facts[-1] += " outside" if r["parent_outside"] else ""
-        facts += [f"tracer {shorten(r['tracer_comm'], 16)}[{r['tracer_pid']}]"] if r["tracer_pid"] else []
-        facts += [f"frozen by cgroup {r['frozen']} {printable(r['cgroup'])}"] if r["frozen"] else []
-        facts += ["dumping core"] if r["core_dumping"] else []
+        thread = f" thread {self.tid}" if self.tid != self.pid else ""
+        facts = [f"state {self.state}"]
+        facts += [f"wchan {printable(self.wchan)}"] if self.wchan not in ("", "0") else []
+        facts += [f"parent {shorten(self.parent_comm, 16)}[{self.ppid}]"]
+        facts[-1] += " outside" if self.parent_outside else ""
+        facts += [f"tracer {shorten(self.tracer_comm, 16)}[{self.tracer_pid}]"] if self.tracer_pid else []
+        facts += [f"frozen by cgroup {self.frozen} {printable(self.cgroup)}"] if self.frozen else []
+        facts += ["dumping core"] if self.core_dumping else []
         return f"{self.name}{thread}: {', '.join(facts)}"
 
     def masks(self, *columns: str) -> str:
@@ -63,7 +116,7 @@ class Task:
     @property
     def identity(self) -> tuple[int, int]:
         """Tells a task from another that got the same number later."""
-        return self.row["tid"], self.row["start_ticks"]
+        return self.tid, self.start_ticks
 
 
 @dataclass(frozen=True)
@@ -117,15 +170,15 @@ class Sight:
         return f"{np.datetime_as_string(np.datetime64(self.time, 'ns'), unit='ms')[11:]} snapshot {what}"
 
 
-def sights(rows: Iterable[Mapping[str, Any]], nsid: int) -> tuple[Sight, ...]:
+def sights(rows: Iterable[Mapping[str, object]], nsid: int) -> tuple[Sight, ...]:
     """The snapshots of one namespace among these rows (of `snapshot.take`, or of a recording), by time."""
-    taken: dict[tuple[int, str, bool], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        if row["nsid"] == nsid:
-            taken.setdefault((row["time"], row["trigger"], row["again"]), []).append(row)
+    taken: dict[tuple[int, str, bool], list[Task]] = {}
+    for task in map(Task, rows):
+        if task.nsid == nsid:
+            taken.setdefault((task.time, task.trigger, task.again), []).append(task)
     out = []
     for (time, trigger, again), its in sorted(taken.items(), key=lambda item: item[0]):
-        space = next((Task(row) for row in its if not row["tid"]), None)
+        space = next((task for task in its if not task.tid), None)
         if space is not None:
-            out.append(Sight(time, trigger, again, nsid, space, tuple(Task(r) for r in its if r["tid"])))
+            out.append(Sight(time, trigger, again, nsid, space, tuple(task for task in its if task.tid)))
     return tuple(out)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sigtrace import signals
 from sigtrace.containers.runtimes.registry import asked_by
@@ -108,7 +107,7 @@ class Stop:
             return f"the default of {default.of}, {default.seconds} s" if 0 <= late <= _LATE else ""
         return ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON Lines: stable keys; seconds are null where there was no SIGKILL, or no end."""
         return {
             "by": self.by,

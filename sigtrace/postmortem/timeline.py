@@ -248,8 +248,8 @@ def _seen(sight: Sight) -> str:
             each
             for task in sight.init_threads
             for column in ("pending", "shared_pending")
-            for each in signals.members(int(task.row[column] or "0", 16))
-            if signals.has(int(task.row["blocked"] or "0", 16), each) or task.state in "TtDZ" or task.frozen
+            for each in signals.members(task.mask(column))
+            if signals.has(task.mask("blocked"), each) or task.state in "TtDZ" or task.frozen
         }
     )
     facts = [f"{number(count, 'task')}; init in state {init.state}"]

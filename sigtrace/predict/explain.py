@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from sigtrace import signals
 from sigtrace.containers import advice as runtimes
-from sigtrace.containers.of_namespace import Homes, by_files
+from sigtrace.containers.of_namespace import Homes, by_files, find_init
+from sigtrace.containers.selector import Wanted
 from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
 from sigtrace.events.container import COLUMNS, Container
@@ -77,16 +78,33 @@ class Explanation:
         }
 
 
-def explain(signal: int | str | None, pid: int, sender: str = "", root: str = "/proc") -> Explanation:
-    """Predict `signal`, a number or a name, to `pid`; `sender` is `inside`, `outside` or a PID.
+def explain(
+    signal: int | str | None = None,
+    pid: int | None = None,
+    sender: int | str = "",
+    *,
+    container: str = "",
+    pod: str = "",
+    root: str = "/proc",
+) -> Explanation:
+    """What would become of a signal, and by which rule of the kernel. Nothing is sent.
 
-    Without a signal it is the stop signal of the container whose init this is, else SIGTERM. Without a
-    sender, that is outside, unless the target lives in our own PID namespace. Raises BadInput.
+    signal: a number or a name; None: the stop signal of the container whose init the target is, else SIGTERM.
+    pid: the process it is for; or container, pod: the init of this container, by name or beginning of the ID, or of
+        the container in this pod.
+    sender: `inside` or `outside` the target's PID namespace, or a PID; by default outside, unless the target lives in
+        our own.
+
+    `prediction` says what becomes of it, and whether that is certain; `as_dict()` has it in words. Raises BadInput when
+    there is no such signal, process or container.
+
+        sigtrace.explain("TERM", container="web-1").prediction.dropped
     """
     chosen = None if signal is None else signals.parse(str(signal))
+    pid = _target(pid, container, pod, root)
     target = process.read_target(pid, root)
     request = _request(target, chosen, root)
-    sender = sender or ("outside" if target.level > 0 else "inside")
+    sender = str(sender) or ("outside" if target.level > 0 else "inside")
     sender_pid = None
     relation: Relation
     if sender == "inside":
@@ -104,6 +122,18 @@ def explain(signal: int | str | None, pid: int, sender: str = "", root: str = "/
     left = remaining(pidns.survey(root), target.nsid, root) if target.lingering else ()
     cmdline = process.read_cmdline(target, root)
     return Explanation(request.signal, target, cmdline, relation, sender_pid, prediction, left, request)
+
+
+def _target(pid: int | None, container: str, pod: str, root: str) -> int:
+    """The process that is meant. Raises BadInput."""
+    wanted = Wanted((container,) if container else (), (pod,) if pod else ())
+    if pid is None:
+        if wanted.empty:
+            raise BadInput("whom is the signal for? Give --container, --pod or --pid")
+        return find_init(wanted, root)[0]
+    if not wanted.empty:
+        raise BadInput("--pid names the target already: give it, or --container and --pod")
+    return pid
 
 
 def _request(target: Target, chosen: int | None, root: str) -> StopRequest:

@@ -7,11 +7,12 @@ It is asked as its container's runtime would ask: by the container's own stop si
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace import signals
+from sigtrace.arguments import several
 from sigtrace.containers.of_namespace import Homes
 from sigtrace.containers.selector import Wanted
 from sigtrace.containers.stop_signal import StopRequest, stop_request
@@ -20,7 +21,7 @@ from sigtrace.events.container import COLUMNS, Container
 from sigtrace.predict import program
 from sigtrace.predict.kernel_rules import UNSEEN_WAITS, Prediction, Relation, Target, predict
 from sigtrace.predict.words import word
-from sigtrace.procfs import process
+from sigtrace.procfs import pidns, process
 from sigtrace.procfs.pidns import PidNamespace, Survey, survey
 from sigtrace.procfs.zap import Remaining, remaining, waits_for
 
@@ -58,6 +59,11 @@ class Row:
     request: StopRequest = _NO_CONTAINER
 
     @property
+    def container(self) -> Container | None:
+        """The container it lives in, if that is known."""
+        return self.request.container
+
+    @property
     def ending(self) -> bool:
         """Its init has ended, or was killed and cannot act on it yet."""
         return "dead" in self.words.values()
@@ -93,27 +99,54 @@ def asked_about(stop_signal: int) -> tuple[int, ...]:
     return STOP_SIGNALS if stop_signal in STOP_SIGNALS else (*STOP_SIGNALS, stop_signal)
 
 
+@dataclass(frozen=True)
+class Scan:
+    """What `scan` found: iterate for its rows, one a namespace, in the order of the tree."""
+
+    rows: tuple[Row, ...]
+    survey: Survey
+    """All the namespaces that were seen, and how many processes could not be looked at."""
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 def scan(
     stop_signal: int | str | None = None,
-    only: Collection[int] = (),
+    *,
+    ns: int | str | Iterable[int | str] = (),
+    container: str | Iterable[str] = (),
+    pod: str | Iterable[str] = (),
     root: str = "/proc",
-    wanted: Wanted | None = None,
-) -> tuple[Survey, list[Row]]:
-    """What was seen, and a row for every namespace in the order of the tree.
+) -> Scan:
+    """What the init of every PID namespace would do with the signal that is meant to stop it. Nothing is sent.
 
     stop_signal: a number or a name; None asks each container for its own, else it is SIGTERM.
-    only: the namespaces with these inodes. wanted: those of these containers. With neither, all.
-    A namespace that ends meanwhile is left out. Raises BadInput when there is no such signal, no such
-    container, or no /proc.
+    ns: only the namespaces with these inodes, or that these texts name as `--ns` takes them.
+    container, pod: only those of these containers, by name, label, pattern or beginning of the ID, and in these pods,
+        by NAMESPACE/NAME or pattern.
+
+    Each row has a `verdict` ("stops at once", "waits for KILL", "can't be told", or "" where there is nothing to
+    stop), and says `why`. A namespace that ends meanwhile is left out. Raises BadInput when there is no such signal, no
+    such container, or no /proc.
+
+        for row in sigtrace.scan(pod="shop/*"):
+            print(row.container and row.container.label, row.verdict, row.why)
     """
     chosen = None if stop_signal is None else signals.parse(str(stop_signal))
+    only = {each if isinstance(each, int) else pidns.parse_ns(each, root) for each in several(ns)}
+    wanted = Wanted(several(container), several(pod))
     seen, now = survey(root), process.seconds_since_boot(root)
     mounted, homes = process.freezing_mounts(root), Homes(seen, root)
-    wanted = wanted and wanted.checked(filter(None, map(homes.of, seen.namespaces)))
+    if not wanted.empty:
+        wanted = wanted.checked(filter(None, map(homes.of, seen.namespaces)))
     rows = []
     for namespace in seen.namespaces:
-        meant = not (only or wanted) or namespace.nsid in only
-        if not (meant or (wanted and wanted.matches(homes.of(namespace)))):
+        by_name = not (only and wanted.empty) and wanted.matches(homes.of(namespace))
+        if not (by_name or namespace.nsid in only):
             continue
         if namespace.init_pid is None:
             rows.append(_without_init(namespace))
@@ -126,7 +159,7 @@ def scan(
         if target.start_ticks == namespace.ns_start:  # else the number is another process's by now
             left = remaining(seen, namespace.nsid, root) if target.lingering else ()
             rows.append(row(namespace, target, request, now, left))
-    return seen, rows
+    return Scan(tuple(rows), seen)
 
 
 def row(

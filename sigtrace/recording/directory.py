@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic, TypedDict, cast
 
 from sigtrace._version import __version__
 from sigtrace.errors import BadInput
@@ -26,6 +26,30 @@ HEADER = b"sigtrace"
 """Where in its schema's metadata a file says what it is."""
 
 _NAME = re.compile(rf"({'|'.join(TABLES)})-(\d{{6}})\.arrow(\.open)?")
+
+
+class Lasted(TypedDict):
+    """When a segment began and ended, ns UTC; 0: not yet."""
+
+    began: int
+    ended: int
+
+
+class Manifest(TypedDict, total=False):
+    """What manifest.json says of the last recorder; another version may say more, or less."""
+
+    format: int
+    host: str
+    boot_id: str
+    run: str
+    """Names this recorder's life."""
+    kernel: str
+    version: str
+    """Of sigtrace."""
+    losses: dict[str, int]
+    """What it lost so far, as of the losses table."""
+    segments: dict[int, Lasted]
+    """By number."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +80,7 @@ def file_name(table: str, segment: int) -> str:
     return f"{table}-{segment:06d}.arrow"
 
 
-def read_manifest(path: Path | Remote) -> dict[str, Any]:
+def read_manifest(path: Path | Remote) -> Manifest:
     """The manifest of a recording. Raises OSError, or BadInput for one that is none, or of a newer version."""
     where = printable(str(path / MANIFEST))
     try:
@@ -67,7 +91,7 @@ def read_manifest(path: Path | Remote) -> dict[str, Any]:
         raise BadInput(f"{where} is not the manifest of a recording, or is damaged") from err
     if number > FORMAT:
         raise BadInput(newer(where, number))
-    return {**manifest, "segments": segments}
+    return cast("Manifest", {**manifest, "segments": segments})
 
 
 def newer(where: str, number: int) -> str:
@@ -108,7 +132,7 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = -1
-        self.segments: dict[int, dict[str, int]] = {}
+        self.segments: dict[int, Lasted] = {}
         try:
             path.mkdir(exist_ok=True)
             self.claim()
@@ -157,7 +181,7 @@ class Directory:
         self.segments[self._last] = {"began": now, "ended": 0}
         return self._last
 
-    def write_manifest(self, facts: Mapping[str, Any]) -> None:
+    def write_manifest(self, facts: Mapping[str, object]) -> None:
         """Replace the manifest. Raises OSError."""
         text = json.dumps({"format": FORMAT, **facts, "segments": self.segments}, indent=1) + "\n"
         new = self.path / f"{MANIFEST}.new"

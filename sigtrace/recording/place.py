@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sigtrace.errors import BadInput
 from sigtrace.text import printable
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::|://)")
 _FILE = re.compile(r"(file|local)://", re.IGNORECASE)
@@ -24,8 +27,7 @@ Result = TypeVar("Result")
 class Remote:
     """A directory or file elsewhere, with as much of pathlib's interface as reading takes. Methods raise OSError."""
 
-    filesystem: Any
-    """fsspec's."""
+    filesystem: AbstractFileSystem
     path: str
     """As the filesystem calls it."""
     url: str

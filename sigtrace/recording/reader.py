@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from sigtrace.clock import Time
 from sigtrace.errors import BadInput
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch, join
@@ -24,7 +25,7 @@ from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
 from sigtrace.events.table import COUNT_FIELDS, EVENT_FIELDS, TOTAL_FIELDS
 from sigtrace.recording import schema, tables
-from sigtrace.recording.directory import is_live
+from sigtrace.recording.directory import Manifest, is_live
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.place import Remote, place
@@ -35,6 +36,8 @@ from sigtrace.recording.tables import Losses
 if TYPE_CHECKING:
     import pandas as pd
     from typing_extensions import Unpack
+
+    from sigtrace.postmortem import Report
 
 _Table = TypeVar("_Table")
 
@@ -49,7 +52,7 @@ class Recording:
     """
 
     paths: tuple[Path | Remote, ...]
-    manifests: list[dict[str, Any]] = field(default_factory=list)
+    manifests: list[Manifest] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,7 +67,7 @@ class Recording:
         """Nothing is kept open."""
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """The (first) directory's manifest; empty if it has none."""
         return self.manifests[0] if self.manifests else {}
 
@@ -239,6 +242,28 @@ class Recording:
         chosen = replace(selection or Selection.of(**only), signal=(0, *POSSIBLE), verdict=())
         return stop_table((host, batch) for (host, _), batch in self.boots(chosen))
 
+    def postmortem(
+        self,
+        *,
+        ns: int | str | None = None,
+        container: str = "",
+        pod: str = "",
+        host: str = "",
+        at: Time | None = None,
+    ) -> Report:
+        """Why a container, or PID namespace, did not stop: its story, and causes with evidence and advice.
+
+        ns: the namespace: an inode, or a text as `--ns` takes it.
+        container, pod: or the container, by name, label or beginning of the ID, or the pod, as NAMESPACE/NAME.
+        host: there, or wherever it is. at: as it was then: UTC, as text, datetime or ns.
+
+        Of the namespaces that a container had, one each time it ran, the last that was asked to stop or has findings.
+        Raises BadInput when the recording has none such, or several.
+        """
+        from sigtrace.postmortem import postmortem
+
+        return postmortem(self, ns=ns, container=container, pod=pod, host=host, at=at)
+
     def _repr_html_(self) -> str:
         from sigtrace.notebook.overview import overview
 
@@ -246,7 +271,7 @@ class Recording:
 
     def parts(
         self, table: str, where: Filter | None = None
-    ) -> Iterator[tuple[dict[str, Any], pa.RecordBatch]]:
+    ) -> Iterator[tuple[dict[str, object], pa.RecordBatch]]:
         """(what its file says of itself, a record batch) of a table, as recorded: bounded memory, whatever its length.
 
         Events have the containers that the whole recording knows and the verdicts of this version. `where` looks

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from sigtrace.errors import BadInput
-from sigtrace.recording.directory import FORMAT, HEADER, Named, files, is_live, newer, read_manifest
+from sigtrace.recording.directory import FORMAT, HEADER, Manifest, Named, files, is_live, newer, read_manifest
 from sigtrace.recording.file import Contents, Damaged
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.place import Remote
@@ -111,7 +111,7 @@ class Segments:
             self._problems.append(sentence)
 
 
-def check(path: Path | Remote) -> tuple[dict[str, Any] | None, list[str]]:
+def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
     """(The manifest of a recording, None if it has none that can be read, and what is wrong with it in sentences).
 
     Raises BadInput when it is no directory, not that of a recording, or of a newer sigtrace.

@@ -65,7 +65,7 @@ class Line:
         """Which PID namespace."""
         return NsKey.of(self.nsid, self.ns_start)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON-ready."""
         facts = self.container.columns if self.container else ("",) * len(CONTAINER_COLUMNS)
         about = dict(zip(CONTAINER_COLUMNS, facts, strict=True))

@@ -60,7 +60,7 @@ class Writer:
 
     def __init__(self, directory: Directory, run: Run, limits: Limits, say: Callable[[str], None]) -> None:
         self.unwritten = 0
-        self.facts: Mapping[str, Any] = {}
+        self.facts: Mapping[str, object] = {}
         """What else the manifest says."""
         self._directory = directory
         self._run = run

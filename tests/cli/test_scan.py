@@ -414,7 +414,7 @@ def nsid(actor: Actor) -> int:
 
 @pytest.mark.parametrize("name", ["INT", "sigint", "2", 2])
 def test_the_library_takes_a_signal_by_its_name(name: int | str, inits: tuple[Actor, Actor]) -> None:
-    (found,) = look(name, {nsid(inits[1])})[1]
+    (found,) = look(name, ns={nsid(inits[1])})
     assert (found.verdict, found.why) == ("stops at once", "if its handler for SIGINT ends it")
     with pytest.raises(BadInput, match="unknown signal 'TREM'"):
         look("TREM")

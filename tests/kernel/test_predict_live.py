@@ -330,7 +330,7 @@ def test_scan_and_explain_say_that_it_depends_where_kernels_differ(
 ) -> None:
     init("thread()")
     init(f"block({TERM})")
-    (row,) = scan(TERM, {namespace_inode(init)})[1]
+    (row,) = scan(TERM, ns={namespace_inode(init)}).rows
     said = explain("TERM", init.pid).as_dict()
     assert row.verdict == "can't be told"
     assert row.why.startswith("most likely stops at once: the thread looked up blocks SIGTERM")
@@ -418,7 +418,7 @@ def test_what_scan_says_of_a_namespace_is_what_a_stop_comes_to(stage: Stage) -> 
     spaces["tini"].init.become(str(program), "--", "/bin/sleep", "60")
     spaces["blocks"].init(f"block({TERM})")
     wait_until(lambda: "sleep" in children(spaces["tini"].init.pid), "tini to start its program")
-    _, rows = scan(TERM, {space.inode for space in spaces.values()})
+    rows = scan(TERM, ns={space.inode for space in spaces.values()})
     said = {row.namespace.nsid: row.verdict for row in rows}
     assert [said[space.inode] for space in spaces.values()] == [
         "waits for KILL",
@@ -441,7 +441,7 @@ def test_a_dying_and_a_dead_init_are_told_apart(stage: Stage) -> None:
     settled(joined, "Z")
     settled(dead.init, "Z")
     wait_until(lambda: "zap_pid_ns" in wchan(held.init.pid), "the init to wait for its namespace")
-    rows = {row.namespace.nsid: (row.verdict, row.why) for row in scan(TERM, {held.inode, dead.inode})[1]}
+    rows = {row.namespace.nsid: (row.verdict, row.why) for row in scan(TERM, ns={held.inode, dead.inode}).rows}
     zombie = f"PID {joined.pid}, a zombie of holder[{joined.parent.pid}] outside the namespace"
     assert rows[held.inode] == ("", f"ending already: its init has exited, and waits for {zombie}")
     told = explain("TERM", held.init.pid)
@@ -460,7 +460,7 @@ def test_a_killed_init_in_a_frozen_cgroup_is_said_to_end_once_thawed(
 ) -> None:
     freezer.hold(namespace.init)
     stage.outside.kill(namespace.init, KILL)
-    (row,) = scan(TERM, {namespace.inode})[1]
+    (row,) = scan(TERM, ns={namespace.inode}).rows
     assert (row.verdict, row.why) == ("", "killed already: it ends once thawed (cgroup v1)")
     told = explain("TERM", namespace.init.pid)
     assert told.prediction.reason == row.why
@@ -477,7 +477,7 @@ def test_a_frozen_member_that_holds_up_its_ended_init_is_named(
     freezer.hold(member)
     stage.outside.kill(namespace.init, KILL)
     wait_until(lambda: "do_wait" in wchan(namespace.init.pid), "the init to wait for its child")
-    (row,) = scan(TERM, {namespace.inode})[1]
+    (row,) = scan(TERM, ns={namespace.inode}).rows
     assert f"waits for PID {member.pid} ({member.comm()}), frozen by cgroup v1" in row.why
     assert advice(explain("TERM", namespace.init.pid))[0].startswith(f"PID {member.pid}: thaw its cgroup")
     freezer.set(False)
@@ -495,7 +495,7 @@ def test_a_sleeper_that_not_even_kill_ends_is_named_with_where_to_look(stage: St
     stage.outside.kill(namespace.init, KILL)
     settled(member, "D")
     wait_until(lambda: "do_wait" in wchan(namespace.init.pid), "the init to wait for its child")
-    (row,) = scan(TERM, {namespace.inode})[1]
+    (row,) = scan(TERM, ns={namespace.inode}).rows
     assert row.why.endswith(f"waits for PID {member.pid} ({member.comm()}), in uninterruptible sleep")
     (fix,) = advice(explain("TERM", namespace.init.pid))
     assert (
@@ -509,7 +509,7 @@ def test_a_zombie_that_a_tracer_keeps_is_said_to_be_the_tracers(stage: Stage, na
     stage.outside.kill(namespace.init, KILL)
     settled(member, "Z")
     wait_until(lambda: "do_wait" in wchan(namespace.init.pid), "the init to wait for its child")
-    (row,) = scan(TERM, {namespace.inode})[1]
+    (row,) = scan(TERM, ns={namespace.inode}).rows
     assert row.why.endswith(
         f"PID {member.pid}, a zombie that its tracer, PID {tracer.pid}, has not waited for"
     )
@@ -533,7 +533,7 @@ def test_a_shells_trap_is_not_said_to_run_while_its_command_does(
     wait_until(lambda: TERM in init.mask("SigCgt"), "the shell to set its trap")
     if not stops:
         wait_until(lambda: "sleep" in children(init.pid), "the shell to run its command")
-    (row,) = scan(TERM, {namespace_inode(init)})[1]
+    (row,) = scan(TERM, ns={namespace_inode(init)}).rows
     assert (row.verdict, row.why) == ("stops at once" if stops else "can't be told", why)
     assert caveat(explain("TERM", init.pid)).endswith(why)
     stage.outside.kill(init, TERM)
@@ -553,7 +553,7 @@ def test_what_hangs_by_the_programs_choice_is_not_said_to_stop_without_an_if(sta
     unread.init(f"fd = signalfd([{TERM}])")
     tini.init.become(str(program), "--", "/bin/sh", "-c", "trap '' TERM; sleep 60; true")
     wait_until(lambda: "sh" in children(tini.init.pid), "tini to start its program")
-    rows = {row.namespace.nsid: row for row in scan(TERM, {each.inode for each in (idle, unread, tini)})[1]}
+    rows = {row.namespace.nsid: row for row in scan(TERM, ns={each.inode for each in (idle, unread, tini)}).rows}
     assert all(row.verdict == "stops at once" and row.why.startswith("if ") for row in rows.values())
     assert "signalfd" in rows[unread.inode].why
     assert "or its child does" in rows[tini.inode].why
@@ -561,7 +561,7 @@ def test_what_hangs_by_the_programs_choice_is_not_said_to_stop_without_an_if(sta
         stage.outside.kill(each.init, TERM)
         assert each.init.fate(0) == RUNNING
     assert (
-        scan(TERM, {unread.inode})[1][0].why
+        scan(TERM, ns={unread.inode}).rows[0].why
         == "a SIGTERM is pending already: nobody has read the signalfd yet"
     )
 
