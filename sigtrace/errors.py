@@ -11,6 +11,10 @@ class BadInput(SigtraceError):
     """An argument that names nothing: an unknown signal, a dead PID, an inode that is no PID namespace."""
 
 
+class NotInstalled(BadInput, AttributeError):
+    """A part of the library that needs a package which is not there: hasattr() and help() go by without it."""
+
+
 class CannotTrace(SigtraceError):
     """This host cannot trace: a privilege, a kernel feature or bcc is missing. Says which and how to get it."""
 

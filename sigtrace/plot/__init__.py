@@ -12,12 +12,12 @@ few marks: beyond that events are counted in bins, and its subtitle says so. Con
 Raises BadInput, here, if Altair is not installed.
 """
 
-from sigtrace.errors import BadInput
+from sigtrace.errors import NotInstalled
 
 try:
     import altair  # noqa: F401
 except ImportError as err:
-    raise BadInput("pictures need Altair: pip install 'sigtrace[notebook]'") from err
+    raise NotInstalled("pictures need Altair: pip install 'sigtrace[notebook]'") from err
 
 from sigtrace.plot.drops import drops_over_time
 from sigtrace.plot.senders import senders

@@ -30,7 +30,7 @@ from sigtrace.recording.filter import Filter
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.place import Remote, place
 from sigtrace.recording.segments import Part, Segments, check
-from sigtrace.recording.selection import Only, Selection
+from sigtrace.recording.selection import Only, Selection, spelled_out
 from sigtrace.recording.tables import Losses
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Recording:
         """Whether a recorder is at work in one of the directories."""
         return any(is_live(path) for path in self.paths)
 
+    @spelled_out
     def boots(
         self, selection: Selection | None = None, **only: Unpack[Only]
     ) -> Iterator[tuple[tuple[str, str], Batch]]:
@@ -106,21 +107,25 @@ class Recording:
                 batch = batch[np.argsort(times, kind="stable")]
             yield boot, batch
 
+    @spelled_out
     def batches(self, selection: Selection | None = None, **only: Unpack[Only]) -> Iterator[Batch]:
         """The same without saying which boot: a batch for each."""
         for _, batch in self.boots(selection, **only):
             yield batch
 
+    @spelled_out
     def batch(self, selection: Selection | None = None, **only: Unpack[Only]) -> Batch:
         """All of them as one batch, boot after boot; it may be empty. Arguments as for `boots`."""
         parts = list(self.batches(selection, **only))
         return join(parts) if parts else Batch(np.zeros(0, wire.EVENT.dtype()), 0, "")
 
+    @spelled_out
     def filter(self, selection: Selection | None = None, **only: Unpack[Only]) -> Filter:
         """What decides which events pass, by arguments as for `boots`."""
         return (selection or Selection.of(**only)).filter(lambda: self.spaces)
 
     @lists(*EVENT_FIELDS)
+    @spelled_out
     def events(
         self,
         selection: Selection | None = None,
@@ -231,6 +236,7 @@ class Recording:
         """
         return self._kept("snapshots", tables.snapshots).copy()
 
+    @spelled_out
     def stops(self, selection: Selection | None = None, **only: Unpack[Only]) -> pd.DataFrame:
         """The attempts to stop a namespace's init: a row each; columns as of `sigtrace.frames.df_stops`.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sigtrace import signals
 from sigtrace.clock import Time, nanoseconds
@@ -18,6 +19,8 @@ from sigtrace.recording.namespaces import Namespaces, RecordedNs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+_Method = TypeVar("_Method", bound=Callable[..., object])
 
 NsChoice = int | str | NsKey | HostNs | tuple[int, int]
 """A PID namespace: an inode (all that had it), any of `pidns.read_name`, a key, or (inode, ns_start in ns)."""
@@ -106,6 +109,23 @@ class Selection:
             picked = Filter(frozenset(inodes), frozenset(keys))
             keys |= namespaces().below([each.home for each in namespaces() if picked.takes(each.home)])
         return replace(rest, inodes=frozenset(inodes), namespaces=frozenset(keys))
+
+
+def spelled_out(method: _Method) -> _Method:
+    """The method, of whose `**only` help() and notebooks show the keywords: the fields of a `Selection`."""
+    signature = inspect.signature(method)
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    keywords = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=getattr(kind := Only.__annotations__[field.name], "__forward_arg__", kind),
+        )
+        for field in fields(Selection)
+    ]
+    method.__signature__ = signature.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
+    return method
 
 
 def named(namespaces: Namespaces, text: str) -> tuple[RecordedNs, ...]:

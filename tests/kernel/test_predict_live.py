@@ -441,7 +441,9 @@ def test_a_dying_and_a_dead_init_are_told_apart(stage: Stage) -> None:
     settled(joined, "Z")
     settled(dead.init, "Z")
     wait_until(lambda: "zap_pid_ns" in wchan(held.init.pid), "the init to wait for its namespace")
-    rows = {row.namespace.nsid: (row.verdict, row.why) for row in scan(TERM, ns={held.inode, dead.inode}).rows}
+    rows = {
+        row.namespace.nsid: (row.verdict, row.why) for row in scan(TERM, ns={held.inode, dead.inode}).rows
+    }
     zombie = f"PID {joined.pid}, a zombie of holder[{joined.parent.pid}] outside the namespace"
     assert rows[held.inode] == ("", f"ending already: its init has exited, and waits for {zombie}")
     told = explain("TERM", held.init.pid)
@@ -553,7 +555,9 @@ def test_what_hangs_by_the_programs_choice_is_not_said_to_stop_without_an_if(sta
     unread.init(f"fd = signalfd([{TERM}])")
     tini.init.become(str(program), "--", "/bin/sh", "-c", "trap '' TERM; sleep 60; true")
     wait_until(lambda: "sh" in children(tini.init.pid), "tini to start its program")
-    rows = {row.namespace.nsid: row for row in scan(TERM, ns={each.inode for each in (idle, unread, tini)}).rows}
+    rows = {
+        row.namespace.nsid: row for row in scan(TERM, ns={each.inode for each in (idle, unread, tini)}).rows
+    }
     assert all(row.verdict == "stops at once" and row.why.startswith("if ") for row in rows.values())
     assert "signalfd" in rows[unread.inode].why
     assert "or its child does" in rows[tini.inode].why

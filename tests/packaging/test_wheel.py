@@ -119,6 +119,11 @@ def test_every_module_and_data_file_of_the_package_is_in_the_wheel(built: Built)
     assert {name for name in files if "__pycache__" not in name} - names == set()
 
 
+def test_the_wheel_says_that_it_has_types(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as wheel:
+        assert "sigtrace/py.typed" in wheel.namelist()
+
+
 def test_the_sdist_can_be_built_and_tested_from(built: Built) -> None:
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
@@ -139,6 +144,27 @@ def test_it_is_the_wheel_that_runs(installed: Path, tmp_path: Path) -> None:
     show = "import sigtrace, sigtrace.events.wire as wire; print(sigtrace.__file__); print(wire.sources())"
     places = run(installed / "python", "-c", show, cwd=tmp_path).stdout.splitlines()
     assert [place for place in places if not place.startswith(str(installed.parent / "lib"))] == []
+
+
+LIBRARY = """
+import sys
+import sigtrace
+
+help(sigtrace)  # without Altair too, which is not installed
+recording = sigtrace.open(sys.argv[1])
+print(len(recording.events(verdict="dropped", signal=["TERM"])))
+print(recording.postmortem(container="without-handler").findings[0].cause)
+print(len(sigtrace.scan(ns="/proc/self/ns/pid")), sigtrace.explain("URG", 1).signal)
+"""
+
+
+def test_the_installed_library_works_from_the_top(installed: Path, tmp_path: Path) -> None:
+    shipped = ROOT / "notebooks/recordings/stop"
+    *_, dropped, cause, rest = run(
+        installed / "python", "-c", LIBRARY, shipped, cwd=tmp_path
+    ).stdout.splitlines()
+    assert int(dropped) > 0
+    assert (cause, rest) == ("dropped-at-generate", "1 23")
 
 
 @pytest.mark.kernel
