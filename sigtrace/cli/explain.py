@@ -84,7 +84,7 @@ def explain(
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     from sigtrace import signals
-    from sigtrace.predict.explain import advice, caveat, kernel_source
+    from sigtrace.predict.prose import advice, caveat, kernel_source
     from sigtrace.predict.words import sentence
 
     target, prediction = explanation.target, explanation.prediction
@@ -132,7 +132,7 @@ def _whence(explanation: Explanation) -> str:
 def _facts(explanation: Explanation) -> Iterator[str]:
     """What the prediction rests on, one short line each."""
     from sigtrace import signals
-    from sigtrace.predict.explain import facts
+    from sigtrace.predict.prose import facts
 
     target, known = explanation.target, facts(explanation)
     name, nsid = signals.name(explanation.signal), "?" if target.nsid is None else target.nsid

@@ -12,8 +12,8 @@ from __future__ import annotations
 from sigtrace.postmortem.case import Case, Scene, last_stop, stops
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.causes import all_causes
+from sigtrace.postmortem.diagnosis import live, postmortem, postmortems
 from sigtrace.postmortem.finding import Finding
-from sigtrace.postmortem.inquest import live, postmortem, postmortems
 from sigtrace.postmortem.runner import Report, diagnose
 from sigtrace.postmortem.stop import Stop
 

@@ -19,8 +19,9 @@ from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
-from sigtrace.predict.explain import Explanation, explain, facts
+from sigtrace.predict.explain import Explanation, explain
 from sigtrace.predict.kernel_rules import Target, Thread, predict
+from sigtrace.predict.prose import facts
 from sigtrace.signals import mask
 from tests.conftest import require
 from tests.containers import dockerlike

@@ -21,8 +21,9 @@ from sigtrace import signals
 from sigtrace.lab.actor import RUNNING, Actor, Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
-from sigtrace.predict.explain import advice, caveat, explain
+from sigtrace.predict.explain import explain
 from sigtrace.predict.kernel_rules import Prediction, predict
+from sigtrace.predict.prose import advice, caveat
 from sigtrace.predict.scan import scan
 from sigtrace.procfs.process import read_target
 from tests.conftest import require
