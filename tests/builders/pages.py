@@ -79,3 +79,8 @@ def parsed(html: bytes) -> Element:
     parser.close()
     assert len(parser.open) == 1, f"<{parser.open[-1].tag}> is not closed"
     return parser.root.one("html")
+
+
+def words(element: Element) -> str:
+    """All text in it, with single spaces."""
+    return " ".join(element.text.split())

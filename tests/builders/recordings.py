@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import sigtrace
 from sigtrace.events.batch import Batch
 from sigtrace.recording.directory import Directory
 from sigtrace.recording.writer import Limits, Run, Writer
@@ -59,3 +60,28 @@ def another(**changes: str) -> Run:
 def terms(times: Sequence[int], **changes: Any) -> list[npt.NDArray[np.void]]:
     """A dropped SIGTERM at each of these times."""
     return [record(time=time, **changes) for time in times]
+
+
+class Torn:
+    """A recording of three batches of ten events, whose recorder died; to be cut anywhere."""
+
+    def __init__(self, path: Path) -> None:
+        recording = Made(path)
+        self.path, self._file = path, path / "events-000001.arrow.open"
+        self.ends: list[int] = []
+        """Where each batch ends in the file."""
+        for number in range(3):
+            recording.add(*terms(range(number * 10, number * 10 + 10), target_comm=b"app%d" % number))
+            self.ends.append(self._file.stat().st_size)
+        recording.crash()
+        self.whole = self._file.read_bytes()
+        assert len(self.whole) == self.ends[-1]
+
+    def cut(self, size: int) -> None:
+        """Leave so many bytes of the file; fails unless its whole batches are read, and what is missing is told."""
+        self._file.write_bytes(self.whole[:size])
+        cut_off = sigtrace.open(self.path)
+        read = cut_off.batch()
+        assert len(read) == 10 * sum(end <= size for end in self.ends), size
+        assert read.records["time"].tolist() == list(range(len(read)))
+        assert len(cut_off.problems) == (1 if size in self.ends else 2), (size, cut_off.problems)

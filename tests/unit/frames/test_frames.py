@@ -13,7 +13,6 @@ import pytest
 import sigtrace
 from sigtrace import frames
 from sigtrace.errors import BadInput
-from sigtrace.events.batch import Batch
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.recording import schema
 from sigtrace.recording.reader import Recording
@@ -30,7 +29,6 @@ from tests.builders.stories import (
     kill,
     recorded,
     stop_of_ten_seconds,
-    storm,
 )
 
 ANSWERS: dict[str, Callable[[Any], pd.DataFrame]] = {
@@ -254,14 +252,6 @@ def test_containers_go_by_name_and_by_host_where_there_are_several(tmp_path: Pat
         "web-1: web-1",
         f"web-2: {NSID}",
     ]
-
-
-def test_a_million_events_are_answered_in_seconds() -> None:
-    events = Batch.to_pandas(storm(1_000_000))
-    for name in ("df_drops", "df_verdicts", "df_senders", "df_stops", "df_kill_latency", "df_startup"):
-        began = pd.Timestamp.now()
-        assert len(ANSWERS[name](events)) > 0 or name == "df_kill_latency"
-        assert pd.Timestamp.now() - began < pd.Timedelta("20s"), name
 
 
 def test_kills_and_exits_of_a_reused_pid_stay_apart(tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
-from sigtrace.postmortem import Case, Cause, Finding, Scene, all_causes, diagnose
+from sigtrace.postmortem import Case, Cause, Finding, all_causes, diagnose
 from sigtrace.postmortem.ranking import rank
 from sigtrace.postmortem.timeline import story
-from sigtrace.snapshot.columns import Row, row
-from tests.builders.records import record
+from sigtrace.snapshot.columns import Row
+from tests.builders.cases import (
+    DROP,
+    KILL,
+    KILLED,
+    NSID,
+    SECOND,
+    START,
+    case,
+    causes,
+    event,
+    replace_time,
+    snapshot,
+)
 
 SLUGS = """
 dropped-at-generate startup-race kill-from-inside ignored-by-program blocked-forever dropped-at-deliver traced
@@ -27,52 +36,6 @@ shell-form slow-handler synchronous-consumer wrong-stop-signal not-an-init neste
 survivor-uninterruptible zombie-held unreaped-zombies core-dump slow-exit oom stopped runtime-lost-exit
 queue-overflow kill-all-skips-init nobody-signalled
 """.split()
-NSID, SECOND = 4026532249, 1_000_000_000
-START = 100 * SECOND
-TICKS = START // 10_000_000
-
-
-def event(at: float, **changes: Any) -> npt.NDArray[np.void]:
-    """A record of the namespace's init, `at` seconds after it was born."""
-    facts = {"nsid": NSID, "ns_start": START, "ns_level": 1, "target_pid": 4242, "target_ns_pid": 1}
-    facts |= {"target_comm": b"app", "target_start": START, "sender_pid": 77, "sender_comm": b"runc"}
-    return record(**facts | {"time": START + int(at * SECOND)} | changes)
-
-
-def case(
-    records: Sequence[npt.NDArray[np.void]], rows: Sequence[Row] = (), ns_start: int = 0, **scene: Any
-) -> Case:
-    nothing = np.zeros(0, wire.EVENT.dtype())
-    batch = Batch(np.concatenate(records) if records else nothing, 0, "host")
-    ns = NsKey.of(NSID, ns_start)
-    return Case.from_batch(batch, rows, ns=ns, scene=Scene(**scene) if scene else None)
-
-
-def causes(*args: Any, **scene: Any) -> list[str]:
-    report = diagnose(case(*args, **scene))
-    assert report.failed == ()
-    return [finding.cause for finding in report.findings]
-
-
-def snapshot(at: float, *tasks: dict[str, Any], **space: Any) -> list[Row]:
-    """A snapshot of the namespace; the first task is its init."""
-    zero = f"{0:016x}"
-    masks = dict.fromkeys(
-        ("pending", "shared_pending", "blocked", "ignored", "caught", "awaited", "signalfd"), zero
-    )
-    about = {"time": START + int(at * SECOND), "nsid": NSID, "ns_start": TICKS, "trigger": "asked"}
-    rows = []
-    for number, task in enumerate(tasks):
-        pid = task.get("pid", 4242 + number)
-        known = {"pid": pid, "tid": pid, "ns_pid": 1 + number, "task_nsid": NSID, "is_init": number == 0}
-        known |= {"comm": "app", "state": "S", "threads": 1, "parent_outside": number == 0, "ppid": 4242}
-        rows.append(row(**about | masks | known | task))
-    return [*rows, row(**about, tasks=len(tasks), **space)]
-
-
-DROP = event(1)
-KILL = event(11, signal=9, result=0)
-KILLED = event(11, stage="exit", signal=0, exit_code=9)
 
 
 def test_there_is_one_module_for_each_cause() -> None:
@@ -317,48 +280,12 @@ def test_namespaces_are_listed_by_how_stuck_they_were() -> None:
     ]
 
 
-def replace_time(event: npt.NDArray[np.void], at: float) -> npt.NDArray[np.void]:
-    moved = event.copy()
-    moved["time"] = START + int(at * SECOND)
-    return moved
-
-
 def test_hostile_names_reach_no_terminal() -> None:
     nasty = event(1, target_comm=b"\x1b[2J\xff", sender_comm=b"a\nb")
     report = diagnose(case([nasty, KILL, KILLED]))
     said = report.findings[0].summary + "".join(report.findings[0].evidence)
     assert "\x1b" not in said
     assert "\n" not in said
-
-
-@pytest.mark.timeout(60)
-def test_a_million_events_of_500_namespaces_are_diagnosed_in_under_five_seconds() -> None:
-    rng, size, spaces = np.random.default_rng(1), 1_000_000, 500
-    records = np.zeros(size, wire.EVENT.dtype())
-    records["time"] = np.sort(rng.integers(START, START + 600 * SECOND, size))
-    space = rng.integers(0, spaces, size)
-    records["nsid"], records["ns_start"], records["ns_level"] = NSID + space, START, 1
-    of_init = rng.random(size) < 0.1
-    records["flags"] = np.where(of_init, wire.FLAG["unkillable"] | wire.FLAG["init"], 0)
-    records["target_pid"] = np.where(of_init, 1000 + space, rng.integers(5000, 1 << 20, size))
-    records["stage"] = np.where(of_init, 0, rng.choice([0, 1, 2], size, p=[0.5, 0.4, 0.1]))
-    signals = rng.choice([17, 15, 10, 14, 9, 2], size, p=[0.6, 0.2, 0.1, 0.05, 0.03, 0.02])
-    records["signal"] = np.where(records["stage"] < 2, signals, 0)
-    records["result"] = np.where(records["stage"] == 0, rng.choice([0, 1], size), -1)
-    records["disposition"] = rng.choice([1, 2, 3], size)
-    records["relation"], records["sender_pid"] = rng.choice([1, 2], size), rng.integers(1, 1 << 20, size)
-    batch = Batch(records, 0, "host")
-    began = time.process_time()
-    order = np.argsort(records["nsid"], kind="stable")
-    edges = np.flatnonzero(np.diff(records["nsid"][order])) + 1
-    scene = Scene.of(batch)
-    cases = (
-        Case.from_batch(batch[which], ns=int(records["nsid"][which[0]]), scene=replace(scene))
-        for which in np.split(order, edges)
-    )
-    standings = rank(cases)
-    assert time.process_time() - began < 5
-    assert len(standings) == spaces
 
 
 def test_a_signal_whose_thread_was_just_woken_for_it_is_not_called_blocked_for_ever() -> None:

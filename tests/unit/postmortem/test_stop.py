@@ -14,8 +14,8 @@ from sigtrace.events.container import Container
 from sigtrace.postmortem import Case, Scene, diagnose, last_stop, stops
 from sigtrace.postmortem.ranking import rank
 from sigtrace.postmortem.timeline import story, title
+from tests.builders.cases import snapshot
 from tests.builders.records import record
-from tests.unit.postmortem.test_postmortem import snapshot
 
 NSID, SECOND = 4026532249, 1_000_000_000
 START = 100 * SECOND

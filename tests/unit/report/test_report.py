@@ -17,9 +17,8 @@ from sigtrace.recording import schema
 from sigtrace.recording.selection import Selection
 from sigtrace.report import gather, html, moment
 from sigtrace.report import page as page_module
-from sigtrace.report.page import MOST_BYTES
 from tests.builders.incident import DB, DROPS_OF_STORM, EVIL, NAMES, NESTED, SECOND, STORM, WEB, incident
-from tests.builders.pages import Element, parsed
+from tests.builders.pages import Element, parsed, words
 from tests.builders.recordings import UTC, Made, another, made
 from tests.builders.records import record
 
@@ -41,10 +40,6 @@ def page(content: bytes) -> Element:
 
 def report(*paths: Path, selection: Selection | None = None) -> bytes:
     return html(gather(sigtrace.open(paths), selection or Selection()))
-
-
-def words(element: Element) -> str:
-    return " ".join(element.text.split())
 
 
 def section(page: Element, nsid: int) -> Element:
@@ -380,31 +375,3 @@ def test_a_report_that_would_be_too_large_tells_fewer_namespaces_in_full(
     assert [row[1] for row in rows(page, "by the worst finding")][-1] == "db"
     identifiers = {each.attributes["id"] for each in page.all() if "id" in each.attributes}
     assert {link.attributes["href"][1:] for link in page.all("a")} <= identifiers
-
-
-def test_a_thousand_namespaces_fit_and_what_is_left_out_is_told(tmp_path: Path) -> None:
-    count, each = 1_000, 12
-    recording = Made(tmp_path / "r")
-    many = np.repeat(
-        record(ns_level=1, sender_pid=9, sender_comm=b"runc", target_comm=b"<&>'\""), count * each
-    )
-    place = np.arange(count * each)
-    many["nsid"], many["time"] = 4026540000 + place % count, SECOND + place * 1_000
-    many["ns_start"] = many["target_pid"] = 1 + place % count
-    many["signal"] = 1 + place // count
-    recording.add(many)
-    names = [
-        {"time": UTC, "nsid": 4026540000 + n, "ns_start": 1 + n, "container_id": f"{n:064x}"}
-        | {"container_name": f"{n}-" + "\u202e<&" * 2_000, "image": "\x1b" * 9_000}
-        for n in range(count)
-    ]
-    recording.writer.rows("namespaces", schema.NAMESPACES, names)
-    recording.close()
-    content = report(tmp_path / "r")
-    page = parsed(content)
-    told = len(page.all("section", class_="namespace"))
-    assert len(content) <= MOST_BYTES
-    assert 10 <= told < count
-    assert f"{count - told:,} of 1,000 namespaces are not told in full here" in words(page)
-    assert "600 more namespaces are left out of this table" in words(page)
-    assert page.one("h1").text == "Nothing hung; 1,000 of 1,000 PID namespaces with findings"
