@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -314,12 +314,14 @@ def test_nohup_is_honoured(stage: Stage) -> None:
 def test_a_namespace_in_another_time_namespace_is_watched(stage: Stage) -> None:
     namespace = stage.namespace()
     with watching("--ns", str(namespace.inode), "--count", "1", shifted=1000) as process:
+        before = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=1)
         stage.outside.kill(namespace.init, 15)
         out, _ = process.communicate(timeout=20)
     shown = datetime.strptime(out.splitlines()[1][:8], "%H:%M:%S")
-    now = datetime.now(timezone.utc)
-    seconds = (now.hour - shown.hour) * 3600 + (now.minute - shown.minute) * 60 + now.second - shown.second
-    assert seconds % 86400 < 60
+    later = timedelta(hours=shown.hour, minutes=shown.minute, seconds=shown.second) - timedelta(
+        hours=before.hour, minutes=before.minute, seconds=before.second
+    )
+    assert later % timedelta(days=1) <= datetime.now(timezone.utc) - before
 
 
 def test_a_watch_with_a_duration_sends_itself_no_signal(stage: Stage) -> None:

@@ -51,7 +51,7 @@ class TestSharedProcessNamespace:
             (row,) = ask(runtime.host, "scan", *pod)
             stopped = runtime.stop(running)
         assert (row["container_name"], row["pod_namespace"]) == ("POD", "shop")
-        assert stopped.seconds < 1
+        assert stopped.seconds < runtime.grace
         assert stopped.exit_code == 143
         events = sigtrace.open(tmp_path / "all").events()
         asked = events[(events["stage"] == "generate") & (events["signal_name"] == "SIGTERM")]
