@@ -31,3 +31,12 @@ def record(**changes: Any) -> npt.NDArray[np.void]:
         else:
             out[field] = enum[value] if enum and isinstance(value, str) else value
     return out
+
+
+EVERYTHING = [
+    record(time=1, sender_pid=5, sender_comm=b"runc", sender_uid=7, seq=9, cpu=3, ns_start=4, nsid=77),
+    record(time=2, sender_comm=b"\xff\x1b\\x41", stage="deliver", disposition="handler", result=-1),
+    record(time=3, stage="exit", signal=0, exit_code=0x89, flags=("init",), disposition=0, relation=0),
+    record(time=4, target_comm=b"caf\xc3\xa9", signal=64, sender_start=1 << 60, sender_ns_level=3, code=-6),
+]
+"""Four records that have little in common, the first of them a drop."""

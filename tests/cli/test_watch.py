@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from sigtrace.events.field import names
+from sigtrace.events.table import EVENT_FIELDS
 from sigtrace.lab.stage import Stage
 from sigtrace.text import columns
-from tests.unit.events.test_batch import COLUMNS
+
+COLUMNS = list(names(EVENT_FIELDS))
 
 pytestmark = pytest.mark.kernel
 

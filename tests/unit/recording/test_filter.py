@@ -11,7 +11,7 @@ import pytest
 from sigtrace.clock import TICK_NS
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import HostNs, NsKey
-from sigtrace.events.verdict import CODE
+from sigtrace.events.verdict import CODE, FACTS
 from sigtrace.recording import schema
 from sigtrace.recording.filter import Filter
 from tests.builders.recordings import UTC
@@ -64,7 +64,7 @@ def test_what_passes(where: Filter, rows: list[int]) -> None:
         (Filter(namespaces=frozenset({ONE})), {"nsid", "ns_start"}),
         (Filter(signal=(9,)), {"signal"}),
         (Filter(until=1), {"time"}),
-        (Filter(verdict=(1,)), {*schema.VERDICT_COLUMNS, "signal"}),
+        (Filter(verdict=(1,)), {*FACTS, "signal"}),
     ],
 )
 def test_it_says_which_columns_it_looks_at(where: Filter, columns: set[str]) -> None:

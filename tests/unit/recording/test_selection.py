@@ -10,13 +10,15 @@ import pytest
 import sigtrace
 from sigtrace.clock import TICK_NS
 from sigtrace.errors import BadInput
+from sigtrace.events.container import Container
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.verdict import CODE
 from sigtrace.procfs import pidns
 from sigtrace.procfs.namespaces import PidNamespace, Survey
+from sigtrace.recording import namespace_rows, schema
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.selection import Selection, named
-from tests.builders.recordings import UTC
+from tests.builders.recordings import UTC, Made, made
 from tests.builders.records import record
 from tests.builders.stories import HOST_NS, INIT, MEMBER, SECOND, WEB, recorded
 
@@ -132,3 +134,37 @@ def test_it_knows_whether_it_is_a_part_of_the_time_or_of_the_namespaces(
 ) -> None:
     selection = Selection.of(**only)
     assert (selection.timed, selection.everywhere) == (timed, everywhere)
+
+
+def test_a_reused_inode_is_told_apart_by_the_start_of_its_init(tmp_path: Path) -> None:
+    starts = (500 * TICK_NS, 900 * TICK_NS)
+    made(tmp_path, *(record(time=place, nsid=7, ns_start=start) for place, start in enumerate(starts)))
+    opened = sigtrace.open(tmp_path)
+    assert len(opened.events(ns=7)) == 2
+    assert opened.batch(ns=[(7, starts[1])]).records["time"].tolist() == [1]
+
+
+def test_below_a_container_is_not_what_was_below_another_user_of_its_inode(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    reused = 4026532007
+    nsids = (
+        (reused, 500, 1),
+        (8, 510, reused),
+        (9, 520, 8),
+        (reused, 900, 1),
+        (6, 910, reused),
+    )  # inode, start, parent
+    rows = [
+        {"time": 1, "nsid": nsid, "ns_start": start * TICK_NS, "parent_nsid": above, "ns_level": None}
+        for nsid, start, above in nsids
+    ]
+    web = Container("ab" * 32, "web-1", "docker")
+    rows += namespace_rows.named(3, [(NsKey(reused, 500), web)])
+    recording.writer.rows("namespaces", schema.NAMESPACES, rows)
+    recording.close()
+    opened = sigtrace.open(tmp_path)
+    found = opened.filter(container="web-1", descendants=True)
+    assert (set(found.keys), found.inodes) == ({(reused, 500), (8, 510), (9, 520)}, frozenset())
+    found = opened.filter(ns=str(reused), descendants=True)
+    assert set(found.keys) == {(reused, 500), (reused, 900), (8, 510), (9, 520), (6, 910)}
+    assert found.inodes == {reused}

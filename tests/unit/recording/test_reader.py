@@ -1,0 +1,208 @@
+"""What was written is read: as wire records, as the public table, by boot and by host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import sigtrace
+from sigtrace.clock import TICK_NS
+from sigtrace.errors import BadInput
+from sigtrace.events.batch import Batch
+from sigtrace.events.container import Container
+from sigtrace.events.field import names
+from sigtrace.events.nskey import NsKey
+from sigtrace.events.table import EVENT_FIELDS
+from sigtrace.live.snapshot_trigger import due
+from sigtrace.recording import namespace_rows, schema
+from tests.builders.recordings import UTC, Made, another, made, terms
+from tests.builders.records import EVERYTHING, record
+
+COLUMNS = list(names(EVENT_FIELDS))
+
+
+def _facts(records: np.ndarray) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in records.tolist()]
+
+
+def test_wire_records_come_back_as_they_were(tmp_path: Path) -> None:
+    batch = sigtrace.open(made(tmp_path, *EVERYTHING)).batch()
+    assert _facts(batch.records) == _facts(np.concatenate(EVERYTHING))
+    assert batch.hosts.tolist() == ["web-1"] * 4
+
+
+def test_the_table_has_the_public_columns_and_is_what_a_batch_gives(tmp_path: Path) -> None:
+    recording = sigtrace.open(made(tmp_path, *EVERYTHING))
+    events = recording.events()
+    assert list(events.columns) == COLUMNS
+    expected = Batch(np.concatenate(EVERYTHING), UTC, "web-1").to_pandas()
+    names = [name for name in COLUMNS if isinstance(expected[name].dtype, pd.CategoricalDtype)]
+    pd.testing.assert_frame_equal(
+        events.astype(dict.fromkeys(names, str)), expected.astype(dict.fromkeys(names, str))
+    )
+
+
+def test_plain_pyarrow_reads_a_closed_segment_with_utc_times(tmp_path: Path) -> None:
+    made(tmp_path, *EVERYTHING)
+    table = pa.ipc.open_file(tmp_path / "events-000001.arrow").read_all()
+    assert table.column_names[: len(COLUMNS)] == COLUMNS
+    assert table.schema.field("time").type == pa.timestamp("ns", "UTC")
+    assert table["signal_name"].to_pylist() == ["SIGTERM", "SIGTERM", "", "SIGRTMIN+30"]
+    assert table["verdict"].to_pylist()[0] == "dropped_at_generate"
+
+
+def test_an_altered_verdict_does_not_matter(tmp_path: Path) -> None:
+    made(tmp_path, *EVERYTHING)
+    path = tmp_path / "events-000001.arrow"
+    table = pa.ipc.open_file(path).read_all()
+    where = table.schema.get_field_index("verdict")
+    lie = pa.array(["handled"] * 4).dictionary_encode().cast(table.schema.field("verdict").type)
+    table = table.set_column(where, table.schema.field("verdict"), lie)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    recording = sigtrace.open(tmp_path)
+    assert recording.events()["verdict"].tolist() == [
+        "dropped_at_generate",
+        "handled",
+        "exited",
+        "dropped_at_generate",
+    ]
+    assert recording.batch().columns()["verdict"].tolist()[0] == "dropped_at_generate"
+
+
+def test_filters_take_what_they_say(tmp_path: Path) -> None:
+    records = [record(time=n, nsid=70 + n % 3, signal=15 if n % 2 else 9) for n in range(10)]
+    recording = sigtrace.open(made(tmp_path, *records))
+    assert recording.batch(ns=71).records["time"].tolist() == [1, 4, 7]
+    assert recording.batch(ns=[70, 72], signal=9).records["time"].tolist() == [0, 2, 6, 8]
+    assert recording.batch(since=UTC + 3, until=UTC + 5).records["time"].tolist() == [3, 4]
+    assert recording.events(ns=71, columns=["signal_name"]).columns.tolist() == ["signal_name"]
+    assert recording.events(ns=71, columns=["signal_name"])["signal_name"].tolist() == [
+        "SIGTERM",
+        "SIGKILL",
+        "SIGTERM",
+    ]
+    assert len(recording.events(ns=1)) == 0
+    assert len(recording.events(since="2023-11-14T22:13:20.000000005Z")) == 10  # microseconds are the finest
+    with pytest.raises(BadInput, match="no such column: colour"):
+        recording.events(columns=["colour"])
+    with pytest.raises(BadInput, match="'noon' is no time"):
+        recording.events(since="noon")
+
+
+def test_kernel_time_orders_events_across_a_step_of_the_wall_clock(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(record(time=100, target_pid=1))
+    recording.add(record(time=200, target_pid=2), offset=UTC - 1_000_000)  # set back
+    recording.close()
+    events = sigtrace.open(tmp_path).events()
+    assert events["target_pid"].tolist() == [1, 2]
+    assert (events["time"].astype("i8") - UTC).tolist() == [100, 200 - 1_000_000]
+
+
+def test_boots_in_one_directory_keep_apart(tmp_path: Path) -> None:
+    made(tmp_path, *terms([5, 6], nsid=7), run=another(boot_id="b1"))
+    made(tmp_path, *terms([1, 2], nsid=7), run=another(boot_id="b2", run="r2"))
+    recording = sigtrace.open(tmp_path)
+    assert [(boot[1], batch.records["time"].tolist()) for boot, batch in recording.boots()] == [
+        ("b1", [5, 6]),
+        ("b2", [1, 2]),
+    ]
+    assert recording.manifest["boot_id"] == "b2"
+
+
+def test_several_hosts_are_read_as_one(tmp_path: Path) -> None:
+    made(tmp_path / "a", *terms([1]))
+    made(tmp_path / "b", *terms([2]), run=another(host="web-2"))
+    recording = sigtrace.open([tmp_path / "a", tmp_path / "b"])
+    assert recording.events()["host"].tolist() == ["web-1", "web-2"]
+    assert recording.batch().hosts.tolist() == ["web-1", "web-2"]
+    assert recording.hosts() == ["web-1", "web-2"]
+
+
+def test_a_live_directory_is_read_without_complaint(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(*EVERYTHING)
+    reader = sigtrace.open(tmp_path)
+    assert (len(reader.batch()), reader.live, reader.problems) == (4, True, [])
+    recording.add(*terms([10]))
+    assert len(reader.batch()) == 5
+    recording.close()
+    assert (len(reader.batch()), reader.live, reader.problems) == (5, False, [])
+
+
+def test_columns_that_sigtrace_had_not_yet_when_it_recorded_are_0_empty_or_null(tmp_path: Path) -> None:
+    later = {
+        "code": 0,
+        "sender_uid": None,
+        "sender_comm": "",
+        "sender_parent_pid": None,
+        "traced": False,
+        "cpu": 0,
+    }
+    path = made(tmp_path, *EVERYTHING) / "events-000001.arrow"
+    table = pa.ipc.open_file(path).read_all().drop_columns([*later])
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    recording = sigtrace.open(tmp_path)
+    events = recording.events()
+    assert list(events.columns) == COLUMNS
+    assert events[["code", "traced", "sender_comm"]].to_numpy().tolist() == [[0, False, ""]] * 4
+    assert events["sender_uid"].isna().all()
+    assert recording.events(columns=["code"], signal=15)["code"].tolist() == [0, 0]
+    assert len(recording.batch().records) == 4
+    assert recording.batch().records["cpu"].tolist() == [0] * 4
+    assert recording.batch().records["sender_pid"].tolist() == [5, 0, 0, 0]
+    for _, part in recording.parts("events"):
+        assert {name: part[name].to_pylist() for name in later} == {
+            name: [v] * 4 for name, v in later.items()
+        }
+    assert recording.problems == []
+
+
+def test_snapshots_are_due_for_inits_once_a_namespace_and_reason_but_never_for_the_whole_host() -> None:
+    init = {"flags": ("unkillable", "init"), "ns_level": 1, "ns_start": 50_000_000_000}
+    records = [
+        *(record(**init, nsid=7) for _ in range(3)),
+        record(**init, nsid=8, signal=9, result=0),
+        record(**init, nsid=8, stage="exit", signal=0, result=-1),
+        record(**init, nsid=9, disposition="handler", result=0),
+        record(nsid=10, ns_level=1, flags=()),
+        record(nsid=11, flags=("unkillable", "init"), ns_level=0),
+    ]
+    assert sorted(due(Batch(np.concatenate(records), 0, ""))) == [
+        ("dropped", NsKey(7, 5000)),
+        ("exited", NsKey(8, 5000)),
+        ("killed", NsKey(8, 5000)),
+        ("signalled", NsKey(9, 5000)),
+    ]
+
+
+def test_a_filter_needs_no_column_that_is_asked_for_also_while_it_is_recorded(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(record(time=1, nsid=7, signal=15), record(time=2, nsid=8, signal=15))
+    opened = sigtrace.open(tmp_path)
+    assert len(opened.events(ns=7, signal="TERM", columns=["target_comm"])) == 1
+    recording.close()
+    assert len(opened.events(ns=7, signal="TERM", columns=["target_comm"])) == 1
+
+
+def test_a_container_that_was_named_later_names_all_of_its_events(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(record(time=1, nsid=7, ns_start=500 * TICK_NS + 5), record(time=2, nsid=8))
+    web = Container("ab" * 32, "web-1", "docker", "nginx", stop_signal="SIGQUIT")
+    recording.writer.rows(
+        "namespaces", schema.NAMESPACES, list(namespace_rows.named(3, [(NsKey(7, 500), web)]))
+    )
+    recording.close()
+    opened = sigtrace.open(tmp_path)
+    assert opened.events()["container_name"].tolist() == ["web-1", ""]
+    assert len(opened.events(container="web-1")) == 1
+    assert [row["image"] for row in opened.batch().rows()] == ["nginx", ""]
+    assert list(opened.containers().values()) == [web]
+    with pytest.raises(BadInput, match="no container in the recording is called 'web-2': did you mean web-1"):
+        opened.events(container="web-2")

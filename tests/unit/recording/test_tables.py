@@ -1,0 +1,72 @@
+"""The tables beside the events: what many rows say of one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import sigtrace
+from sigtrace.events.counts import COUNT, Counts
+from sigtrace.recording import schema
+from tests.builders.recordings import UTC, Made, another
+
+
+def _counts(*rows: tuple[int, int]) -> Counts:
+    out = np.zeros(len(rows), COUNT)
+    out["signal"], out["count"] = np.array(rows).T
+    out["nsid"] = 7
+    return Counts(out)
+
+
+def test_totals_are_the_last_count_of_each_run_added_up(tmp_path: Path) -> None:
+    for run, samples in (("r1", [((15, 1),), ((15, 5), (9, 2))]), ("r2", [((15, 10),), ((15, 10),)])):
+        recording = Made(tmp_path, another(run=run))
+        for number, rows in enumerate(samples, 1):
+            recording.writer.counts(_counts(*rows), UTC + number)
+        recording.close()
+    counts = sigtrace.open(tmp_path).counts()
+    found = counts.set_index("signal")
+    assert found["count"].to_dict() == {15: 15, 9: 2}
+    assert (found["first"].astype("i8") - UTC).to_dict() == {15: 1, 9: 2}
+    assert (found["last"].astype("i8") - UTC).to_dict() == {15: 2, 9: 2}
+    assert sigtrace.open(tmp_path).totals().signals_seen == 17
+
+
+def test_losses_of_runs_add_up(tmp_path: Path) -> None:
+    for run, lost in (("r1", 3), ("r2", 4)):
+        recording = Made(tmp_path, another(run=run))
+        recording.writer.rows(
+            "losses", schema.LOSSES, [{"time": UTC, "lost": 1}, {"time": UTC + 1, "lost": lost}]
+        )
+        recording.close()
+    assert sigtrace.open(tmp_path).losses.lost == 7
+
+
+def test_a_namespace_is_one_row_from_birth_to_death(tmp_path: Path) -> None:
+    start = 123_456_789_012
+    known = {"nsid": 7, "ns_level": 1, "init_pid": 42, "parent_nsid": 1}
+    recording = Made(tmp_path)
+    recording.writer.rows(
+        "namespaces",
+        schema.NAMESPACES,
+        [
+            {
+                **known,
+                "time": UTC,
+                "ns_start": start // 10_000_000 * 10_000_000,
+                "init_comm": "sh",
+                "born": UTC,
+            },
+            {"time": UTC, "nsid": 7, "ns_start": start, "init_comm": "app", "died": UTC + 5},
+            {"time": UTC, "nsid": 7, "ns_start": start + 10**12, "init_comm": "reused"},
+        ],
+    )
+    recording.close()
+    table = sigtrace.open(tmp_path).namespaces()
+    assert table[["nsid", "ns_start", "init_comm"]].to_numpy().tolist() == [
+        [7, start, "app"],
+        [7, start + 10**12, "reused"],
+    ]
+    assert table["died"].isna().tolist() == [False, True]
+    assert table["container_name"].tolist() == ["", ""]

@@ -1,0 +1,122 @@
+"""The writer: keeps to its limits, and goes on when nothing can be written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+import sigtrace
+from sigtrace.events.batch import Batch
+from sigtrace.events.container import Container
+from sigtrace.recording.writer import Limits
+from tests.builders.recordings import UTC, Made, another, made, terms
+from tests.builders.records import record
+
+
+def test_retention_keeps_to_its_size_and_deletes_only_its_own(tmp_path: Path) -> None:
+    (tmp_path / "events-000000.arrow").write_bytes(bytes(1 << 20))  # named like ours, but not ours
+    (tmp_path / "keep.txt").write_text("mine")
+    recording = Made(tmp_path, limits=Limits(max_bytes=60_000, max_age=1e9, rotate=0))
+    for number in range(12):
+        noise = np.random.default_rng(number).integers(0, 1 << 60, 400)
+        recording.add(*terms(noise.tolist()))
+    recording.close()
+    mine = [path for path in tmp_path.glob("*.arrow*") if path.name != "events-000000.arrow"]
+    assert 20_000 < sum(path.stat().st_size for path in mine) <= 60_000
+    assert not (tmp_path / "events-000001.arrow").exists()
+    assert (tmp_path / "events-000012.arrow").exists()
+    assert (tmp_path / "events-000000.arrow").exists()
+    assert (tmp_path / "keep.txt").read_text() == "mine"
+    segments = json.loads((tmp_path / "manifest.json").read_text())["segments"]
+    assert {f"{int(number):06d}" for number in segments} >= {path.name[7:13] for path in mine}
+
+
+def test_retention_deletes_what_is_too_old(tmp_path: Path) -> None:
+    made(tmp_path, *terms([1]))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["segments"]["1"]["ended"] = 1
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    recording = Made(tmp_path, another(run="r2"), Limits(1 << 30, max_age=3600, rotate=1e9))
+    recording.add(*terms([2]))
+    recording.close()
+    assert sigtrace.open(tmp_path).batch().records["time"].tolist() == [2]
+
+
+_FILL = """
+import resource, signal, sys
+from pathlib import Path
+from tests.builders.recordings import Made, terms
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+recording = Made(Path(sys.argv[1]))
+recording.add(*terms([1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+recording.add(*terms(range(100000, 0, -7)))
+recording.add(*terms([2, 3]))
+assert recording.writer.stopped and len(recording.said) == 1, recording.said
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+recording.writer.flush()
+recording.add(*terms([4]))
+recording.close()
+print(recording.writer.unwritten)
+print("\\n".join(recording.said))
+"""
+
+
+def test_when_nothing_fits_it_says_so_once_goes_on_later_and_the_gap_is_recorded(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FILL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    lost = len(range(100000, 0, -7)) + 2
+    unwritten, stopped, again = done.stdout.splitlines()
+    assert int(unwritten) == lost
+    assert stopped == (
+        f"{tmp_path} cannot be written: File too large. Tracing goes on; recording will when it can: "
+        "make room there, or let it end"
+    )
+    assert again == f"recording again after 0 s, in which {lost:,} events were not recorded"
+    recording = sigtrace.open(tmp_path)
+    assert recording.batch().records["time"].tolist() == [1, 4]
+    assert len(recording.losses.gaps) == 1
+
+
+def test_a_directory_that_vanishes_stops_the_writing_until_it_is_back(tmp_path: Path) -> None:
+    where = tmp_path / "dir"
+    recording = Made(where)
+    recording.add(*terms([1]))
+    shutil.rmtree(where)
+    recording.add(*terms([2]))
+    recording.add(*terms([3]))
+    assert recording.writer.stopped
+    assert "make the directory again" in recording.said[0]
+    where.mkdir()
+    recording.writer.flush()
+    recording.add(*terms([4]))
+    recording.close()
+    assert len(recording.said) == 2
+    assert sigtrace.open(where).batch().records["time"].tolist() == [4]
+
+
+def test_containers_that_appear_one_after_the_other_are_all_recorded(tmp_path: Path) -> None:
+    """An Arrow file takes a dictionary that grows, and none that changes."""
+    names = ["web-1", "db", "", "cache", "web-1"]
+    recording = Made(tmp_path)
+    for number, name in enumerate(names):
+        home = Container(f"id-{name}", name, "docker") if name else None
+        batch = Batch(record(time=number, nsid=number), UTC, "h", lambda *_, home=home: home)  # type: ignore[misc]
+        recording.writer.events(batch)
+        recording.writer.flush()
+    recording.close()
+    (path,) = tmp_path.glob("events-*.arrow")
+    with pa.ipc.open_file(path) as file:
+        written = file.read_all()["container_name"].to_pylist()
+    assert written == names
