@@ -18,6 +18,8 @@ from tests.builders.records import record
 NSID, SECOND = 4026532249, 1_000_000_000
 START = 100 * SECOND
 TICKS = START // 10_000_000
+CAUGHT = f"{1 << 14:016x}"
+"""The mask of a process that handles SIGTERM."""
 
 
 def event(at: float, **changes: Any) -> npt.NDArray[np.void]:

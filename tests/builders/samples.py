@@ -45,6 +45,6 @@ def pressed(*keys: str) -> View:
     return view
 
 
-def order(view: View) -> list[int]:
+def listed(view: View) -> list[int]:
     """Which of its namespaces a view lists: inodes, counted from the initial one's."""
     return [row.key[0] - 4026531836 for row in view.rows(ROWS)]

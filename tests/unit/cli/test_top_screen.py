@@ -1,4 +1,4 @@
-"""`sigtrace top` without a kernel and without a terminal: what keys change, and what the screen says of a sample."""
+"""`sigtrace top` without a kernel and without a terminal: what the screen says of a sample."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sigtrace.live.kernel.counts import Losses
 from sigtrace.live.rates import Row, Sample
 from sigtrace.text import columns
 from tests.builders.records import record
-from tests.builders.samples import ROWS, SAMPLE, order, pressed
+from tests.builders.samples import ROWS, SAMPLE, listed, pressed
 
 
 @pytest.fixture(autouse=True)
@@ -86,10 +86,10 @@ def test_without_colour_only_bold_underline_dim_and_reverse_are_left() -> None:
 )
 def test_a_filter_is_looked_for_in_names_inodes_and_images(word: str, found: list[int]) -> None:
     view = pressed("/", *word, "enter")
-    assert order(view) == found
+    assert listed(view) == found
     assert f"only '{word}'" in "\n".join(_screen(view))
     view.press("escape", [])
-    assert len(order(view)) == 4
+    assert len(listed(view)) == 4
 
 
 def test_a_long_list_scrolls_to_the_selection() -> None:

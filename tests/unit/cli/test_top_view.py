@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sigtrace.cli.top_view import SORTS
-from tests.builders.samples import ROWS, pressed
+from tests.builders.samples import ROWS, listed, pressed
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.builders.samples import ROWS, pressed
     ],
 )
 def test_keys_sort(keys: tuple[str, ...], order: list[int]) -> None:
-    assert order(pressed(*keys)) == order
+    assert listed(pressed(*keys)) == order
 
 
 def test_s_goes_through_all_columns_and_comes_back() -> None:

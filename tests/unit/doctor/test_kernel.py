@@ -12,11 +12,7 @@ from sigtrace.errors import CannotTrace
 from tests.builders.hosts import a_host, holding
 
 CGROUP_V1 = "31 23 0:28 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
-
-
 CGROUP_V2 = "41 31 0:38 / /sys/fs/cgroup rw shared:4 master:1 - cgroup2 cgroup2 rw\n"
-
-
 OVERLAY = "1 0 0:2 / / rw - overlay cgroup2 rw\n"
 
 
