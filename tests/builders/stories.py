@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+import sigtrace
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.recording import schema
+from sigtrace.recording.reader import Recording
 from tests.builders.recordings import UTC, Made, another
 from tests.builders.records import record
 
@@ -75,6 +77,11 @@ def stop_of_ten_seconds() -> list[Any]:
         kill(18 * SECOND + 500_000, MEMBER, relation="kernel"),
         end(18 * SECOND + 900_000, who=MEMBER),
     ]
+
+
+def recorded_stop(path: Path) -> Recording:
+    """That stop as a recording, opened; the container is web-1."""
+    return sigtrace.open(recorded(path, stop_of_ten_seconds(), WEB))
 
 
 def recorded(path: Path, records: Sequence[Any], *namespaces: dict[str, Any], host: str = "web-1") -> Path:

@@ -28,7 +28,7 @@ from tests.builders.stories import (
     end,
     kill,
     recorded,
-    stop_of_ten_seconds,
+    recorded_stop,
 )
 
 ANSWERS: dict[str, Callable[[Any], pd.DataFrame]] = {
@@ -51,7 +51,7 @@ _DTYPE = r"(?:datetime64\[ns, UTC\]|timedelta64\[ns\]|category|u?int\d+|U?Int\d+
 @pytest.fixture
 def story(tmp_path: Path) -> Recording:
     """A container, web-1, whose stop took ten seconds."""
-    return sigtrace.open(recorded(tmp_path / "story", stop_of_ten_seconds(), WEB))
+    return recorded_stop(tmp_path / "story")
 
 
 def _at(seconds: float) -> pd.Timestamp:

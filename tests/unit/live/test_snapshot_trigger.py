@@ -113,3 +113,21 @@ def test_a_helper_that_is_late_takes_none_and_they_are_counted() -> None:
     helper.late = True
     taker, told = _ended(helper, _batch(record(**INIT)))
     assert (helper.asked, told, taker.skipped) == ([], [], 1)
+
+
+def test_snapshots_are_due_for_inits_once_a_namespace_and_reason_but_never_for_the_whole_host() -> None:
+    init = {"flags": ("unkillable", "init"), "ns_level": 1, "ns_start": 50_000_000_000}
+    records = [
+        *(record(**init, nsid=7) for _ in range(3)),
+        record(**init, nsid=8, signal=9, result=0),
+        record(**init, nsid=8, stage="exit", signal=0, result=-1),
+        record(**init, nsid=9, disposition="handler", result=0),
+        record(nsid=10, ns_level=1, flags=()),
+        record(nsid=11, flags=("unkillable", "init"), ns_level=0),
+    ]
+    assert sorted(due(Batch(np.concatenate(records), 0, ""))) == [
+        ("dropped", NsKey(7, 5000)),
+        ("exited", NsKey(8, 5000)),
+        ("killed", NsKey(8, 5000)),
+        ("signalled", NsKey(9, 5000)),
+    ]

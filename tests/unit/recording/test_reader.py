@@ -17,7 +17,6 @@ from sigtrace.events.container import Container
 from sigtrace.events.field import names
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.table import EVENT_FIELDS
-from sigtrace.live.snapshot_trigger import due
 from sigtrace.recording import namespace_rows, schema
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import EVERYTHING, record
@@ -162,24 +161,6 @@ def test_columns_that_sigtrace_had_not_yet_when_it_recorded_are_0_empty_or_null(
             name: [v] * 4 for name, v in later.items()
         }
     assert recording.problems == []
-
-
-def test_snapshots_are_due_for_inits_once_a_namespace_and_reason_but_never_for_the_whole_host() -> None:
-    init = {"flags": ("unkillable", "init"), "ns_level": 1, "ns_start": 50_000_000_000}
-    records = [
-        *(record(**init, nsid=7) for _ in range(3)),
-        record(**init, nsid=8, signal=9, result=0),
-        record(**init, nsid=8, stage="exit", signal=0, result=-1),
-        record(**init, nsid=9, disposition="handler", result=0),
-        record(nsid=10, ns_level=1, flags=()),
-        record(nsid=11, flags=("unkillable", "init"), ns_level=0),
-    ]
-    assert sorted(due(Batch(np.concatenate(records), 0, ""))) == [
-        ("dropped", NsKey(7, 5000)),
-        ("exited", NsKey(8, 5000)),
-        ("killed", NsKey(8, 5000)),
-        ("signalled", NsKey(9, 5000)),
-    ]
 
 
 def test_a_filter_needs_no_column_that_is_asked_for_also_while_it_is_recorded(tmp_path: Path) -> None:
