@@ -35,10 +35,10 @@ EVIL = b"=cmd()\x1b[2J"
 TERMED, KILLED, EXITED = 2 * SECOND, 12 * SECOND, 12 * SECOND + 1_000_000
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A container that drops a SIGTERM and is killed after ten seconds, and a member of it that handles HUP."""
-    recording = Made(tmp_path / "story")
+    recording = Made(tmp_path_factory.mktemp("story"))
     recording.add(
         record(**INIT, time=TERMED, sender_pid=9, sender_comm=EVIL),
         record(

@@ -48,10 +48,10 @@ TABLES = {
 _DTYPE = r"(?:datetime64\[ns, UTC\]|timedelta64\[ns\]|category|u?int\d+|U?Int\d+|bool)"
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Recording:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A container, web-1, whose stop took ten seconds."""
-    return recorded_stop(tmp_path / "story")
+    return recorded_stop(tmp_path_factory.mktemp("story"))
 
 
 def _at(seconds: float) -> pd.Timestamp:

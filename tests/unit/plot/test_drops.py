@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,10 +14,10 @@ from tests.builders.records import record
 from tests.builders.stories import INIT, SECOND, recorded_stop
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Recording:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A container, web-1, whose stop took ten seconds."""
-    return recorded_stop(tmp_path / "story")
+    return recorded_stop(tmp_path_factory.mktemp("story"))
 
 
 def test_drops_over_time_are_stacked_by_verdict() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -13,10 +11,10 @@ from tests.builders.pictures import marks_of
 from tests.builders.stories import recorded_stop
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Recording:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A container, web-1, whose stop took ten seconds."""
-    return recorded_stop(tmp_path / "story")
+    return recorded_stop(tmp_path_factory.mktemp("story"))
 
 
 def test_the_matrix_says_how_many_and_shows_where_signals_were_dropped(story: Recording) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from tests.builders.pictures import marks_of
 from tests.builders.stories import recorded_stop
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Recording:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A container, web-1, whose stop took ten seconds."""
-    return recorded_stop(tmp_path / "story")
+    return recorded_stop(tmp_path_factory.mktemp("story"))
 
 
 def _luminance(colour: str) -> float:

@@ -14,10 +14,10 @@ from tests.builders.records import record
 from tests.builders.stories import INIT, NSID, SECOND, recorded, recorded_stop
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Recording:
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """A container, web-1, whose stop took ten seconds."""
-    return recorded_stop(tmp_path / "story")
+    return recorded_stop(tmp_path_factory.mktemp("story"))
 
 
 def test_the_tree_shows_namespaces_below_their_parents_with_their_drops(story: Recording) -> None:

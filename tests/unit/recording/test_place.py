@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,15 +138,3 @@ def test_a_filesystems_own_errors_become_sentences(
     with pytest.raises(BadInput) as caught:
         sigtrace.open("memory://bucket/a")
     assert str(caught.value) == r"memory://bucket/a cannot be read: no \x1bcredentials"
-
-
-def test_commands_read_urls_too(tmp_path: Path) -> None:
-    made(tmp_path, *terms([1]))
-    done = subprocess.run(
-        [sys.executable, "-m", "sigtrace", "summary", f"file://{tmp_path}"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "1 signal dropped" in done.stdout, done.stderr
