@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 
 _VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -84,3 +85,22 @@ def parsed(html: bytes) -> Element:
 def words(element: Element) -> str:
     """All text in it, with single spaces."""
     return " ".join(element.text.split())
+
+
+HOSTILE = "</td><script>alert(1)</script>\x1b[2J"
+
+
+class Shown(HTMLParser):
+    """The tags and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + " "

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from sigtrace.cli.demo import demo
 from sigtrace.errors import CannotTrace
 from sigtrace.lab import demo as core
-from tests.unit.lab.test_demo import SECOND, batch, ended, generated
+from tests.builders.demos import SECOND, batch, ended, generated
 
 WHY_NOT = "this kernel has no BTF: boot one with CONFIG_DEBUG_INFO_BTF=y."
 

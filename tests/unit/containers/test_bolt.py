@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace.containers.runtimes import bolt
-from tests.unit.containers.host import Host
+from tests.builders.captured import Host
 
 STOP = "io.containerd.image.config.stop-signal"
 

@@ -15,7 +15,7 @@ from sigtrace.containers.files import Files
 from sigtrace.containers.paths import Roots
 from sigtrace.containers.place import Place
 from sigtrace.events.container import Container
-from tests.unit.containers.host import Host
+from tests.builders.captured import Host
 
 D1 = "85c2cdf3a9382bc72fa5f90ccf97ccbb9cffcfcb005a153c0d45cc3633046d15"
 CONFIG = f"{D1}/config.v2.json"

@@ -8,7 +8,7 @@ import pytest
 
 from sigtrace.containers import monitor
 from sigtrace.containers.runtimes import nspawn
-from tests.unit.containers.host import Host
+from tests.builders.captured import Host
 
 A = "a1" * 32
 

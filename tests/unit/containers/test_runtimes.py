@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace.events.container import Container
-from tests.unit.containers.host import Host
+from tests.builders.captured import Host
 
 D1 = "85c2cdf3a9382bc72fa5f90ccf97ccbb9cffcfcb005a153c0d45cc3633046d15"
 D2 = "cd3445ca020690ed91681ea5a3f7bdea3c52cb075280fc64561b03f9ddc0f774"

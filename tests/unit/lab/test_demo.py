@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from sigtrace.errors import SigtraceError
-from sigtrace.events import wire
-from sigtrace.events.batch import Batch
 from sigtrace.lab.demo import retell
+from tests.builders.demos import SECOND, WHO, Records, batch, ended, generated
 from tests.builders.records import record
-
-WHO = {"nsid": 4026532200, "target_pid": 500}
-SENDER = {"sender_pid": 9, "sender_comm": b"runc", "sender_parent_pid": 8, "sender_parent_comm": b"shim"}
-SECOND = 1_000_000_000
-
-Records = npt.NDArray[np.void]
-
-
-def generated(time: int, number: int, result: int, **facts: Any) -> Records:
-    return record(**{**WHO, **SENDER, "time": time, "signal": number, "result": result, **facts})
-
-
-def ended(time: int, status: int, **facts: Any) -> Records:
-    fixed = {"stage": "exit", "signal": 0, "result": -1, "disposition": "", "target_comm": b"app"}
-    return record(**{**WHO, **fixed, "time": time, "exit_code": status, **facts})
-
-
-def batch(*records: Records, boot_to_utc: int = 0) -> Batch:
-    rows = np.concatenate([np.zeros(0, wire.EVENT.dtype()), *records])
-    return Batch(rows, boot_to_utc, "host")
 
 
 def test_a_drop_then_a_kill_is_a_stop_that_hung_until_the_end() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,31 +18,14 @@ from sigtrace.events.counts import COUNT, Counts
 from sigtrace.live.collector import Collector
 from sigtrace.notebook import LiveView, watch_in_notebook
 from sigtrace.recording import schema
+from tests.builders.pages import HOSTILE, Shown
 from tests.builders.recordings import UTC, Made
 from tests.builders.records import record
 from tests.builders.stories import INIT, SECOND, WEB, recorded, stop_of_ten_seconds
 
-HOSTILE = "</td><script>alert(1)</script>\x1b[2J"
 
-
-class _Page(HTMLParser):
-    """The tags and the text of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags.add(tag)
-
-    def handle_data(self, data: str) -> None:
-        self.text += data + " "
-
-
-def _shown(recording: sigtrace.Recording) -> _Page:
-    return _Page(recording._repr_html_())
+def _shown(recording: sigtrace.Recording) -> Shown:
+    return Shown(recording._repr_html_())
 
 
 def _counts(count: int) -> Counts:
@@ -86,9 +68,9 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     recording = sigtrace.open(recorded(tmp_path / "r", records, row, host=HOSTILE))
     recording.problems.append(HOSTILE)
     page = recording._repr_html_()
-    assert _Page(page).tags == {"div", "b", "br", "table", "tr", "th", "td"}
+    assert Shown(page).tags == {"div", "b", "br", "table", "tr", "th", "td"}
     assert "\x1b" not in page
-    assert "alert(1)" in _Page(page).text
+    assert "alert(1)" in Shown(page).text
 
 
 class _Live:
@@ -126,7 +108,7 @@ def _batch(count: int, **changes: Any) -> Batch:
 
 def test_a_watched_collector_shows_its_last_events_and_ends_when_interrupted() -> None:
     view, pages = _watched(_batch(2), _batch(3, signal=1))
-    text = _Page(pages[-1]).text
+    text = Shown(pages[-1]).text
     assert "3 signals seen, 3 dropped, 7 records lost (ended)" in text
     assert text.count("runc/5") == 5
     assert text.count("dropped: no handler") == 5
@@ -137,13 +119,13 @@ def test_a_watched_collector_shows_its_last_events_and_ends_when_interrupted() -
 
 def test_only_the_last_lines_are_shown_and_the_last_events_kept() -> None:
     view, pages = _watched(_batch(30), _batch(30, signal=1), lines=4)
-    assert _Page(pages[-1]).text.count("runc/5") == 4
+    assert Shown(pages[-1]).text.count("runc/5") == 4
     assert len(view.events()) == 60
 
 
 def test_hostile_names_in_a_watched_collector_are_text() -> None:
     _, pages = _watched(_batch(1, sender_comm=b"<script>", target_comm=b"</table>\x1b"))
-    assert _Page(pages[-1]).tags == {"div", "table", "tr", "th", "td"}
+    assert Shown(pages[-1]).tags == {"div", "table", "tr", "th", "td"}
     assert "\x1b" not in pages[-1]
 
 

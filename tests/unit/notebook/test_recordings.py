@@ -24,16 +24,16 @@ from sigtrace.notebook import (
     staged,
 )
 from sigtrace.notebook.staged import CHOICE
+from tests.builders.pages import HOSTILE, Shown
 from tests.builders.records import record
 from tests.builders.stories import INIT, NSID, RUNC, SECOND, WEB, end, kill, recorded, stop_of_ten_seconds
-from tests.unit.notebook.test_notebook import HOSTILE, _Page
 
 
 def test_a_postmortem_shows_the_story_and_its_cause(tmp_path: Path) -> None:
     recording = sigtrace.open(recorded(tmp_path / "r", stop_of_ten_seconds(), WEB))
     report = postmortem(recording, container="web-1")
     assert report.findings[0].cause == "dropped-at-generate"
-    text = " ".join(_Page(report._repr_html_()).text.split())
+    text = " ".join(Shown(report._repr_html_()).text.split())
     assert "web-1 (docker, image shop/web:3), PID namespace 4026532249" in text
     assert "SIGTERM from runc[1809], child of containerd-shim[1700] DROPPED" in text
     assert "+10.00 s app[4242] killed by SIGKILL" in text
@@ -62,9 +62,9 @@ def test_hostile_names_in_a_postmortem_are_text(tmp_path: Path) -> None:
     row = {**WEB, "container_name": HOSTILE, "image": HOSTILE}
     page = postmortem(sigtrace.open(recorded(tmp_path / "r", events, row)), ns=NSID)._repr_html_()
     allowed = {"div", "b", "p", "ul", "li", "code", "table", "tr", "th", "td", "details", "summary"}
-    assert _Page(page).tags <= allowed
+    assert Shown(page).tags <= allowed
     assert "\x1b" not in page
-    assert "alert(1)" in _Page(page).text
+    assert "alert(1)" in Shown(page).text
 
 
 def test_postmortems_have_a_row_a_namespace_the_most_stuck_first(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_every_experiment_is_shipped_as_it_went_and_it_went_as_theory_says(
     monkeypatch.setenv(CHOICE, "shipped")
     lesson = experiment(name)
     assert lesson.passed
-    assert lesson.title in _Page(lesson._repr_html_()).text
+    assert lesson.title in Shown(lesson._repr_html_()).text
     assert any(check["recorded"] for check in lesson.checks) or name in ("proc-remount", "dead-namespace")
 
 
