@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace.events import wire
+from sigtrace.events.counts import COUNT
 
 FACTS = {
     "stage": "generate",
@@ -30,6 +31,16 @@ def record(**changes: Any) -> npt.NDArray[np.void]:
             out[field] = sum(wire.FLAG[flag] for flag in value)
         else:
             out[field] = enum[value] if enum and isinstance(value, str) else value
+    return out
+
+
+def counted(one: npt.NDArray[np.void], count: int) -> npt.NDArray[np.void]:
+    """One row of the counts, shape (1,): so many records like this one."""
+    out = np.zeros(1, COUNT)
+    for field in set(COUNT.names or ()) & set(one.dtype.names or ()):
+        if not field.startswith("pad"):
+            out[field] = one[field]
+    out["count"] = count
     return out
 
 

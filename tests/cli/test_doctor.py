@@ -34,6 +34,12 @@ def doctor(
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
 
+def _without_bcc() -> tuple[str, ...]:
+    """Runs a command where something empty lies over bcc's directory."""
+    hide = ("sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"')
+    return ("unshare", "--mount", *hide, str(_bcc_directory()))
+
+
 def by_name(answer: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]:
     """The rows of `--format json`, by name."""
     return {row["name"]: row for row in map(json.loads, answer.stdout.splitlines())}
@@ -67,15 +73,7 @@ def test_json_has_one_line_a_check_with_stable_keys() -> None:
 @pytest.mark.kernel
 def test_a_host_with_a_warm_cache_traces_without_bcc(tmp_path: Path) -> None:
     assert doctor(cache=tmp_path).returncode == 0
-    unshared = (
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        'mount -t tmpfs none "$0" && exec "$@"',
-        str(_bcc_directory()),
-    )
-    answer = doctor("--format", "json", under=unshared, cache=tmp_path)
+    answer = doctor("--format", "json", under=_without_bcc(), cache=tmp_path)
     rows = by_name(answer)
     assert answer.returncode == 0, answer.stdout
     assert rows["bcc"]["status"] == "warning"
@@ -84,15 +82,7 @@ def test_a_host_with_a_warm_cache_traces_without_bcc(tmp_path: Path) -> None:
 
 @pytest.mark.kernel
 def test_a_host_without_bcc_or_cache_is_told_what_to_install(tmp_path: Path) -> None:
-    unshared = (
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        'mount -t tmpfs none "$0" && exec "$@"',
-        str(_bcc_directory()),
-    )
-    answer = doctor("--format", "json", under=unshared, cache=tmp_path)
+    answer = doctor("--format", "json", under=_without_bcc(), cache=tmp_path)
     rows = by_name(answer)
     assert answer.returncode == 1
     assert rows["bcc"]["status"] == "missing"

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,6 +20,7 @@ from sigtrace.predict.explain import Explanation, explain
 from sigtrace.predict.kernel_rules import Target, Thread, predict
 from sigtrace.predict.prose import facts
 from sigtrace.signals import mask
+from tests.commands import nsid, sigtrace
 from tests.conftest import require
 from tests.containers import dockerlike
 
@@ -41,20 +39,6 @@ def init(stage: Stage) -> Actor:
     actor = stage.namespace().init
     actor("name('app')")
     return actor
-
-
-def sigtrace(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sigtrace", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **(env or {})},
-    )
-
-
-def nsid(actor: Actor) -> int:
-    return Path(f"/proc/{actor.pid}/ns/pid").stat().st_ino
 
 
 def answer(*words: str, env: dict[str, str] | None = None) -> dict[str, object]:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from sigtrace.clock import TICK_NS
-from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.counts import Counts
 from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made
-from tests.builders.records import record
+from tests.builders.records import counted, record
 
 SECOND = 10**9
 INODE, OUTER, UNRELATED = 4026532249, 4026532200, 4026532201
@@ -66,12 +66,8 @@ def reused(tmp_path: Path) -> Path:
             }
         )
     recording.add(*events)
-    counts = np.zeros(2, COUNT)
-    for row, (pid, born, _) in zip(counts, LIVES[1:], strict=True):
-        fact = record(**life(pid, born))
-        for name in COUNT.names or ():
-            row[name] = 1 if name == "count" else 0 if name.startswith("pad") else fact[name][0]
-    recording.writer.counts(Counts(counts), UTC + 60 * SECOND)
+    counts = [counted(record(**life(pid, born)), 1) for pid, born, _ in LIVES[1:]]
+    recording.writer.counts(Counts(np.concatenate(counts)), UTC + 60 * SECOND)
     recording.writer.rows("namespaces", schema.NAMESPACES, rows)
     recording.close()
     return recording.path

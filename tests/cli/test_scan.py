@@ -29,6 +29,7 @@ from sigtrace.procfs.namespaces import PidNamespace
 from sigtrace.procfs.target import Target, Thread
 from sigtrace.procfs.zap import Remaining
 from sigtrace.signals import mask
+from tests.commands import nsid, sigtrace
 from tests.conftest import require
 from tests.containers import dockerlike
 
@@ -377,16 +378,6 @@ def test_killed_but_frozen_is_said_to_end_once_thawed() -> None:
 # Real namespaces -------------------------------------------------------------------------------------
 
 
-def sigtrace(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sigtrace", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **(env or {})},
-    )
-
-
 @pytest.fixture
 def inits() -> Iterator[tuple[Actor, Actor]]:
     """An init without handlers, and one with a handler for INT, in a namespace below it."""
@@ -411,10 +402,6 @@ def normal(text: str, *actors: Actor) -> str:
         text = text.replace(str(nsid(actor)), f"402653200{number}")
         text = re.sub(rf"\b {{0,6}}{actor.pid}\b", f"{number:>5}", text)
     return re.sub(r"\b\d+s\b", " 0s", re.sub(r" {1,2}\d+s\b", "  0s", text))
-
-
-def nsid(actor: Actor) -> int:
-    return Path(f"/proc/{actor.pid}/ns/pid").stat().st_ino
 
 
 @pytest.mark.parametrize("name", ["INT", "sigint", "2", 2])

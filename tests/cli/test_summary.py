@@ -11,13 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.counts import Counts
 from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made, another, made, terms
-from tests.builders.records import record
+from tests.builders.records import counted, record
 from tests.conftest import require
 
 SECOND = 10**9
@@ -56,11 +55,7 @@ def story(tmp_path: Path) -> Path:
             relation=0,
         ),
     )
-    counts = np.zeros(1, COUNT)
-    first = record(**INIT)
-    for name in COUNT.names or ():
-        counts[name] = 2 if name == "count" else 0 if name.startswith("pad") else first[name]
-    recording.writer.counts(Counts(counts), UTC + 13 * SECOND)
+    recording.writer.counts(Counts(counted(record(**INIT), 2)), UTC + 13 * SECOND)
     recording.writer.rows("losses", schema.LOSSES, [{"time": UTC, "lost": 1}])
     recording.writer.rows("namespaces", schema.NAMESPACES, [{"time": UTC, **INIT, "init_comm": "app"}])
     recording.close()

@@ -21,6 +21,7 @@ from sigtrace.events.field import names
 from sigtrace.events.table import EVENT_FIELDS
 from sigtrace.lab.stage import Stage
 from sigtrace.text import columns
+from tests.commands import at_work
 
 COLUMNS = list(names(EVENT_FIELDS))
 
@@ -47,20 +48,8 @@ def watching(
     """
     wrapped = ["bash", "-c", 'exec "$@" >&2', "bash"] if merged else []
     wrapped += [sys.executable, "-c", _IGNORE, str(int(ignoring))] if ignoring else []
-    wrapped += ["unshare", "--time", "--boottime", str(shifted), "--fork", "--kill-child"] if shifted else []
-    process = subprocess.Popen(
-        [*wrapped, sys.executable, "-m", "sigtrace", "watch", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith("sigtrace: ready")
+    with at_work("watch", *options, under=wrapped, shifted=shifted, output=subprocess.PIPE) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import summarise
 from sigtrace.recording.writer import Limits
+from tests.commands import at_work
 
 pytestmark = pytest.mark.kernel
 
@@ -34,19 +35,8 @@ _SPARSE = "import os, sys, time\nwhile True: os.kill(int(sys.argv[1]), 15); time
 @contextmanager
 def recording(path: Path, *options: str, shifted: int = 0) -> Iterator[subprocess.Popen[str]]:
     """A `sigtrace record` that has said it is ready; with its clock of uptime that many seconds ahead."""
-    wrapped = ["unshare", "--time", "--boottime", str(shifted), "--fork", "--kill-child"] if shifted else []
-    process = subprocess.Popen(
-        [*wrapped, sys.executable, "-m", "sigtrace", "record", str(path), *options],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith("sigtrace: ready")
+    with at_work("record", str(path), *options, shifted=shifted) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _end(process: subprocess.Popen[str]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from sigtrace.events.counts import Counts
 from sigtrace.lab.stage import Stage
 from sigtrace.live.collector import Collector
+from sigtrace.live.kernel.counts import Losses
 
 pytestmark = pytest.mark.kernel
 
@@ -55,6 +56,17 @@ class _Reader(threading.Thread):
         self.records = [batch.records for batch in self._live]
 
 
+def _read_storm(live: Collector, pid: int) -> tuple[npt.NDArray[np.void], Losses]:
+    """What is read of a storm that is counted whole, and what was lost of it."""
+    reader = _Reader(live)
+    reader.start()
+    _storm(pid)
+    live.stop()
+    reader.join()
+    assert _terms(live.counts()) == SENDERS * PRIME
+    return np.concatenate(reader.records), live.losses()
+
+
 def _gaps(records: npt.NDArray[np.void]) -> int:
     """Records missing between and before those that came, by the sequence numbers of each CPU."""
     gaps = 0
@@ -70,14 +82,7 @@ def _gaps(records: npt.NDArray[np.void]) -> int:
 def test_with_the_default_ring_not_one_record_is_lost(init: tuple[int, int], method: str) -> None:
     pid, inode = init
     with Collector(ns=[inode], method=method) as live:
-        reader = _Reader(live)
-        reader.start()
-        _storm(pid)
-        live.stop()
-        reader.join()
-        records = np.concatenate(reader.records)
-        losses = live.losses()
-        assert _terms(live.counts()) == SENDERS * PRIME
+        records, losses = _read_storm(live, pid)
     assert len(records) == losses.committed == SENDERS * PRIME
     assert (losses.lost, losses.uncounted, losses.missed) == (0, 0, 0)
     assert _gaps(records) == 0
@@ -88,14 +93,7 @@ def test_with_the_default_ring_not_one_record_is_lost(init: tuple[int, int], met
 def test_a_tiny_ring_loses_records_but_no_counts(init: tuple[int, int]) -> None:
     pid, inode = init
     with Collector(ns=[inode], ring_bytes=4096) as live:
-        reader = _Reader(live)
-        reader.start()
-        _storm(pid)
-        live.stop()
-        reader.join()
-        records = np.concatenate(reader.records)
-        losses = live.losses()
-        assert _terms(live.counts()) == SENDERS * PRIME
+        records, losses = _read_storm(live, pid)
     assert losses.lost > 0
     assert losses.committed + losses.lost == SENDERS * PRIME
     assert len(records) == losses.committed

@@ -9,20 +9,15 @@ import pytest
 
 from sigtrace.cli.live import footer
 from sigtrace.clock import TICK_NS
-from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.counts import Counts
 from sigtrace.events.nskey import NsKey
 from sigtrace.live.kernel.counts import Losses
 from tests.builders.naming import WEB, drop
+from tests.builders.records import counted
 
 
 def test_the_totals_at_the_end_tell_users_of_one_inode_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = np.zeros(2, COUNT)
-    drops = drop(7), drop(7, 900 * TICK_NS)
-    for row, one in zip(rows, drops, strict=True):
-        for name in set(rows.dtype.names or ()) & set(one.dtype.names or ()):
-            row[name] = one[name][0]
-    rows["count"] = 3, 2
-    counts = Counts(rows)
+    counts = Counts(np.concatenate([counted(drop(7), 3), counted(drop(7, 900 * TICK_NS), 2)]))
     assert counts.dropped() == {7: 5}
     live = SimpleNamespace(
         counts=lambda: counts,

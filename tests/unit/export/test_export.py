@@ -18,7 +18,7 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackDescri
 
 import sigtrace
 from sigtrace.errors import BadInput
-from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.counts import Counts
 from sigtrace.export import Source, output, parquet
 from sigtrace.export import csv as to_csv
 from sigtrace.export import json as to_json
@@ -26,7 +26,7 @@ from sigtrace.export import perfetto as to_perfetto
 from sigtrace.recording import schema
 from sigtrace.snapshot.columns import row as snapshot_row
 from tests.builders.recordings import UTC, Made, another, made, terms
-from tests.builders.records import record
+from tests.builders.records import counted, record
 
 SECOND = 10**9
 NSID = 4026532249
@@ -54,12 +54,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
         record(**INIT, time=KILLED, signal=9, result=0, sender_pid=10, sender_comm=b"runc", flags=("init",)),
         record(**INIT, time=EXITED, stage="exit", signal=0, result=-1, exit_code=9, flags=("init",)),
     )
-    counts = np.zeros(2, COUNT)
-    for name in set(COUNT.names or ()) - {"count"}:
-        if not name.startswith("pad"):
-            counts[name] = record(**INIT)[name][0]
-    counts["count"], counts["nsid"] = [7, 1], [NSID, 5]
-    recording.writer.counts(Counts(counts), UTC + 13 * SECOND)
+    counts = [counted(record(**INIT), 7), counted(record(**INIT | {"nsid": 5}), 1)]
+    recording.writer.counts(Counts(np.concatenate(counts)), UTC + 13 * SECOND)
     recording.writer.rows("losses", schema.LOSSES, [{"time": UTC, "lost": 1}])
     named = {"container_id": "c" * 64, "container_name": "web-1", "init_comm": "app", "ns_level": 1}
     rows = [

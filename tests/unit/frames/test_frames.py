@@ -13,11 +13,11 @@ import pytest
 import sigtrace
 from sigtrace import frames
 from sigtrace.errors import BadInput
-from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.counts import Counts
 from sigtrace.recording import schema
 from sigtrace.recording.reader import Recording
 from tests.builders.recordings import UTC, Made
-from tests.builders.records import record
+from tests.builders.records import counted, record
 from tests.builders.stories import (
     INIT,
     MEMBER,
@@ -229,12 +229,7 @@ def test_the_start_up_window_lies_between_the_last_drop_and_the_first_handler(tm
 def test_namespaces_have_the_kernels_exact_drops_or_the_events_if_those_are_more(tmp_path: Path) -> None:
     recording = Made(tmp_path)
     recording.add(record(**INIT, time=8 * SECOND))
-    counts = Counts(pd.Series([0]).to_numpy("u1").repeat(COUNT.itemsize).view(COUNT))
-    for name in COUNT.names or ():
-        if name in (record().dtype.names or ()):
-            counts.records[name] = record(**INIT)[name]
-    counts.records["count"] = 7
-    recording.writer.counts(counts, UTC)
+    recording.writer.counts(Counts(counted(record(**INIT), 7)), UTC)
     other = {"nsid": 5, "ns_start": SECOND, "target_start": SECOND}
     recording.add(record(**{**INIT, **other}, time=9 * SECOND))
     rows = [{"time": UTC, **WEB}, {"time": UTC, "nsid": 5, "ns_start": SECOND + 5}]
