@@ -34,6 +34,12 @@ def record(**changes: Any) -> npt.NDArray[np.void]:
     return out
 
 
+def reloaded(nsid: int, time: int) -> npt.NDArray[np.void]:
+    """A SIGHUP that the handler of some member of a namespace gets."""
+    facts = {"stage": "deliver", "result": -1, "disposition": "handler", "flags": (), "relation": 0}
+    return record(nsid=nsid, time=time, signal=1, **facts)
+
+
 def counted(one: npt.NDArray[np.void], count: int) -> npt.NDArray[np.void]:
     """One row of the counts, shape (1,): so many records like this one."""
     out = np.zeros(1, COUNT)

@@ -21,7 +21,7 @@ class Steps:
 
 
 @contextmanager
-def counted() -> Iterator[Steps]:
+def counting() -> Iterator[Steps]:
     """Count the lines that this thread runs within the block."""
     steps, before = Steps(), sys.gettrace()
     sys.settrace(steps)

@@ -79,6 +79,20 @@ def stop_of_ten_seconds() -> list[Any]:
     ]
 
 
+def stop(nsid: int = NSID, pid: int = 4242, start: int = 100 * SECOND, grace: int = 10) -> list[Any]:
+    """A stop as `docker stop` does it: SIGTERM dropped, SIGKILL after the grace period."""
+    about = {"nsid": nsid, "ns_start": start, "ns_level": 1, "target_pid": pid, "target_ns_pid": 1}
+    about |= {"target_comm": b"app", "target_start": start, "sender_pid": 77, "sender_comm": b"runc"}
+    about |= {"sender_parent_pid": 70, "sender_parent_comm": b"shim"}
+    at = start + SECOND
+    killed = at + grace * SECOND
+    return [
+        record(**about, time=at),
+        record(**about | {"time": killed, "signal": 9, "result": 0}),
+        record(**about | {"time": killed, "signal": 0, "stage": "exit", "exit_code": 9}),
+    ]
+
+
 def recorded_stop(path: Path) -> Recording:
     """That stop as a recording, opened; the container is web-1."""
     return sigtrace.open(recorded(path, stop_of_ten_seconds(), WEB))

@@ -19,7 +19,7 @@ from sigtrace.cli.options import Moment
 from sigtrace.errors import BadInput
 from sigtrace.lab.stage import Stage
 from tests.builders.recordings import UTC, Made, another
-from tests.builders.records import record
+from tests.builders.stories import stop
 
 NSID, OTHER, SECOND = 4026532249, 4026532250, 1_000_000_000
 ROOT = Path(__file__).parents[2]
@@ -27,20 +27,6 @@ ROOT = Path(__file__).parents[2]
 
 def run(*words: str) -> Result:
     return CliRunner().invoke(cli, ["postmortem", *words])
-
-
-def stop(nsid: int = NSID, pid: int = 4242, start: int = 100 * SECOND, grace: int = 10) -> list[Any]:
-    """A stop as `docker stop` does it: SIGTERM dropped, SIGKILL after the grace period."""
-    about = {"nsid": nsid, "ns_start": start, "ns_level": 1, "target_pid": pid, "target_ns_pid": 1}
-    about |= {"target_comm": b"app", "target_start": start, "sender_pid": 77, "sender_comm": b"runc"}
-    about |= {"sender_parent_pid": 70, "sender_parent_comm": b"shim"}
-    at = start + SECOND
-    killed = at + grace * SECOND
-    return [
-        record(**about, time=at),
-        record(**about | {"time": killed, "signal": 9, "result": 0}),
-        record(**about | {"time": killed, "signal": 0, "stage": "exit", "exit_code": 9}),
-    ]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from sigtrace.events.container import Container
 from sigtrace.recording.schema import NAMESPACES, container_row
 from tests.builders.recordings import RUN, UTC, Made, another
 from tests.builders.records import record
-from tests.cli.test_postmortem import NSID, SECOND, stop
+from tests.builders.stories import NSID, SECOND, stop
 
 WEB = Container("d" * 64, "web-1", "docker", "nginx:1.27", stop_signal="SIGQUIT")
 AGAIN = Container("e" * 64, "web-1", "docker", "nginx:1.28")

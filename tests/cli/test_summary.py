@@ -16,7 +16,7 @@ import pytest
 from sigtrace.events.counts import Counts
 from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made, another, made, terms
-from tests.builders.records import counted, record
+from tests.builders.records import counted, record, reloaded
 from tests.conftest import require
 
 SECOND = 10**9
@@ -44,16 +44,7 @@ def story(tmp_path: Path) -> Path:
             flags=("init",),
         ),
         record(**INIT, time=12 * SECOND + 1, stage="exit", signal=0, result=-1, exit_code=9, flags=("init",)),
-        record(
-            nsid=7,
-            time=3 * SECOND,
-            signal=1,
-            stage="deliver",
-            result=-1,
-            disposition="handler",
-            flags=(),
-            relation=0,
-        ),
+        reloaded(7, 3 * SECOND),
     )
     recording.writer.counts(Counts(counted(record(**INIT), 2)), UTC + 13 * SECOND)
     recording.writer.rows("losses", schema.LOSSES, [{"time": UTC, "lost": 1}])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sigtrace.lab.actor import Namespace
+from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.stage import Stage
 from tests.kernel.masks import init_is_spared
 from tests.kernel.recording import Tape, tape
@@ -16,6 +16,21 @@ from tests.kernel.recording import Tape, tape
 def stage() -> Iterator[Stage]:
     with Stage() as opened:
         yield opened
+
+
+@pytest.fixture
+def namespace(stage: Stage) -> Namespace:
+    return stage.namespace()
+
+
+@pytest.fixture
+def init(namespace: Namespace) -> Actor:
+    return namespace.init
+
+
+@pytest.fixture
+def member(namespace: Namespace) -> Actor:
+    return namespace.member()
 
 
 @pytest.fixture

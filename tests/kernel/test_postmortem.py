@@ -37,11 +37,6 @@ def namespace(stage: Stage, room: Inquest) -> Namespace:
     return room.watch(stage.namespace())
 
 
-@pytest.fixture
-def init(namespace: Namespace) -> Actor:
-    return namespace.init
-
-
 def has_child(pid: int, comm: str) -> bool:
     """Whether a child of that name is there, by /proc alone."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -39,21 +39,6 @@ def root_only() -> None:
     require(os.geteuid() == 0, "kernel", "PID namespaces and freezers need root")
 
 
-@pytest.fixture
-def namespace(stage: Stage) -> Namespace:
-    return stage.namespace()
-
-
-@pytest.fixture
-def init(namespace: Namespace) -> Actor:
-    return namespace.init
-
-
-@pytest.fixture
-def member(namespace: Namespace) -> Actor:
-    return namespace.member()
-
-
 def ask(actor: Actor, number: int, relation: str = "ancestor") -> Prediction:
     said = predict(read_target(actor.pid), number, relation)
     assert said.certain, said.doubt

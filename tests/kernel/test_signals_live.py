@@ -47,16 +47,6 @@ def namespace(stage: Stage, recorded: Tape) -> Namespace:
     return recorded.watch(stage.namespace())
 
 
-@pytest.fixture
-def init(namespace: Namespace) -> Actor:
-    return namespace.init
-
-
-@pytest.fixture
-def member(namespace: Namespace) -> Actor:
-    return namespace.member()
-
-
 # Blocked, pending, coalesced, overflowed -------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from sigtrace import frames
-from tests.builders.steps import counted
+from tests.builders.steps import counting
 from tests.builders.stories import storm
 
 EVENTS = 1_000_000
@@ -34,7 +34,7 @@ def million() -> pd.DataFrame:
 def test_a_million_events_are_not_looked_at_one_by_one(
     answer: Callable[[Any], pd.DataFrame], most: int, million: pd.DataFrame
 ) -> None:
-    with counted() as steps:
+    with counting() as steps:
         found = answer(million)
     assert len(found) > 0 or answer is frames.df_kill_latency
     assert steps.count < most

@@ -11,7 +11,7 @@ from sigtrace.events.batch import Batch
 from sigtrace.postmortem import Case, Scene
 from sigtrace.postmortem.ranking import rank
 from tests.builders.cases import NSID, SECOND, START
-from tests.builders.steps import counted
+from tests.builders.steps import counting
 
 
 def test_of_a_million_events_of_500_namespaces_few_become_objects() -> None:
@@ -30,7 +30,7 @@ def test_of_a_million_events_of_500_namespaces_few_become_objects() -> None:
     records["disposition"] = rng.choice([1, 2, 3], size)
     records["relation"], records["sender_pid"] = rng.choice([1, 2], size), rng.integers(1, 1 << 20, size)
     batch = Batch(records, 0, "host")
-    with counted() as steps:
+    with counting() as steps:
         order = np.argsort(records["nsid"], kind="stable")
         edges = np.flatnonzero(np.diff(records["nsid"][order])) + 1
         scene = Scene.of(batch)

@@ -26,7 +26,7 @@ from sigtrace.export import perfetto as to_perfetto
 from sigtrace.recording import schema
 from sigtrace.snapshot.columns import row as snapshot_row
 from tests.builders.recordings import UTC, Made, another, made, terms
-from tests.builders.records import counted, record
+from tests.builders.records import counted, record, reloaded
 
 SECOND = 10**9
 NSID = 4026532249
@@ -41,16 +41,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recording = Made(tmp_path_factory.mktemp("story"))
     recording.add(
         record(**INIT, time=TERMED, sender_pid=9, sender_comm=EVIL),
-        record(
-            nsid=NSID,
-            time=3 * SECOND,
-            signal=1,
-            stage="deliver",
-            result=-1,
-            disposition="handler",
-            flags=(),
-            relation=0,
-        ),
+        reloaded(NSID, 3 * SECOND),
         record(**INIT, time=KILLED, signal=9, result=0, sender_pid=10, sender_comm=b"runc", flags=("init",)),
         record(**INIT, time=EXITED, stage="exit", signal=0, result=-1, exit_code=9, flags=("init",)),
     )
