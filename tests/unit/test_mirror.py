@@ -1,4 +1,4 @@
-"""The tests mirror the package: a module that decides much has a test file of its name, or it is said where its tests are."""
+"""The tests mirror the package: what decides much has a test file of its name, or it is said where its tests are."""
 
 from __future__ import annotations
 
