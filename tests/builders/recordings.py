@@ -58,8 +58,10 @@ def another(**changes: str) -> Run:
 
 
 def terms(times: Sequence[int], **changes: Any) -> list[npt.NDArray[np.void]]:
-    """A dropped SIGTERM at each of these times."""
-    return [record(time=time, **changes) for time in times]
+    """A dropped SIGTERM at each of these times, as one array of records."""
+    many = np.repeat(record(**changes), len(times))
+    many["time"] = times
+    return [many]
 
 
 class Torn:

@@ -47,7 +47,6 @@ ROOMS = {
     "notebook/test_recordings.py",
     "plot/test_plot.py",
     "report/test_report.py",
-    "stops/test_attempt_property.py",
 }
 """Tests of what holds of several modules of a room."""
 
