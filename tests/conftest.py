@@ -12,6 +12,9 @@ from types import FrameType
 
 import pytest
 
+from sigtrace import signals
+from sigtrace.lab import syscalls
+
 _MAY_TRACE = 1 << 39 | 1 << 38 | 1 << 21  # BPF and PERFMON to trace, SYS_ADMIN to make namespaces
 
 
@@ -49,7 +52,8 @@ def why_no_kernel() -> str:
 def pytest_configure() -> None:
     """What tests start begins with default dispositions and nothing blocked, whatever this process has inherited.
 
-    exec keeps both: `nohup` has SIGHUP ignored, the background job of a script SIGINT and SIGQUIT.
+    exec keeps both: `nohup` has SIGHUP ignored, the background job of a script SIGINT and SIGQUIT. Signal 32, which
+    neither libc nor Python will touch, is ignored in what posix_spawn(3) starts (glibc, spawni.c), as make does.
     """
     ours = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: _ignore}
     given_back = {
@@ -59,6 +63,10 @@ def pytest_configure() -> None:
     for number in signal.valid_signals() - given_back:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, ours.get(number, signal.SIG_DFL))
+    ignored = int(Path("/proc/self/status").read_text().partition("SigIgn:")[2].split()[0], 16)
+    for number in signals.OF_THREADS:
+        if ignored >> (number - 1) & 1:
+            syscalls.action(number, "default")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
