@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel does with each signal, recorded where it decides: signal_generate and signal_deliver, the exit
- * of processes, and the birth and exec of namespace inits.
+ * Record what the kernel does with each signal, at the points where it decides: signal_generate and signal_deliver.
+ * Also record the exit of processes, and the birth and exec of namespace inits.
  *
- * Compiled by bcc without kernel headers. Every O_* and S_* macro is an offset or size taken from the running
- * kernel's BTF (sigtrace/kernel/btf.py). With DIRECT the programs are BTF tracepoints and follow typed pointers by
- * plain loads; without it they are raw tracepoints and read through bpf_probe_read_kernel. Both get their
- * arguments as an array of u64, so the program text is one.
+ * Compiled by bcc without kernel headers. Each O_* and S_* macro is an offset or size taken from the running
+ * kernel's BTF (sigtrace/live/kernel/btf.py). With DIRECT the programs are BTF tracepoints and follow typed pointers
+ * by plain loads; without it they are raw tracepoints and read through bpf_probe_read_kernel(). Both kinds get their
+ * arguments as an array of u64, so one program text serves both.
+ *
+ * A signal passes these filters in order: the signal's number, the target's PID namespace, then (for the ring only)
+ * the scope. They run here and not in user space because a storm of signals to other processes would fill the ring.
  */
 #include "sigtrace.h"
 
@@ -14,14 +17,14 @@
 #define SIGNAL_GROUP_COREDUMP 0x00000008 /* before v5.17; unused since */
 #define SIGNAL_UNKILLABLE 0x00000040
 #define PF_KTHREAD 0x00200000         /* include/linux/sched.h */
-#define SI_KERNEL 0x80                /* include/uapi/asm-generic/siginfo.h; a positive code is the kernel's, */
-#define SI_TIMER -2                   /* and so are these: timers, message queues, finished and signal-driven I/O, */
+#define SI_KERNEL 0x80                /* include/uapi/asm-generic/siginfo.h: positive codes come from the kernel, */
+#define SI_TIMER -2                   /* and so do -2 to -5: timers, message queues, asynchronous I/O, SIGIO */
 #define SI_SIGIO -5
 #define SIGKILL 9
 #define SIGSTOP 19
-#define SIGRTMIN 32                   /* the kernel's own: real-time signals queue up, the others coalesce */
+#define SIGRTMIN 32                   /* the kernel's, not libc's: real-time signals queue up, the others coalesce */
 #define ALL_SIGNALS (~0ULL)
-#define TICK_NS 10000000ULL           /* of /proc: 1 s / USER_HZ, nsec_to_clock_t() */
+#define TICK_NS 10000000ULL           /* unit of times in /proc: 1 s / USER_HZ, nsec_to_clock_t() */
 #define NO_RESULT -1
 #define QUEUED 0                      /* TRACE_SIGNAL_DELIVERED, include/trace/events/signal.h */
 #define IGNORED 1                     /* TRACE_SIGNAL_IGNORED */
@@ -45,7 +48,7 @@
 		((u64 *)(to))[1] = VIA(u64, task, O_TASK_COMM + 8);           \
 	} while (0)
 
-/* The current task: bpf_get_current_task_btf() gives the typed pointer that plain loads want. */
+/* The current task. Plain loads need the typed pointer of bpf_get_current_task_btf(), helper 158. */
 #ifdef DIRECT
 #define CURRENT() ((void *)((u64 (*)(void))158)())
 #else
@@ -66,20 +69,28 @@ BPF_TABLE("array", int, struct sigtrace_config, config, 1);
 BPF_TABLE("hash", u32, struct sigtrace_ns_filter, namespaces, 2048);
 BPF_TABLE("percpu_hash", struct sigtrace_count_key, u64, counts, 16384);
 BPF_TABLE("percpu_array", int, struct sigtrace_cpu, cpus, 1);
-/* Who queued what is still pending for an init: a drop at delivery has no sender but this. */
+/*
+ * The sender of each signal that is pending for an init: signal_deliver does not tell the sender. Entries are never
+ * deleted, so the LRU makes room; key.pid may be reused by then, which target_start detects.
+ */
 BPF_TABLE("lru_hash", struct sender_key, struct sigtrace_event, pending, 1024);
+/* Keeps a whole event off the BPF stack, which has 512 bytes. */
 BPF_TABLE("percpu_array", int, struct sigtrace_event, scratch, 1);
-/* Which processes' exits are told already, where the tracepoint does not say which thread is the last. */
+/* Processes whose exit is recorded, for kernels whose tracepoint does not tell which thread is the last. */
 BPF_TABLE("lru_hash", struct exited_key, u64, exited, 1024);
 BPF_RINGBUF_OUTPUT(events, 8);
 
-/* Where a task lives: the namespace its own number belongs to, not the one its children would be born in. */
+/* The PID namespace that a task lives in, by its struct pid; its children may be born in another (nsproxy). */
 struct place {
 	u64 start;  /* start_boottime of the namespace's init */
-	u32 nr;     /* the task's number there */
-	u32 inum;   /* the namespace; unique among those that live */
+	u32 nr;     /* the task's PID in that namespace */
+	u32 inum;   /* inode of the namespace; unique among living namespaces only */
 };
 
+/*
+ * child_reaper may be any thread of the init: find_child_reaper() in kernel/exit.c passes the role on when a thread
+ * exits. The group leader's start is the one that /proc shows.
+ */
 #define DEFINE_PLACE(name, VIA)                                                                                  \
 	static __always_inline void name(struct place *at, void *pid, u32 level, const int with_start)           \
 	{                                                                                                        \
@@ -98,7 +109,7 @@ DEFINE_PLACE(place_read, READ)
 
 /*
  * The verifier follows typed pointers at constant offsets only, so each level that gets plain loads is spelled
- * out; deeper ones, and all but the first where struct pid still ends in numbers[1], are read the slow way.
+ * out. Deeper levels, and all but the first where struct pid still ends in numbers[1], use bpf_probe_read_kernel().
  */
 static __always_inline void place_at(struct place *at, void *pid, u32 level, const int with_start)
 {
@@ -118,10 +129,11 @@ static __always_inline void place_at(struct place *at, void *pid, u32 level, con
 	}
 #endif
 #endif
+	/* A level is at most MAX_PID_NS_LEVEL, 32: the mask only gives the verifier a bound for the offset. */
 	place_read(at, pid, level & 63, with_start);
 }
 
-/* The facts that decide whether a record is counted and kept; the rest is filled in only for the ring. */
+/* The facts that decide whether a record is counted and kept. Only records for the ring get the other fields. */
 struct facts {
 	void *task;
 	void *leader;
@@ -131,27 +143,37 @@ struct facts {
 };
 
 struct sender {
-	void *task;  /* NULL: there is none */
+	void *task;  /* NULL: no sender */
 	void *leader;
 	struct place at;
 	u32 level;
 };
 
-static __always_inline int admits(struct sigtrace_ns_filter *filter, u64 start)
+/*
+ * The inode alone does not identify a namespace: proc_alloc_inum() reuses it at once. User space knows the start of
+ * the init from /proc, which rounds it down to a tick.
+ */
+static __always_inline int same_start(struct sigtrace_ns_filter *filter, u64 start)
 {
 	return !filter->start_ticks || filter->start_ticks == start / TICK_NS;
 }
 
+/*
+ * Does the target's namespace pass the filter? When containers are followed (ALL_BUT_EXCLUDED), every namespace
+ * passes until user space has found out that it belongs to another container: the records of a container's first
+ * milliseconds would be lost otherwise.
+ */
 static __always_inline int passes_namespaces(void *pid, u32 level, struct sigtrace_count_key *key, u32 mode)
 {
 	u32 inum = key->nsid;
 	struct sigtrace_ns_filter *filter = namespaces.lookup(&inum);
-	int listed = filter && admits(filter, key->ns_start);
+	int listed = filter && same_start(filter, key->ns_start);
 
 	if (mode == ALL_BUT_EXCLUDED)
 		return !(listed && filter->excluded);
 	if (listed)
 		return 1;
+	/* MAX_PID_NS_LEVEL is 32. Not unrolled, to keep the program small. */
 #pragma clang loop unroll(disable)
 	for (u32 above = 0; above < 32; above++) {
 		struct place at = {};
@@ -160,13 +182,16 @@ static __always_inline int passes_namespaces(void *pid, u32 level, struct sigtra
 			break;
 		place_read(&at, pid, above, 1);
 		filter = namespaces.lookup(&at.inum);
-		if (filter && filter->descendants && admits(filter, at.start))
+		if (filter && filter->descendants && same_start(filter, at.start))
 			return 1;
 	}
 	return 0;
 }
 
-/* Who and where the target is, and what its signal->flags say. Returns 0 if the filters leave it out. */
+/*
+ * Read the target, its namespace and its flags. Returns 0 if the namespace filter leaves it out. The thread that
+ * the signal is aimed at has the ptrace and task flags; the process is identified by its group leader.
+ */
 static __always_inline int read_target(struct facts *f, void *task, struct sigtrace_config *cfg)
 {
 	void *leader = LOAD(void *, task, O_TASK_GROUP_LEADER);
@@ -194,8 +219,8 @@ static __always_inline u8 disposition(u64 handler)
 }
 
 /*
- * si_code as the tracepoint's own text shows it: the special pointers 0 and 1 stand for SEND_SIG_NOINFO and
- * SEND_SIG_PRIV (TP_STORE_SIGINFO, include/trace/events/signal.h).
+ * si_code as the tracepoint itself prints it: the special pointers 0 and 1 are SEND_SIG_NOINFO and SEND_SIG_PRIV
+ * (TP_STORE_SIGINFO, include/trace/events/signal.h).
  */
 static __always_inline s32 code_of(void *info)
 {
@@ -204,7 +229,7 @@ static __always_inline s32 code_of(void *info)
 	return LOAD(s32, info, O_SIGINFO_CODE);
 }
 
-/* Did the kernel send it of its own accord? Then `current` is whoever happened to run. */
+/* Did the kernel itself send the signal? Then `current` is an arbitrary task that happened to run, not a sender. */
 static __always_inline int from_kernel(void *info, s32 code)
 {
 	if ((u64)info <= 1 || code > 0)
@@ -212,7 +237,7 @@ static __always_inline int from_kernel(void *info, s32 code)
 	return code <= SI_TIMER && code >= SI_SIGIO;
 }
 
-/* `current` as a sender: where it lives. */
+/* Read `current` as the sender. */
 static __always_inline void read_sender(struct sender *from)
 {
 	void *task = CURRENT();
@@ -225,7 +250,11 @@ static __always_inline void read_sender(struct sender *from)
 	place_at(&from->at, pid, from->level, 0);
 }
 
-/* A namespace is above the target's if it is the one of the target's number at its level, and so the other way. */
+/*
+ * How the sender's namespace is related to the target's. A process has a number in its own namespace and in each
+ * one above. So the sender's namespace is an ancestor if the target's number at the sender's level belongs to it,
+ * and a descendant if the reverse holds.
+ */
 static __always_inline u8 relation(struct facts *f, struct sender *from)
 {
 	struct place at = {};
@@ -242,7 +271,7 @@ static __always_inline u8 relation(struct facts *f, struct sender *from)
 	return at.inum == f->at.inum ? RELATION_DESCENDANT : RELATION_OTHER;
 }
 
-/* With a sender; without one (the kernel, an exit) from->task is NULL, and no_sender() leaves the fields empty. */
+/* Fill in the sender. For signals from the kernel and for exits, from->task is NULL: use no_sender() instead. */
 static __always_inline void fill_sender(struct sigtrace_event *e, struct sender *from)
 {
 	void *parent = LOAD(void *, from->task, O_TASK_REAL_PARENT);
@@ -259,6 +288,7 @@ static __always_inline void fill_sender(struct sigtrace_event *e, struct sender 
 	COPY_COMM(LOAD, e->sender_parent_comm, parent);
 }
 
+/* Every member of a record has to be written: bpf_ringbuf_reserve() does not clear the memory. */
 static __always_inline void no_sender(struct sigtrace_event *e)
 {
 	e->sender_start = 0;
@@ -295,16 +325,22 @@ static __always_inline void count(struct facts *f, struct sigtrace_cpu *cpu)
 		cpu->uncounted += 1;
 }
 
-/* A superset of what the verdict will call dropped: the verdict is derived in user space. */
+/*
+ * May this be a signal that init protection dropped? User space derives the exact verdict; this is a superset of it.
+ * The kernel drops at two points, both only for SIGNAL_UNKILLABLE and SIG_DFL: sig_task_ignored() when the signal is
+ * generated, which TRACE_SIGNAL_IGNORED reports, and get_signal() when it is delivered. Signals whose default action
+ * is to do nothing (harmless) are discarded for every process, so that is not a drop.
+ */
 static __always_inline int may_be_drop(struct sigtrace_count_key *key, u64 harmless)
 {
-	u8 wanted = FLAG_UNKILLABLE | FLAG_INIT;
+	u8 unkillable_init = FLAG_UNKILLABLE | FLAG_INIT;
 
-	return (key->flags & wanted) == wanted && key->disposition == DISPOSITION_DEFAULT &&
+	return (key->flags & unkillable_init) == unkillable_init && key->disposition == DISPOSITION_DEFAULT &&
 	       !(harmless >> ((key->signal - 1) & 63) & 1) &&
 	       (key->stage == STAGE_DELIVER || key->result == IGNORED);
 }
 
+/* Does the record go to the ring? The scope never affects the counts. */
 static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg)
 {
 	if (cfg->scope == SCOPE_ALL)
@@ -314,13 +350,19 @@ static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg
 	return f->key.stage <= STAGE_DELIVER && may_be_drop(&f->key, cfg->harmless);
 }
 
-/* User space names a namespace's container while its init still lives: it asks to hear of each at once. */
+/*
+ * User space resolves the container of a namespace from its init's /proc entry, which a short-lived container has
+ * for milliseconds only. So births and execs of inits go to the ring whatever the scope is.
+ */
 static __always_inline int announces(struct sigtrace_config *cfg, const int stage)
 {
 	return cfg->announce && (stage == STAGE_INIT || stage == STAGE_EXEC);
 }
 
-/* Room in the ring, with all fields but code, exit_code and the sender's filled in; NULL, and counted, if full. */
+/*
+ * Reserve a record in the ring and fill in all members but code, exit_code and the sender's. If the ring is full,
+ * count the record as lost and return NULL. seq counts lost records too, so a gap in it shows where they are missing.
+ */
 static __always_inline struct sigtrace_event *reserve(struct facts *f, struct sigtrace_cpu *cpu, const int stage)
 {
 	struct sigtrace_event *e = events.ringbuf_reserve(sizeof(struct sigtrace_event));
@@ -352,8 +394,8 @@ static __always_inline struct sigtrace_event *reserve(struct facts *f, struct si
 }
 
 /*
- * Waking a reader costs more than all the rest: do it at most once per wake_ns and CPU. A reader that was woken
- * looks again until it has found the ring empty for longer than that, so nothing waits unseen.
+ * Waking the reader costs more than everything else here, so each CPU does it at most once per wake_ns. No record
+ * is left unread: a reader that was woken polls the ring until it has been empty for longer than wake_ns.
  */
 static __always_inline void submit(struct sigtrace_event *e, struct sigtrace_cpu *cpu, struct sigtrace_config *cfg)
 {
@@ -366,7 +408,10 @@ static __always_inline void submit(struct sigtrace_event *e, struct sigtrace_cpu
 	events.ringbuf_submit(e, flags);
 }
 
-/* The detail, if the scope wants it: with `from` as the sender, else with the one of an earlier event, else without. */
+/*
+ * Write the record to the ring if it is in scope. The sender is `from`, else that of `queued`, the event of the
+ * signal's generation, else none.
+ */
 static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, struct sigtrace_config *cfg,
 				   const int stage, s32 code, s32 exit_code, struct sender *from,
 				   struct sigtrace_event *queued)
@@ -389,12 +434,17 @@ static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, st
 	submit(e, cpu, cfg);
 }
 
-static __always_inline int wants_signal(struct sigtrace_config *cfg, int sig)
+static __always_inline int passes_signals(struct sigtrace_config *cfg, int sig)
 {
 	return cfg->signals >> ((sig - 1) & 63) & 1;
 }
 
-/* A drop at delivery has no sender at hand: remember who queued what for an init. */
+/*
+ * Remember who queued a signal for an init, in case it is dropped at delivery. Left out are signals that cannot be
+ * dropped there (SIGKILL and SIGSTOP: sig_kernel_only() in get_signal(); harmless ones), real-time signals, of which
+ * several may be pending with different senders, and signals that were not queued: TRACE_SIGNAL_ALREADY_PENDING
+ * leaves the first sender's signal in place.
+ */
 static __always_inline void remember_sender(struct facts *f, struct sigtrace_config *cfg, struct sender *from)
 {
 	int zero = 0, sig = f->key.signal;
@@ -431,14 +481,16 @@ int on_generate(u64 *args)
 	u64 blocked;
 	s32 code;
 
-	if (!cfg || !cpu || !wants_signal(cfg, sig) || !read_target(&f, task, cfg))
+	if (!cfg || !cpu || !passes_signals(cfg, sig) || !read_target(&f, task, cfg))
 		return 0;
 	code = code_of(info);
 	sighand = LOAD(void *, task, O_TASK_SIGHAND);
+	/* sig_ignored() keeps a signal that is in either mask: its handler may change before it is unblocked. */
 	blocked = LOAD(u64, task, O_TASK_BLOCKED) | LOAD(u64, task, O_TASK_REAL_BLOCKED);
 	f.key.stage = STAGE_GENERATE;
 	f.key.signal = sig;
 	f.key.result = (int)args[4];
+	/* READ, not LOAD: the offset depends on the signal. Signals are 1 to 64; the mask only bounds the offset. */
 	f.key.disposition = disposition(
 		READ(u64, sighand, O_SIGHAND_ACTION + (u64)((sig - 1) & 63) * S_SIGACTION + O_SIGACTION_HANDLER));
 	f.key.relation = RELATION_KERNEL;
@@ -453,7 +505,7 @@ int on_generate(u64 *args)
 	return 0;
 }
 
-/* signal_deliver(sig, info, ka): current is the target, and about to ask what the handler is */
+/* signal_deliver(sig, info, ka): in get_signal(), before it looks at the handler; current is the target */
 int on_deliver(u64 *args)
 {
 	int zero = 0, sig = (int)args[0];
@@ -466,7 +518,7 @@ int on_deliver(u64 *args)
 	struct facts f = {};
 	s32 code;
 
-	if (!cfg || !cpu || !wants_signal(cfg, sig) || !read_target(&f, CURRENT(), cfg))
+	if (!cfg || !cpu || !passes_signals(cfg, sig) || !read_target(&f, CURRENT(), cfg))
 		return 0;
 	code = code_of(info);
 	f.key.stage = STAGE_DELIVER;
@@ -488,7 +540,10 @@ int on_deliver(u64 *args)
 	return 0;
 }
 
-/* A record of a stage without a signal: the birth, exec or exit of a process. */
+/*
+ * Record the birth, exec or exit of a process: a stage without a signal. A filter by signal leaves these out, except
+ * where a birth or exec must reach user space anyway; such a record does not count.
+ */
 static __always_inline int on_process(void *task, const int stage, s32 exit_code)
 {
 	int zero = 0;
@@ -513,7 +568,7 @@ static __always_inline int on_process(void *task, const int stage, s32 exit_code
 	return 0;
 }
 
-/* sched_process_exit(task), and from 6.16 sched_process_exit(task, group_dead): fires for each thread */
+/* sched_process_exit(task), since v6.16 sched_process_exit(task, group_dead): fires for each thread */
 int on_exit(u64 *args)
 {
 	void *task = (void *)args[0];
@@ -525,7 +580,10 @@ int on_exit(u64 *args)
 	if (!(args[1] & 1))
 		return 0;
 #else
-	/* Threads that die at the same time may all find that none is left: the first of them speaks. */
+	/*
+	 * do_exit() decrements signal->live before this tracepoint, so threads that exit at the same time may all
+	 * read 0: only the first of them is recorded.
+	 */
 	struct exited_key key = {};
 	u64 one = 1;
 
@@ -536,13 +594,16 @@ int on_exit(u64 *args)
 	if (exited.insert(&key, &one)) /* BPF_NOEXIST */
 		return 0;
 #endif
-	/* as wait_task_zombie() reports it */
+	/* The exit code that wait_task_zombie() reports. */
 	exit_code = LOAD(u32, signal, O_SIGNAL_FLAGS) & SIGNAL_GROUP_EXIT ? LOAD(s32, signal, O_SIGNAL_GROUP_EXIT_CODE) :
 									    LOAD(s32, leader, O_TASK_EXIT_CODE);
 	return on_process(leader, STAGE_EXIT, exit_code);
 }
 
-/* sched_process_fork(parent, child): a namespace's init is born as its number 1 */
+/*
+ * sched_process_fork(parent, child): kernel_clone() fires it before wake_up_new_task(), so the birth of an init is
+ * recorded before anything that the init does.
+ */
 int on_fork(u64 *args)
 {
 	void *child = (void *)args[1];
@@ -552,7 +613,7 @@ int on_fork(u64 *args)
 	return on_process(child, STAGE_INIT, 0);
 }
 
-/* sched_process_exec(task, old_pid, bprm): handlers are reset, the program is new */
+/* sched_process_exec(task, old_pid, bprm): the new program starts with no handlers */
 int on_exec(u64 *args)
 {
 	return on_process((void *)args[0], STAGE_EXEC, 0);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The wire format: what the programs in sigtrace.bpf.c hand to user space.
+ * The wire format: the structs that the programs in sigtrace.bpf.c share with user space.
  *
- * This file is its only definition. The C compiler reads it through sigtrace.bpf.c, and sigtrace/events/wire.py reads
- * this very text to build the numpy dtypes and the names of the enums. So: plain integer types and char arrays,
- * one member a line, explicit padding, no conditional parts. A name is the enumerator in lower case without its
- * prefix up to the first underscore; *_NONE is shown as the empty string.
+ * This file is the only definition. The C compiler reads it through sigtrace.bpf.c, and sigtrace/events/wire.py
+ * parses it to build the numpy dtypes and the names of the enums. Therefore use plain integer types and char arrays,
+ * one member per line, explicit padding and no conditional parts. The name of an enumerator is its lower-case text
+ * after the first underscore; *_NONE is shown as the empty string.
  */
 #ifndef SIGTRACE_H
 #define SIGTRACE_H
@@ -25,7 +25,7 @@ enum sigtrace_disposition {
 	DISPOSITION_HANDLER,
 };
 
-/* Where the sender's PID namespace stands to the target's. */
+/* How the sender's PID namespace is related to the target's: an ancestor contains it. */
 enum sigtrace_relation {
 	RELATION_NONE,
 	RELATION_SAME,
@@ -36,7 +36,7 @@ enum sigtrace_relation {
 	RELATION_SELF,
 };
 
-/* Facts about the target at that moment, as bits of `flags`. */
+/* The state of the target at that moment, as bits of `flags`. */
 enum sigtrace_flag {
 	FLAG_UNKILLABLE = 1,  /* signal->flags & SIGNAL_UNKILLABLE */
 	FLAG_BLOCKED = 2,     /* the signal is in task->blocked or task->real_blocked */
@@ -47,14 +47,14 @@ enum sigtrace_flag {
 	FLAG_GROUP = 64,      /* the signal is for the whole thread group */
 };
 
-/* Which records go to the ring; counts are kept of everything that passes the filters. */
+/* Which records go to the ring. The counts include everything that passes the other filters. */
 enum sigtrace_scope {
 	SCOPE_DROPS,  /* the two drop points, for namespace inits */
-	SCOPE_INITS,  /* all that concerns a namespace init */
+	SCOPE_INITS,  /* every record about a namespace init */
 	SCOPE_ALL,
 };
 
-/* A record. Times are ns of CLOCK_BOOTTIME; pids are those of the initial PID namespace unless *_ns_pid. */
+/* A record. Times are ns of CLOCK_BOOTTIME. PIDs are those of the initial PID namespace, except *_ns_pid. */
 struct sigtrace_event {
 	__u64 time;
 	__u64 seq;            /* records of this stage on this CPU before this one, lost ones included */
@@ -87,7 +87,7 @@ struct sigtrace_event {
 	char sender_parent_comm[16];
 };
 
-/* The key of the exact counts: the facts a verdict is derived from, per namespace. */
+/* The key of the exact counts: for each namespace, the facts that a verdict is derived from. */
 struct sigtrace_count_key {
 	__u64 ns_start;
 	__u32 nsid;
@@ -101,7 +101,7 @@ struct sigtrace_count_key {
 	__u32 pad2;
 };
 
-/* One a CPU: what became of the records. */
+/* One per CPU: how many records were written and lost. */
 struct sigtrace_cpu {
 	__u64 committed[5];   /* by stage: in the ring */
 	__u64 lost[5];        /* by stage: the ring was full */
@@ -111,19 +111,19 @@ struct sigtrace_cpu {
 
 /* Set and changed by user space while the programs run. */
 struct sigtrace_config {
-	__u64 signals;        /* which signals count at all: bit n-1 for signal n; other stages only if all do */
+	__u64 signals;        /* signals that pass: bit n-1 for signal n; stages without a signal pass only if all do */
 	__u64 harmless;       /* signals whose default action is to do nothing: never a drop */
-	__u64 wake_ns;        /* wake the reader at most this often from one CPU */
+	__u64 wake_ns;        /* least time between two wake-ups of the reader by one CPU */
 	__u32 scope;
 	__u32 ns_filter;      /* 0: every namespace; 1: those in `namespaces`; 2: all but those excluded there */
-	__u64 announce;       /* births and execs of inits go to the ring whatever the scope and the signals */
+	__u64 announce;       /* births and execs of inits go to the ring whatever `scope` and `signals` say */
 };
 
-/* The value of `namespaces`, whose key is the inode. */
+/* The value in the map `namespaces`, whose key is the inode. */
 struct sigtrace_ns_filter {
-	__u64 start_ticks;    /* only while its init has this start time, as /proc/PID/stat shows it; 0: whichever */
-	__u64 descendants;    /* also the namespaces below it */
-	__u64 excluded;       /* not this one */
+	__u64 start_ticks;    /* start of its init in clock ticks of CLOCK_BOOTTIME; 0: any */
+	__u64 descendants;    /* include the namespaces below it */
+	__u64 excluded;       /* leave this namespace out */
 };
 
 #endif
