@@ -1,4 +1,4 @@
-"""Kernel time -> wall time: records carry CLOCK_BOOTTIME, which runs through suspend and never steps."""
+"""Convert kernel time to wall time. Records carry CLOCK_BOOTTIME, which includes suspend and never steps."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 from sigtrace.units import SECOND
 
 TICK_NS = 10_000_000
-"""What /proc counts start times in: 1 s / USER_HZ."""
+"""The unit of start times in /proc: 1 s / USER_HZ."""
 _TRIES = 5
+"""Readings of the clocks. A preempted one is much wider than the others and is not chosen."""
 
 
 def boot_to_utc() -> int:
-    """Nanoseconds to add to CLOCK_BOOTTIME to get UTC, right now.
+    """Return the nanoseconds to add to CLOCK_BOOTTIME to get UTC, right now.
 
-    Wall time can be stepped, so ask per batch. The narrowest of a few readings is taken: good to well under a
-    microsecond on an idle CPU.
+    Wall time can be stepped, so call it for each batch. Takes the narrowest of a few readings: accurate to well
+    under a microsecond on an idle CPU.
     """
     best: tuple[int, int] | None = None
     for _ in range(_TRIES):
@@ -38,9 +39,9 @@ def boot_to_utc() -> int:
 
 @functools.cache
 def boottime_offset() -> int:
-    """Nanoseconds by which this process's time namespace shifts CLOCK_BOOTTIME: what it reads, less the kernel's own.
+    """Return the offset of CLOCK_BOOTTIME in this process's time namespace, in ns (time_namespaces(7)).
 
-    time_namespaces(7). /proc shows start times shifted alike; the kernel's records know nothing of it.
+    /proc shifts start times by the same offset; the kernel's records are not shifted.
     """
     try:
         with open("/proc/self/timens_offsets") as file:
@@ -54,21 +55,21 @@ def boottime_offset() -> int:
 
 
 def kernel_ns() -> int:
-    """CLOCK_BOOTTIME now as the kernel's records have it, in ns."""
+    """Return the current CLOCK_BOOTTIME without the time namespace's offset, as in the kernel's records, in ns."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - boottime_offset()
 
 
-def kernel_ticks(shown: int) -> int:
-    """A start time as /proc shows it in our time namespace, in clock ticks, as the kernel's records have it."""
-    return shown - boottime_offset() // TICK_NS
+def kernel_ticks(start_ticks: int) -> int:
+    """Remove the time namespace's offset from a start time of /proc. Both are in clock ticks."""
+    return start_ticks - boottime_offset() // TICK_NS
 
 
 Time: TypeAlias = "int | str | datetime"
-"""A moment: ns UTC, a datetime (without a zone: UTC) or ISO 8601."""
+"""A point in time: ns UTC, a datetime (UTC if it has no zone) or ISO 8601 text."""
 
 
 def nanoseconds(moment: Time) -> int:
-    """A moment as ns UTC. Raises BadInput for text that is not ISO 8601."""
+    """Convert a point in time to ns UTC. Raises BadInput for text that is not ISO 8601."""
     from datetime import datetime, timezone
 
     if isinstance(moment, int):
@@ -78,10 +79,10 @@ def nanoseconds(moment: Time) -> int:
         return round(aware.timestamp() * 1_000_000) * 1000
     with contextlib.suppress(ValueError):
         return nanoseconds(datetime.fromisoformat(moment.strip().replace("Z", "+00:00")))
-    raise BadInput(f"{moment!r} is no time: write it in UTC, as 2026-11-22T07:53:45")
+    raise BadInput(f"{moment!r} is not a time: write it in UTC, as 2026-11-22T07:53:45")
 
 
 def iso(moment: int) -> str:
-    """`2026-11-22T07:53:45.894510Z`: ns UTC, cut to microseconds."""
+    """Format ns UTC as `2026-11-22T07:53:45.894510Z`, truncated to microseconds."""
     whole, rest = divmod(moment, SECOND)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{rest // 1000:06d}Z"

@@ -1,14 +1,26 @@
-"""What can go wrong, as the user should hear it: one sentence that says what, and what to do."""
+"""The exceptions of sigtrace. Each message is one sentence for the user: what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
 
 class SigtraceError(Exception):
-    """Base of every error sigtrace raises on purpose; `str()` is one clear sentence for the user."""
+    """Base class of all errors that sigtrace raises on purpose; `str()` is the sentence for the user."""
 
 
 class BadInput(SigtraceError):
-    """An argument that names nothing: an unknown signal, a dead PID, an inode that is no PID namespace."""
+    """An argument is invalid: an unknown signal, a PID that does not exist, an inode of no PID namespace."""
+
+
+class NoSuchContainer(BadInput):
+    """No container or pod matches a name; it may start later.
+
+    remedy: how to wait for it, which is an option on the command line and an argument in the library.
+    """
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(f"{sentence}; if it has yet to start: {remedy}" if remedy else sentence)
+        self.sentence = sentence
+        """The message without the remedy."""
 
 
 class NotInstalled(BadInput, AttributeError):
@@ -16,12 +28,12 @@ class NotInstalled(BadInput, AttributeError):
 
 
 class CannotTrace(SigtraceError):
-    """This host cannot trace: a privilege, a kernel feature or bcc is missing. Says which and how to get it."""
+    """This host cannot trace: a privilege, a kernel feature or bcc is missing. The message says how to get it."""
 
 
 class CompileFailed(CannotTrace):
-    """bcc is there but refused the programs; the compiler's own words follow the sentence."""
+    """bcc is installed but could not compile the programs; the compiler's output follows the sentence."""
 
 
 class LoadRefused(CannotTrace):
-    """The kernel refused a map, a program or an attachment; the errno and the verifier's words are kept."""
+    """The kernel refused a map, a program or an attachment. Keeps the errno and the end of the verifier's log."""

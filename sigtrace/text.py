@@ -1,6 +1,6 @@
-"""Bytes the kernel hands out (comm, command lines, cgroup names) are chosen by whoever runs a process.
+"""Text from the kernel (comm, command lines, cgroup names), which any process can choose freely.
 
-`decode` keeps them faithful as text; `printable` makes any text harmless on a terminal.
+`decode` converts bytes to text without loss; `printable` makes any text safe for a terminal.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def decode(raw: bytes) -> str:
-    """Kernel bytes up to the first NUL as text; bytes that are not UTF-8 become `\\xNN`."""
+    """Decode kernel bytes up to the first NUL; bytes that are not UTF-8 become `\\xNN`."""
     return raw.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
 
 
 def printable(text: str) -> str:
-    """The text with every control, format or invisible character written as an escape (`\\x1b`, `\\u202e`)."""
+    """Replace each control, format and invisible character by an escape (`\\x1b`, `\\u202e`)."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_show(char) for char in text)
 
 
 def shorten(text: str, width: int) -> str:
-    """The printable text, cut to `width` columns with an ellipsis in place of what is left out."""
+    """Make the text printable and cut it to `width` columns; an ellipsis stands for what was cut."""
     text = printable(text)
     if columns(text) <= width:
         return text
@@ -41,7 +41,7 @@ def padded(text: str, width: int) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns a terminal gives the text: two for an East Asian or an emoji, none for a combining mark."""
+    """Count the terminal columns of the text: two for East Asian characters and emoji, none for combining marks."""
     if text.replace(_ELLIPSIS, "").isascii():
         return len(text)
     from rich.cells import cell_len  # 20 ms, for those who meet such a name

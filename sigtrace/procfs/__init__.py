@@ -1,1 +1,1 @@
-"""What /proc says now: processes, PID namespaces, and who keeps one that ends."""
+"""Read the current state from /proc: processes, PID namespaces, and what keeps an ended init from going."""

@@ -1,6 +1,6 @@
-"""Whether a process is frozen by a cgroup: v1 (`freezer.state`), v2 (`cgroup.events`), or both side by side.
+"""Find out whether a cgroup freezes a process: v1 (`freezer.state`), v2 (`cgroup.events`), or both.
 
-Both files show the effective state: a frozen ancestor counts (`kernel/cgroup/legacy_freezer.c`, `freezer.c`).
+Both files show the effective state, which includes frozen ancestors (`kernel/cgroup/legacy_freezer.c`, `freezer.c`).
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from sigtrace.procfs.target import Frozen
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """One mounted cgroup hierarchy that can freeze: where it is mounted, and which part of it that shows."""
+    """A mounted cgroup hierarchy."""
 
     version: Frozen
     mount_point: str
-    shows: str
+    root: str
     """The cgroup at the mount point: `/` unless only a part of the tree is mounted, as inside containers."""
 
     def directory(self, cgroup: str) -> str | None:
-        """The directory of a cgroup path as /proc/PID/cgroup names it; None when it is not mounted here."""
-        below = os.path.relpath(cgroup, self.shows)
+        """Return the directory of a cgroup path of /proc/PID/cgroup; None if it is not mounted here."""
+        below = os.path.relpath(cgroup, self.root)
         return None if below.startswith("..") else os.path.normpath(f"{self.mount_point}/{below}")
 
 
 def hierarchies(mountinfo: bytes, controller: bytes = b"freezer") -> tuple[Hierarchy, ...]:
-    """Where a /proc/PID/mountinfo has cgroup v2, and the v1 hierarchy of this controller."""
+    """Find the mounts of cgroup v2 and of the v1 hierarchy of this controller in a /proc/PID/mountinfo."""
     found = []
     for line in mountinfo.splitlines():
         left, _, right = line.partition(b" - ")
@@ -44,15 +44,18 @@ def hierarchies(mountinfo: bytes, controller: bytes = b"freezer") -> tuple[Hiera
 
 
 def frozen(membership: bytes, mounted: tuple[Hierarchy, ...]) -> Frozen:
-    """Which freezer holds the process with this /proc/PID/cgroup; v1, the stricter one, when both do."""
-    held: set[Frozen] = set()
+    """Return the version of the freezer that freezes the process with this /proc/PID/cgroup.
+
+    v1 wins if both do: only the v2 freezer lets a fatal signal through.
+    """
+    versions: set[Frozen] = set()
     for line in membership.splitlines():
         _, controllers, path = os.fsdecode(line).split(":", 2)
         version = "v2" if controllers == "" else "v1" if "freezer" in controllers.split(",") else None
         for hierarchy in mounted:
             if hierarchy.version == version and _is_frozen(hierarchy, path):
-                held.add(hierarchy.version)
-    return "v1" if "v1" in held else "v2" if held else ""
+                versions.add(hierarchy.version)
+    return "v1" if "v1" in versions else "v2" if versions else ""
 
 
 def _is_frozen(hierarchy: Hierarchy, cgroup: str) -> bool:
@@ -65,10 +68,10 @@ def _is_frozen(hierarchy: Hierarchy, cgroup: str) -> bool:
                 return "frozen 1" in events.read(4096).splitlines()
         with open(f"{directory}/freezer.state") as state:
             return state.read(64).strip() in ("FREEZING", "FROZEN")
-    except OSError:  # the root cgroup has no such file; a cgroup may be gone, or not ours to read
+    except OSError:  # the root cgroup has no such file; a cgroup may be gone or unreadable
         return False
 
 
 def mount_path(field: bytes) -> str:
-    """A path of mountinfo, where blanks and backslashes are octal escapes (`mangle()` in fs/seq_file.c)."""
+    """Decode a path of mountinfo, in which blanks and backslashes are octal escapes (`mangle()`, fs/seq_file.c)."""
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field))

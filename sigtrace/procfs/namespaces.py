@@ -1,8 +1,8 @@
-"""All PID namespaces that can be seen from here, in one pass over /proc.
+"""List all visible PID namespaces in one pass over /proc.
 
-A namespace is listed when a process lives in it, when it is bind-mounted in our mount namespace, when
-somebody's children would be born in it, or when one of these is below it; not when only an open file keeps
-it. Process numbers and levels are as seen from the namespace that /proc belongs to: that one has level 0.
+A namespace is listed if a process lives in it, if it is bind-mounted in our mount namespace, if it is the
+`pid_for_children` of a process, or if one of these is below it; not if only an open file keeps it. PIDs and
+levels are those of the namespace that /proc belongs to, which has level 0.
 """
 
 from __future__ import annotations
@@ -26,53 +26,53 @@ class PidNamespace:
     """One PID namespace (`struct pid_namespace`)."""
 
     nsid: int | None
-    """Its inode; None when its processes may not be looked at."""
+    """Its inode; None if its processes are not readable."""
     level: int
     parent_nsid: int | None = None
-    """None for the topmost namespace, and when it is not readable."""
+    """None for the topmost namespace, and if it is not readable."""
     init_pid: int | None = None
-    """None when its init is gone, or hidden."""
+    """None if its init is gone or hidden."""
     ns_start: int | None = None
     """Start of its init in clock ticks since boot; with the inode it identifies the namespace."""
     processes: int = 0
     tasks: int = 0
-    """Threads of these processes. Descendant namespaces count their own."""
+    """Threads of these processes, without those of descendant namespaces."""
     kept_by: tuple[str, ...] = ()
-    """What else keeps it: mount points, `PID n` whose children will be born in it, namespaces below."""
+    """What else keeps it alive: mount points, `PID n` whose children will be born in it, namespaces below."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass saw."""
+    """The result of one pass."""
 
     namespaces: tuple[PidNamespace, ...]
-    """A parent before its children, these by start of their init."""
+    """Parents before their children, siblings by the start of their init."""
     processes: int
     unreadable: int
-    """Processes below level 0 whose namespace may not be looked at: its inode is None."""
+    """Processes below level 0 whose namespace is not readable: its inode is None."""
     hidden: bool
-    """/proc is mounted with hidepid: processes of other users are not even listed."""
+    """/proc is mounted with hidepid: it does not list the processes of other users."""
     members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    """Inode of a namespace -> the PIDs of all that live in it, its init too; not for level 0."""
+    """Inode of a namespace -> the PIDs of its processes, including its init; not for level 0."""
 
     def find(self, nsid: int) -> PidNamespace | None:
-        """The namespace with this inode."""
+        """Return the namespace with this inode, or None."""
         return next((each for each in self.namespaces if each.nsid == nsid), None)
 
 
 def survey(root: str = "/proc") -> Survey:
-    """Every PID namespace there is to see. `root` is where /proc is mounted.
+    """List every visible PID namespace. `root` is where /proc is mounted.
 
-    Costs two readlinks and a stat for each process, and a status for those that may be an init.
-    Raises BadInput when there is no /proc.
+    Costs two readlinks and a stat per process, and a status for those that may be an init.
+    Raises BadInput if there is no /proc.
     """
     return _Pass(root).run()
 
 
 def ancestors(path: str) -> Iterator[int]:
-    """The inodes of the parent, grandparent, ... of the namespace a file stands for.
+    """Yield the inodes of the parent, grandparent, ... of the namespace of a file such as /proc/PID/ns/pid.
 
-    Ends above the namespace we live in, of which nothing can be seen. Raises OSError.
+    Ends at our own namespace: NS_GET_PARENT gives EPERM for the ones above it. Raises OSError.
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -89,16 +89,16 @@ def ancestors(path: str) -> Iterator[int]:
 
 
 _Key = int | str | None
-"""A namespace's inode, or `init PID` when it is not readable; None = not even its init is known."""
+"""A namespace's inode, or `init PID` if it is not readable; None = its init is not known either."""
 
 
 @dataclass
 class _Found:
-    """What the pass has gathered about one namespace."""
+    """The facts that the pass has collected about one namespace."""
 
     nsid: int | None = None
-    witness: str = ""
-    """A file that stands for the namespace."""
+    path: str = ""
+    """A namespace file of it, for ioctl(2)."""
     level: int | None = None
     parent: _Key = None
     init: int | None = None
@@ -113,11 +113,14 @@ class _Member:
     key: _Key
     info: process.Stat
     numbers: tuple[int, ...] = ()
-    """Its PIDs from level 0 down to its own namespace, where they were needed (NSpid)."""
+    """Its PIDs from level 0 down to its own namespace (NSpid), if they were needed."""
 
 
 class _Pass:
-    """One pass over /proc: look at each process, then settle who is whose init and parent."""
+    """One pass over /proc: read each process, then find the init and the parent of each namespace.
+
+    The second step needs the first one complete: a process's parent may have a greater PID.
+    """
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -129,10 +132,10 @@ class _Pass:
     def run(self) -> Survey:
         for pid in process.pids(self.root):
             with contextlib.suppress(OSError):  # it ended meanwhile
-                self._look(pid)
+                self._read_process(pid)
         for pid, member in self.members.items():
             with contextlib.suppress(OSError):
-                self._settle(pid, member)
+                self._assign(pid, member)
         mountinfo = process.read(f"{self.root}/self/mountinfo")
         for nsid, point in _mounted(mountinfo):
             self._entry(nsid, point).kept_by.append(point)
@@ -140,20 +143,20 @@ class _Pass:
             self._find_parents(key)
         hidden = re.search(rb" /proc [^\n]* - proc [^\n]*hidepid=(?!0|off)", mountinfo) is not None
         found = tuple(self._tree(None, 0))
-        return Survey(found, len(self.members), self.unreadable, hidden, self._inhabitants())
+        return Survey(found, len(self.members), self.unreadable, hidden, self._pids_by_namespace())
 
-    def _inhabitants(self) -> dict[int, tuple[int, ...]]:
+    def _pids_by_namespace(self) -> dict[int, tuple[int, ...]]:
         lists: dict[int, list[int]] = {}
         for pid, member in self.members.items():
             if isinstance(member.key, int) and member.key != self.own:
                 lists.setdefault(member.key, []).append(pid)
         return {nsid: tuple(pids) for nsid, pids in lists.items()}
 
-    def _entry(self, key: _Key, witness: str = "") -> _Found:
+    def _entry(self, key: _Key, path: str = "") -> _Found:
         nsid = key if isinstance(key, int) else None
-        return self.found.setdefault(key, _Found(nsid, witness))
+        return self.found.setdefault(key, _Found(nsid, path))
 
-    def _look(self, pid: int) -> None:
+    def _read_process(self, pid: int) -> None:
         info, nsid = process.read_stat(pid, self.root), process.namespace_link(pid, self.root)
         if nsid is None:
             numbers = self._numbers(pid)
@@ -164,15 +167,14 @@ class _Pass:
         self.members[pid] = _Member(nsid, info)
         self._entry(nsid, f"{self.root}/{pid}/ns/pid")
         path = f"{self.root}/{pid}/ns/pid_for_children"
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # a zombie has none, nor a namespace without a first child
+        # A zombie has no such link; after unshare(CLONE_NEWPID) it leads nowhere until the first child is born.
+        with contextlib.suppress(OSError, ValueError):
             children = int(os.readlink(path)[len("pid:[") : -1])
             if children != nsid:
                 self._entry(children, path).kept_by.append(f"PID {pid}")
 
-    def _settle(self, pid: int, member: _Member) -> None:
-        """Count a process; if its parent is outside, it may be the init: ask for its number inside."""
+    def _assign(self, pid: int, member: _Member) -> None:
+        """Count a process in its namespace. If its parent lives elsewhere, it may be the init: read its NSpid."""
         key = self._key(member)
         if key is None:
             return
@@ -190,7 +192,7 @@ class _Pass:
                 entry.parent = self.own if entry.level == 1 else self._key(parent)
 
     def _key(self, member: _Member) -> _Key:
-        """The member's namespace; if hidden, that of its nearest forebear as deep as itself."""
+        """Return the member's namespace; if it is not readable, that of its nearest ancestor at the same level."""
         depth = len(member.numbers)
         while member.key is None:
             parent = self.members.get(member.info.ppid)
@@ -200,12 +202,12 @@ class _Pass:
         return member.key
 
     def _find_parents(self, key: _Key) -> None:
-        """Ask a readable namespace for its ancestors, and note those that nothing else stands for."""
+        """Find the ancestors of a readable namespace, and add those that no process or mount showed."""
         entry = self.found[key]
-        if not entry.witness:
+        if not entry.path:
             return
         with contextlib.suppress(OSError):
-            for above in ancestors(entry.witness):
+            for above in ancestors(entry.path):
                 entry.parent = above
                 known = above in self.found
                 entry = self._entry(above)
@@ -214,7 +216,7 @@ class _Pass:
                 entry.kept_by.append(f"pid:[{key}]")
 
     def _tree(self, parent: _Key, level: int) -> Iterator[PidNamespace]:
-        """The namespaces below one, depth first; those whose parent is not known come at the top."""
+        """Yield the namespaces below one, depth first; those with an unknown parent are at the top."""
         below = [key for key, entry in self.found.items() if entry.parent == parent]
         by_start = {key: (key != self.own, self.found[key].init_start or 1 << 62, str(key)) for key in below}
         for key in sorted(below, key=by_start.__getitem__):
@@ -238,7 +240,7 @@ class _Pass:
 
 
 def _mounted(mountinfo: bytes) -> Iterator[tuple[int, str]]:
-    """Inode and mount point of each PID namespace that is bind-mounted."""
+    """Yield the inode and the mount point of each bind-mounted PID namespace."""
     for line in mountinfo.splitlines():
         fields = line.split(b" ")
         if len(fields) > 4 and fields[3].startswith(b"pid:["):

@@ -1,6 +1,6 @@
-"""The PID namespaces a user may name, and how two of them stand to each other.
+"""Resolve the PID namespace that a user names, and compare two PID namespaces.
 
-`survey` lists them all, `parse_ns` understands every way of writing one, `relation_of` compares two.
+`survey` lists them all, `parse_ns` accepts every way to write one, `relation_of` compares two.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sigtrace.text import printable
 __all__ = ["PidNamespace", "Survey", "lineage", "nsid_of_pid", "parse_ns", "relation_of", "survey"]
 
 PID_MAX_LIMIT = 4194304
-"""No PID is greater (`include/linux/threads.h`), and no namespace's inode as small (PROC_DYNAMIC_FIRST)."""
+"""The greatest PID (`include/linux/threads.h`). Inodes of namespaces are greater: PROC_DYNAMIC_FIRST is 0xF0000000."""
 
 _NS_GET_NSTYPE = 0xB703
 _CLONE_NEWPID = 0x20000000
@@ -39,21 +39,21 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class NsName:
-    """What a user wrote for a PID namespace: one of `inode`, `pid`, `path` and `other`; the rest is None."""
+    """A PID namespace as a user wrote it: one of `inode`, `pid`, `path` and `other` is set."""
 
     text: str
     inode: int | None = None
     pid: int | None = None
     path: str | None = None
     other: str | None = None
-    """Another kind of namespace, in words, of which this is the inode."""
+    """The name of another kind of namespace that was written, as in `net:[4026531840]`."""
 
 
 def read_name(text: str) -> NsName:
-    """Tell apart the ways to write a PID namespace, here or in a recording; does not look whether it exists.
+    """Parse the name of a PID namespace, on this host or in a recording; does not check that it exists.
 
-    `4026532249`, `pid:[4026532249]`, a path (`/proc/PID/ns/pid`, a bind mount) and a PID. A bare number up to 4194304
-    is a PID: inodes of namespaces are all greater, and PIDs never are.
+    A name is `4026532249`, `pid:[4026532249]`, a path (`/proc/PID/ns/pid`, a bind mount) or a PID. A bare number up
+    to PID_MAX_LIMIT is a PID, a greater one an inode.
     """
     word = text.strip()
     link = re.fullmatch(r"([a-z]+):\[(\d{1,20})\]", word, re.ASCII)
@@ -68,9 +68,9 @@ def read_name(text: str) -> NsName:
 
 
 def parse_ns(text: str, root: str = "/proc") -> int:
-    """The inode of the PID namespace a user names; BadInput, saying what it is instead, when it is none.
+    """Return the inode of the PID namespace that a user names, in any form that `read_name` accepts.
 
-    `read_name` lists the ways to write it.
+    Raises BadInput if there is no such namespace; the message says what the name stands for instead.
     """
     name = read_name(text)
     if name.other is not None:
@@ -86,42 +86,43 @@ def parse_ns(text: str, root: str = "/proc") -> int:
     kind = _kind(number, root)
     if kind is None and (seen.unreadable or seen.hidden):
         raise BadInput(
-            f"no PID namespace that you may see has the inode {number}: run sigtrace as root (CAP_SYS_PTRACE)"
+            f"no visible PID namespace has the inode {number}: run sigtrace as root or grant CAP_SYS_PTRACE"
         )
     what = f"{number} is {kind}, not a PID namespace" if kind else f"no PID namespace has the inode {number}"
     raise BadInput(f"{what}: {_listed(seen)}")
 
 
 def nsid_of_pid(pid: int, root: str = "/proc") -> int:
-    """The inode of the PID namespace a process lives in; BadInput when it is gone or not readable."""
+    """Return the inode of a process's PID namespace. Raises BadInput if the process is gone or not readable."""
     with process.translated(pid):
         nsid = process.namespace_of(pid, root)
     if nsid is None:
         raise BadInput(
-            f"the PID namespace of process {pid} is not yours to see: run sigtrace as root (CAP_SYS_PTRACE)"
+            f"permission denied for the PID namespace of process {pid}: "
+            "run sigtrace as root or grant CAP_SYS_PTRACE"
         )
     return nsid
 
 
 def relation_of(sender: int, target: int, root: str = "/proc") -> Relation:
-    """Where the PID namespace of the process `sender` stands to that of `target`. Raises BadInput."""
-    theirs, its = lineage(sender, root), lineage(target, root)
-    if theirs[0] == its[0]:
+    """Return how the PID namespace of the process `sender` is related to that of `target`. Raises BadInput."""
+    sender_line, target_line = lineage(sender, root), lineage(target, root)
+    if sender_line[0] == target_line[0]:
         return "self" if sender == target else "same"
-    if theirs[0] in its:
+    if sender_line[0] in target_line:
         return "ancestor"
-    return "descendant" if its[0] in theirs else "other"
+    return "descendant" if target_line[0] in sender_line else "other"
 
 
 def lineage(pid: int, root: str = "/proc") -> tuple[int, ...]:
-    """The inodes of the process's PID namespace, its parent, and so on up to ours. Raises BadInput."""
+    """Return the inodes of the process's PID namespace, its parent, and so on up to ours. Raises BadInput."""
     nsid = nsid_of_pid(pid, root)
     with process.translated(pid):
         return (nsid, *ancestors(f"{root}/{pid}/ns/pid"))
 
 
 def nsid_of_path(path: str) -> int:
-    """The inode behind a file that stands for a PID namespace; BadInput when it stands for none."""
+    """Return the inode of the PID namespace of a namespace file. Raises BadInput if it is not one."""
     kind = None
     try:
         if stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO or a device could hang
@@ -129,22 +130,22 @@ def nsid_of_path(path: str) -> int:
             with contextlib.closing(os.fdopen(fd)):
                 kind, nsid = fcntl.ioctl(fd, _NS_GET_NSTYPE), os.fstat(fd).st_ino
     except PermissionError as err:
-        raise BadInput(f"{printable(path)} is not yours to read: run sigtrace as root") from err
+        raise BadInput(f"permission denied for {printable(path)}: run sigtrace as root") from err
     except (FileNotFoundError, NotADirectoryError, ProcessLookupError, ValueError) as err:
         raise BadInput(
-            f"{path!r} names no PID namespace: give an inode, pid:[inode], a path or a PID"
+            f"{path!r} is not a PID namespace: give an inode, pid:[inode], a path or a PID"
         ) from err
     except OSError:
         kind = None  # ENOTTY: a file, but not of a namespace
     if kind is None:
-        raise BadInput(f"{printable(path)} is not a namespace's file: give one such as /proc/PID/ns/pid")
+        raise BadInput(f"{printable(path)} is not a namespace file: give one such as /proc/PID/ns/pid")
     if kind != _CLONE_NEWPID:
         raise BadInput(f"{printable(path)} is another kind of namespace: give one such as /proc/PID/ns/pid")
     return nsid
 
 
 def _kind(number: int, root: str) -> str | None:
-    """What kind of namespace has this inode, by asking every process; None when none has."""
+    """Return the kind of namespace that has this inode, from the links of every process; None if none has it."""
     for pid in process.pids(root):
         for name, words in _KINDS.items():
             with contextlib.suppress(OSError):
@@ -154,7 +155,7 @@ def _kind(number: int, root: str) -> str | None:
 
 
 def _listed(seen: Survey, most: int = 8) -> str:
-    """The PID namespaces there are, for the end of a message."""
-    there = [str(each.nsid) for each in seen.namespaces if each.nsid is not None]
-    more = f" and {len(there) - most} more" if len(there) > most else ""
-    return f"the PID namespaces are {', '.join(there[:most])}{more}; `sigtrace scan` shows them"
+    """List the PID namespaces, for the end of a message."""
+    inodes = [str(each.nsid) for each in seen.namespaces if each.nsid is not None]
+    more = f" and {len(inodes) - most} more" if len(inodes) > most else ""
+    return f"the PID namespaces are {', '.join(inodes[:most])}{more}; `sigtrace scan` shows them"

@@ -1,11 +1,11 @@
-"""Single processes as /proc shows them: the facts `sigtrace.predict.kernel_rules` needs, and the only reader of them.
+"""Read single processes from /proc: the facts that `sigtrace.predict.kernel_rules` needs.
 
-Everything here is read while processes come and go. A process that is gone, or that nobody may look at, is a
-BadInput in one sentence; a single fact that only root may read is None in the `Target`.
+Processes come and go while they are read. A process that is gone or not readable raises BadInput; a single fact
+that only root may read is None in the `Target`.
 
-Nothing here waits for the process: command line and memory are read behind its mmap_lock, which a thread in
-uninterruptible sleep may hold for ever, so neither is read while it has such a thread. (The v1 freezer's
-sleep looks the same, but holds no lock.)
+No read here may block. The kernel reads command line and memory under the process's mmap_lock, which a thread in
+uninterruptible sleep may hold for ever, so neither is read while the process has such a thread. (Sleep in the v1
+freezer has the same state, but holds no lock.)
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ INITIAL_PID_NS = 4026531836
 """Inode of the initial PID namespace (PROC_PID_INIT_INO, `include/linux/proc_ns.h`)."""
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-"""Of start times: 100 on every Linux that matters, but it is libc's to say."""
+"""Clock ticks per second in start times; 100 on all common machines."""
 
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"))
 
 PF_EXITING, PF_KTHREAD = 0x4, 0x00200000
 _SIGTIMEDWAIT = {"x86_64": 128, "aarch64": 137}
-"""Number of rt_sigtimedwait(2) by machine; under a 32-bit program it is one of _SIGTIMEDWAIT_32."""
+"""Number of rt_sigtimedwait(2) by machine; in a 32-bit program it is one of _SIGTIMEDWAIT_32."""
 _SIGTIMEDWAIT_32 = (177, 421)
 _MAX_BYTES = 1 << 20
+"""Bounds what one process can make us read: a command line may be of any length."""
 
 
 @dataclass(frozen=True)
 class Stat:
-    """The fields of /proc/PID/stat that matter here (`do_task_stat()`, fs/proc/array.c)."""
+    """The fields of /proc/PID/stat that are used here (`do_task_stat()`, fs/proc/array.c)."""
 
     comm: str
     state: str
@@ -49,16 +50,16 @@ class Stat:
     flags: int
     threads: int
     start_ticks: int
-    """Clock ticks (os.sysconf("SC_CLK_TCK"), 1/100 s) from boot to its start."""
+    """Its start in clock ticks (1/100 s) since boot."""
 
 
 def read_target(
     pid: int, root: str = "/proc", mounted: tuple[freezer.Hierarchy, ...] | None = None
 ) -> Target:
-    """Everything `predict` asks about the process `pid`, which may also be the number of one of its threads.
+    """Read everything that `predict` needs about the process `pid`, which may also be a TID.
 
-    `root` is where /proc is mounted; `mounted` saves reading the cgroup mounts again for many targets.
-    Raises BadInput when there is no such process, or /proc hides it.
+    `root` is where /proc is mounted; `mounted` avoids reading the cgroup mounts again for many targets.
+    Raises BadInput if there is no such process, or if /proc hides it.
     """
     with translated(pid):
         pid_of_group = int(read_status(pid, root)["Tgid"])
@@ -96,18 +97,18 @@ def read_target(
 
 
 def read_status(pid: int, root: str = "/proc") -> dict[str, str]:
-    """The fields of /proc/PID/status as text. Raises OSError."""
+    """Read the fields of /proc/PID/status as text. Raises OSError."""
     lines = read(f"{root}/{pid}/status").decode(errors="backslashreplace").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def read_stat(pid: int, root: str = "/proc") -> Stat:
-    """The fields of /proc/PID/stat. Raises OSError."""
+    """Read the fields of /proc/PID/stat. Raises OSError."""
     return parse_stat(read(f"{root}/{pid}/stat"))
 
 
 def parse_stat(raw: bytes) -> Stat:
-    """One line of /proc/PID/stat; the command's name stands between the first `(` and the last `)`."""
+    """Parse /proc/PID/stat. The comm is between the first `(` and the last `)`, as it may contain both."""
     start, end = raw.index(b"(") + 1, raw.rindex(b")")
     fields = raw[end + 2 :].split()
     ppid, pgrp, session = (int(field) for field in fields[1:4])
@@ -118,7 +119,7 @@ def parse_stat(raw: bytes) -> Stat:
 
 
 def read_cmdline(target: Target, root: str = "/proc") -> tuple[str, ...]:
-    """The command line; empty for a kernel thread or a zombie, when it is not readable, or might hang."""
+    """Read the command line; empty for a kernel thread or a zombie, and if it is not readable or might block."""
     if target.frozen != "v1" and any(thread.state == "D" for thread in target.threads):
         return ()
     try:
@@ -129,14 +130,14 @@ def read_cmdline(target: Target, root: str = "/proc") -> tuple[str, ...]:
 
 
 def is_shell(comm: str, cmdline: Sequence[str]) -> bool:
-    """Whether this is a shell: by its name, or, for a script, by its interpreter's."""
-    called = [word.rpartition("/")[2].removeprefix("-") for word in cmdline[:2]]
-    name = called[1] if called[1:] and called[0] == "busybox" else "".join(called[:1])
+    """Return whether this is a shell, by its comm or its program; the comm of a script is the script's name."""
+    names = [word.rpartition("/")[2].removeprefix("-") for word in cmdline[:2]]
+    name = names[1] if names[1:] and names[0] == "busybox" else "".join(names[:1])
     return comm in SHELLS or name in SHELLS
 
 
 def read_signalfd_mask(pid: int, root: str = "/proc") -> int | None:
-    """Union of the masks of the process's signalfds (`signalfd_show_fdinfo()`); None = not readable."""
+    """Read the union of the masks of the process's signalfds (`signalfd_show_fdinfo()`); None = not readable."""
     mask = 0
     try:
         for fd in os.listdir(f"{root}/{pid}/fd"):
@@ -154,10 +155,10 @@ def read_signalfd_mask(pid: int, root: str = "/proc") -> int | None:
 
 
 def is_orphaned_group(stat: Stat, root: str = "/proc") -> bool:
-    """Whether no member of the process group has a parent elsewhere in the session: job control is off then.
+    """Return whether the process group is orphaned (`will_become_orphaned_pgrp()`, kernel/exit.c).
 
-    `will_become_orphaned_pgrp()`, kernel/exit.c. Reads the stat of every process unless the process's own
-    parent settles it. Numbers of processes outside the namespace of /proc are 0 there.
+    That is so if no member has a parent in another group of the session; job control is off then. Reads the stat of
+    every process unless the process's own parent decides it. PIDs outside the namespace of /proc are 0 there.
     """
     if _holds_group(stat, root):
         return False
@@ -172,15 +173,15 @@ def is_orphaned_group(stat: Stat, root: str = "/proc") -> bool:
 
 
 def namespace_of(pid: int | str, root: str = "/proc") -> int | None:
-    """Inode of the PID namespace the process lives in; None = not readable. Raises OSError."""
+    """Return the inode of the process's PID namespace; None = not readable. Raises OSError."""
     nsid = namespace_link(pid, root)
     if nsid is None and len(read_status_field(pid, "NSpid", root).split()) == 1:
-        return namespace_of_proc(root)  # it lives where /proc belongs, and we may look at ourselves
+        return namespace_of_proc(root)  # it lives in the namespace of /proc, and our own link is readable
     return nsid
 
 
 def namespace_link(pid: int | str, root: str = "/proc") -> int | None:
-    """The inode as /proc/PID/ns/pid shows it; None = not readable. Raises OSError."""
+    """Read the inode from /proc/PID/ns/pid; None = not readable. Raises OSError."""
     try:
         return int(os.readlink(f"{root}/{pid}/ns/pid").partition("[")[2].rstrip("]"))
     except PermissionError:
@@ -188,7 +189,7 @@ def namespace_link(pid: int | str, root: str = "/proc") -> int | None:
 
 
 def namespace_of_proc(root: str = "/proc") -> int | None:
-    """Inode of the PID namespace that /proc belongs to, if it is our own: the other case cannot be told."""
+    """Return the inode of the PID namespace that /proc belongs to if it is our own; else None: nothing shows it."""
     try:
         alone = len(read_status_field("self", "NSpid", root).split()) == 1
         return namespace_link("self", root) if alone else None
@@ -197,19 +198,19 @@ def namespace_of_proc(root: str = "/proc") -> int | None:
 
 
 def read_status_field(pid: int | str, name: str, root: str = "/proc") -> str:
-    """One field of /proc/PID/status, empty when the kernel does not have it. Raises OSError."""
+    """Read one field of /proc/PID/status; empty if the kernel does not have it. Raises OSError."""
     marker = f"\n{name}:".encode()
     _, found, rest = read(f"{root}/{pid}/status").partition(marker)
     return rest.split(b"\n", 1)[0].strip().decode() if found else ""
 
 
 def freezing_mounts(root: str = "/proc") -> tuple[freezer.Hierarchy, ...]:
-    """The cgroup mounts that can freeze, as this process sees them."""
+    """Return the mounts of cgroup hierarchies that can freeze, in this process's mount namespace."""
     return freezer.hierarchies(read(f"{root}/self/mountinfo"))
 
 
 def pids(root: str = "/proc") -> list[int]:
-    """Every process /proc lists, ascending."""
+    """Return the PIDs that /proc lists, ascending. Raises BadInput if there is no /proc."""
     try:
         return sorted(int(name) for name in os.listdir(root) if name.isdigit())
     except OSError as err:
@@ -217,12 +218,12 @@ def pids(root: str = "/proc") -> list[int]:
 
 
 def seconds_since_boot(root: str = "/proc") -> float:
-    """The clock that start times count on (/proc/uptime)."""
+    """Return the current time of the clock that start times count on (/proc/uptime), in s."""
     return float(read(f"{root}/uptime").split()[0])
 
 
 def read(path: str) -> bytes:
-    """The file's bytes, one MiB at most. Raises OSError."""
+    """Read a file, at most one MiB of it. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         chunks = [os.read(fd, 4096)]
@@ -235,15 +236,17 @@ def read(path: str) -> bytes:
 
 @contextmanager
 def translated(pid: int) -> Iterator[None]:
-    """The one place where errors of reading a process become a sentence."""
+    """Convert errors of reading a process to BadInput."""
     if pid < 1:
-        raise BadInput(f"{pid} is no PID: a PID is 1 or more")
+        raise BadInput(f"{pid} is not a PID: a PID is 1 or more")
     try:
         yield
     except (FileNotFoundError, ProcessLookupError) as err:
-        raise BadInput(f"there is no process {pid} here: it has ended, or was never born") from err
+        raise BadInput(f"there is no process {pid} here: it has ended, or never existed") from err
     except PermissionError as err:
-        raise BadInput(f"process {pid} is not yours to look at: run sigtrace as root") from err
+        raise BadInput(
+            f"permission denied for process {pid}: run sigtrace as root or grant CAP_SYS_PTRACE"
+        ) from err
     except OSError as err:
         raise BadInput(f"process {pid} cannot be read: {err.strerror}") from err
 
@@ -272,9 +275,9 @@ def _read_threads(pid: int, root: str, leader: Stat, frozen: Frozen) -> Iterator
 
 
 def awaited(task: str, hangs: bool = False) -> int | None:
-    """The set a sleeping thread waits for in sigtimedwait(2): its first argument, read from its memory.
+    """Read the set that a sleeping thread waits for in sigtimedwait(2): its first argument, from its memory.
 
-    `task` is its directory, /proc/PID/task/TID. 0 = it does not wait; None = it may not be read, or might hang.
+    `task` is its directory, /proc/PID/task/TID. 0 = it does not wait; None = not readable, or the read might block.
     """
     try:
         call = read(f"{task}/syscall").split()
@@ -293,7 +296,10 @@ def awaited(task: str, hangs: bool = False) -> int | None:
 
 
 def _is_sigtimedwait(number: bytes, wchan: bytes) -> bool:
-    """By the syscall's number, confirmed by where the thread sleeps unless the kernel does not say (`0`)."""
+    """Check the syscall's number, and the function the thread sleeps in unless the kernel hides it (`0`).
+
+    The number alone is ambiguous: a 32-bit program has other numbers.
+    """
     if number in (b"running", b"-1"):
         return False
     if int(number) == _SIGTIMEDWAIT.get(platform.machine()):
@@ -303,7 +309,7 @@ def _is_sigtimedwait(number: bytes, wchan: bytes) -> bool:
 
 
 def _is_busy_shell(target: Target, root: str) -> bool:
-    """Whether it is a shell that has a child; a kernel that does not tell (CONFIG_PROC_CHILDREN) means yes."""
+    """Return whether it is a shell with a child; True if the kernel does not show it (CONFIG_PROC_CHILDREN)."""
     if not is_shell(target.comm, read_cmdline(target, root)):
         return False
     try:
@@ -313,7 +319,7 @@ def _is_busy_shell(target: Target, root: str) -> bool:
 
 
 def _holds_group(member: Stat, root: str) -> bool:
-    """The member's parent is in its session but not in its group, and is not the global init."""
+    """Return whether the member's parent is in its session, in another group, and is not the global init."""
     try:
         parent = read_stat(member.ppid, root)
         global_init = member.ppid == 1 and namespace_of(1, root) == INITIAL_PID_NS

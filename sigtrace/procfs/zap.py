@@ -1,8 +1,8 @@
-"""Who keeps an init that has ended from going: the processes it waits for, and what would let them go.
+"""Find the processes that an exiting init still waits for, and what would let each of them end.
 
 An init that exits kills all other processes of its namespace and of those below, and waits until the last
-one is reaped (`zap_pid_ns_processes()`, kernel/pid_namespace.c): it takes no signal any more. Its own children
-it reaps itself, so what lasts is a zombie whose parent lives outside, or a process that cannot die yet.
+one is reaped (`zap_pid_ns_processes()`, kernel/pid_namespace.c). It handles no signal any more. It reaps its own
+children, so it waits for zombies whose parent lives outside, and for processes that cannot die yet.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ THAW = "thaw its cgroup (docker unpause, or freezer.state / cgroup.freeze)"
 
 @dataclass(frozen=True)
 class Remaining:
-    """One process that an ended init still waits for."""
+    """A process that an exited init still waits for."""
 
     pid: int
     comm: str
     state: str
     """As in /proc/PID/stat."""
     parent_pid: int = 0
-    """Its parent if that lives outside the namespace, else 0."""
+    """Its parent if the parent lives outside the namespace, else 0."""
     parent_comm: str = ""
     tracer_pid: int = 0
     frozen: Frozen = ""
@@ -46,7 +46,7 @@ class Remaining:
 
     @property
     def advice(self) -> str:
-        """What would let it go; empty when nothing but time would."""
+        """What would let it end; empty if nothing but time would."""
         if self.state in "ZX" and self.tracer_pid:
             return f"have the tracer PID {self.tracer_pid} wait for it, or end the tracer"
         if self.state in "ZX":
@@ -55,14 +55,14 @@ class Remaining:
         if self.frozen:
             return f"PID {self.pid}: {THAW}"
         if self.state == "D":
-            return f"nothing ends PID {self.pid} before its sleep does: /proc/{self.pid}/stack shows in what"
+            return f"PID {self.pid} cannot end before its sleep does: /proc/{self.pid}/stack shows where it sleeps"
         return ""
 
 
 def remaining(seen: Survey, nsid: int | None, root: str = "/proc") -> tuple[Remaining, ...]:
-    """The processes that the ended init of this namespace waits for, ascending; empty when it is not known.
+    """Return the processes that the exited init of this namespace waits for, by PID; empty if not known.
 
-    `seen` is a survey that was just made.
+    `seen` is a survey made just before.
     """
     if nsid is None:
         return ()
@@ -83,7 +83,7 @@ def remaining(seen: Survey, nsid: int | None, root: str = "/proc") -> tuple[Rema
 
 
 def waits_for(left: Sequence[Remaining]) -> str:
-    """Whom the init waits for, for the end of a sentence."""
+    """Format the processes that the init waits for, for the end of a sentence."""
     if not left:
         return "all other processes of the namespace to be reaped"
     more = f"; and for {len(left) - _MOST} more" if len(left) > _MOST else ""
@@ -91,7 +91,7 @@ def waits_for(left: Sequence[Remaining]) -> str:
 
 
 def advice(left: Sequence[Remaining]) -> list[str]:
-    """What would let them go, each thing once."""
+    """Return what would let them end, without duplicates."""
     return list(dict.fromkeys(each.advice for each in left[:_MOST] if each.advice))
 
 

@@ -417,18 +417,18 @@ def test_hostile_names_and_command_lines_are_harmless() -> None:
     ("words", "sentence"),
     [
         ("--signal TREM --pid 1", "unknown signal 'TREM': did you mean TERM?"),
-        ("--signal TERM --pid 4194303", "there is no process 4194303 here: it has ended, or was never born"),
+        ("--signal TERM --pid 4194303", "there is no process 4194303 here: it has ended, or never existed"),
         ("--signal TERM --pid {} --from host", "'host' is no sender: use inside, outside or a PID"),
         ("--signal TERM", "whom is the signal for? Give --container, --pod or --pid"),
         (
             "--pid 1 --container web-1",
             "--pid names the target already: give it, or --container and --pod",
         ),
-        ("--signal TERM --pid 0", "0 is no PID: a PID is 1 or more"),
-        ("--signal TERM --pid {} --from 0", "0 is no PID: a PID is 1 or more"),
+        ("--signal TERM --pid 0", "0 is not a PID: a PID is 1 or more"),
+        ("--signal TERM --pid {} --from 0", "0 is not a PID: a PID is 1 or more"),
         (
             "--signal TERM --pid {} --from 4194303",
-            "there is no process 4194303 here: it has ended, or was never born",
+            "there is no process 4194303 here: it has ended, or never existed",
         ),
     ],
 )

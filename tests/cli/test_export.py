@@ -116,7 +116,7 @@ def test_the_filters_of_summary_hold(story: Path, options: tuple[str, ...], seen
         (("STORY", "--to", "csv", "-o", "/dev/full", "--force"), "/dev/full is no plain file"),
         (("STORY", "--to", "csv", "-o", "x", "--ns", "4026500000"), "the recording has no PID namespace"),
         (("STORY", "--to", "csv", "-o", "x", "--container", "web-2"), "web-1"),
-        (("STORY", "--to", "csv", "-o", "x", "--since", "yesterday"), "'yesterday' is no time"),
+        (("STORY", "--to", "csv", "-o", "x", "--since", "yesterday"), "'yesterday' is not a time"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_usage_code(story: Path, words: tuple[str, ...], says: str) -> None:

@@ -187,7 +187,7 @@ def test_two_hosts_with_the_same_inode_are_two_cases(directory: str, tmp_path: P
         ((), "give the directory of a recording, or --live"),
         (("--live", "--at", "10m"), "--at is for recordings"),
         (("{}", "--live"), "give the directory of a recording, or --live"),
-        (("{}", "--ns", "nonsense"), "'nonsense' names no PID namespace: give an inode"),
+        (("{}", "--ns", "nonsense"), "'nonsense' is not a PID namespace: give an inode"),
         (("{}", "--ns", "4026539999"), "the recording has no PID namespace '4026539999'"),
         (("{}", "--ns", "31"), "the recording has no PID namespace '31'"),
         (("/nowhere", "--ns", "31"), "/nowhere"),

@@ -127,7 +127,7 @@ def test_a_namespace_is_named_the_same_way_in_every_command(
     for text in (INODE, f"pid:[{INODE}]", 5111):
         assert run(command, reused, "--ns", text, *rest, *(["--force"] if rest else [])).returncode in (0, 3)
     for text, said in {
-        "nonsense": "'nonsense' names no PID namespace: give an inode, pid:[inode], a path or a PID",
+        "nonsense": "'nonsense' is not a PID namespace: give an inode, pid:[inode], a path or a PID",
         "4026539999": "the recording has no PID namespace '4026539999': it has ",
         "31": "the recording has no PID namespace '31': it has ",
         "net:[4026531840]": "net:[4026531840] is a network namespace, not a PID namespace: it has ",

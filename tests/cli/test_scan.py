@@ -588,7 +588,7 @@ def test_a_namespace_kept_by_a_bind_mount_is_listed_without_an_init(tmp_path: Pa
     ("words", "sentence"),
     [
         (["--stop-signal", "TREM"], "sigtrace: unknown signal 'TREM': did you mean TERM?"),
-        (["--ns", "4194303"], "sigtrace: there is no process 4194303 here: it has ended, or was never born"),
+        (["--ns", "4194303"], "sigtrace: there is no process 4194303 here: it has ended, or never existed"),
     ],
 )
 def test_bad_input_is_one_sentence(words: list[str], sentence: str) -> None:

@@ -374,7 +374,7 @@ def test_in_a_container_it_says_whose_pids_it_shows() -> None:
         (("--signal", "99"), "unknown signal '99'"),
         (("--duration", "soon"), "'soon' is no duration: write it as 250ms, 30s, 5m, 2h or 7d."),
         (("--ns", "4026531835"), "not a PID namespace"),
-        (("--ns", "/etc/passwd"), "/etc/passwd is not a namespace's file"),
+        (("--ns", "/etc/passwd"), "/etc/passwd is not a namespace file"),
         (("--ns", "4194303"), "4194303"),
         (
             ("--ns", f"net:[{os.stat('/proc/self/ns/net').st_ino}]"),

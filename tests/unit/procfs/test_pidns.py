@@ -72,22 +72,22 @@ def test_an_inode_that_may_only_be_invisible_is_not_said_to_be_none(
     with pytest.raises(BadInput) as refused:
         pidns.parse_ns(str(A), str(fake))
     assert str(refused.value) == (
-        f"no PID namespace that you may see has the inode {A}: run sigtrace as root (CAP_SYS_PTRACE)"
+        f"no visible PID namespace has the inode {A}: run sigtrace as root or grant CAP_SYS_PTRACE"
     )
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("0", "0 is no PID: a PID is 1 or more"),
-        ("999", "there is no process 999 here: it has ended, or was never born"),
-        ("4194304", "there is no process 4194304 here: it has ended, or was never born"),
-        ("/etc/passwd", "/etc/passwd is not a namespace's file: give one such as /proc/PID/ns/pid"),
-        ("/dev/tty", "/dev/tty is not a namespace's file: give one such as /proc/PID/ns/pid"),
-        ("mycontainer", "'mycontainer' names no PID namespace: give an inode, pid:[inode], a path or a PID"),
-        ("", "'' names no PID namespace: give an inode, pid:[inode], a path or a PID"),
-        ("a\0b", "'a\\x00b' names no PID namespace: give an inode, pid:[inode], a path or a PID"),
-        ("x\x1b[2J", "'x\\x1b[2J' names no PID namespace: give an inode, pid:[inode], a path or a PID"),
+        ("0", "0 is not a PID: a PID is 1 or more"),
+        ("999", "there is no process 999 here: it has ended, or never existed"),
+        ("4194304", "there is no process 4194304 here: it has ended, or never existed"),
+        ("/etc/passwd", "/etc/passwd is not a namespace file: give one such as /proc/PID/ns/pid"),
+        ("/dev/tty", "/dev/tty is not a namespace file: give one such as /proc/PID/ns/pid"),
+        ("mycontainer", "'mycontainer' is not a PID namespace: give an inode, pid:[inode], a path or a PID"),
+        ("", "'' is not a PID namespace: give an inode, pid:[inode], a path or a PID"),
+        ("a\0b", "'a\\x00b' is not a PID namespace: give an inode, pid:[inode], a path or a PID"),
+        ("x\x1b[2J", "'x\\x1b[2J' is not a PID namespace: give an inode, pid:[inode], a path or a PID"),
     ],
 )
 def test_what_names_no_namespace_is_refused_in_one_harmless_sentence(

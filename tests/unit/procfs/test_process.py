@@ -127,7 +127,7 @@ def test_a_shell_that_may_wait_for_a_command_is_known(
 
 @pytest.mark.parametrize("pid", [0, -1])
 def test_what_is_no_pid_is_one_sentence(fake: FakeProc, pid: int) -> None:
-    with pytest.raises(BadInput, match=rf"^{pid} is no PID: a PID is 1 or more$"):
+    with pytest.raises(BadInput, match=rf"^{pid} is not a PID: a PID is 1 or more$"):
         process.read_target(pid, str(fake))
 
 
