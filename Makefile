@@ -1,4 +1,4 @@
-# `make` or `make help` lists what there is. demo, notebook, test and bench set up what they need.
+# `make` or `make help` lists the targets. demo, notebook, test and bench install what they need.
 SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,15 +12,15 @@ CODE := sigtrace tests bench scripts notebooks
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## Set up, then the whole story on the live kernel
+demo: ## Set up, then run the demo on the live kernel
 	@scripts/setup.sh demo
 	@scripts/as-root.sh $(BIN)/sigtrace demo
 
-notebook: ## Set up, then JupyterLab on notebooks/; ARGS="--port 9000"
+notebook: ## Set up, then start JupyterLab on notebooks/; ARGS="--port 9000"
 	@scripts/setup.sh notebook
 	@scripts/as-root.sh scripts/notebook.sh $(BIN) $(ARGS)
 
-test: ## Set up, then the whole suite; ARGS="tests/unit" for a part
+test: ## Set up, then run the whole suite; ARGS="tests/unit" for a part
 	@scripts/setup.sh test
 	@scripts/as-root.sh $(BIN)/python -m pytest $(ARGS)
 
@@ -37,11 +37,11 @@ format: ## Format code and notebooks, and fix what ruff can fix
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/jupyter nbconvert --log-level ERROR --clear-output --inplace notebooks/*.ipynb
 
-bench: ## Measure beside bpftrace, sigsnoop, perf; QUICK=1: under 2 min
+bench: ## Compare with bpftrace, sigsnoop, perf; QUICK=1: under 2 min
 	@scripts/setup.sh bench
 	@scripts/as-root.sh $(BIN)/python -m bench.run $(if $(QUICK),--quick)
 
-docs: ## Write anew what docs/ has of commands' help and columns
+docs: ## Update the commands' help and the columns' tables in docs/
 	@scripts/setup.sh test
 	$(BIN)/python scripts/cli_reference.py > docs/commands.md
 	$(BIN)/python scripts/column_tables.py

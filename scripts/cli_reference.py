@@ -1,4 +1,4 @@
-"""Write the command reference: what `-h` says of every command, as Markdown on stdout."""
+"""Write the command reference, the output of `-h` of every command, as Markdown to stdout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ cannot do what was asked, 130 after Ctrl-C where a command does not end by it.
 
 
 def reference() -> str:
-    """The whole page."""
+    """Return the page."""
     parts = [HEAD]
     with click.Context(cli, info_name="sigtrace", help_option_names=["-h", "--help"]) as top:
         for name in cli.list_commands(top):

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# JupyterLab on notebooks/, for `make notebook`. It prints the address to open, with its token; on loopback only.
+# Start JupyterLab on notebooks/, for `make notebook`. It listens on loopback, and prints the address with its token.
 #
 #   scripts/notebook.sh BIN [OPTION]...        BIN: the virtual environment's bin; options are JupyterLab's
 #
-# What it keeps while it runs is in a directory of its own, so that nothing but what you save is written into the
-# checkout, and no kernel or setting from elsewhere gets in.
+# Its state is in a temporary directory, so that only what you save is written into the checkout, and no kernel or
+# setting of another installation applies.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 BIN=$(realpath "${1:?usage: scripts/notebook.sh BIN [OPTION]...}")
@@ -18,7 +18,7 @@ options=(
   --ServerApp.ip=127.0.0.1 --no-browser
   --ServerApp.root_dir="$PWD" --LabApp.default_url=/lab/tree/notebooks/01-first-look.ipynb
   --KernelManager.transport=ipc            # kernels listen in $state, not on a port
-  --FileContentsManager.use_atomic_writing=False  # a file that is saved keeps its owner
+  --FileContentsManager.use_atomic_writing=False  # a saved file keeps its owner
   --FileCheckpoints.checkpoint_dir="$state/checkpoints"
   --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate  # asks no network
 )

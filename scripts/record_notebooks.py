@@ -1,10 +1,9 @@
-"""Record anew, on this kernel, what the notebooks show where they cannot record themselves: notebooks/recordings.
+"""Replace notebooks/recordings, which notebooks show where they cannot record, by new recordings of this kernel.
 
     sudo .venv/bin/python scripts/record_notebooks.py
 
-The incidents are those of sigtrace/lab/scenarios/incidents.py, with the grace period of `docker stop`; it takes a
-minute. Kept is what happened on the stage only: not this machine's name, its boot ID, its build of the kernel, its
-other namespaces.
+The incidents are those of sigtrace/lab/scenarios/incidents.py, with the grace period of `docker stop`. Takes a minute.
+Only the events of the incidents are kept: not this machine's name, boot ID, kernel build and other namespaces.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"
 
 
 def main() -> None:
-    """Play everything, and keep what may be kept."""
+    """Run all incidents and the experiments, and keep what may be published."""
     shutil.rmtree(RECORDINGS, ignore_errors=True)
     RECORDINGS.mkdir()
     with tempfile.TemporaryDirectory() as name:
@@ -49,33 +48,35 @@ def main() -> None:
 
 
 def keep(source: Path, target: Path) -> None:
-    """Copy a recording without what is this machine's."""
+    """Copy a recording without the facts about this machine."""
     target.mkdir(parents=True)
     manifest = json.loads((source / MANIFEST).read_text())
     facts = {"boot_id": str(uuid.uuid4()), "kernel": plain(manifest["kernel"])}
     (target / MANIFEST).write_text(json.dumps({**manifest, **facts}, indent=1) + "\n")
     tables = {named.table: Contents(named.path).table() for named in files(source)}
-    ours = tables["events"]
+    events = tables["events"]
     for named in files(source):
         table = tables[named.table]
         if "nsid" in table.column_names:
-            table = table.filter(pc.is_in(table["nsid"], pc.unique(ours["nsid"])))
-        if named.table == "namespaces":  # an inode may have been another's before
-            table = table.filter(pc.is_in(ticks(table), pc.unique(ticks(ours))))
+            table = table.filter(pc.is_in(table["nsid"], pc.unique(events["nsid"])))
+        if named.table == "namespaces":  # the inode may have belonged to another namespace before
+            table = table.filter(pc.is_in(ticks(table), pc.unique(ticks(events))))
         write(target / named.path.name, words_in_use(table), facts)
 
 
 def ticks(table: pa.Table) -> pa.ChunkedArray:
-    """The starts of inits, as exactly as every row has them."""
+    """Return the starts of inits in clock ticks, the precision that all rows have."""
     return pc.divide(table["ns_start"].cast(pa.int64()), TICK_NS)
 
 
 def words_in_use(table: pa.Table) -> pa.Table:
-    """The same without the words of rows that are gone, which a column's dictionary still has, nor paths of ours."""
+    """Drop texts of removed rows, which the columns' dictionaries still contain, and paths of this machine."""
     for place, kind in enumerate(table.schema):
         if kind.name == "cmdline":
             words = table[place].cast(pa.string())
-            paths = pc.match_substring(words, "sigtrace.lab")  # visitors that the stage plays by itself
+            paths = pc.match_substring(
+                words, "sigtrace.lab"
+            )  # actors, whose command line is a path of this checkout
             table = table.set_column(
                 place, kind, pc.if_else(paths, "", words).dictionary_encode().cast(kind.type)
             )
@@ -86,7 +87,7 @@ def words_in_use(table: pa.Table) -> pa.Table:
 
 
 def write(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
-    """Write a table as a recorder does, saying other things of itself."""
+    """Write a table as a recorder does, with other facts in its header."""
     header = {**json.loads(table.schema.metadata[HEADER]), **facts}
     schema = table.schema.with_metadata({HEADER: json.dumps(header).encode()})
     file = ArrowFile(path, schema)
@@ -97,7 +98,7 @@ def write(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
 
 
 def plain(kernel: str) -> str:
-    """`6.18.44 x86_64`: without the name of a build."""
+    """Shorten to `6.18.44 x86_64`, without the name of the build."""
     release, _, machine = kernel.rpartition(" ")
     number = re.match(r"[\d.]+", release)
     return f"{number[0] if number else release} {machine}"

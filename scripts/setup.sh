@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Set up what `make demo`, `make notebook`, `make test` or `make bench` needs: system packages, then a virtual environment.
-# Safe to repeat; when nothing is missing it takes a fraction of a second, without apt, pip or the network.
+# Install what `make demo`, `make notebook`, `make test` or `make bench` needs: system packages, then a virtual
+# environment. Safe to repeat; if nothing is missing it takes a fraction of a second, without apt, pip or the network.
 #
 #   scripts/setup.sh demo|notebook|test|bench
 set -euo pipefail
@@ -19,7 +19,7 @@ debian_packages() {
   [[ $FOR == @(demo|notebook) ]] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini
   [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
 }
-# Container runtimes, for tests/runtimes. One that is here already, from wherever, stays as it is.
+# Container runtimes, for tests/runtimes. One that is already installed, from any source, is left as it is.
 runtime_packages() {
   [ "$FOR" = test ] || return 0
   local pair
@@ -35,7 +35,7 @@ browser_packages() {
   echo fonts-dejavu-core
 }
 perf_package() { if grep -q '^ID=ubuntu' /etc/os-release; then echo linux-tools-generic; else echo linux-perf; fi; }
-# Older releases lack some of these; some tests or one line of the benchmark do without.
+# Older releases lack some of these: some tests, or a line of the benchmark, are then skipped.
 readonly OPTIONAL=" catatonit chromium podman conmon crun bpftrace libbpf-tools linux-perf linux-tools-generic "
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -53,20 +53,20 @@ apt_get() {
   return "$status"
 }
 
-# Install what is missing of the packages given; never at the price of one that is there.
+# Install the missing ones of the given packages; never remove a package for them.
 install_debian() {
   local package missing=() wanted=()
   for package in "$@"; do installed "$package" || missing+=("$package"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   if ! may_root; then
-    say "not root, and sudo does not let us; going on without: ${missing[*]}"
+    say "not root, and sudo is not permitted; continuing without: ${missing[*]}"
     say "to install them, as root:  apt-get install ${missing[*]}"
     return 0
   fi
   for package in "${missing[@]}"; do
     if known "$package" || { have_lists && optional "$package"; }; then continue; fi
     say "apt-get update"
-    apt_get update || say "apt-get update failed; trying with what is known"
+    apt_get update || say "apt-get update failed; trying with the existing package lists"
     break
   done
   for package in "${missing[@]}"; do
@@ -79,12 +79,12 @@ install_debian() {
   [ ${#wanted[@]} -gt 0 ] || return 0
   say "apt-get install ${wanted[*]}"
   apt_get --no-remove install --no-install-recommends "${wanted[@]}" && return 0
-  say "failed; once more with fresh package lists"
+  say "failed; trying again with new package lists"
   { apt_get update && apt_get --no-remove install --no-install-recommends "${wanted[@]}"; } ||
-    say "going on, but apt-get could not install: ${wanted[*]}"
+    say "continuing, but apt-get could not install: ${wanted[*]}"
 }
 
-# The daemons of the runtimes are not started by their installation: the tests start their own.
+# Do not let the installation start the runtimes' daemons: the tests start their own.
 readonly POLICY=/usr/sbin/policy-rc.d
 install_runtimes() {
   [ $# -gt 0 ] || return 0
@@ -106,7 +106,7 @@ advise_others() {
   elif command -v apk >/dev/null; then command='apk add python3 py3-bcc'
   else command='(your package manager) Python 3.10 or later with venv, and the Python bindings of iovisor bcc'
   fi
-  say "bcc is not there; to trace the live kernel install it, as root:  $command"
+  say "bcc is not installed; to trace the live kernel install it, as root:  $command"
 }
 
 # --- the virtual environment -----------------------------------------------------------------------------
@@ -122,7 +122,7 @@ supported_python() {
   die "needs Python 3.10 or later with venv; found $(python3 -V 2>&1 || echo none)"
 }
 
-# What the environment was made from: it is made up to date when any of this changes.
+# Identify what the environment was made from: it is updated when any of this changes.
 stamp() { { echo "$1 $PWD/$VENV"; cat pyproject.toml; } | sha256sum | cut -d' ' -f1; }
 is_made() { [ "$(cat "$VENV/.set-up-$1" 2>/dev/null)" = "$(stamp "$1")" ]; }
 
@@ -146,7 +146,7 @@ install_python() {
 
 mkdir -p .cache
 exec 9>.cache/setup.lock
-flock 9 2>/dev/null || true # two makes at once take turns
+flock 9 2>/dev/null || true # concurrent makes take turns
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   install_debian $(debian_packages) $(browser_packages)
   install_runtimes $(runtime_packages)
