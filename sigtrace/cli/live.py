@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigtrace.cli.options import container_options, filter_options, wait_option
-from sigtrace.errors import BadInput
+from sigtrace.errors import BadInput, NoSuchContainer
 from sigtrace.text import printable, shorten
 from sigtrace.units import number
 
@@ -139,9 +139,8 @@ def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Follow
         raise BadInput(
             "--wait goes with --container or --pod: without them, whatever starts is followed anyway."
         )
-    with (
-        named_namespaces(filters.namespaces, filters.descendants and not words) as named,
-        Collector(
+    with named_namespaces(filters.namespaces, filters.descendants and not words) as named:
+        collector = Collector(
             ns={ns.nsid: ns.start for ns in named.values()},
             container=filters.containers,
             pod=filters.pods,
@@ -149,9 +148,20 @@ def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Follow
             descendants=filters.descendants,
             signals=filters.numbers,
             scope=scope,
-        ) as live,
-    ):
-        yield live, Followed(named, filters)
+        )
+        with _option_names(collector) as live:
+            yield live, Followed(named, filters)
+
+
+@contextlib.contextmanager
+def _option_names(collector: Collector) -> Iterator[Collector]:
+    """Attach the collector; its errors name the option of the command line instead of the library's argument."""
+    try:
+        collector.__enter__()
+    except NoSuchContainer as err:
+        raise NoSuchContainer(err.sentence, "--wait") from err
+    with contextlib.closing(collector):
+        yield collector
 
 
 def announce(live: Collector) -> None:

@@ -1,6 +1,6 @@
-"""Containers by name: from cgroup paths and runtimes' files, without asking a daemon. `lookup` has the functions.
+"""Look up containers from cgroup paths and runtimes' files, without a daemon. The functions are in `lookup`.
 
-They are imported when they are asked for: a watch is to be ready before it knows how every runtime keeps its files.
+They are imported on first use, so that `watch` starts before it has imported the code of every runtime.
 """
 
 from __future__ import annotations

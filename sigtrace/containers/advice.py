@@ -1,4 +1,4 @@
-"""What a runtime offers against a stop that hangs, in its own words: a small init, another stop signal."""
+"""Advice against a stop that hangs, in the runtime's own commands: a small init, another stop signal."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _ANY = Advice(
     stop_signal="",
     kill="docker kill, crictl stop, lxc-stop -k",
 )
-"""Where it is not said which runtime it is."""
+"""For an unknown runtime."""
 _OTHER = replace(_ANY, init_option="")
-"""Where it is one that is not known here."""
+"""For a runtime that is named but has no descriptor here."""
 
 
 def kill(container: Container | None) -> str:
-    """The command that ends it by a SIGKILL from outside."""
+    """Return the command that sends the container SIGKILL from outside."""
     return _of(container).kill
 
 
 def small_init(container: Container | None) -> str:
-    """How to have a small init as PID 1, which passes signals on: the end of a sentence."""
+    """Return how to run a small init as PID 1, which forwards signals: the end of a sentence."""
     return _of(container).small_init
 
 
 def stop_signal(container: Container | None) -> str:
-    """Where its runtime is told to stop it with another signal; empty when the runtime is not known."""
+    """Return where the runtime's stop signal is configured; empty if the runtime is not known."""
     return _of(container).stop_signal
 
 
 def init_option(container: Container | None) -> str:
-    """The command that adds a small init without another image; empty where the runtime has none."""
+    """Return the command that adds a small init to the same image; empty if the runtime has none."""
     return _of(container).init_option
 
 

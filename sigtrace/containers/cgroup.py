@@ -1,8 +1,8 @@
-"""Which container a process is in by its cgroups: /proc/PID/cgroup of cgroup v1, hybrid and v2. No I/O.
+"""Find the container of a process by its cgroups: /proc/PID/cgroup of cgroup v1, hybrid and v2. No I/O.
 
-Runtimes make the names, in forms that their descriptors have: a directory `ID`, or a systemd unit `PREFIX-ID.scope`.
-Whatever stands above them (slices, `/../..` seen from inside a cgroup namespace, the cgroups of an outer container)
-does not matter: the deepest component that names a container wins.
+Runtimes make the names, in forms that their descriptors list: a directory `ID`, or a systemd unit `PREFIX-ID.scope`.
+The components above (slices, `/../..` seen from inside a cgroup namespace, the cgroups of an outer container) do not
+matter: the deepest component that names a container wins.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from sigtrace.containers.runtimes.registry import RUNTIMES
 from sigtrace.text import decode
 
 _MAX_LINES, _MAX_COMPONENTS = 64, 64
+"""Far more than real hosts have; a process can nest its cgroups as deep as it likes."""
 _FORMS = sorted(
     ((form, runtime.runtime) for runtime in RUNTIMES for form in runtime.cgroups),
     key=lambda each: each[0].below != "",
 )
-"""First those by which a component tells of itself: that counts for more than the component above it."""
+"""Forms that match a component by itself come first: they are more specific than those that need the one above."""
 _BARE = re.compile(HEX)
 _MANAGER, _SLICE = re.compile(r"\buser@(\d{1,9})\.service\b"), re.compile(r"\buser-(\d{1,9})\.slice\b")
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
@@ -28,20 +29,20 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 
 @dataclass(frozen=True)
 class Reading:
-    """What the cgroups say."""
+    """The result of `read`."""
 
     clue: Clue | None
-    """The innermost container that a path names by its form."""
+    """The innermost container that a path names in a known form."""
     candidates: tuple[Candidate, ...]
     """Components below that one, deepest first."""
     uid: int | None
-    """Whose slice of systemd it is in."""
+    """The user whose systemd slice the process is in."""
     delegated: bool
-    """That user could have made these cgroups: they are below the user's own service manager."""
+    """The cgroups are below that user's service manager, so the user may have made them."""
 
 
 def read(membership: bytes) -> Reading:
-    """What /proc/PID/cgroup says, whose hierarchies may differ: the longest chain of containers wins."""
+    """Read /proc/PID/cgroup. Its hierarchies may differ: the one with most nested containers wins."""
     best: tuple[int, Clue | None] = (0, None)
     paths = dict.fromkeys(_paths(membership))
     for path in paths:
@@ -51,7 +52,7 @@ def read(membership: bytes) -> Reading:
     clue = best[1]
     candidates: dict[Candidate, None] = {}
     for path in paths:
-        start = _where(path, clue) if clue else 0
+        start = _index_below(path, clue) if clue else 0
         if start is not None:
             candidates |= dict.fromkeys(_candidates(path, start))
     whole = clue.path if clue else "\n".join("/".join(path) for path in paths)
@@ -61,7 +62,7 @@ def read(membership: bytes) -> Reading:
 
 
 def _paths(membership: bytes) -> Iterator[tuple[str, ...]]:
-    """The components of each line's path; `ID:controllers:/path`, and the path may hold colons."""
+    """Yield the components of each line's path. A line is `ID:controllers:/path`; the path may contain colons."""
     for line in membership.splitlines()[:_MAX_LINES]:
         parts = line.split(b":", 2)
         if len(parts) == 3:
@@ -71,7 +72,7 @@ def _paths(membership: bytes) -> Iterator[tuple[str, ...]]:
 
 
 def _innermost(path: tuple[str, ...]) -> tuple[int, Clue | None]:
-    """The deepest container of one path, and how many are nested there."""
+    """Return the number of nested containers of one path, and the deepest of them."""
     depth, found = 0, None
     for index in range(len(path)):
         if clue := _named(path, index):
@@ -80,7 +81,7 @@ def _innermost(path: tuple[str, ...]) -> tuple[int, Clue | None]:
 
 
 def _named(path: tuple[str, ...], index: int) -> Clue | None:
-    """The container that the component at `index` names by its form."""
+    """Return the container that the component at `index` names in a known form."""
     component, above = path[index], path[index - 1] if index else ""
     whole = "/" + "/".join(path[: index + 1])
     for form, runtime in _FORMS:
@@ -97,14 +98,14 @@ def _candidates(path: tuple[str, ...], start: int) -> Iterator[Candidate]:
     for index in range(len(path) - 1, start - 1, -1):
         whole = "/" + "/".join(path[: index + 1])
         component, above = path[index], path[index - 1] if index else ""
-        # systemd's scopes are PREFIX-ID.scope, and either part may hold a dash
+        # systemd's scopes are PREFIX-ID.scope, and either part may contain a dash
         bare = component.removesuffix(".scope")
         names = [component] if bare == component else [bare, bare.partition("-")[2]]
         yield from (Candidate(name, above, whole) for name in names if is_id(name))
 
 
-def _where(path: tuple[str, ...], clue: Clue) -> int | None:
-    """The index behind the component that the clue is from; None if this path does not have it."""
+def _index_below(path: tuple[str, ...], clue: Clue) -> int | None:
+    """Return the index after the component that gave the clue; None if this path does not have it."""
     for index in range(len(path), 0, -1):
         if (named := _named(path, index - 1)) and named.id == clue.id:
             return index
@@ -112,5 +113,5 @@ def _where(path: tuple[str, ...], clue: Clue) -> int | None:
 
 
 def _unescape(component: str) -> str:
-    """systemd writes what a unit's name may not hold as `\\x2d` (systemd.unit(5))."""
+    """Decode the escapes of systemd for characters that a unit's name may not contain: `\\x2d` (systemd.unit(5))."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), component)

@@ -1,8 +1,8 @@
-"""Reading files that belong to others: nothing here blocks, and whatever is wrong with a file, it is only unknown.
+"""Read files that other users may have written. No method blocks; a file that cannot be read counts as unknown.
 
-A file is opened without waiting (a FIFO, a device), must be a regular file of bounded size, and is found inside the
-host's root even by absolute symbolic links (`openat2(2)` with RESOLVE_IN_ROOT; before Linux 5.6, or where a seccomp
-filter refuses the call, links of a root other than `/` are followed in our own).
+Files are opened with O_NONBLOCK (a FIFO or a device would block) and must be regular files of bounded size. Absolute
+symbolic links are resolved inside the host's root (`openat2(2)` with RESOLVE_IN_ROOT). Before Linux 5.6, or if a
+seccomp filter refuses the call, links below a root other than `/` are resolved in our own root.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import Any, Protocol
 from sigtrace.containers.place import Place, Root, User
 
 LIMIT = 4 << 20
-"""Bytes of a file that is read at all; a longer one is unknown."""
+"""Bytes; a longer file counts as unknown. Runtimes' files about one container have kilobytes."""
 
 MAX_TEXT = 512
-"""Characters that are kept of one text."""
+"""Characters kept of one text."""
 
 MAX_ENTRIES = 1024
-"""Entries of a directory that are looked at."""
+"""Entries read of a directory."""
 
 _OPENAT2 = 437
 """__NR_openat2, the same on every architecture."""
@@ -37,7 +37,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Places(Protocol):
-    """Where the host and the runtimes' directories are: `paths.Roots`."""
+    """Locations of the host's root and of the runtimes' directories: `paths.Roots`."""
 
     @property
     def host(self) -> str: ...
@@ -45,13 +45,13 @@ class Places(Protocol):
 
 
 class Files:
-    """The files below the places of a layout. Every method answers None or nothing for what cannot be read."""
+    """The files below the places of a layout. Every method returns None or an empty value for what is not readable."""
 
     def __init__(self, roots: Places) -> None:
         self.roots = roots
 
     def read(self, place: Place, *parts: str, limit: int = LIMIT) -> bytes | None:
-        """The bytes of the regular file `parts`, if there are at most `limit`."""
+        """Read the regular file `parts`; None if it has more than `limit` bytes."""
         try:
             with self.opened(place, *parts) as fd:
                 if os.fstat(fd).st_size > limit:
@@ -61,12 +61,12 @@ class Files:
             return None
 
     def json(self, place: Place, *parts: str, limit: int = LIMIT) -> dict[str, Any]:
-        """The JSON object in the file; empty for anything else."""
+        """Read a file that contains a JSON object; empty for anything else."""
         raw = self.read(place, *parts, limit=limit)
         return mapping(parse_json(raw)) if raw else {}
 
     def names(self, place: Place, *parts: str) -> list[str]:
-        """What the directory holds, sorted, at most MAX_ENTRIES of it."""
+        """List the directory, sorted; at most MAX_ENTRIES entries."""
         try:
             fd = self._open(place, parts, _FLAGS | os.O_DIRECTORY)
         except OSError:
@@ -80,7 +80,7 @@ class Files:
             os.close(fd)
 
     def exists(self, place: Place, *parts: str) -> bool:
-        """Whether there is a regular file or a directory there."""
+        """Return whether the file or directory exists."""
         try:
             fd = self._open(place, parts, os.O_PATH | os.O_CLOEXEC)
         except OSError:
@@ -90,7 +90,7 @@ class Files:
 
     @contextmanager
     def opened(self, place: Place, *parts: str) -> Iterator[int]:
-        """A descriptor of the regular file `parts`, for reading pieces of it. Raises OSError."""
+        """Open the regular file `parts` for reading; yields a descriptor. Raises OSError."""
         fd = self._open(place, parts, _FLAGS)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -102,9 +102,10 @@ class Files:
     def _open(self, place: Place, parts: tuple[str, ...], flags: int) -> int:
         path = "/".join(part for part in (place.below, *parts) if part)
         if "\0" in path or ".." in path.split("/"):
-            raise OSError(errno.EINVAL, "not a path to look at")
+            raise OSError(errno.EINVAL, "not a safe path")
         if not place.confined:
             return self._open_in_host(f"{place.directory}/{path}".rstrip("/"), flags)
+        # The user who owns this directory could otherwise have a link or a mount lead us to any file of the host.
         base = self._open_in_host(place.directory, _BASE)
         try:
             return _openat2(base, path or ".", flags, _BENEATH | _NO_XDEV)
@@ -122,7 +123,10 @@ class Files:
 
 
 def parse_json(raw: bytes) -> Any:
-    """What the JSON says; None if it is none, is cut short or nested too deep. Numbers of over 20 digits are 0."""
+    """Parse JSON; None if it is invalid, truncated or nested too deep. Numbers of over 20 digits become 0.
+
+    int() takes quadratic time for long numbers.
+    """
     try:
         return json.loads(raw.decode("utf-8", "backslashreplace"), parse_int=_number)
     except (ValueError, RecursionError, MemoryError):
@@ -130,12 +134,15 @@ def parse_json(raw: bytes) -> Any:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """The value if it is a JSON object, else an empty one."""
+    """Return the value if it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def text(value: Any) -> str:
-    """The value if it is text, cut to MAX_TEXT characters and encodable as UTF-8; else empty. Still hostile."""
+    """Return the value if it is text, cut to MAX_TEXT characters and encodable as UTF-8; else empty.
+
+    The result is not safe for a terminal.
+    """
     if not isinstance(value, str):
         return ""
     return value[:MAX_TEXT].encode("utf-8", "backslashreplace").decode()[:MAX_TEXT]
@@ -146,7 +153,7 @@ def _number(digits: str) -> int:
 
 
 def _read(fd: int, limit: int) -> bytes | None:
-    """All that is in the file, also in one of /proc that says it has no size; None if it grows past `limit`."""
+    """Read the whole file; None if it has more than `limit` bytes. The size that /proc gives is 0, so count them."""
     chunks, left = [], limit + 1
     while left and (chunk := os.read(fd, min(left, 1 << 16))):
         chunks.append(chunk)
@@ -155,9 +162,9 @@ def _read(fd: int, limit: int) -> bytes | None:
 
 
 def _openat2(base: int, path: str, flags: int, resolve: int) -> int:
-    """openat2(2) below the directory `base`; plain openat(2) where there is none. Raises OSError."""
+    """Call openat2(2) below the directory `base`, or openat(2) if there is none. Raises OSError."""
     how = struct.pack("QQQ", flags, 0, resolve | _NO_MAGICLINKS)
-    for _ in range(4):  # EAGAIN: something was renamed meanwhile
+    for _ in range(4):  # EAGAIN: a rename or a mount made the lookup uncertain (openat2(2))
         fd = int(_LIBC.syscall(_OPENAT2, base, os.fsencode(path), how, len(how)))
         if fd >= 0:
             return fd

@@ -1,4 +1,4 @@
-"""What cgroup paths and command lines say of a container, before any file is read: what runtimes are asked about."""
+"""Clues about a container from cgroup paths and command lines, before any file of a runtime is read."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from dataclasses import dataclass
 from sigtrace.containers.place import User
 
 HEX = "[0-9a-f]{64}"
-"""A regular expression: an ID as most runtimes make them."""
+"""Regular expression of the IDs that most runtimes generate."""
 NAME = "[0-9a-zA-Z_.-]+"
-"""A regular expression: an ID that people choose."""
+"""Regular expression of IDs that people choose."""
 _WORD = re.compile(r"[0-9a-zA-Z_.-]{1,255}")
 
 
 @dataclass(frozen=True)
 class Clue:
-    """A container somebody mentioned. IDs are safe as one component of a path."""
+    """A container that a cgroup or a command line names. IDs are safe as one component of a path."""
 
     id: str
     runtime: str = ""
-    """As in `Container`; empty if it is not said."""
+    """As in `Container`; empty if not known."""
     name: str = ""
     pod_id: str = ""
-    """Of podman."""
+    """Podman's."""
     namespace: str = ""
-    """Of containerd."""
+    """containerd's."""
     bundle: str = ""
-    """The directory with its config.json, where a process of root names it."""
+    """The directory with its config.json, if a process of root names it."""
     path: str = ""
-    """The cgroup path as far as it names the container; empty if no cgroup does."""
+    """The cgroup path down to the component that names the container; empty if none does."""
     user: User | None = None
-    """Whose container it is; None = root's."""
+    """The owner of the container; None = root."""
     pid: int = 0
     """Its init, or a process in it; 0 = not known."""
     proc: str = "/proc"
     words: tuple[str, ...] = ()
-    """The command line of the process's parent, where that is a runtime's monitor."""
+    """The command line of the process's parent, if that is a runtime's monitor."""
 
     def may_be(self, *runtimes: str) -> bool:
-        """Whether nothing speaks against one of these runtimes."""
+        """Return whether it may be a container of one of these runtimes."""
         return self.runtime in ("", *runtimes)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A component of a cgroup path that would name a container if some runtime's files agree."""
+    """A component of a cgroup path that may name a container: a runtime's files have to confirm it."""
 
     name: str
     parent: str
@@ -55,5 +55,5 @@ class Candidate:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text that others chose can stand in a path, as one component."""
+    """Return whether a text from outside is safe as one component of a path."""
     return _WORD.fullmatch(text) is not None and text not in (".", "..")

@@ -1,7 +1,7 @@
-"""The container a process is in: by its cgroup, by what its parent says, by the state files of runtimes.
+"""Look up the container of a process: by its cgroup, by its parent's command line, by the runtimes' state files.
 
-`of_process` reads /proc/PID/cgroup, then the files that the runtime named there keeps below its `Roots`. It never
-waits and never raises, and every file may be missing, half-written or hostile: what is unknown stays unknown.
+`of_process` reads /proc/PID/cgroup, then the files of the runtime that the cgroup names, below its `Roots`. It never
+blocks and never raises. Any file may be missing, half-written or hostile; what is not known stays empty.
 """
 
 from __future__ import annotations
@@ -20,99 +20,104 @@ from sigtrace.procfs import process as processes
 
 
 def of_process(pid: int, roots: Roots | None = None, proc: str = "/proc") -> Container | None:
-    """The innermost container that a process is in, as far as files say; None if it is in none, or gone."""
+    """Return the innermost container that a process is in; None if it is in none, or gone."""
     try:
         membership = processes.read(f"{proc}/{pid}/cgroup")
     except OSError:
         return None
-    asked, files = Clue("", pid=pid, proc=proc), Files(roots or Roots())
+    subject, files = Clue("", pid=pid, proc=proc), Files(roots or Roots())
     reading = cgroup.read(membership)
-    owned = tuple(_owners(reading, asked, files))
-    found = _by_cgroup(reading, asked, owned, files)
+    owners = tuple(_owners(reading, subject, files))
+    found = _by_cgroup(reading, subject, owners, files)
     if found and found.name and found.stop_signal:
         return found
+    # Only now: reading a command line may block, and its text is whatever the process claims.
     if parent := monitor.read(pid, proc):
-        asked = replace(asked, words=parent.words) if parent.trusted else asked
-        said = _said(asked, parent, files)
-        found = _by_cgroup(reading, asked, owned, files, said)
-        if said and not found:
-            found = _ask(said, files) or _mentioned(said)
-    return found or _by_state(asked, owned, files)
+        subject = replace(subject, words=parent.words) if parent.trusted else subject
+        hint = _by_monitor(subject, parent, files)
+        found = _by_cgroup(reading, subject, owners, files, hint)
+        if hint and not found:
+            found = _find(hint, files) or _without_files(hint)
+    return found or _by_state(subject, owners, files)
 
 
 def of_cgroup(membership: bytes, roots: Roots | None = None) -> Container | None:
-    """The same by the content of /proc/PID/cgroup alone."""
-    asked, files = Clue(""), Files(roots or Roots())
+    """Return the container that the content of /proc/PID/cgroup names."""
+    subject, files = Clue(""), Files(roots or Roots())
     reading = cgroup.read(membership)
-    return _by_cgroup(reading, asked, tuple(_owners(reading, asked, files)), files)
+    return _by_cgroup(reading, subject, tuple(_owners(reading, subject, files)), files)
 
 
 def _by_cgroup(
     reading: cgroup.Reading,
-    asked: Clue,
-    owned: tuple[User | None, ...],
+    subject: Clue,
+    owners: tuple[User | None, ...],
     files: Files,
-    said: Clue | None = None,
+    hint: Clue | None = None,
 ) -> Container | None:
-    """By a cgroup that a runtime's files claim as theirs; else by the innermost one that names a container by its form.
+    """Look up by a cgroup that a runtime's files confirm, else by the innermost one that has a known form.
 
-    said: what the parent says, which adds to what is known of the same container.
+    hint: the clue from the parent's command line, which completes the clue to the same container.
     """
-    for user in dict.fromkeys((*owned, None)):
-        for named in (each.named for each in RUNTIMES):
-            clue = named and named(replace(asked, user=user), reading.candidates, files)
-            container = clue and _ask(clue, files)
+    for user in dict.fromkeys((*owners, None)):
+        for from_cgroup in (each.from_cgroup for each in RUNTIMES):
+            clue = from_cgroup and from_cgroup(replace(subject, user=user), reading.candidates, files)
+            container = clue and _find(clue, files)
             if container:
                 return container
     if reading.clue is None:
         return None
-    clue = replace(reading.clue, pid=asked.pid, proc=asked.proc, words=asked.words)
-    if said and said.id == clue.id and said.runtime in ("", clue.runtime or said.runtime):
-        clue = replace(clue, runtime=said.runtime, name=said.name, bundle=said.bundle)
-    for user in owned:
-        if container := _ask(replace(clue, user=user), files):
+    clue = replace(reading.clue, pid=subject.pid, proc=subject.proc, words=subject.words)
+    if hint and hint.id == clue.id and hint.runtime in ("", clue.runtime or hint.runtime):
+        clue = replace(clue, runtime=hint.runtime, name=hint.name, bundle=hint.bundle)
+    for user in owners:
+        if container := _find(replace(clue, user=user), files):
             return container
-    return _mentioned(clue)
+    return _without_files(clue)
 
 
-def _by_state(asked: Clue, owned: tuple[User | None, ...], files: Files) -> Container | None:
-    """A container that has no cgroup of its own, and whose monitor is gone or silent."""
-    for user in owned:
-        for started in (each.started for each in RUNTIMES):
-            clue = started and started(replace(asked, user=user), files)
+def _by_state(subject: Clue, owners: tuple[User | None, ...], files: Files) -> Container | None:
+    """Look up a container without a cgroup of its own whose monitor is gone or unknown, by its init."""
+    for user in owners:
+        for from_init in (each.from_init for each in RUNTIMES):
+            clue = from_init and from_init(replace(subject, user=user), files)
             if clue:
-                return _ask(clue, files)
+                return _find(clue, files)
     return None
 
 
-def _said(asked: Clue, parent: monitor.Parent, files: Files) -> Clue | None:
-    """What the parent says, about containers of its own user."""
-    clue = monitor.says(parent.words)
+def _by_monitor(subject: Clue, parent: monitor.Parent, files: Files) -> Clue | None:
+    """Return the clue in the parent's command line, limited to containers of the parent's user."""
+    clue = monitor.clue(parent.words)
     if clue is None:
         return None
     user = users.known(parent.uid, files) if parent.uid else None
     bundle = clue.bundle if parent.trusted else ""
-    return replace(clue, pid=asked.pid, proc=asked.proc, words=asked.words, bundle=bundle, user=user)
+    return replace(clue, pid=subject.pid, proc=subject.proc, words=subject.words, bundle=bundle, user=user)
 
 
-def _owners(reading: cgroup.Reading, asked: Clue, files: Files) -> Iterator[User | None]:
-    """Whose files to look at: the user's who made the cgroup; else root's, then those of whom it may belong to."""
+def _owners(reading: cgroup.Reading, subject: Clue, files: Files) -> Iterator[User | None]:
+    """Yield the users whose files to read, None for root.
+
+    A cgroup below a user's own service manager is of that user: root's files do not apply. For any other, root comes
+    first, then the users that may own the container.
+    """
     uids = [reading.uid] if reading.uid else []
     if not (reading.delegated and uids):
         yield None
-        uids += users.owners(asked.pid, asked.proc) if asked.pid else []
+        uids += users.owners(subject.pid, subject.proc) if subject.pid else []
     for uid in dict.fromkeys(uids):
         yield users.known(uid, files)
 
 
-def _ask(clue: Clue, files: Files) -> Container | None:
-    """What the first runtime that knows it says."""
+def _find(clue: Clue, files: Files) -> Container | None:
+    """Return the container from the files of the first runtime that has it."""
     for runtime in RUNTIMES:
         if container := runtime.find(clue, files):
             return container
     return None
 
 
-def _mentioned(clue: Clue) -> Container:
-    """What is known of a container that no file tells of."""
+def _without_files(clue: Clue) -> Container:
+    """Return a container that no file describes, with what the clue says."""
     return Container(clue.id, text(clue.name), clue.runtime)

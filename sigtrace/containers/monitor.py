@@ -1,7 +1,7 @@
-"""What the parent of a container's init says on its command line: a runtime's monitor names its container there.
+"""Read the command line of an init's parent: a runtime's monitor names its container there.
 
-Asked only when the cgroups say nothing. A command line is whatever its process claims, so it is believed only about
-containers of its own user.
+Used only if the cgroups do not name the container. A process can claim any command line, so it is believed only
+about containers of its own user.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sigtrace.procfs.freezer import frozen
 from sigtrace.text import decode
 
 _MAX_THREADS = 512
-"""More than any monitor has; to look at so many takes too long."""
+"""More threads than any monitor has; reading the states of more would take too long."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Parent:
     words: tuple[str, ...]
     uid: int
     inside: bool = False
-    """It lives in a PID namespace below that of /proc: in a container, where monitors of ours do not."""
+    """It lives in a PID namespace below that of /proc, that is, in a container; monitors live outside."""
 
     @property
     def trusted(self) -> bool:
-        """Whether directories it claims may be opened: it is root's outside, or has no fewer rights than we."""
+        """Whether directories that it names may be opened: it belongs to root or to our user, outside containers."""
         return self.uid in (0, os.geteuid()) and not self.inside
 
 
 def read(pid: int, proc: str = "/proc") -> Parent | None:
-    """The parent of `pid`; None if there is none here, or its command line could not be read without a wait."""
+    """Read the parent of `pid`; None if there is none, or if reading its command line might block."""
     try:
         ppid = processes.read_stat(pid, proc).ppid
         if ppid < 2 or _might_hang(ppid, proc):
@@ -47,12 +47,12 @@ def read(pid: int, proc: str = "/proc") -> Parent | None:
         return None
 
 
-def says(words: tuple[str, ...]) -> Clue | None:
-    """The container that a monitor with this command line watches over."""
+def clue(words: tuple[str, ...]) -> Clue | None:
+    """Return the container that a monitor with this command line runs."""
     for runtime in RUNTIMES:
-        clue = runtime.says(words) if runtime.says else None
-        if clue and is_id(clue.id):
-            return clue
+        found = runtime.from_monitor(words) if runtime.from_monitor else None
+        if found and is_id(found.id):
+            return found
     return None
 
 
@@ -64,7 +64,7 @@ def _inside(pid: int, proc: str) -> bool:
 
 
 def _might_hang(pid: int, proc: str) -> bool:
-    """Whether a thread in uninterruptible sleep may hold the mmap_lock that the command line is read behind."""
+    """Return whether a thread in uninterruptible sleep may hold the mmap_lock, which reading cmdline takes."""
     base = f"{proc}/{pid}/task"
     threads = os.listdir(base)
     if len(threads) > _MAX_THREADS:

@@ -1,7 +1,7 @@
-"""Whose container each living PID namespace is: a survey's namespaces with their names, and an init by name.
+"""Find the containers of living PID namespaces, and the init of a container by name.
 
-A namespace belongs to the container of its init's cgroup. Where that is also the container of a namespace
-above it (`unshare --pid` in a container), it is nested: inside the container, but not what its runtime stops.
+A namespace belongs to the container of its init's cgroup. If a namespace above it belongs to the same container
+(`unshare --pid` in a container), it is nested: inside the container, but the runtime stops the outer init.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["SANDBOX", "Homes", "Namer", "by_files", "find_init"]
 _MOST = 8
 
 Namer = Callable[[int], "Container | None"]
-"""PID -> its container."""
+"""A function that returns the container of a PID."""
 
 
 class Homes:
-    """The containers of a survey's namespaces; each is looked up when it is first asked for."""
+    """The containers of a survey's namespaces, each looked up on first use."""
 
     def __init__(self, seen: Survey, root: str = "/proc", namer: Namer | None = None) -> None:
         self._above = {each.nsid: each for each in seen.namespaces}
@@ -33,7 +33,7 @@ class Homes:
         self._known: dict[int, Container | None] = {}
 
     def of(self, namespace: PidNamespace) -> Container | None:
-        """The container its init lives in; None outside of containers, and when that cannot be told."""
+        """Return the container that its init lives in; None if there is none, or if it is not known."""
         pid = namespace.init_pid
         if pid is None:
             return None
@@ -42,7 +42,7 @@ class Homes:
         return self._known[pid]
 
     def nested(self, namespace: PidNamespace) -> bool:
-        """Whether it was made inside the container, so that its init is not the container's own."""
+        """Return whether it was created inside its container, so that its init is not the container's PID 1."""
         container = self.of(namespace)
         return container is not None and any(
             above is not None and (above.id, above.runtime) == (container.id, container.runtime)
@@ -56,39 +56,39 @@ class Homes:
             above = self._above.get(above.parent_nsid)
 
 
-def find_init(wanted: Wanted, root: str = "/proc", namer: Namer | None = None) -> tuple[int, Container]:
-    """The PID of the one container's init that is meant, and the container.
+def find_init(selector: Wanted, root: str = "/proc", namer: Namer | None = None) -> tuple[int, Container]:
+    """Return the PID of the init of the one container that matches, and the container.
 
-    A pod's sandbox counts only where nothing else of the pod has a PID namespace. Raises BadInput when
-    nothing is meant, or several are.
+    A pod's sandbox counts only if no other container of the pod has a PID namespace. Raises BadInput if no container
+    matches, or several do.
     """
     seen = survey(root)
-    homes = Homes(seen, root, namer)
+    containers = Homes(seen, root, namer)
     inits = [
         (each.init_pid, container)
         for each in seen.namespaces
-        if each.init_pid is not None and (container := homes.of(each)) and not homes.nested(each)
+        if each.init_pid is not None and (container := containers.of(each)) and not containers.nested(each)
     ]
-    wanted = wanted.checked(container for _, container in inits)
-    found = [(pid, container) for pid, container in inits if wanted.matches(container)]
-    found = [each for each in found if each[1].name != SANDBOX or wanted.containers] or found
+    selector = selector.checked(container for _, container in inits)
+    found = [(pid, container) for pid, container in inits if selector.matches(container)]
+    found = [each for each in found if each[1].name != SANDBOX or selector.containers] or found
     if len(found) == 1:
         return found[0]
-    words = " ".join(printable(word) for word in wanted.words)
+    words = " ".join(printable(word) for word in selector.words)
     if not found:
-        raise BadInput(f"no container here is all of that: {words}")
+        raise BadInput(f"no container here matches all of: {words}")
     listed = ", ".join(
         f"{printable(each.label)} (PID {pid}, ID {printable(each.id[:SHORT_ID])})"
         for pid, each in found[:_MOST]
     )
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     raise BadInput(
-        f"{words} stands for {len(found)} containers: {listed}{more}; choose one with --container, by its name or ID"
+        f"{words} matches {len(found)} containers: {listed}{more}; choose one with --container, by its name or ID"
     )
 
 
 def by_files(root: str = "/proc") -> Namer:
-    """Names by cgroups and the runtimes' files, where SIGTRACE_ROOTS says that these are. Raises BadInput."""
+    """Return a function that looks containers up, with the roots of $SIGTRACE_ROOTS. Raises BadInput."""
     from sigtrace.containers.lookup import of_process
     from sigtrace.containers.paths import Roots
 

@@ -1,8 +1,8 @@
-"""Where container runtimes keep the files that name their containers: their defaults, and what people say of it.
+"""Directories in which container runtimes keep their files: the defaults, and those that the user gives.
 
-A directory is written as the host sees it, and looked up inside `host`, which is where the host's file system
-is mounted for us: `/`, or for an agent in a pod something like `/host`. The defaults are in the runtimes' descriptors,
-which are imported when somebody gave a directory: nobody waits for them otherwise.
+A directory is a path on the host, looked up inside `host`, the mount point of the host's file system: `/`, or for an
+agent in a pod something like `/host`. The defaults are in the runtimes' descriptors, which are imported only if the
+user gave a directory, to keep the start fast.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from sigtrace.containers.place import Place, Root, User
 from sigtrace.errors import BadInput
 
 VARIABLE = "SIGTRACE_ROOTS"
-"""The environment variable with roots, as `host=/host docker=/data/docker`: words with blanks between them."""
+"""The environment variable with roots, separated by blanks: `host=/host docker=/data/docker`."""
 
 _HOST = "host"
 
 
 @dataclass(frozen=True)
 class Roots:
-    """The directories of all runtimes: those that people gave, then the defaults."""
+    """The directories of all runtimes: those that the user gave, then the defaults."""
 
     host: str = "/"
     given: tuple[tuple[str, str], ...] = ()
-    """`Root.name` and a directory, in the order they are tried."""
+    """`Root.name` and directory, in the order in which they are tried."""
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> Roots:
-        """Roots from words `NAME=DIRECTORY`. A directory given is tried before the defaults; words may repeat a name.
+        """Parse words `NAME=DIRECTORY`. A given directory is tried before the defaults; a name may occur repeatedly.
 
-        Raises BadInput for an unknown name (listing the known ones), or a directory that is not absolute.
+        Raises BadInput for an unknown name, and for a directory that is not absolute.
         """
         roots = cls()
         for word in words:
@@ -55,18 +55,18 @@ class Roots:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Roots:
-        """The roots that $SIGTRACE_ROOTS adds to the defaults. Raises BadInput."""
+        """Parse $SIGTRACE_ROOTS. Raises BadInput."""
         try:
             return cls.parse(environ.get(VARIABLE, "").split())
         except BadInput as err:
             raise BadInput(f"{VARIABLE}: {err}") from err
 
     def of(self, directory: Root) -> tuple[str, ...]:
-        """Where root's directory may be, in the order they are tried."""
+        """Return the paths of root's directory, in the order in which they are tried."""
         return (*(path for name, path in self.given if name == directory.name), *directory.defaults)
 
     def places(self, directory: Root, user: User | None = None) -> tuple[Place, ...]:
-        """Where to look for a runtime's directory: for a user's containers in the user's own."""
+        """Return the places of a runtime's directory: root's, or those of a user with rootless containers."""
         if user is None:
             return tuple(Place(path) for path in self.of(directory))
         found = (
@@ -78,7 +78,7 @@ class Roots:
 
 
 def missing(roots: Roots) -> list[str]:
-    """The directories that people gave (`docker=/data/docker`) and that are not there."""
+    """Return the directories that the user gave (`docker=/data/docker`) and that do not exist."""
     from sigtrace.containers.files import Files
 
     if not os.path.isdir(roots.host):

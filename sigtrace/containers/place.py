@@ -1,4 +1,4 @@
-"""Directories: where a runtime keeps its files, and which of them one looks into. No I/O."""
+"""Descriptions of the directories in which runtimes keep their files. No I/O."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Root:
-    """A directory of a runtime's, as its own configuration has it. People may give others by `name`."""
+    """A directory of a runtime, as in the runtime's own configuration. The user may give others by `name`."""
 
     name: str
-    """What people call it in $SIGTRACE_ROOTS: `docker-run`."""
+    """Its name in $SIGTRACE_ROOTS: `docker-run`."""
     defaults: tuple[str, ...]
-    """Where root's is, as the host sees it, in the order they are tried."""
+    """Root's, as paths on the host, in the order in which they are tried."""
     at_home: str = ""
-    """A user's own, below the user's home; empty if it is not there."""
+    """A rootless user's, relative to the user's home; empty if there is none."""
     running: str = ""
-    """A user's own, below /run/user/UID; empty if it is not there."""
+    """A rootless user's, relative to /run/user/UID; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A directory to look into: `below`, inside `directory`."""
+    """A directory to read from: `below`, inside `directory`."""
 
     directory: str
     below: str = ""
     confined: bool = False
-    """It is a user's own: no link and no mount leads out of `directory`."""
+    """It belongs to a user: links and mounts that lead out of `directory` are refused."""
 
 
 @dataclass(frozen=True)
 class User:
-    """Whose containers they are when they are not root's (rootless)."""
+    """The owner of rootless containers."""
 
     uid: int
     home: str = ""
-    """Empty if it is not known, or not safe to look into."""
+    """Empty if not known, or not safe to read from."""

@@ -1,6 +1,9 @@
-"""Whose each PID namespace is: found out by a thread of its own, when a namespace's init is born or first seen.
+"""Resolve the container of each PID namespace, in its own thread, when its init is born or first seen.
 
-What was found out stays known when the container is gone. The hot path asks `of`, which only looks a key up.
+Results are kept after the container is gone. The reader of events calls `of`, which only looks a key up.
+
+One lock, `_change`, guards the news and changes of entries. It is never held while files are read. Only the queue's
+own lock is taken under it; `live.container_filter` calls in with its lock held.
 """
 
 from __future__ import annotations
@@ -24,35 +27,37 @@ from sigtrace.units import SECOND
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
 
-_AGAIN = (0.005, 0.02, 0.05, 0.15, 0.4, 1.0, 0.1)
-"""Seconds after which one looks again at a young namespace that has no name yet: its runtime is still at work."""
-_RAN = len(_AGAIN) - 1
-"""All but the last are left out once its init runs the container's own program."""
+_RETRY_SECONDS = (0.005, 0.02, 0.05, 0.15, 0.4, 1.0, 0.1)
+"""Delays before each retry for a young namespace without a name: its runtime is still setting the container up."""
+_AFTER_EXEC = len(_RETRY_SECONDS) - 1
+"""Number of the one retry that is left once the init has executed the container's program."""
 _YOUNG_SECONDS = 1.0
-"""Whose init is no older when a survey sees it may not be where it belongs yet: one looks again."""
+"""An init younger than this may not be in its final cgroup when a survey finds it, so it is looked up again."""
 _SURVEY_SECONDS = 1.0
-"""One pass over /proc at most in this time, for namespaces whose init nobody announced."""
-_PATIENCE = 1.0
-"""Seconds to wait at the end for a look that is under way."""
+"""Least time between two passes over /proc for namespaces whose init was not announced."""
+_CLOSE_SECONDS = 1.0
+"""How long `close` waits for a lookup in progress."""
 _MOST = 1 << 14
-_EVERYBODY = NsKey(0, 0)
-"""In place of a key: all namespaces there are."""
+"""Namespaces to remember; further ones displace the oldest, so that memory stays bounded for months."""
+_ALL_NAMESPACES = NsKey(0, 0)
+"""Stands for a survey of all namespaces in place of one key."""
 
 
 @dataclass
 class _Entry:
-    """What is known of one namespace."""
+    """The state of one namespace."""
 
     container: Container | None = None
     above: tuple[NsKey, ...] = ()
-    """The namespaces above it."""
+    """The namespaces above it, nearest first."""
     settled: bool = False
-    """No more will be found out."""
+    """The result is final."""
     waited: bool = False
+    """`wait` has waited for it once, which is enough: the next batch must not wait again."""
 
 
-class _Order(NamedTuple):
-    """A look to take."""
+class _Lookup(NamedTuple):
+    """A lookup to make."""
 
     key: NsKey
     pid: int
@@ -62,16 +67,16 @@ class _Order(NamedTuple):
 
 
 class Names:
-    """The containers of PID namespaces. `start` it, or `seed` it by hand; `close` it at the end.
+    """The containers of PID namespaces. Call `start`, or `seed` without a thread; call `close` at the end.
 
-    resolve: what finds a process's container out, without raising or blocking; by default from its runtime's files.
-    Raises BadInput when the environment names roots that make no sense.
+    resolve: returns the container of a PID, without raising or blocking; by default from the runtimes' files.
+    Raises BadInput if $SIGTRACE_ROOTS is invalid.
     """
 
     def __init__(self, resolve: Callable[[int], Container | None] | None = None) -> None:
         self._resolve = resolve or _from_files()
         self._entries: dict[NsKey, _Entry] = {}
-        self._orders: DueQueue[_Order] = DueQueue()
+        self._queue: DueQueue[_Lookup] = DueQueue()
         self._news: list[tuple[NsKey, Container]] = []
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -79,82 +84,84 @@ class Names:
         self._ended = False
 
     def start(self, seeded: bool = False) -> None:
-        """Begin to find out; first, unless `seeded`, about all namespaces there are."""
+        """Start the thread; unless `seeded`, it resolves all existing namespaces first."""
         if not seeded:
-            self._order(_EVERYBODY, 0, 0)
+            self._schedule(_ALL_NAMESPACES, 0, 0)
         self._thread = threading.Thread(target=self._run, name="names", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Find out no more. Safe to repeat."""
+        """Stop the thread. Results stay available. Safe to repeat."""
         with self._change:
             self._ended = True
             self._change.notify_all()
-        self._orders.close(discard=True)
+        self._queue.close(discard=True)
         if self._thread is not None:
-            self._thread.join(_PATIENCE)
+            self._thread.join(_CLOSE_SECONDS)
 
     def seed(self, seen: Survey) -> set[NsKey]:
-        """Find out now about all namespaces that a survey saw: which these are."""
+        """Resolve all namespaces of a survey in the calling thread; returns their keys."""
         now = clock.kernel_ns()
-        looked = set()
+        keys = set()
         for each in seen.namespaces:
             if each.nsid is not None and each.init_pid is not None and each.ns_start is not None:
                 key = NsKey.from_proc(each.nsid, each.ns_start)
                 young = now - key.start_ns < _YOUNG_SECONDS * SECOND
-                self._look(_Order(key, each.init_pid, 0 if young else len(_AGAIN), surveyed=True))
-                looked.add(key)
-        return looked
+                tries = 0 if young else len(_RETRY_SECONDS)
+                self._look_up(_Lookup(key, each.init_pid, tries, surveyed=True))
+                keys.add(key)
+        return keys
 
     def of(self, key: NsKey) -> Container | None:
-        """The container of a namespace, as far as that is known by now; what was never heard of will be looked up."""
+        """Return the container of a namespace as far as known; schedules a lookup of an unknown namespace."""
+        # Without the lock: a dict lookup is atomic, and every batch calls this for each of its namespaces.
         entry = self._entries.get(key)
         if entry is None:
             if key.start and self._thread is not None:
-                self._order(key, 0, len(_AGAIN))
+                self._schedule(key, 0, len(_RETRY_SECONDS))
             return None
         return entry.container
 
     def above(self, key: NsKey) -> tuple[NsKey, ...]:
-        """The namespaces above one, nearest first, as far as they are known."""
+        """Return the namespaces above one, nearest first, as far as known."""
         entry = self._entries.get(key)
         return entry.above if entry else ()
 
     def settled(self, key: NsKey) -> bool:
-        """Whether `of` has said its last word."""
+        """Return whether the result of `of` is final."""
         entry = self._entries.get(key)
         return entry is not None and entry.settled
 
     def known(self) -> dict[NsKey, Container]:
-        """All containers so far."""
+        """Return all containers found so far."""
         return {key: entry.container for key, entry in list(self._entries.items()) if entry.container}
 
     def news(self) -> list[tuple[NsKey, Container]]:
-        """What was found out since the last call."""
+        """Return the containers found since the last call."""
         with self._change:
             news, self._news = self._news, []
         return news
 
     def observe(self, batch: Batch) -> None:
-        """Look at the inits that are born, or run a program, in a batch."""
+        """Schedule lookups for the births and execs of inits in a batch."""
         records = batch.records
         births = records[records["stage"] >= wire.STAGE["init"]]
         for nsid, start, pid, stage in births[["nsid", "ns_start", "target_pid", "stage"]].tolist():
             key = NsKey.of(nsid, start)
-            ran = stage == wire.STAGE["exec"]
+            executed = stage == wire.STAGE["exec"]
             if not self.settled(key):
-                self._order(key, pid, _RAN if ran else 0, again=ran)
+                self._schedule(key, pid, _AFTER_EXEC if executed else 0, again=executed)
 
     def wait(self, keys: Iterable[NsKey], seconds: float) -> None:
-        """Wait, for each namespace once, until it is known whose it is; at most so long."""
+        """Wait until these namespaces are settled, at most `seconds`; only once for each namespace."""
         until = time.monotonic() + seconds
         with self._change:
             waiting = []
             for key in keys:
-                if key == _EVERYBODY:  # a record without a namespace
+                if key == _ALL_NAMESPACES:  # a record without a namespace
                     continue
                 if key not in self._entries:
-                    self._order(key, 0, len(_AGAIN))
+                    self._schedule(key, 0, len(_RETRY_SECONDS))
                 entry = self._entries[key]
                 if not entry.settled and not entry.waited:
                     entry.waited = True
@@ -165,64 +172,68 @@ class Names:
                     return
                 self._change.wait(left)
 
-    def _order(self, key: NsKey, pid: int, tries: int, again: bool = False, delay: float = 0) -> None:
+    def _schedule(self, key: NsKey, pid: int, tries: int, again: bool = False, delay: float = 0) -> None:
         with self._change:
             if not again and key in self._entries:
                 return
-            if key != _EVERYBODY:
+            if key != _ALL_NAMESPACES:
                 self._entries.setdefault(key, _Entry())
             while len(self._entries) > _MOST:
                 del self._entries[next(iter(self._entries))]
-        self._orders.put(_Order(key, pid, tries), delay)
+        self._queue.put(_Lookup(key, pid, tries), delay)
 
     def _run(self) -> None:
-        """The thread."""
-        while (order := self._orders.take()) is not None:
-            with contextlib.suppress(Exception):  # a name less is no reason to stop tracing
-                self._look(order)
+        """The thread's main function."""
+        while (lookup := self._queue.take()) is not None:
+            with contextlib.suppress(Exception):  # tracing must go on without the name
+                self._look_up(lookup)
 
-    def _look(self, order: _Order) -> None:
-        if order.key == _EVERYBODY:
+    def _look_up(self, lookup: _Lookup) -> None:
+        if lookup.key == _ALL_NAMESPACES:
             self.seed(survey())
             return
-        if self.settled(order.key):
+        if self.settled(lookup.key):
             return
-        if not order.pid:
-            self._find(order.key)
+        if not lookup.pid:
+            self._look_up_by_survey(lookup.key)
             return
-        there = _is_init(order.pid, order.key)
-        container = self._resolve(order.pid) if there else None
-        if container and not _is_init(order.pid, order.key):
-            container = None  # the number became another's meanwhile
+        alive = _is_init(lookup.pid, lookup.key)
+        container = self._resolve(lookup.pid) if alive else None
+        if container and not _is_init(lookup.pid, lookup.key):
+            container = None  # the PID was reused meanwhile, so the container may be another process's
         above: tuple[NsKey, ...] = ()
         with contextlib.suppress(OSError):
-            above = self._holders(ancestors(f"/proc/{order.pid}/ns/pid")) if there else ()
-        # Before its exec it may still be where it was made: in the cgroup of the container around its own.
-        moved = order.tries >= _RAN or (order.surveyed and all(self.of(key) != container for key in above))
+            above = self._holders(ancestors(f"/proc/{lookup.pid}/ns/pid")) if alive else ()
+        # Before its exec an init may still be in the cgroup of the process that created it, which may be in an outer
+        # container: that name is not final. A container that differs from those above is the init's own.
+        moved = lookup.tries >= _AFTER_EXEC or (
+            lookup.surveyed and all(self.of(key) != container for key in above)
+        )
         named = container is not None and container.name != "" and moved
-        final = named or not there or order.tries >= len(_AGAIN)
-        self._learn(order.key, container, above, final)
+        final = named or not alive or lookup.tries >= len(_RETRY_SECONDS)
+        self._store(lookup.key, container, above, final)
         if not final:
-            self._order(order.key, order.pid, order.tries + 1, again=True, delay=_AGAIN[order.tries])
+            delay = _RETRY_SECONDS[lookup.tries]
+            self._schedule(lookup.key, lookup.pid, lookup.tries + 1, again=True, delay=delay)
 
-    def _find(self, key: NsKey) -> None:
-        """Nobody announced its init: look for it."""
+    def _look_up_by_survey(self, key: NsKey) -> None:
+        """Find the init of a namespace whose birth was not recorded."""
         wait = self._surveyed + _SURVEY_SECONDS - time.monotonic()
         if wait > 0:
-            self._order(key, 0, len(_AGAIN), again=True, delay=wait)
+            self._schedule(key, 0, len(_RETRY_SECONDS), again=True, delay=wait)
             return
         self._surveyed = time.monotonic()
         if key not in self.seed(survey()):
-            self._learn(key, None, (), True)
+            self._store(key, None, (), True)
 
     def _holders(self, inodes: Iterable[int]) -> tuple[NsKey, ...]:
-        """The namespaces that have these inodes now: the last that got them."""
+        """Return the known namespaces that have these inodes now: of each inode, the one that started last."""
         above = list(inodes)
         with self._change:
             last = dict(sorted(key for key in self._entries if key.inode in above))
         return tuple(NsKey(inode, last[inode]) for inode in above if inode in last)
 
-    def _learn(self, key: NsKey, container: Container | None, above: tuple[NsKey, ...], final: bool) -> None:
+    def _store(self, key: NsKey, container: Container | None, above: tuple[NsKey, ...], final: bool) -> None:
         with self._change:
             entry = self._entries.setdefault(key, _Entry())
             if container and container != entry.container:
@@ -239,7 +250,7 @@ def _from_files() -> Callable[[int], Container | None]:
     roots = Roots.from_environment()
 
     def resolve(pid: int) -> Container | None:
-        from sigtrace.containers.lookup import of_process  # takes a while, which nobody has to wait for
+        from sigtrace.containers.lookup import of_process  # slow to import, so only in the resolver's thread
 
         return of_process(pid, roots)
 
@@ -247,7 +258,7 @@ def _from_files() -> Callable[[int], Container | None]:
 
 
 def _is_init(pid: int, key: NsKey) -> bool:
-    """Whether the process is the init of this very namespace."""
+    """Return whether the process is the init of this namespace, by its start: the PID may have been reused."""
     try:
         stat = process.read_stat(pid)
     except (OSError, ValueError):

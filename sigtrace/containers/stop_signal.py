@@ -1,4 +1,4 @@
-"""By which signal a container is asked to stop, and on whose word."""
+"""Determine the signal that asks a container to stop, and who chose it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from sigtrace.events.container import Container
 
 @dataclass(frozen=True)
 class StopRequest:
-    """How the init of a namespace would be asked to stop, and as part of which container."""
+    """How the init of a namespace would be asked to stop, and its container."""
 
     signal: int = signals.TERM
     source: Literal["option", "container", "default"] = "default"
-    """Who chose the signal: the user, the container's configuration, or nobody, so that it is SIGTERM."""
+    """Who chose the signal: the user, the container's configuration, or nobody (SIGTERM)."""
     container: Container | None = None
     nested: bool = False
-    """The namespace was made inside the container, whose runtime asks another init."""
+    """The namespace was created inside the container, whose runtime stops another init."""
 
     @property
     def reason(self) -> str:
-        """Why it is not SIGTERM, if the container says so; else empty."""
+        """Why it is not SIGTERM, if the container configures another signal; else empty."""
         own = self.source == "container" and self.signal != signals.TERM
         return f"{signals.name(self.signal)} is its own stop signal" if own else ""
 
 
 def stop_request(container: Container | None, nested: bool = False, chosen: int | None = None) -> StopRequest:
-    """By the signal that was `chosen`, else the container's own, else SIGTERM.
+    """Return the request with the signal that was `chosen`, else the container's stop signal, else SIGTERM.
 
-    A stop signal that is no signal counts as unknown: its text comes from somebody else's file.
+    An invalid stop signal in a container's file counts as unknown.
     """
     if chosen is not None:
         return StopRequest(chosen, "option", container, nested)

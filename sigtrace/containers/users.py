@@ -1,4 +1,4 @@
-"""Whose a rootless container is, and where that user's files are; without asking NSS, which may ask the network."""
+"""Find the owner of a rootless container, and the owner's files. Does not use NSS, which may query the network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sigtrace.text import decode
 _LOCAL = frozenset(
     "ext2 ext3 ext4 xfs btrfs zfs f2fs bcachefs jfs reiserfs tmpfs ramfs overlay rootfs squashfs virtiofs".split()
 )
-"""File systems whose answer does not depend on another machine or program."""
+"""File systems that do not depend on another machine or program: reading from them cannot hang."""
 _NOBODY = 65534
 
 
 def known(uid: int, files: Files) -> User:
-    """The user, with the home that the host's /etc/passwd gives, if it is on a local file system."""
+    """Return the user, with the home directory of the host's /etc/passwd if it is on a local file system."""
     raw = files.read(Place("/etc"), "passwd", limit=1 << 20) or b""
     for line in raw.splitlines():
         fields = line.split(b":")
@@ -33,7 +33,7 @@ def known(uid: int, files: Files) -> User:
 
 
 def owners(pid: int, root: str = "/proc") -> Iterator[int]:
-    """Who may own a process's container: its parent's user first, as its own may be of a user namespace."""
+    """Yield the users that may own a process's container: its parent's first, as its own may be a mapped one."""
     numbers = [pid]
     with contextlib.suppress(OSError, ValueError):
         numbers.insert(0, process.read_stat(pid, root).ppid)
@@ -45,7 +45,7 @@ def owners(pid: int, root: str = "/proc") -> Iterator[int]:
 
 
 def _is_local(path: str) -> bool:
-    """Whether the mount that holds the path, by its name, is of a local file system (/proc/self/mountinfo)."""
+    """Return whether the path is on a local file system (/proc/self/mountinfo). Does not touch the path itself."""
     best, kind = b"", b""
     try:
         lines = process.read("/proc/self/mountinfo").splitlines()

@@ -22,7 +22,7 @@ def bpf_syscall(host: Host) -> Check:
         return ok(name, "a map could be created")
     if refusal == errno.ENOSYS:
         return missing(
-            name, "bpf(2) is not there", "use a kernel with CONFIG_BPF_SYSCALL=y, as distributions ship"
+            name, "bpf(2) is not available", "use a kernel with CONFIG_BPF_SYSCALL=y, as distributions ship"
         )
     return missing(name, _words(refusal), _why_refused(host))
 

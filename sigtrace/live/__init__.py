@@ -1,1 +1,1 @@
-"""Tracing: from the kernel to batches, recordings and rates."""
+"""Trace the live kernel: read its records as batches, recordings and rates."""

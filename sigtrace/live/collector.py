@@ -1,4 +1,4 @@
-"""The collector: kernel -> batches. Used by every live command, and by notebooks as a context manager.
+"""The collector reads the kernel's records as batches. All live commands use it, and notebooks as a context manager.
 
 with sigtrace.Collector(ns=[4026532249]) as live:
     for batch in live:
@@ -19,7 +19,7 @@ from sigtrace import clock
 from sigtrace.arguments import several
 from sigtrace.containers.resolver import Names
 from sigtrace.containers.selector import Wanted
-from sigtrace.errors import BadInput
+from sigtrace.errors import BadInput, NoSuchContainer
 from sigtrace.events import wire
 from sigtrace.events.nskey import NsKey
 from sigtrace.live.container_filter import Follower
@@ -42,11 +42,11 @@ Method = Literal["btf", "raw"]
 """A way to attach: BTF tracepoints, or raw ones."""
 
 RING_BYTES = 16 << 20
+"""16 MiB hold over 100,000 records: what a storm produces while the reader is not scheduled for a while."""
 POLL_SECONDS = 0.010
-"""How often the reader looks while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
-_LATER = "; if it has yet to start: --wait (wait=True)"
+"""Interval between reads while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
 TIDY_SECONDS = 60.0
-"""How often the table of counts is looked at, so that it does not fill up with namespaces that have ended."""
+"""Interval between checks of the table of counts, which would otherwise fill up with ended namespaces."""
 
 
 class Filters(TypedDict, total=False):
@@ -65,17 +65,17 @@ class Collector:
     """Attached to the kernel between `with` and its end; iterate for batches. One value may stand for several.
 
     ns: PID namespaces by inode, or a mapping inode -> start of its init in clock ticks (field 22 of
-        /proc/PID/stat), which keeps a reused inode out; none means all.
-    container, pod: containers by name, label, pattern or beginning of the ID, and pods by NAMESPACE/NAME; those
-        that start later too. `wait`: one that is not there yet is no mistake.
-    descendants: also the namespaces below those.
+        /proc/PID/stat), which excludes a reused inode; none means all.
+    container, pod: containers by name, label, pattern or beginning of the ID, and pods by NAMESPACE/NAME, including
+        those that start later. `wait`: it is no error if one has not started yet.
+    descendants: include the namespaces below those.
     signals: signals by number or name; none means all. With some, births, execs and exits are left out.
-    scope: which records to get: "drops" (init protection at either drop point), "inits" (all that concerns
-        namespace inits) or "all". Counts are of everything that passes the other filters, whatever the scope.
-    ring_bytes: room for records, a power of two; `method`: "btf" or "raw" to insist on one way to attach.
+    scope: the records to get: "drops" (init protection at either drop point), "inits" (everything about
+        namespace inits) or "all". Counts include everything that passes the other filters, whatever the scope.
+    ring_bytes: size of the ring for records, a power of two. `method`: "btf" or "raw" to force one way to attach.
 
-    `names` says which container a namespace is of, and batches do. Raises CannotTrace on entry if this host cannot
-    trace, BadInput for arguments that make no sense, and containers that are not there.
+    `names` returns the container of a namespace; batches contain it too. Raises on entry: CannotTrace if this host
+    cannot trace, BadInput for invalid arguments, NoSuchContainer for containers that do not exist (without `wait`).
     """
 
     def __init__(  # noqa: PLR0913 (all by keyword: what there is to choose)
@@ -103,17 +103,20 @@ class Collector:
         self.names = Names()
         self._follower: Follower | None = None
         self._in_batches = True
-        """Whether births and execs of inits are in the batches; they always come, for the names' sake."""
+        """Whether batches contain births and execs of inits. The kernel always sends these: `names` needs them."""
         self._ring_bytes = ring_bytes
         self._method = method
         self._attachment: Attachment | None = None
         self._wakeups: Wakeups | None = None
         self._ring: Ring | None = None
         self._tally: Tally | None = None
-        self._making_tally = threading.Lock()
+        # A recorder calls `counts` from its writer's thread while the iteration tidies up: two tallies would each
+        # move rows of ended namespaces out of the kernel's table, and each lack the other's.
+        self._tally_lock = threading.Lock()
         self._tidied = 0.0
         self._stopping = False
-        self._bell = -1
+        self._stop_event = -1
+        """An eventfd, so that `stop` ends the reader's sleep and may be called in a signal handler."""
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def __enter__(self) -> Collector:
@@ -125,9 +128,9 @@ class Collector:
         self._attachment = Attachment(self._ring_bytes, self._method)
         self._filter = KernelFilter(self._attachment.maps)
         try:
-            self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            self._stop_event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._wakeups = Wakeups(self._attachment.maps["events"])
-            self._wakeups.watch(self._bell)
+            self._wakeups.watch(self._stop_event)
             self.set_filter(**self._filters)
             self._attachment.attach()
             self.names.start()
@@ -142,7 +145,7 @@ class Collector:
         self.close()
 
     def close(self) -> None:
-        """Detach and free everything; `names` keeps what it knows. Safe to repeat."""
+        """Detach and free everything. The results of `names` stay available. Safe to repeat."""
         self.names.close()
         if self._ring:
             self._ring.close()
@@ -153,13 +156,13 @@ class Collector:
         if self._attachment:
             self._attachment.close()
             self._attachment = None
-        if self._bell >= 0:
-            os.close(self._bell)
-            self._bell = -1
+        if self._stop_event >= 0:
+            os.close(self._stop_event)
+            self._stop_event = -1
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about this attachment a user may want to hear, such as a cache not used."""
+        """Sentences for the user about this attachment, such as that a cache was not used."""
         from sigtrace.procfs.process import INITIAL_PID_NS, namespace_of
 
         notes = self._attached().notes
@@ -172,7 +175,7 @@ class Collector:
 
     @property
     def method(self) -> str:
-        """How it is attached: "btf" or "raw"."""
+        """The way it is attached: "btf" or "raw"."""
         return self._attached().method
 
     def set_filter(  # noqa: PLR0913
@@ -186,29 +189,32 @@ class Collector:
         signals: int | str | Iterable[int | str] = (),
         scope: Scope = "drops",
     ) -> None:
-        """Replace the filters, also while running; arguments as for the class."""
+        """Replace the filters, also while running. Arguments and errors are those of the class."""
         self._attached()
         starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(several(ns), 0)
         numbers = several(signals)
-        wanted = Wanted(several(container), several(pod))
+        selector = Wanted(several(container), several(pod))
         follower = None
-        if not wanted.empty:
+        if not selector.empty:
             self.names.seed(survey())
-            sure = wanted.checked(self.names.known().values(), wait=wait, later=_LATER)
-            follower = Follower(sure, self.names, _of_the_kernel(starts), descendants)
+            try:
+                selector = selector.checked(self.names.known().values(), wait=wait)
+            except NoSuchContainer as err:
+                raise NoSuchContainer(err.sentence, "wait=True") from err
+            follower = Follower(selector, self.names, _kernel_starts(starts), descendants)
         self._filter.replace({} if follower else starts, descendants, numbers, scope, follower is not None)
         self._follower = follower
         self._in_batches = scope != "drops" and not numbers
 
     @property
     def followed(self) -> Follower | None:
-        """Who decides which containers pass; None unless some were asked for."""
+        """The filter by container; None if no container or pod is selected."""
         return self._follower
 
     def on_ready(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
-        """Call back, once, from the iteration when a descriptor is ready (epoll `events`; 0: hang-up only).
+        """Call `callback` once, from the iteration, when a descriptor is ready (epoll `events`; 0: hang-up only).
 
-        Raises PermissionError for a descriptor that is always ready, such as a plain file's.
+        Raises PermissionError for a descriptor that epoll(7) does not support, such as a regular file's.
         """
         self._attached()
         assert self._wakeups is not None
@@ -216,50 +222,52 @@ class Collector:
         self._callbacks[fd] = callback
 
     def stop(self) -> None:
-        """End the iteration after what is in the ring by then. For signal handlers and other threads."""
+        """End the iteration after the records that are in the ring by then. For signal handlers and other threads."""
         self._stopping = True
-        os.eventfd_write(self._bell, 1)
+        os.eventfd_write(self._stop_event, 1)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches as they come, none of them empty; ends after `stop()` with the ring drained.
+        """Yield batches as they arrive, none of them empty; ends after `stop()`, when the ring is empty.
 
-        It blocks for long only after an empty look at the ring that follows POLL_SECONDS without a wake-up:
-        then every CPU's last one is longer ago than WAKE_NS, and the next record wakes the reader.
+        It sleeps for long only if the ring is still empty after POLL_SECONDS without a wake-up. By then the last
+        wake-up of each CPU is longer ago than WAKE_NS, so the next record wakes the reader.
         """
         ring_fd = self._attached().maps["events"]
         ready: list[int] = []
         while self._ring is None and not self._stopping and ring_fd not in ready:
             self._call_back(ready)
-            ready = self._wait(TIDY_SECONDS)  # until there is something to read, numpy is not loaded
+            ready = self._wait(TIDY_SECONDS)  # numpy is not imported before there is something to read
             self._tidy()
         flowing = True
         while True:
             taken = self._take()
-            batch = self._sifted(taken)
+            batch = self._filtered(taken)
             if len(batch):
                 yield batch
-            self._call_back(ready)  # only now: what led to it comes first
+            self._call_back(ready)  # after the batch: the records before the event come first
             if not len(taken) and self._stopping and not self._reader().unread():
                 if self._follower and len(left := self._follower.finish(taken)):
                     yield left
                 return
             if self._stopping:
-                self.detach()  # what is still being written at this moment will be whole at the next look
+                self.detach()  # a record that is still being written now is complete at the next read
                 continue
             if len(taken):
-                time.sleep(POLL_SECONDS)  # more is coming: let it, whoever would wake us
+                time.sleep(
+                    POLL_SECONDS
+                )  # more will follow: one read of many records is cheaper than many wake-ups
             soon = flowing or (self._follower is not None and self._follower.holding)
             ready = self._wait(0 if len(taken) else POLL_SECONDS if soon else TIDY_SECONDS)
             self._tidy()
             flowing = bool(ready) or len(taken) > 0 or self._reader().unread()
 
     def _wait(self, timeout: float | None) -> list[int]:
-        """Wait for a wake-up or another descriptor; those that were ready."""
+        """Wait for a wake-up or another descriptor; returns the descriptors that were ready."""
         assert self._wakeups is not None
         return self._wakeups.wait(timeout)
 
     def _tidy(self) -> None:
-        """Now and then, see that the kernel's table of counts has room."""
+        """Every TIDY_SECONDS, make room in the kernel's table of counts."""
         if time.monotonic() - self._tidied < TIDY_SECONDS:
             return
         self._tidied = time.monotonic()
@@ -272,21 +280,21 @@ class Collector:
                 self._callbacks.pop(fd)()
 
     def detach(self) -> None:
-        """Stop recording now. What is in the ring and the counts can still be read."""
+        """Stop recording now. The ring and the counts can still be read."""
         self._attached().detach()
 
     def drain(self, timeout: float = 0.0) -> Batch:
-        """All that is in the ring now, as one batch, which may be empty; waits up to `timeout` s for a first record."""
+        """Return all records in the ring as one batch, which may be empty; waits up to `timeout` s for a first one."""
         deadline = time.monotonic() + timeout
         while True:
-            batch = self._sifted(self._take())
+            batch = self._filtered(self._take())
             left = deadline - time.monotonic()
             if len(batch) or left <= 0:
                 return batch
             self._wait(min(left, POLL_SECONDS))
 
     def counts(self) -> Counts:
-        """The kernel's exact counts so far."""
+        """Return the kernel's exact counts so far. From any thread."""
         from sigtrace.events.counts import Counts
 
         self._tidied = time.monotonic()
@@ -294,7 +302,7 @@ class Collector:
         return Counts(rows[self._follower.of_them(rows)] if self._follower else rows)
 
     def losses(self) -> Losses:
-        """What became of the records so far."""
+        """Return how many records were written and lost so far."""
         from sigtrace.live.kernel.counts import read_losses
 
         return read_losses(self._attached())
@@ -307,8 +315,8 @@ class Collector:
             self.names.observe(batch)
         return batch
 
-    def _sifted(self, batch: Batch) -> Batch:
-        """What the filters of user space leave of a batch."""
+    def _filtered(self, batch: Batch) -> Batch:
+        """Apply the filters of user space to a batch."""
         if self._follower is not None:
             batch = self._follower.sift(batch)
             for key in self._follower.excluded():
@@ -318,7 +326,7 @@ class Collector:
         return batch
 
     def _reader(self) -> Ring:
-        """The ring's reader, made on first use: it takes numpy."""
+        """The ring's reader, made on first use: it imports numpy."""
         if self._ring is None:
             from sigtrace.live.kernel.ring import Ring
 
@@ -327,8 +335,8 @@ class Collector:
         return self._ring
 
     def _tallied(self) -> Tally:
-        """The counts' keeper, made on first use: it takes numpy. One for all threads."""
-        with self._making_tally:
+        """The tally of the counts, made on first use: it imports numpy. One for all threads."""
+        with self._tally_lock:
             if self._tally is None:
                 from sigtrace.live.kernel.counts import Tally
 
@@ -345,13 +353,16 @@ _GONE = NsKey(0, 0)
 """No namespace has this key."""
 
 
-def _of_the_kernel(starts: Mapping[int, int]) -> dict[int, int]:
-    """Starts of inits as /proc shows them, in clock ticks, as the kernel has them in CLOCK_BOOTTIME; 0 stays 0."""
+def _kernel_starts(starts: Mapping[int, int]) -> dict[int, int]:
+    """Convert starts of inits from /proc's to the kernel's CLOCK_BOOTTIME; both in clock ticks, 0 stays 0."""
     return {inode: NsKey.from_proc(inode, start).start if start else 0 for inode, start in starts.items()}
 
 
 def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
-    """Which counts are of namespaces that are no more: their inode is gone, or their init started at another time."""
+    """Return which counts are of ended namespaces: their inode is gone, or their init started at another time.
+
+    rows: dtype COUNT. None are if the survey may have missed namespaces.
+    """
     import numpy as np
 
     before = clock.kernel_ns()
@@ -364,6 +375,6 @@ def _of_ended_namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
         if each.nsid is not None
     }
     keys, which = NsKey.from_records(rows["nsid"], rows["ns_start"])
-    # One born since would not have been seen; of one without an init in sight nothing tells that it is another.
+    # A namespace born after `before` may be missing from the survey. One whose init is not visible may be the same.
     ended = [key.start_ns < before and alive.get(key.inode, _GONE) not in (None, key) for key in keys]
     return np.array(ended, bool)[which]

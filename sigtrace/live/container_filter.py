@@ -1,7 +1,8 @@
-"""Following containers: which namespaces are theirs, decided as each is first seen, also those that start later.
+"""Filter records by container, including containers that start later. Each namespace is decided when first seen.
 
-The kernel lets pass every namespace that was not excluded, so that nothing of a new one is missed while its name is
-being found out; what passes is sifted here, and what proved to be somebody else's is excluded in the kernel.
+The kernel passes every namespace that is not excluded, so that no record of a new one is missed while its container
+is being resolved. The records that pass are filtered here, and namespaces of other containers are then excluded in
+the kernel.
 """
 
 from __future__ import annotations
@@ -22,24 +23,27 @@ if TYPE_CHECKING:
 
     from sigtrace.events.batch import Batch
 
-_PATIENCE = 3.0
-"""Seconds after which whoever still has no name is nobody's."""
-_LAST_WAIT = 0.3
+_RESOLVE_SECONDS = 3.0
+"""A namespace without a container after this time belongs to none: more than the resolver's retries take."""
+_FINISH_SECONDS = 0.3
+"""How long `finish` waits for containers: Ctrl-C must not seem to be ignored."""
 _MOST = 1 << 16
-"""Decisions to remember."""
+"""Decisions to remember; further ones displace the oldest."""
 _HELD = 1 << 18
-"""Records of undecided namespaces to keep; more would be more than a name is worth, and pass."""
+"""Records of undecided namespaces to hold back, about 40 MB; if there are more, they pass undecided."""
 
 _NO, _YES, _UNDECIDED = 0, 1, 2
 
 
 class Follower:
-    """Lets the records of some containers pass.
+    """Passes the records of the selected containers.
 
-    ns: namespaces that pass whosever they are, inode -> start of the init in clock ticks (0: whichever).
-    descendants: also what is below a namespace that passes.
-    on_found: hears of each container when a namespace of it is first seen.
-    The reader of records and whoever asks for counts may be two threads.
+    ns: namespaces that always pass, inode -> start of the init in clock ticks (0: any).
+    descendants: namespaces below one that passes do so too.
+    on_found: called with each container and the inode when a namespace of it is first seen.
+
+    The thread that reads records and the one that reads counts may differ; one lock guards the decisions. The lock of
+    `names` is taken under it, never the other way round, and `on_found` runs under it.
     """
 
     def __init__(self, wanted: Wanted, names: Names, ns: Mapping[int, int], descendants: bool) -> None:
@@ -53,27 +57,27 @@ class Follower:
         self._excluded: list[NsKey] = []
         self._held: list[Batch] = []
         self._ending = False
-        self._one_at_a_time = threading.RLock()
+        self._lock = threading.RLock()  # re-entrant, because `on_found` may call methods of this object
 
     @property
     def holding(self) -> bool:
-        """Whether records wait for a decision."""
+        """Whether records are held back for a decision."""
         return bool(self._held)
 
     def excluded(self) -> list[NsKey]:
-        """The namespaces that proved to be others' since the last call."""
-        with self._one_at_a_time:
+        """Return the namespaces that were excluded since the last call."""
+        with self._lock:
             excluded, self._excluded = self._excluded, []
         return excluded
 
     def decide(self) -> None:
-        """Decide now about all containers that are known."""
-        with self._one_at_a_time:
+        """Decide about all containers that are known by now."""
+        with self._lock:
             for key in self._names.known():
                 self._decision(key)
 
     def sift(self, batch: Batch) -> Batch:
-        """The records that are theirs, of this batch and of those held back from earlier ones."""
+        """Return the records that pass, of this batch and of those held back before."""
         import numpy as np
 
         from sigtrace.events.batch import join
@@ -91,14 +95,14 @@ class Follower:
         return whole[np.flatnonzero(verdicts == _YES)]
 
     def finish(self, nothing: Batch) -> Batch:
-        """What is theirs of all that is still held back, at the end; `nothing`: an empty batch."""
+        """Return the records that pass of those still held back, at the end; `nothing`: an empty batch."""
         keys = [key for batch in self._held for key in batch.namespaces()]
-        self._names.wait(dict.fromkeys(keys), _LAST_WAIT)
-        self._ending = True  # what is not known by now is not waited for: records would be lost
+        self._names.wait(dict.fromkeys(keys), _FINISH_SECONDS)
+        self._ending = True  # decide about the rest now: records still held back after this would be lost
         return self.sift(nothing)
 
     def of_them(self, records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
-        """Which rows, of records or counts, are theirs: shape (n,)."""
+        """Return which rows, of records or counts, pass: shape (n,)."""
         mask: npt.NDArray[np.bool_] = self._verdicts(records) == _YES
         return mask
 
@@ -106,7 +110,7 @@ class Follower:
         import numpy as np
 
         keys, codes = NsKey.from_records(records["nsid"], records["ns_start"])
-        with self._one_at_a_time:
+        with self._lock:
             decisions = [self._decision(key) for key in keys]
         return np.array(decisions or [_NO])[codes]
 
@@ -118,12 +122,13 @@ class Follower:
         since = self._since.setdefault(key, time.monotonic())
         belongs = self._belongs(key, container)
         settled = self._names.settled(key) or not key.start
+        # Before the init's exec the container may be the outer one, so a match is not final either until settled.
         wait = belongs == _UNDECIDED or (not settled and (container is not None or belongs == _NO))
-        if wait and not self._ending and time.monotonic() - since <= _PATIENCE:
+        if wait and not self._ending and time.monotonic() - since <= _RESOLVE_SECONDS:
             return _UNDECIDED
         del self._since[key]
         while len(self._decided) >= _MOST:
-            del self._decided[next(iter(self._decided))]  # if it lives on, it is decided again
+            del self._decided[next(iter(self._decided))]  # if it still lives, it is decided again
         self._decided[key] = belongs == _YES
         if belongs != _YES:
             self._excluded.append(key)

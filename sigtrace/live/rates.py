@@ -1,7 +1,7 @@
-"""Which PID namespaces there are, how many signals each gets and drops a second, and its last events: for `top`.
+"""Sample the PID namespaces, the rates of signals and drops of each, and its last events, for `top`.
 
-All numbers are from the kernel's exact counts, read once a sample: a storm costs no more than a calm. Records only
-tell who sent the last drops, and are looked at as arrays.
+All numbers come from the kernel's exact counts, read once per sample, so the cost does not grow with the number of
+signals. Records only provide the senders of the last drops, and are processed as arrays.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ if TYPE_CHECKING:
     from sigtrace.live.kernel.counts import Losses
 
 LAST_EVENTS = 200
-"""How many events of a namespace are kept to look at."""
+"""Events kept per namespace."""
 _SURVEY_SECONDS = (2.0, 60.0)
-"""A pass over /proc at most and at least that often; in between only for a namespace whose birth was not seen."""
+"""Least and greatest time between two passes over /proc; the least applies after a namespace of unknown birth."""
 _SURVEY_SHARE = 0.005
-"""Of a core at most, on average: a pass takes long where there are many processes."""
+"""Greatest average share of one CPU for passes over /proc, which are slow if there are many processes."""
 _GONE_SECONDS = 60.0
-"""How long a namespace that has ended stays in the list."""
+"""How long an ended namespace stays in the list."""
 _STATES = {
     **{"R": "runs", "S": "sleeps", "D": "disk", "T": "stopped", "t": "traced"},
     **{"Z": "zombie", "X": "ended", "I": "idle", "P": "parked"},
 }
-"""/proc/PID/stat's letters as words of seven characters at most."""
+"""Words for the states of /proc/PID/stat, of at most seven characters: the width of the column."""
 
 
 @dataclass(frozen=True)
 class Drop:
-    """The last signal that a namespace's init dropped."""
+    """The last signal that was dropped for a namespace's init."""
 
     signal: int
     sender: str
-    """Its name; empty for the kernel, or when it is not known."""
+    """comm of the sender; empty for the kernel, and if not known."""
     time: int
     """ns of CLOCK_BOOTTIME."""
 
     @property
     def ago(self) -> float:
-        """Seconds since."""
+        """Seconds since then."""
         return max(clock.kernel_ns() - self.time, 0) / SECOND
 
 
 @dataclass(frozen=True)
 class Row:
-    """One PID namespace in a sample. Rates are signals a second since the sample before."""
+    """One PID namespace in a sample. Rates are signals per second since the previous sample."""
 
     key: NsKey
     init_pid: int | None = None
@@ -75,11 +75,11 @@ class Row:
     drops: int = 0
     last: Drop | None = None
     gone: float = 0.0
-    """When it was found to have ended (monotonic); 0: it has not."""
+    """When its end was found (monotonic clock, s); 0: it has not ended."""
 
     @property
     def label(self) -> str:
-        """Its container's label, or its inode; not made safe for a terminal."""
+        """Its container's label, or its inode; not safe for a terminal."""
         if self.container:
             return self.container.label
         return "host" if self.key.inode == process.INITIAL_PID_NS else str(self.key.inode)
@@ -87,23 +87,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Sample:
-    """What there was to see at one moment."""
+    """The state of all namespaces at one time."""
 
     rows: tuple[Row, ...]
     seconds: float
-    """Since the sample before."""
+    """Since the previous sample."""
     losses: Losses
     time: float = field(default_factory=time.time)
 
     def find(self, key: NsKey | None) -> Row | None:
-        """The namespace, if it is still listed."""
+        """Return the row of the namespace, or None if it is no longer listed."""
         return next((row for row in self.rows if row.key == key), None)
 
 
 class Sampler:
-    """Looks at an attached collector whenever asked, from one thread.
+    """Takes samples of an attached collector. Use it from one thread.
 
-    `named`, `descendants`: the namespaces that the collector was told of, to be listed from the start.
+    `named`, `descendants`: the namespaces that the collector was given, which are listed from the start.
     """
 
     def __init__(self, live: Collector, named: Collection[int] = (), descendants: bool = False) -> None:
@@ -113,19 +113,20 @@ class Sampler:
         self._rows: dict[NsKey, Row] = {}
         self._events: dict[NsKey, Batch] = {}
         self._forgotten: set[NsKey] = set()
-        """Ended, and no longer listed; the counts know them longer."""
+        """Ended and no longer listed. The counts still contain them, so they have to be skipped there."""
         self._before = time.monotonic()
         self._surveyed = self._cost = 0.0
-        self._new = True
+        self._unknown_birth = True
+        """A namespace has appeared in the counts whose init is not known: survey soon."""
         self._survey()
 
     def sample(self) -> Sample:
-        """Everything as it is now."""
+        """Take a sample of all namespaces now."""
         self.listen()
         now = time.monotonic()
         self._count(max(now - self._before, 1e-3))
         seconds, self._before = now - self._before, now
-        if now > self._due(self._new):
+        if now > self._next_survey(self._unknown_birth):
             self._survey()
         forgotten = {key for key, row in self._rows.items() if row.gone and now - row.gone > _GONE_SECONDS}
         self._forgotten |= forgotten
@@ -139,18 +140,18 @@ class Sampler:
         return Sample(tuple(self._rows.values()), seconds, self._live.losses())
 
     def events(self, key: NsKey) -> Batch | None:
-        """The last events of a namespace's init, at most LAST_EVENTS; None without any."""
+        """Return the last events of a namespace, at most LAST_EVENTS; None if there are none."""
         return self._events.get(key)
 
     def listen(self) -> None:
-        """Take what is in the ring: the last drop and the last events of each namespace.
+        """Read the ring: the last drop and the last events of each namespace.
 
-        To be called more often than containers come and go: whose they are is found out while they live.
+        Call it often, also between samples: the container of a namespace can only be resolved while its init lives.
         """
         batch = self._live.drain()
         records = batch.records
         for record in records[flag(records, "init") & (records["stage"] > wire.STAGE["deliver"])]:
-            self._live_on(record)
+            self._update_init(record)
         keys, which = NsKey.from_records(records["nsid"], records["ns_start"])
         order = np.argsort(which, kind="stable")
         ends = np.searchsorted(which[order], np.arange(len(keys)), side="right")
@@ -165,8 +166,8 @@ class Sampler:
                 last = records[dropped[-1]]
                 self._set(key, _drop(last))
 
-    def _live_on(self, record: np.void) -> None:
-        """A birth, an exec or the exit of an init."""
+    def _update_init(self, record: np.void) -> None:
+        """Apply the birth, exec or exit of an init."""
         key = NsKey.of(record["nsid"], record["ns_start"])
         row = self._rows.get(key) or Row(key)
         ended = record["stage"] == wire.STAGE["exit"]
@@ -178,7 +179,7 @@ class Sampler:
         )
 
     def _count(self, seconds: float) -> None:
-        """Totals and rates, from the counts."""
+        """Update totals and rates from the counts."""
         counts = self._live.counts()
         r = counts.records
         generated = r["stage"] == wire.STAGE["generate"]
@@ -200,16 +201,16 @@ class Sampler:
                 )
 
     def _set(self, key: NsKey, last: Drop | None = None) -> Row:
-        """The namespace's row, made if need be."""
+        """Return the namespace's row, which is created if necessary, with the last drop if given."""
         if key not in self._rows:
             self._rows[key] = Row(key)
-            self._new = True
+            self._unknown_birth = True
         if last:
             self._rows[key] = replace(self._rows[key], last=last)
         return self._rows[key]
 
     def _survey(self) -> None:
-        """See which namespaces there are, and who their inits are."""
+        """Find the existing namespaces and their inits in /proc."""
         self._surveyed, used = time.monotonic(), time.thread_time()
         seen = survey()
         inits = {
@@ -217,22 +218,22 @@ class Sampler:
             for each in seen.namespaces
             if each.nsid is not None and each.ns_start is not None and each.init_pid is not None
         }
-        for key, passes in zip(inits, self._pass(list(inits), seen), strict=True):
+        for key, passes in zip(inits, self._passing(list(inits), seen), strict=True):
             if passes or key in self._rows:
                 self._rows[key] = replace(self._set(key), init_pid=inits[key], comm=_comm(inits[key]))
         for key, row in self._rows.items():
             if key not in inits and not row.gone:
                 self._rows[key] = replace(row, gone=self._surveyed)
-        self._new = False
+        self._unknown_birth = False
         self._cost = time.thread_time() - used
 
-    def _due(self, wanted: bool) -> float:
-        """When to survey again, on the monotonic clock; `wanted`: somebody new is there."""
+    def _next_survey(self, soon: bool) -> float:
+        """Return the time of the next survey on the monotonic clock."""
         least, most = _SURVEY_SECONDS
-        return self._surveyed + max(least if wanted else most, self._cost / _SURVEY_SHARE)
+        return self._surveyed + max(least if soon else most, self._cost / _SURVEY_SHARE)
 
-    def _pass(self, keys: list[NsKey], seen: Survey) -> list[bool]:
-        """Which of these namespaces the collector's filters let pass."""
+    def _passing(self, keys: list[NsKey], seen: Survey) -> list[bool]:
+        """Return which of these namespaces pass the collector's filters."""
         if self._live.followed:
             kind = np.dtype([("nsid", "u4"), ("ns_start", "u8")])
             rows = np.array([(key.inode, key.start_ns) for key in keys], kind)
@@ -244,14 +245,14 @@ class Sampler:
         ]
 
     def _lineage(self, nsid: int | None, parents: Mapping[int | None, int | None]) -> Iterator[int]:
-        """The namespace and, when descendants are followed, those above it."""
+        """Yield the namespace and, if descendants are included, those above it."""
         while nsid is not None:
             yield nsid
             nsid = parents.get(nsid) if self._descendants else None
 
 
 def state_of(row: Row) -> str:
-    """What the namespace's init does now, in a word; empty when that cannot be seen. Costs one file of /proc."""
+    """Return the current state of the namespace's init as a word; empty if not readable. Reads one file of /proc."""
     if row.gone or row.init_pid is None:
         return "ended" if row.gone else ""
     try:

@@ -1,7 +1,8 @@
-"""The recorder: what a collector reads, into a recording.
+"""The recorder writes the records of a collector to a recording.
 
-The calling thread reads the ring and does nothing else; a second one writes; a third takes snapshots. Between the
-first two is a queue of bounded size: when the disk hangs, records are lost there, and counted, not in the kernel.
+The calling thread only reads the ring; a second thread writes; a third takes snapshots. Between the first two is a
+queue of bounded size: if the disk hangs, records are lost and counted there, and the kernel's ring does not overflow.
+The snapshot thread puts its rows into the same queue. Reader and writer share no lock.
 """
 
 from __future__ import annotations
@@ -32,20 +33,21 @@ from sigtrace.recording.writer import Limits, Run, Writer
 from sigtrace.snapshot import Row
 
 FLUSH_SECONDS = 1.0
-"""How much of the past a crash may cost."""
+"""Interval between flushes: a crash loses at most the records since the last one."""
 COUNT_SECONDS = 10.0
-"""How often the kernel's counts are written, if they changed."""
+"""Interval between writes of the kernel's counts, if they changed."""
 
 _QUEUE_RECORDS = 1 << 18
-_PATIENCE = 20.0
-"""Seconds to wait at the end for a disk that hangs."""
+"""About 40 MB. More than the ring holds, so that the queue bridges a slow disk for longer than the ring could."""
+_CLOSE_SECONDS = 20.0
+"""How long to wait at the end for a disk that hangs."""
 _SNAPSHOTS = schema.row_schema(snapshot.COLUMNS)
 
 
 class Recorder:
     """Records an attached collector into a directory until the collector is stopped.
 
-    `say` hears sentences for the user, from another thread. Raises BadInput when the directory cannot be
+    `say` is called with sentences for the user, from the writer's thread. Raises BadInput if the directory cannot be
     recorded into.
     """
 
@@ -60,18 +62,22 @@ class Recorder:
             raise
         self.unqueued = 0
         """Events that did not fit into the queue."""
+        # Unbounded itself, because `put` must never block the reader; `_offer` bounds it by records, not by batches,
+        # whose sizes differ by orders of magnitude. None is the end.
         self._queue: queue.SimpleQueue[Batch | list[Row] | None] = queue.SimpleQueue()
-        self._queued, self._written = 0, 0  # by the reader, by the writer: each counts its own
+        # Only the reader adds to the first and only the writer to the second, so their difference needs no lock: a
+        # stale value makes the queue look fuller than it is.
+        self._queued, self._written = 0, 0
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
         self._failure: BaseException | None = None
         self._taker = Taker(self._queue.put)
-        self._stated = 0
-        self._counted: Counts | None = None
+        self._described_segment = 0
+        self._last_counts: Counts | None = None
         self._counts_due = 0.0
         self._losses: dict[str, int] = {}
 
     def run(self) -> None:
-        """Record until the collector is stopped and all of it is written."""
+        """Record until the collector is stopped and all records are written."""
         self._thread.start()
         self._taker.start()
         try:
@@ -80,9 +86,9 @@ class Recorder:
         finally:
             self._live.detach()
             self._queue.put(None)
-            self._thread.join(_PATIENCE)
+            self._thread.join(_CLOSE_SECONDS)
             if self._thread.is_alive():
-                self._say("the disk does not answer: the end of the recording may be missing")
+                self._say("the disk does not respond: the end of the recording may be missing")
             self._directory.release()
         if self._failure is not None:
             raise self._failure
@@ -105,14 +111,14 @@ class Recorder:
         self._queue.put(batch)
 
     def _write(self) -> None:
-        """The writer's thread. What ends it early ends the recording, and is raised by `run`."""
+        """The writer thread's main function. An exception ends the recording, and `run` raises it."""
         try:
-            self._write_until_told()
+            self._write_until_end()
         except BaseException as err:
             self._failure = err
             self._live.stop()
 
-    def _write_until_told(self) -> None:
+    def _write_until_end(self) -> None:
         self._tick()
         flush_at = time.monotonic() + FLUSH_SECONDS
         while True:
@@ -124,11 +130,12 @@ class Recorder:
             if time.monotonic() >= flush_at:
                 self._tick()
                 flush_at = time.monotonic() + FLUSH_SECONDS
+        # The reader has finished, so only the snapshot thread may still put something, and not after this.
         self._taker.end()
         with contextlib.suppress(queue.Empty):
             while (item := self._queue.get_nowait()) is not None:
                 self._take(item)
-        self._counts_due = 0
+        self._counts_due = 0  # the last counts are the totals of the recording
         self._tick()
         self._writer.close()
 
@@ -136,18 +143,21 @@ class Recorder:
         if not isinstance(item, Batch):
             self._writer.rows("snapshots", _SNAPSHOTS, item)
             return
-        self._taker.look(item)
+        self._taker.observe(item)
         self._write_names()
         self._writer.rows("namespaces", schema.NAMESPACES, list(namespace_rows.changes(item)))
         self._writer.events(item)
         self._written += len(item)
 
     def _tick(self) -> None:
-        """Everything so far is on the disk after this, with what a new segment has to say of itself."""
+        """Write everything so far to the disk. A new segment begins with the namespaces that exist.
+
+        Each segment has to be readable without the earlier ones, which retention deletes.
+        """
         now = time.time_ns()
-        if self._stated != self._writer.segment:
-            self._stated = self._writer.segment
-            self._counted, self._counts_due, self._losses = None, 0, {}
+        if self._described_segment != self._writer.segment:
+            self._described_segment = self._writer.segment
+            self._last_counts, self._counts_due, self._losses = None, 0, {}
             rows = list(namespace_rows.standing(now, clock.boot_to_utc()))
             named = namespace_rows.named(now, self._live.names.known().items())
             self._writer.rows("namespaces", schema.NAMESPACES, [*rows, *named])
@@ -163,16 +173,16 @@ class Recorder:
         self._writer.flush()
 
     def _write_names(self) -> None:
-        """Whose namespaces are, as far as that was found out since."""
+        """Write the containers of namespaces that were resolved since the last call."""
         rows = list(namespace_rows.named(time.time_ns(), self._live.names.news()))
         self._writer.rows("namespaces", schema.NAMESPACES, rows)
 
     def _write_counts(self, now: int) -> None:
         counts = self._live.counts()
-        changed = Counts(_changed(counts.records, self._counted.records if self._counted else None))
+        changed = Counts(_changed(counts.records, self._last_counts.records if self._last_counts else None))
         if len(changed):
             self._writer.counts(changed, now)
-        self._counted = counts
+        self._last_counts = counts
 
     def _account(self) -> dict[str, int]:
         return {
@@ -184,14 +194,14 @@ class Recorder:
 
 
 def this_run() -> Run:
-    """What tells this recorder's files from all others."""
+    """Return the facts that identify this recorder's files."""
     system = os.uname()
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return Run(system.nodename, boot_id, uuid.uuid4().hex, f"{system.release} {system.machine}", __version__)
 
 
 def _changed(now: npt.NDArray[Any], before: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-    """The rows that were not there before."""
+    """Return the rows of `now` that are not in `before`, both of dtype COUNT."""
     if before is None:
         return now
     kind = f"V{now.dtype.itemsize}"

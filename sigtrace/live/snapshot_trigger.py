@@ -1,4 +1,4 @@
-"""When a snapshot is due, and the thread that takes it: the reader and the writer never wait for /proc."""
+"""Decide when a snapshot is due, and take it in a thread of its own: reader and writer never wait for /proc."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from sigtrace.events.nskey import NsKey
 from sigtrace.snapshot import Helper, Row
 
 AGAIN_SECONDS = 1.0
-"""How much later one looks again, and how long a namespace must outlive its init."""
+"""Delay of the second snapshot, and how long a namespace must outlive its init to be one that hangs."""
 
 _REST_SECONDS = 10.0
-"""One namespace gives no second snapshot for the same reason within this time."""
+"""Least time between two snapshots of one namespace for the same reason, so that a storm of drops takes only one."""
 _END_SECONDS = 1.0
-"""How long the last snapshots may take together: a helper that hangs shall not hold up the end."""
+"""How long the last snapshots may take together: a helper that hangs must not delay the end."""
 _WAITING = 64
+"""Snapshots that may be due at once; further ones are skipped and counted."""
 _KEPT = 4096
+"""Namespaces and reasons to remember; beyond that all are forgotten, at the cost of a few more snapshots."""
 
 
 def due(batch: Batch) -> Iterator[tuple[str, NsKey]]:
-    """(trigger, namespace) for what happens to inits in a batch; each once.
+    """Yield (trigger, namespace) for the events of inits in a batch, each pair once.
 
-    Not for that of the initial namespace, which is the whole host.
+    Leaves out the initial namespace: a snapshot of it would contain every process of the host.
     """
     r = batch.records
     init = ((r["flags"] & wire.FLAG["init"]) != 0) & (r["ns_level"] > 0)
@@ -48,7 +50,7 @@ def due(batch: Batch) -> Iterator[tuple[str, NsKey]]:
                 yield trigger, key
 
 
-class _Order(NamedTuple):
+class _SnapshotOrder(NamedTuple):
     """A snapshot to take."""
 
     trigger: str
@@ -57,34 +59,34 @@ class _Order(NamedTuple):
 
 
 class Taker(threading.Thread):
-    """Takes the snapshots that are due and hands their rows to `deliver`, from its own thread."""
+    """A thread that takes the snapshots that are due, and passes their rows to `deliver`."""
 
     def __init__(self, deliver: Callable[[list[Row]], None], helper: Helper | None = None) -> None:
         super().__init__(name="snapshots", daemon=True)
         self.skipped = 0
-        """Snapshots not taken, because too many were due."""
+        """Snapshots not taken because too many were due."""
         self._deliver = deliver
-        self._orders: DueQueue[_Order] = DueQueue()
+        self._queue: DueQueue[_SnapshotOrder] = DueQueue()
         self._taken: dict[tuple[str, NsKey], float] = {}
         self._ended = False
         self._helper = helper or Helper()
 
-    def look(self, batch: Batch) -> None:
-        """Order the snapshots that these events call for."""
+    def observe(self, batch: Batch) -> None:
+        """Schedule the snapshots that these events trigger."""
         for trigger, namespace in due(batch):
-            self._order(trigger, namespace)
+            self._schedule(trigger, namespace)
 
     def end(self) -> None:
-        """Take those that are due now, but for second looks, and no more; returns when that is done, or too slow."""
+        """Take the snapshots that are due now, except second ones, then end the thread; waits for _END_SECONDS."""
         self._ended = True
-        self._orders.close()
-        self._helper.hurry(_END_SECONDS)
+        self._queue.close()
+        self._helper.limit(_END_SECONDS)
         self.join()
 
     def run(self) -> None:
         with self._helper as helper:
             helper.start()
-            while (order := self._orders.take()) is not None:
+            while (order := self._queue.take()) is not None:
                 if self._ended and order.again:
                     continue
                 if helper.is_late:
@@ -92,23 +94,24 @@ class Taker(threading.Thread):
                     continue
                 key = order.namespace
                 rows = helper.take(key.inode, order.trigger, ns_start=key.start, again=order.again)
-                # The namespace's own row is always there; without a task or a complaint it says nothing.
+                # The namespace's own row always exists. Without a task or a problem it contains nothing of use.
                 if len(rows) > 1 or any(row["problem"] for row in rows):
                     self._deliver(rows)
 
-    def _order(self, trigger: str, namespace: NsKey) -> None:
+    def _schedule(self, trigger: str, namespace: NsKey) -> None:
         now = time.monotonic()
         key = (trigger, namespace)
         if now - self._taken.get(key, -_REST_SECONDS) < _REST_SECONDS:
             return
-        if len(self._orders) >= _WAITING:
+        if len(self._queue) >= _WAITING:
             self.skipped += 1
             return
         if len(self._taken) >= _KEPT:
             self._taken.clear()
         self._taken[key] = now
-        self._orders.put(_Order(trigger, namespace, False))
+        self._queue.put(_SnapshotOrder(trigger, namespace, False))
+        # The second snapshot shows what has changed: a task that is still in the same state is stuck.
         later = "outlived" if trigger == "exited" else trigger
-        self._orders.put(_Order(later, namespace, later == trigger), AGAIN_SECONDS)
+        self._queue.put(_SnapshotOrder(later, namespace, later == trigger), AGAIN_SECONDS)
         if later != trigger:
-            self._orders.put(_Order(later, namespace, True), 2 * AGAIN_SECONDS)
+            self._queue.put(_SnapshotOrder(later, namespace, True), 2 * AGAIN_SECONDS)

@@ -1,4 +1,4 @@
-"""What the cgroup of a namespace's init says: how many tasks it may have, and whether memory ran out."""
+"""Read the cgroup of a namespace's init: its limit of tasks, and whether it ran out of memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNKNOWN: Row = {"pids_current": -1, "pids_max": -1, "oom_kills": -1, "under_oom"
 
 
 def path_of(membership: bytes) -> str:
-    """The cgroup's path from a /proc/PID/cgroup: in cgroup v2, or where it is in none, in the v1 freezer."""
+    """Return the cgroup's path from a /proc/PID/cgroup: that of cgroup v2, or of the v1 freezer if v2's is the root."""
     paths: dict[str, str] = {}
     for line in membership.splitlines():
         _, controllers, path = os.fsdecode(line).split(":", 2)
@@ -23,7 +23,7 @@ def path_of(membership: bytes) -> str:
 
 
 def limits(pid: int, root: str = "/proc") -> Row:
-    """pids.current and pids.max, and the out-of-memory kills, of the cgroup that the process is in."""
+    """Read pids.current, pids.max and the out-of-memory kills of the cgroup that the process is in."""
     out: Row = dict(UNKNOWN)
     try:
         membership, mounts = process.read(f"{root}/{pid}/cgroup"), process.read(f"{root}/self/mountinfo")
@@ -42,7 +42,7 @@ def limits(pid: int, root: str = "/proc") -> Row:
 
 
 def _directories(membership: bytes, mounts: bytes, controller: str) -> list[str]:
-    """Where this controller's files for the cgroup may be: v2 first, then v1."""
+    """Return the directories that may contain this controller's files of the cgroup: v2 and v1."""
     found = []
     for line in membership.splitlines():
         _, controllers, path = os.fsdecode(line).split(":", 2)

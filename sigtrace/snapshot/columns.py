@@ -1,4 +1,4 @@
-"""The columns of a snapshot's rows. No I/O, no numpy, no pyarrow: a recording stores them as they are here."""
+"""The columns of a snapshot's rows, which a recording stores under the same names. No I/O, no numpy, no pyarrow."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ Type = Literal["int", "str", "bool"]
 Row = dict[str, int | str | bool]
 
 TRIGGERS = ("signalled", "dropped", "killed", "exited", "outlived", "asked")
-"""Why a snapshot is taken: an init was sent a stop signal that it did not drop; dropped one; was sent a SIGKILL
-that it obeys; exited; its namespace outlived it by more than a second; somebody asked for one."""
+"""The reasons for a snapshot: an init was sent a stop signal that was not dropped; a signal to it was dropped; it was
+sent a SIGKILL that was not dropped; it exited; its namespace outlived it by more than a second; a user took one."""
 
 COLUMNS: Mapping[str, Type] = MappingProxyType(
     {
-        # The snapshot: the same in all of its rows.
-        "time": "int",  # when it was begun, ns UTC
-        "nsid": "int",  # inode of the PID namespace it is of
-        "ns_start": "int",  # start of its init in clock ticks since boot; 0 = no init is left
+        # The snapshot; these values are the same in all rows.
+        "time": "int",  # its start, ns UTC
+        "nsid": "int",  # inode of the PID namespace
+        "ns_start": "int",  # start of the namespace's init in clock ticks since boot; 0 = no init is left
         "trigger": "str",
-        "again": "bool",  # the second look
+        "again": "bool",  # a second snapshot for the same reason
         # The task; tid 0 is the namespace itself, whose row has 0, "" and False here.
-        "pid": "int",  # of the process, as the initial namespace numbers it
+        "pid": "int",  # of the process, in the initial namespace
         "tid": "int",
-        "ns_pid": "int",  # of the process, in the namespace it lives in
+        "ns_pid": "int",  # of the process, in the namespace that it lives in
         "task_nsid": "int",  # that namespace: `nsid`, or one below it
-        "is_init": "bool",  # of the namespace it lives in
+        "is_init": "bool",  # of the namespace that it lives in
         "comm": "str",
         "state": "str",  # one letter, as in /proc/PID/stat
         "exiting": "bool",  # PF_EXITING: in do_exit(), or a zombie
         "start_ticks": "int",  # of the process
-        "threads": "int",  # of the process, the dead not yet reaped included
+        "threads": "int",  # of the process, including exited ones that are not reaped
         "ppid": "int",
         "parent_comm": "str",
         "parent_outside": "bool",  # the parent lives neither in this namespace nor below it
@@ -44,8 +44,8 @@ COLUMNS: Mapping[str, Type] = MappingProxyType(
         "blocked": "str",
         "ignored": "str",
         "caught": "str",
-        "awaited": "str",  # what it waits for in sigtimedwait(2); "" = could not be read
-        "signalfd": "str",  # union of its signalfds, of inits only; "" = could not be read
+        "awaited": "str",  # the signals it waits for in sigtimedwait(2); "" = not readable
+        "signalfd": "str",  # union of the masks of its signalfds, for inits only; "" = not readable
         "queue_used": "int",  # SigQ
         "queue_limit": "int",
         "core_dumping": "bool",
@@ -53,14 +53,14 @@ COLUMNS: Mapping[str, Type] = MappingProxyType(
         "rss_kib": "int",
         "cgroup": "str",  # its path: in cgroup v2, else in the v1 freezer
         "cmdline": "str",  # words joined by blanks
-        # The namespace: in its own row only.
+        # The namespace; in its own row only.
         "tasks": "int",  # threads in it and below it
-        "left_out": "int",  # tasks without a row: too many
+        "left_out": "int",  # tasks without a row, because there were too many
         "pids_current": "int",  # of the init's cgroup; -1 = not known
         "pids_max": "int",  # -1 = no limit, or not known
         "oom_kills": "int",  # oom_kill of memory.events or memory.oom_control; -1 = not known
-        "under_oom": "bool",  # v1: its tasks wait for memory, because killing is disabled
-        "problem": "str",  # what could not be read, in a sentence
+        "under_oom": "bool",  # v1: its tasks wait for memory, because the OOM killer is disabled
+        "problem": "str",  # what is missing, as a sentence
     }
 )
 
@@ -68,7 +68,7 @@ _EMPTY: Mapping[Type, int | str | bool] = {"int": 0, "str": "", "bool": False}
 
 
 def row(**values: int | str | bool) -> Row:
-    """A row with these values, and 0, "" or False in the other columns. KeyError for one that is no column."""
+    """Make a row with these values, and 0, "" or False in the other columns. Raises KeyError for unknown columns."""
     for name in values:
         COLUMNS[name]
     return {name: values.get(name, _EMPTY[kind]) for name, kind in COLUMNS.items()}

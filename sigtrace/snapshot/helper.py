@@ -1,7 +1,7 @@
-"""The helper: a process that reads /proc for us, and that can be killed when a file of it hangs.
+"""The helper: a child process that reads /proc, and that can be killed if a file of /proc hangs.
 
-A fresh interpreter (`python -I -S`), never a fork of ours: the recorder has threads. It lives on between
-snapshots, so that one costs no more than its reading; requests and rows are JSON Lines on its two pipes.
+It is a fresh interpreter (`python -I -S`), not a fork: the recorder has threads. It is kept between snapshots, so
+that a snapshot costs no more than its reads. Requests and rows are JSON Lines on its two pipes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from sigtrace.snapshot.reading import Request, read
 
 DEADLINE = 2.0
 """Seconds a snapshot may take."""
-_GLANCE = 0.1
-"""Seconds after which a snapshot under way notices that there is less time than it thought."""
+_CHECK_SECONDS = 0.1
+"""Interval at which a snapshot in progress checks whether `limit` was called."""
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from sigtrace.snapshot import helper; helper.serve(sys.argv[2])"
 
 
 class Helper:
-    """Takes snapshots in a process of its own. Use it from one thread, and `close` it, or in a `with` block."""
+    """Takes snapshots in a child process. Use it from one thread, in a `with` block or with `close` at the end."""
 
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
@@ -48,7 +48,7 @@ class Helper:
         self.close()
 
     def start(self) -> None:
-        """Start the process now, so that the first snapshot need not wait for it."""
+        """Start the process now, so that the first snapshot does not wait for it."""
         if self._process is None or self._process.poll() is not None:
             self.close()
             self._process = subprocess.Popen(
@@ -56,7 +56,7 @@ class Helper:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C on the terminal is ours to handle
+                start_new_session=True,  # Ctrl-C on the terminal must not reach it
             )
 
     def take(
@@ -68,7 +68,7 @@ class Helper:
         again: bool = False,
         deadline: float = DEADLINE,
     ) -> list[Row]:
-        """The rows of one snapshot; see `snapshot.take`."""
+        """Take a snapshot; arguments and rows are those of `snapshot.take`."""
         ends = time.monotonic() + deadline
         request = Request(nsid, trigger, again, ns_start, self._root)
         rows: dict[tuple[int, int], Row] = {}
@@ -79,9 +79,9 @@ class Helper:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(asdict(request)).encode() + b"\n")
             self._process.stdin.flush()
-            while (said := self._line(ends)) != {}:
-                problem = str(said.get("problem", "")) or problem
-                _amend(rows, said)
+            while (part := self._line(ends)) != {}:
+                problem = str(part.get("problem", "")) or problem
+                _merge(rows, part)
         except TimeoutError:
             why = "was cut short" if self.is_late else f"took longer than {deadline:g} s"
             problem = f"reading {why}: what came last, such as command lines, is missing"
@@ -91,17 +91,17 @@ class Helper:
             self.close()
         return _finished(rows, request, problem)
 
-    def hurry(self, seconds: float) -> None:
-        """Be done within this time with all snapshots, also one under way. From any thread."""
+    def limit(self, seconds: float) -> None:
+        """Finish all snapshots within this time, including one in progress. From any thread."""
         self._latest = time.monotonic() + seconds
 
     @property
     def is_late(self) -> bool:
-        """Whether that time is over, and there shall be no more."""
+        """Whether the time of `limit` is over."""
         return time.monotonic() >= self._latest
 
     def close(self) -> None:
-        """End the process, even one that hangs. Safe to repeat."""
+        """Kill the process, even one that hangs. Safe to repeat."""
         process, self._process, self._unread = self._process, None, b""
         if process is None:
             return
@@ -111,17 +111,17 @@ class Helper:
                 with contextlib.suppress(OSError):
                     pipe.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.1 if self.is_late else 1)  # in uninterruptible sleep it dies later, by itself
+            process.wait(0.1 if self.is_late else 1)  # one in uninterruptible sleep dies once that ends
 
     def _line(self, ends: float) -> Row:
-        """The next thing the process says. Raises TimeoutError, or EOFError when it is gone."""
+        """Read the next line of the process. Raises TimeoutError, or EOFError if the process is gone."""
         assert self._process is not None
         assert self._process.stdout is not None
         while b"\n" not in self._unread:
             poll = select.poll()
             poll.register(self._process.stdout, select.POLLIN)
             left = min(ends, self._latest) - time.monotonic()
-            if not poll.poll(min(max(left, 0), _GLANCE) * 1000):
+            if not poll.poll(min(max(left, 0), _CHECK_SECONDS) * 1000):
                 if left <= 0:
                     raise TimeoutError
                 continue
@@ -130,12 +130,12 @@ class Helper:
                 raise EOFError
             self._unread += got
         line, _, self._unread = self._unread.partition(b"\n")
-        said: Row = json.loads(line)
-        return said
+        part: Row = json.loads(line)
+        return part
 
 
 def serve(root: str) -> None:
-    """Be the helper: answer requests until nobody is there to make them."""
+    """Run in the helper process: answer requests on stdin until it is closed."""
     for line in sys.stdin:
         request = Request(**json.loads(line))
         try:
@@ -149,21 +149,24 @@ def serve(root: str) -> None:
         sys.stdout.flush()
 
 
-def _amend(rows: dict[tuple[int, int], Row], said: Row) -> None:
-    """Add a row, or what came later about one."""
-    pid, tid = int(said["pid"]), int(said["tid"])
-    if len(said) == len(COLUMNS):
-        rows[pid, tid] = said
+def _merge(rows: dict[tuple[int, int], Row], part: Row) -> None:
+    """Add a row, or later values of a row (see `reading.read`)."""
+    pid, tid = int(part["pid"]), int(part["tid"])
+    if len(part) == len(COLUMNS):
+        rows[pid, tid] = part
     elif (pid, tid) in rows:
-        rows[pid, tid].update(said)
+        rows[pid, tid].update(part)
     elif pid and not tid:
-        for key, each in rows.items():  # of a process: every thread has it
+        for key, each in rows.items():  # a value of the process belongs to every thread
             if key[0] == pid:
-                each.update(said, tid=key[1])
+                each.update(part, tid=key[1])
 
 
 def _finished(rows: dict[tuple[int, int], Row], request: Request, problem: str) -> list[Row]:
-    """The rows, leaders' own PIDs filled in, and the namespace's row at the end even if it never came."""
+    """Return the rows, with the leaders' ns_pid in those of their threads, and the namespace's row at the end.
+
+    The namespace's row is made up from the request if the helper did not send it.
+    """
     own = rows.pop((0, 0), None)
     if own is None:
         first = next(iter(rows.values()), {})

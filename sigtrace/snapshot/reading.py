@@ -1,8 +1,8 @@
-"""Reading a namespace from /proc: what the helper does. Standard library only, no state.
+"""Read a namespace from /proc, in the helper. Standard library only, no state.
 
-In order: status, stat, wchan and stack of every task (no lock but of the task itself), then the cgroup, then what
-lies behind the process's mmap_lock, one process at a time: the set it waits for in sigtimedwait(2) and its
-command line. Whoever is killed on the way has told all but that.
+The order matters, as the helper may be killed at any time. First status, stat, wchan and stack of every task, which
+need no lock of another task; then the cgroup; then, one process at a time, what the kernel reads under the process's
+mmap_lock: the set that it waits for in sigtimedwait(2), and its command line.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from sigtrace.snapshot.columns import Row, row
 from sigtrace.text import decode
 
 MAX_TASKS = 1000
+"""Rows of one snapshot, so that a fork bomb does not take longer than the deadline."""
 MAX_THREADS = 200
-"""Of one process: its leader and the first ones."""
+"""Rows of one process: its leader and the first threads."""
 _MAX_TEXT = 1000
-"""Characters of a stack and of a command line."""
+"""Characters kept of a stack and of a command line."""
 _NO_MASK = f"{0:016x}"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to look at, and what to say about it in each row; see `snapshot.take`."""
+    """The namespace to read, and the values to repeat in each row; see `snapshot.take`."""
 
     nsid: int
     trigger: str
@@ -39,46 +40,46 @@ class Request:
 
 
 @dataclass
-class _Look:
-    """One pass: where it reads, and what it has found."""
+class _Pass:
+    """The state of one snapshot."""
 
     request: Request
     time: int
     mounted: tuple[freezer.Hierarchy, ...]
     members: dict[int, int]
-    """PID -> the namespace it lives in."""
+    """PID -> the inode of the namespace that it lives in."""
     ns_start: int = 0
     rows: int = 0
     tasks: int = 0
     stuck: set[int] = field(default_factory=set)
-    """Processes with a thread in uninterruptible sleep, whose mmap_lock that thread may hold."""
+    """Processes with a thread in uninterruptible sleep, which may hold the process's mmap_lock."""
     comms: dict[int, str] = field(default_factory=dict)
 
 
 def read(request: Request) -> Iterator[Row]:
-    """The rows as they are read: a task's, then the namespace's, then amendments.
+    """Yield rows as they are read: those of tasks, that of the namespace, then later values of tasks' rows.
 
-    An amendment has only `pid`, `tid` and the columns it fills in.
+    A row of later values contains only `pid`, `tid` and these values.
     """
     root = request.root
-    look = _Look(request, time.time_ns(), process.freezing_mounts(root), _members(request.nsid, root))
-    init = _init(look)
-    if request.ns_start and look.ns_start and look.ns_start != request.ns_start:
-        look.members, init = {}, 0  # another namespace by now
-    order = sorted(look.members, key=lambda pid: (pid != init, pid))
+    state = _Pass(request, time.time_ns(), process.freezing_mounts(root), _members(request.nsid, root))
+    init = _init(state)
+    if request.ns_start and state.ns_start and state.ns_start != request.ns_start:
+        state.members, init = {}, 0  # the inode belongs to another namespace by now
+    order = sorted(state.members, key=lambda pid: (pid != init, pid))
     read_pids = []
     for pid in order:
         with contextlib.suppress(OSError, KeyError, ValueError, IndexError):  # it ended meanwhile
-            yield from _process(look, pid)
+            yield from _process(state, pid)
             read_pids.append(pid)
-    yield _namespace(look, init or (order[0] if order else 0))
+    yield _namespace(state, init or (order[0] if order else 0))
     for pid in read_pids:
         with contextlib.suppress(OSError, ValueError):
-            yield from _behind_the_lock(look, pid)
+            yield from _under_mmap_lock(state, pid)
 
 
 def _members(nsid: int, root: str) -> dict[int, int]:
-    """PID -> namespace, for every process in the namespace or below it; for the initial one, only in it."""
+    """Return PID -> inode for every process in the namespace or below it; for the initial one, only in it."""
     below: dict[int, bool] = {nsid: True}
     members = {}
     for pid in process.pids(root):
@@ -94,45 +95,45 @@ def _members(nsid: int, root: str) -> dict[int, int]:
     return members
 
 
-def _init(look: _Look) -> int:
-    """The PID of the namespace's init, 0 without one."""
-    root = look.request.root
-    for pid, inode in look.members.items():
-        if inode == look.request.nsid:
+def _init(state: _Pass) -> int:
+    """Return the PID of the namespace's init, 0 if there is none."""
+    root = state.request.root
+    for pid, inode in state.members.items():
+        if inode == state.request.nsid:
             with contextlib.suppress(OSError, IndexError, ValueError):
                 if process.read_status_field(pid, "NSpid", root).split()[-1] == "1":
-                    look.ns_start = process.read_stat(pid, root).start_ticks
+                    state.ns_start = process.read_stat(pid, root).start_ticks
                     return pid
     return 0
 
 
-def _process(look: _Look, pid: int) -> Iterator[Row]:
-    """The rows of one process, leader first."""
-    root = look.request.root
+def _process(state: _Pass, pid: int) -> Iterator[Row]:
+    """Yield the rows of one process, the leader's first."""
+    root = state.request.root
     base = f"{root}/{pid}/task"
     tids = sorted((int(name) for name in os.listdir(base)), key=lambda tid: (tid != pid, tid))
-    look.tasks += len(tids)
-    room = max(min(MAX_TASKS - look.rows, MAX_THREADS), 0)
+    state.tasks += len(tids)
+    room = max(min(MAX_TASKS - state.rows, MAX_THREADS), 0)
     if not room:
         return
-    frozen = freezer.frozen(membership := process.read(f"{root}/{pid}/cgroup"), look.mounted)
+    frozen = freezer.frozen(membership := process.read(f"{root}/{pid}/cgroup"), state.mounted)
     leader = process.read_stat(pid, root)
     for tid in tids[:room]:
         try:
             status, stat = process.read_status(tid, base), process.read_stat(tid, base)
         except OSError:
             continue  # this thread ended
-        facts = _facts(status, stat) | _parentage(look, status)
+        facts = _facts(status, stat) | _parentage(state, status)
         if stat.state == "D" and frozen != "v1":
-            look.stuck.add(pid)
+            state.stuck.add(pid)
         init = facts["ns_pid"] == 1
-        look.rows += 1
+        state.rows += 1
         yield row(
-            **_about(look),
+            **_about(state),
             **facts,
             pid=pid,
             tid=tid,
-            task_nsid=look.members[pid],
+            task_nsid=state.members[pid],
             is_init=init,
             start_ticks=leader.start_ticks,
             threads=leader.threads,
@@ -145,7 +146,7 @@ def _process(look: _Look, pid: int) -> Iterator[Row]:
 
 
 def _facts(status: dict[str, str], stat: process.Stat) -> dict[str, int | str | bool]:
-    """What status and stat say of a thread."""
+    """Return the columns of a thread from its status and stat."""
     used, _, limit = status.get("SigQ", "").partition("/")
     return {
         "comm": stat.comm,
@@ -164,55 +165,55 @@ def _facts(status: dict[str, str], stat: process.Stat) -> dict[str, int | str | 
     }
 
 
-def _parentage(look: _Look, status: dict[str, str]) -> dict[str, int | str | bool]:
-    """Who would reap it, and who traces it."""
+def _parentage(state: _Pass, status: dict[str, str]) -> dict[str, int | str | bool]:
+    """Return the columns about the parent, which has to reap it, and the tracer."""
     ppid, tracer = int(status["PPid"]), int(status["TracerPid"])
     return {
         "ppid": ppid,
-        "parent_comm": _comm(look, ppid),
-        "parent_outside": ppid not in look.members,
+        "parent_comm": _comm(state, ppid),
+        "parent_outside": ppid not in state.members,
         "tracer_pid": tracer,
-        "tracer_comm": _comm(look, tracer),
+        "tracer_comm": _comm(state, tracer),
     }
 
 
-def _comm(look: _Look, pid: int) -> str:
-    if pid and pid not in look.comms:
-        look.comms[pid] = decode(_bytes(f"{look.request.root}/{pid}/comm").rstrip(b"\n"))
-    return look.comms.get(pid, "")
+def _comm(state: _Pass, pid: int) -> str:
+    if pid and pid not in state.comms:
+        state.comms[pid] = decode(_bytes(f"{state.request.root}/{pid}/comm").rstrip(b"\n"))
+    return state.comms.get(pid, "")
 
 
-def _namespace(look: _Look, pid: int) -> Row:
-    """The namespace's own row, with the limits of the cgroup that `pid` is in."""
-    limits = cgroups.limits(pid, look.request.root) if pid else cgroups.UNKNOWN
-    left_out = look.tasks - look.rows
-    return row(**_about(look), **limits, tasks=look.tasks, left_out=left_out)
+def _namespace(state: _Pass, pid: int) -> Row:
+    """Make the namespace's own row, with the limits of the cgroup that `pid` is in."""
+    limits = cgroups.limits(pid, state.request.root) if pid else cgroups.UNKNOWN
+    left_out = state.tasks - state.rows
+    return row(**_about(state), **limits, tasks=state.tasks, left_out=left_out)
 
 
-def _behind_the_lock(look: _Look, pid: int) -> Iterator[Row]:
-    """What is read through the process's memory: this is what can hang."""
-    if pid in look.stuck:
+def _under_mmap_lock(state: _Pass, pid: int) -> Iterator[Row]:
+    """Yield what the kernel reads from the process's memory. Only these reads can block."""
+    if pid in state.stuck:
         return
-    base = f"{look.request.root}/{pid}"
+    base = f"{state.request.root}/{pid}"
     for name in os.listdir(f"{base}/task")[:MAX_THREADS]:
         yield {"pid": pid, "tid": int(name), "awaited": _hex(process.awaited(f"{base}/task/{name}"))}
     words = process.read(f"{base}/cmdline").rstrip(b"\0").split(b"\0")
     yield {"pid": pid, "tid": 0, "cmdline": " ".join(decode(word) for word in words)[:_MAX_TEXT]}
 
 
-def _about(look: _Look) -> Row:
-    asked = look.request
+def _about(state: _Pass) -> Row:
+    request = state.request
     return {
-        "time": look.time,
-        "nsid": asked.nsid,
-        "ns_start": look.ns_start or asked.ns_start,
-        "trigger": asked.trigger,
-        "again": asked.again,
+        "time": state.time,
+        "nsid": request.nsid,
+        "ns_start": state.ns_start or request.ns_start,
+        "trigger": request.trigger,
+        "again": request.again,
     }
 
 
 def _stack(path: str) -> str:
-    """The functions of a /proc/PID/stack, such as `do_wait kernel_wait4 zap_pid_ns_processes`."""
+    """Read the functions of a /proc/PID/stack, such as `do_wait kernel_wait4 zap_pid_ns_processes`."""
     lines = _text(path).splitlines()
     return " ".join(line.rpartition("] ")[2].partition("+")[0] for line in lines)[:_MAX_TEXT]
 

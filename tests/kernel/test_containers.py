@@ -138,7 +138,7 @@ def test_one_that_is_not_there_is_an_error_unless_one_waits_for_it(stage: Stage,
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "sigtrace: no container here is called 'tulip-2': did you mean tulip-1?; "
-        "if it has yet to start: --wait (wait=True)\n"
+        "if it has yet to start: --wait\n"
     )
     with tracing(docker, "watch", "--container", "tulip-2", "--wait", "--count", "1") as process:
         late = stage.namespace()

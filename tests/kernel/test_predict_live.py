@@ -487,7 +487,8 @@ def test_a_sleeper_that_not_even_kill_ends_is_named_with_where_to_look(stage: St
     assert row.why.endswith(f"waits for PID {member.pid} ({member.comm()}), in uninterruptible sleep")
     (fix,) = advice(explain("TERM", namespace.init.pid))
     assert (
-        fix == f"PID {member.pid} cannot end before its sleep does: /proc/{member.pid}/stack shows where it sleeps"
+        fix
+        == f"PID {member.pid} cannot end before its sleep does: /proc/{member.pid}/stack shows where it sleeps"
     )
 
 

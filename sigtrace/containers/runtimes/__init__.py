@@ -1,1 +1,1 @@
-"""Container runtimes, one module each."""
+"""Container runtimes, one module each, and their registry."""

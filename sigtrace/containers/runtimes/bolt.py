@@ -1,8 +1,8 @@
-"""Looking one key up in a bbolt database that its owner goes on writing to: podman's and containerd's state.
+"""Look one key up in a bbolt database while its owner writes to it: the state of podman and containerd.
 
-The file is a tree of pages that are never changed in place while a reader may need them (bbolt, db.go, page.go,
-node.go): a transaction writes new pages, then one of two meta pages. So: read the newest meta page, walk down from
-it, and begin anew if it is no longer the newest. No lock is taken. Native byte order, as on the host that wrote it.
+The file is a tree of pages that are not changed in place (bbolt, db.go, page.go, node.go): a transaction writes new
+pages, then one of two meta pages. So read the newest meta page, walk down from it, and start again if it is no longer
+the newest by then. No lock is taken: it could block the owner. Native byte order, that of the host that wrote it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_DEPTH, _MAX_PAGE, _TRIES = 32, 8 << 20, 3
 
 
 def get(fd: int, *path: str) -> bytes | None:
-    """The value of the last of `path`, the others being buckets in one another; None if there is none."""
+    """Return the value of the last key of `path`, in the nested buckets that the others name; None if not found."""
     try:
         for _ in range(_TRIES):
             size, root, transaction = _newest_meta(fd)
@@ -37,7 +37,7 @@ def get(fd: int, *path: str) -> bytes | None:
 
 
 def _newest_meta(fd: int) -> tuple[int, int, int]:
-    """Page size, root page and transaction of the newest valid meta page. Raises ValueError if there is none."""
+    """Return page size, root page and transaction of the newest valid meta page. Raises ValueError if there is none."""
     found = []
     for size in _PAGE_SIZES:
         for offset in (0, size):
@@ -70,7 +70,7 @@ def _walk(fd: int, size: int, root: int, path: list[bytes]) -> bytes | None:
 
 
 def _in_bucket(fd: int, size: int, root: int, inline: bytes, key: bytes) -> tuple[int, bytes] | None:
-    """Flags and value of a key; a small bucket is one page inside its parent's value, and has no page of its own."""
+    """Return flags and value of a key. A small bucket is inline: one page inside its parent's value (root is 0)."""
     page = inline if root == 0 else _page(fd, size, root)
     for _ in range(_MAX_DEPTH):
         _, flags, count, _ = _PAGE.unpack_from(page)
@@ -86,12 +86,12 @@ def _page(fd: int, size: int, number: int) -> bytes:
     raw = os.pread(fd, size, number * size)
     length = (_PAGE.unpack_from(raw)[3] + 1) * size
     if length > _MAX_PAGE:
-        raise ValueError("a page too long")
+        raise ValueError("page too long")
     return raw if length == size else os.pread(fd, length, number * size)
 
 
 def _child(page: bytes, count: int, key: bytes) -> int:
-    """The page below a branch that may hold the key: that of the last first key not greater than it."""
+    """Return the child page that may contain the key: the last whose first key is not greater."""
     low, high = 0, count
     while low < high:
         middle = (low + high) // 2

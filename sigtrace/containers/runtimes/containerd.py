@@ -28,17 +28,17 @@ DATA = Root(
 )
 """`root`."""
 SHIM = Shim("containerd-shim", clients="a client of containerd (docker, Kubernetes or ctr), through")
-"""containerd-shim-runc-v2, as the kernel cuts its name."""
+"""containerd-shim-runc-v2, truncated to 15 characters by the kernel."""
 
 CRI, MOBY = "k8s.io", "moby"
-"""containerd's namespaces for the containers of its CRI plugin, and of dockerd."""
+"""containerd's namespaces for the containers of its CRI plugin and of dockerd."""
 
 TASKS = "io.containerd.runtime.v2.task"
 _DATABASE = ("io.containerd.metadata.v1.bolt", "meta.db")
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """A container of ctr or nerdctl. Its name is nerdctl's, or its ID where people chose that."""
+    """Find a container of ctr or nerdctl. Its name is nerdctl's, or its ID if the user chose that."""
     if not clue.may_be("containerd"):
         return None
     for place, namespace in bundles(clue, files):
@@ -57,8 +57,8 @@ def find(clue: Clue, files: Files) -> Container | None:
     return None
 
 
-def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
-    """The clue in a path `/NAMESPACE/ID`, ctr's own form, if a bundle says that this is its cgroup."""
+def from_cgroup(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
+    """Return the clue in a path `/NAMESPACE/ID`, ctr's form, if a bundle confirms that this is its cgroup."""
     for candidate in candidates:
         if is_id(candidate.parent):
             for place in files.roots.places(STATE, clue.user):
@@ -70,7 +70,7 @@ def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | N
 
 
 def bundles(clue: Clue, files: Files) -> Iterator[tuple[Place, str]]:
-    """Where containerd keeps a task of this ID, and in which of its namespaces."""
+    """Yield the places with a task of this ID, and containerd's namespace."""
     for place in files.roots.places(STATE, clue.user):
         namespaces = [clue.namespace] if is_id(clue.namespace) else files.names(place, TASKS)
         for namespace in namespaces:
@@ -79,12 +79,12 @@ def bundles(clue: Clue, files: Files) -> Iterator[tuple[Place, str]]:
 
 
 def stored(clue: Clue, files: Files, namespace: str, *path: str) -> str:
-    """What containerd's database says of the container under `path`; empty if nothing."""
+    """Read the container's text under `path` in containerd's database; empty if there is none."""
     return text(stored_bytes(clue, files, namespace, *path).decode("utf-8", "backslashreplace"))
 
 
 def stored_bytes(clue: Clue, files: Files, namespace: str, *path: str) -> bytes:
-    """The same, as it is stored."""
+    """Read the container's bytes under `path` in containerd's database; empty if there are none."""
     for place in files.roots.places(DATA, clue.user):
         with contextlib.suppress(OSError), files.opened(place, *_DATABASE) as fd:
             if value := bolt.get(fd, "v1", namespace, "containers", clue.id, *path):
@@ -92,14 +92,14 @@ def stored_bytes(clue: Clue, files: Files, namespace: str, *path: str) -> bytes:
     return b""
 
 
-def says(words: tuple[str, ...]) -> Clue | None:
-    """The container that a shim has for anybody but dockerd."""
-    clue = shimmed(words)
+def from_monitor(words: tuple[str, ...]) -> Clue | None:
+    """Return the container of a shim, unless it is dockerd's."""
+    clue = from_shim(words)
     return clue if clue and clue.namespace != MOBY else None
 
 
-def shimmed(words: tuple[str, ...]) -> Clue | None:
-    """The container that a shim with this command line serves. That of a pod is called after its sandbox."""
+def from_shim(words: tuple[str, ...]) -> Clue | None:
+    """Return the container of a shim with this command line. The shim of a pod has the ID of the pod's sandbox."""
     if not program(words).startswith(SHIM.comm):
         return None
     return Clue(option(words, "-id"), "containerd", namespace=option(words, "-namespace"))
@@ -111,10 +111,10 @@ CONTAINERD = Runtime(
     in_pods=False,
     roots=(STATE, DATA),
     cgroups=(CgroupForm(re.compile(rf"nerdctl-({HEX})\.scope")),),
-    says=says,
+    from_monitor=from_monitor,
     find=find,
-    named=named,
-    started=None,
+    from_cgroup=from_cgroup,
+    from_init=None,
     named_beside_id=True,
     asker="containerd",
     calls="containerd's API (ctr or nerdctl), through",

@@ -1,4 +1,4 @@
-"""crun by itself: `ROOT/ID/status`, and the bundle's config.json beside it (src/libcrun/status.c)."""
+"""crun, used directly: `ROOT/ID/status`, with the bundle's config.json beside it (src/libcrun/status.c)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT = Root("crun", ("/run/crun",), running="crun")
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """The container; its ID, which people choose, is its name."""
+    """Find the container. Its ID, which the user chooses, is its name."""
     if not clue.may_be("crun"):
         return None
     for place in files.roots.places(_ROOT, clue.user):
@@ -27,19 +27,19 @@ def find(clue: Clue, files: Files) -> Container | None:
     return None
 
 
-def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
-    """The clue in a cgroup path that a container's status says is its own."""
+def from_cgroup(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
+    """Return the clue in a cgroup path that a container's status confirms."""
     for candidate in candidates:
         for place in files.roots.places(_ROOT, clue.user):
             own = text(files.json(place, candidate.name, "status").get("cgroup-path"))
-            # seen from different cgroup namespaces, one path is the other's end; systemd's scopes hold one more
+            # Seen from different cgroup namespaces, one path ends with the other; a systemd scope adds a component.
             if own and (f"{own}/".startswith(f"{candidate.path}/") or candidate.path.endswith(own)):
                 return replace(clue, id=candidate.name, runtime="crun")
     return None
 
 
-def started(clue: Clue, files: Files) -> Clue | None:
-    """The clue in the status of a container whose init the process is, whatever its cgroup."""
+def from_init(clue: Clue, files: Files) -> Clue | None:
+    """Return the clue from the status of the container that has this process as its init."""
     return by_init(_ROOT, "status", ("pid", "process-start-time"), clue, files)
 
 
@@ -49,16 +49,16 @@ CRUN = Runtime(
     in_pods=False,
     roots=(_ROOT,),
     cgroups=(),
-    says=None,
+    from_monitor=None,
     find=find,
-    named=named,
-    started=started,
+    from_cgroup=from_cgroup,
+    from_init=from_init,
     named_beside_id=False,
     asker="crun",
     calls="",
     processes=(),
     shims=(),
-    # Observed: crun, child of whoever ran it.
+    # Observed: crun, a child of the process that ran it.
     makers=("crun",),
     for_others=True,
     grace=None,
@@ -68,4 +68,4 @@ CRUN = Runtime(
     ),
     pod_advice=None,
 )
-"""crun by itself."""
+"""crun, used directly."""

@@ -1,4 +1,4 @@
-"""Docker: `DATA-ROOT/containers/ID/config.v2.json`, written on creation (moby, container/container.go)."""
+"""Docker: `DATA-ROOT/containers/ID/config.v2.json`, written when a container is created (moby, container.go)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _RUN = Root("docker-run", ("/run/docker",), running="docker")
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """The container as dockerd knows it; of its pod where Docker is the runtime of Kubernetes (cri-dockerd).
+    """Find a container of dockerd, with its pod if Docker is the runtime of Kubernetes (cri-dockerd).
 
-    A container that dockerd's OCI runtime knows of, but whose own file is gone, is one without a name.
+    If dockerd's OCI runtime has the container, but the file is gone, the container has no name.
     """
     if not clue.may_be("docker"):
         return None
@@ -48,9 +48,9 @@ def find(clue: Clue, files: Files) -> Container | None:
     return None
 
 
-def says(words: tuple[str, ...]) -> Clue | None:
-    """The container that a shim of containerd has for dockerd."""
-    clue = containerd.shimmed(words)
+def from_monitor(words: tuple[str, ...]) -> Clue | None:
+    """Return the container of a containerd shim of dockerd."""
+    clue = containerd.from_shim(words)
     return replace(clue, runtime="docker") if clue and clue.namespace == containerd.MOBY else None
 
 
@@ -63,14 +63,14 @@ DOCKER = Runtime(
         CgroupForm(re.compile(rf"docker-({HEX})\.scope"), namespace=containerd.MOBY),
         CgroupForm(re.compile(f"({HEX})"), below="docker"),
     ),
-    says=says,
+    from_monitor=from_monitor,
     find=find,
-    named=None,
-    started=None,
+    from_cgroup=None,
+    from_init=None,
     named_beside_id=True,
     asker="dockerd",
     calls="docker: dockerd, through",
-    # Observed: runc, child of containerd-shim. dockerd itself never sends a signal.
+    # Observed: runc, a child of containerd-shim. dockerd itself never sends a signal.
     processes=("dockerd",),
     shims=(containerd.SHIM,),
     makers=(),
@@ -85,4 +85,4 @@ DOCKER = Runtime(
     ),
     pod_advice=kubernetes.ADVICE,
 )
-"""Docker Engine; in pods by cri-dockerd."""
+"""Docker Engine; in pods with cri-dockerd."""

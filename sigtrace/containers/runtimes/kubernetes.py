@@ -1,6 +1,6 @@
-"""Kubernetes: the containers of pods, as containerd's CRI plugin and CRI-O annotate them.
+"""Kubernetes: the containers of pods, from the annotations of containerd's CRI plugin and of CRI-O.
 
-containerd: the task's bundle in the namespace k8s.io (pkg/cri/annotations), and its record of the container
+containerd: the task's bundle in the namespace k8s.io (pkg/cri/annotations), and the record of the container
 (pkg/cri/store/container/metadata.go). CRI-O: the bundle in containers/storage (pkg/annotations).
 """
 
@@ -11,7 +11,7 @@ import re
 from sigtrace.containers.files import Files, mapping, parse_json
 from sigtrace.containers.hint import HEX, NAME, Clue
 from sigtrace.containers.runtimes import containerd, oci
-from sigtrace.containers.runtimes.podman import CONMON, DRIVERS, GRAPH, RUN, for_crio, graph_roots, watched
+from sigtrace.containers.runtimes.podman import CONMON, DRIVERS, GRAPH, RUN, for_crio, graph_roots, monitored
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
 from sigtrace.events.container import Container
 
@@ -20,7 +20,7 @@ _METADATA = ("extensions", "io.cri-containerd.container.metadata")
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """A container of a pod on containerd, its sandbox being called POD; None if it is none."""
+    """Find a container of a pod on containerd. The pod's sandbox has the name POD."""
     if not clue.may_be("containerd"):
         return None
     for place, namespace in containerd.bundles(clue, files):
@@ -37,7 +37,7 @@ def find(clue: Clue, files: Files) -> Container | None:
 
 
 def _configured_stop(clue: Clue, files: Files, namespace: str) -> str:
-    """StopContainer's signal: the image's, which the CRI plugin keeps with the container; else SIGTERM."""
+    """Return the signal of StopContainer: the image's, which the CRI plugin keeps with the container; else SIGTERM."""
     raw = containerd.stored_bytes(clue, files, namespace, *_METADATA)
     # a protobuf Any whose value is JSON
     record = mapping(parse_json(raw[raw.find(b"{") : raw.rfind(b"}") + 1]))
@@ -46,7 +46,7 @@ def _configured_stop(clue: Clue, files: Files, namespace: str) -> str:
 
 
 def find_crio(clue: Clue, files: Files) -> Container | None:
-    """The same on CRI-O."""
+    """Find a container of a pod on CRI-O."""
     if not clue.may_be("cri-o"):
         return None
     for place in (*files.roots.places(RUN, clue.user), *graph_roots(clue, files.roots)):
@@ -58,7 +58,7 @@ def find_crio(clue: Clue, files: Files) -> Container | None:
 
 
 def _annotated(clue: Clue, notes: dict[str, str]) -> Container:
-    """By CRI-O's annotations: the kubelet's labels are among them, and once more as JSON."""
+    """Make a container from CRI-O's annotations, which contain the kubelet's labels, singly and as JSON."""
     pod, namespace, name = oci.pod(notes | oci.texts(parse_json(notes.get(f"{_CRIO}Labels", "").encode())))
     if notes.get(f"{_CRIO}ContainerType") == "sandbox":
         pod, namespace = (
@@ -72,9 +72,9 @@ def _annotated(clue: Clue, notes: dict[str, str]) -> Container:
     return Container(clue.id, name, "cri-o", image, pod, namespace, stop)
 
 
-def says_crio(words: tuple[str, ...]) -> Clue | None:
-    """The container that a conmon has for CRI-O."""
-    return watched(words, "cri-o") if for_crio(words) else None
+def from_monitor_crio(words: tuple[str, ...]) -> Clue | None:
+    """Return the container of a conmon of CRI-O."""
+    return monitored(words, "cri-o") if for_crio(words) else None
 
 
 _ASKER, _CALLS = "CRI", "Kubernetes: a CRI call (kubelet or crictl), through"
@@ -98,14 +98,14 @@ KUBERNETES = Runtime(
             re.compile(rf"(?:[^:]*:)?cri-containerd[-:]({NAME}?)(?:\.scope)?"), namespace=containerd.CRI
         ),
     ),
-    says=None,
+    from_monitor=None,
     find=find,
-    named=None,
-    started=None,
+    from_cgroup=None,
+    from_init=None,
     named_beside_id=True,
     asker=_ASKER,
     calls=_CALLS,
-    # Observed: runc, child of containerd-shim.
+    # Observed: runc, a child of containerd-shim.
     processes=("containerd",),
     shims=(containerd.SHIM,),
     makers=(),
@@ -123,14 +123,14 @@ CRIO = Runtime(
     in_pods=True,
     roots=(GRAPH, RUN),
     cgroups=(CgroupForm(re.compile(rf"crio-({HEX})(?:\.scope)?")),),
-    says=says_crio,
+    from_monitor=from_monitor_crio,
     find=find_crio,
-    named=None,
-    started=None,
+    from_cgroup=None,
+    from_init=None,
     named_beside_id=True,
     asker=_ASKER,
     calls=_CALLS,
-    # Observed: runc or crun, child of crio.
+    # Observed: runc or crun, a child of crio.
     processes=("crio",),
     shims=(CONMON,),
     makers=(),

@@ -1,4 +1,4 @@
-"""LXC: `LXCPATH/NAME/config` (lxc.container.conf(5)); the container's name is its ID."""
+"""LXC: `LXCPATH/NAME/config` (lxc.container.conf(5)). A container's name is its ID."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from sigtrace.text import decode
 _PATH = Root("lxc", ("/var/lib/lxc",), at_home=".local/share/lxc")
 """The lxcpath (`lxc-start -P`)."""
 _MONITOR = "[lxc monitor] "
-"""`[lxc monitor] LXCPATH NAME`: the title of a monitor that went into the background, all in one word."""
+"""`[lxc monitor] LXCPATH NAME`: the title of a monitor in the background, in one word of the command line."""
 _KEYS = ("lxc.signal.halt", "lxc.haltsignal")
-"""The key, and what it was called before LXC 2.1."""
+"""The key, and its name before LXC 2.1."""
 _MAX_FILES = 32
 _SYSTEMD_HALT = 37
 _SHARED = "/usr/share/lxc/"
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """The container. Its stop signal is lxc.signal.halt, or as lxc-stop chooses (do_lxcapi_shutdown())."""
+    """Find the container. Its stop signal is lxc.signal.halt, or the choice of lxc-stop (do_lxcapi_shutdown())."""
     if clue.runtime != "lxc":
         return None
     name, monitored = _monitored(clue)
@@ -46,14 +46,14 @@ def find(clue: Clue, files: Files) -> Container | None:
 
 
 def _monitored(clue: Clue) -> tuple[str, str]:
-    """Name and lxcpath: its monitor says both; the cgroup may be called NAME-1 if NAME was taken."""
-    said = clue.words[0].removeprefix(_MONITOR) if clue.words else ""
-    path, _, name = said.rpartition(" ")
+    """Return name and lxcpath from the monitor's title; the cgroup's name is NAME-1 if NAME was taken."""
+    title = clue.words[0].removeprefix(_MONITOR) if clue.words else ""
+    path, _, name = title.rpartition(" ")
     return (name, path) if path and (clue.id == name or clue.id.startswith(f"{name}-")) else (clue.id, "")
 
 
 def _settings(raw: bytes, files: Files, clue: Clue) -> Iterator[tuple[str, str]]:
-    """Keys and values in order, those of included files where they are included; each file once."""
+    """Yield keys and values in order, with included files in place; each file once."""
     seen: set[str] = set()
 
     def lines(content: bytes) -> Iterator[tuple[str, str]]:
@@ -77,7 +77,7 @@ def _settings(raw: bytes, files: Files, clue: Clue) -> Iterator[tuple[str, str]]
 
 
 def _expects_systemd_halt(clue: Clue) -> bool:
-    """Whether the init blocks SIGRTMIN+3, as systemd does."""
+    """Return whether the init blocks SIGRTMIN+3, as systemd does to read it from a signalfd."""
     with contextlib.suppress(OSError, ValueError):
         return bool(
             clue.pid
@@ -86,8 +86,8 @@ def _expects_systemd_halt(clue: Clue) -> bool:
     return False
 
 
-def says(words: tuple[str, ...]) -> Clue | None:
-    """The container of a monitor: by its title, or as `lxc-start -F`."""
+def from_monitor(words: tuple[str, ...]) -> Clue | None:
+    """Return the container of a monitor: from its title, or from the command line of `lxc-start -F`."""
     if words and words[0].startswith(_MONITOR):
         return Clue(words[0].rpartition(" ")[2], "lxc")
     if program(words) == "lxc-start":
@@ -105,10 +105,10 @@ LXC = Runtime(
         CgroupForm(re.compile(f"({NAME})"), below="lxc.payload"),
         CgroupForm(re.compile(f"({NAME})"), below="lxc"),
     ),
-    says=says,
+    from_monitor=from_monitor,
     find=find,
-    named=None,
-    started=None,
+    from_cgroup=None,
+    from_init=None,
     named_beside_id=False,
     asker="lxc-stop",
     calls="lxc-stop, through the container's monitor",

@@ -1,7 +1,7 @@
-"""systemd-nspawn: the machine's name is its ID; what stops it is on the command line or in NAME.nspawn.
+"""systemd-nspawn: a machine's name is its ID; its stop signal is on the command line or in NAME.nspawn.
 
-systemd.nspawn(5) and src/nspawn/nspawn.c: `KillSignal=` or `--kill-signal=`; SIGRTMIN+3 for `--boot`; else
-systemd-nspawn asks nobody: on SIGTERM it ends, and its machine is killed.
+systemd.nspawn(5) and src/nspawn/nspawn.c: `KillSignal=` or `--kill-signal=`; SIGRTMIN+3 for `--boot`. Otherwise
+systemd-nspawn sends no stop signal: on SIGTERM it exits, and the machine is killed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sigtrace.text import decode
 
 _PROGRAM = "systemd-nspawn"
 _SETTINGS = Root("nspawn", ("/etc/systemd/nspawn", "/run/systemd/nspawn", "/var/lib/machines"))
-"""Where systemd-nspawn finds NAME.nspawn."""
+"""The directories of NAME.nspawn."""
 _WITH_VALUE = "DELMSZipu"
 """Short options of systemd-nspawn that take a value."""
 _LONG = {"directory": "D", "image": "i", "machine": "M", "boot": "b", "kill-signal": "kill-signal"}
@@ -30,23 +30,23 @@ _FLAGS = frozenset(
         "read-only volatile pipe"
     ).split()
 )
-"""Long options whose value, if they have one, never is the next word."""
+"""Long options that never take the next word as their value."""
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """The machine. Its stop signal is unknown if neither its manager's command line nor a .nspawn file tells."""
+    """Find the machine. Its stop signal is unknown if neither the command line nor a .nspawn file gives it."""
     if clue.runtime != "nspawn":
         return None
-    said = _options(clue.words) if machine(clue.words) == clue.id else None
-    written = _settings(clue.id, files)
-    stop = (said or {}).get("kill-signal") or written.get("KillSignal", "")
-    boots = "b" in (said or {}) or written.get("Boot", "").lower() in ("yes", "true", "1", "on")
-    default = "SIGRTMIN+3" if boots else "SIGKILL" if said is not None else ""
+    options = _options(clue.words) if machine(clue.words) == clue.id else None
+    settings = _settings(clue.id, files)
+    stop = (options or {}).get("kill-signal") or settings.get("KillSignal", "")
+    boots = "b" in (options or {}) or settings.get("Boot", "").lower() in ("yes", "true", "1", "on")
+    default = "SIGRTMIN+3" if boots else "SIGKILL" if options is not None else ""
     return Container(clue.id, clue.id, "nspawn", stop_signal=oci.signal_name(stop, default))
 
 
 def machine(words: tuple[str, ...]) -> str:
-    """The machine that a command line of systemd-nspawn starts: by name, or called after its directory or image."""
+    """Return the name of the machine that a command line starts; the default is that of its directory or image."""
     if program(words) != _PROGRAM:
         return ""
     options = _options(words)
@@ -55,7 +55,7 @@ def machine(words: tuple[str, ...]) -> str:
 
 
 def _options(words: tuple[str, ...]) -> dict[str, str]:
-    """The options before the program and its own: letters, or the names without a letter. The last of each counts."""
+    """Return the options before the command to run, by letter, or by name if they have none. The last value counts."""
     found: dict[str, str] = {}
     rest = iter(words[1:])
     for word in rest:
@@ -72,7 +72,7 @@ def _options(words: tuple[str, ...]) -> dict[str, str]:
 
 
 def _cluster(letters: str, rest: Iterator[str]) -> dict[str, str]:
-    """Short options written together, as `-bD DIRECTORY` or `-MNAME`."""
+    """Parse short options written together, such as `-bD DIRECTORY` or `-MNAME`."""
     found: dict[str, str] = {}
     for index, letter in enumerate(letters):
         if letter in _WITH_VALUE:
@@ -83,7 +83,7 @@ def _cluster(letters: str, rest: Iterator[str]) -> dict[str, str]:
 
 
 def _settings(name: str, files: Files) -> dict[str, str]:
-    """The section [Exec] of the first NAME.nspawn there is."""
+    """Return the section [Exec] of the first NAME.nspawn that exists."""
     for place in files.roots.places(_SETTINGS):
         if (raw := files.read(place, f"{name}.nspawn")) is not None:
             section, found = "", {}
@@ -96,8 +96,8 @@ def _settings(name: str, files: Files) -> dict[str, str]:
     return {}
 
 
-def says(words: tuple[str, ...]) -> Clue | None:
-    """The machine that a systemd-nspawn runs."""
+def from_monitor(words: tuple[str, ...]) -> Clue | None:
+    """Return the machine of a systemd-nspawn."""
     return Clue(machine(words), "nspawn") if program(words) == _PROGRAM else None
 
 
@@ -110,10 +110,10 @@ NSPAWN = Runtime(
         CgroupForm(re.compile(rf"machine-(?!qemu-|lxc-)({NAME})\.scope")),
         CgroupForm(re.compile(rf"systemd-nspawn@({NAME})\.service")),
     ),
-    says=says,
+    from_monitor=from_monitor,
     find=find,
-    named=None,
-    started=None,
+    from_cgroup=None,
+    from_init=None,
     named_beside_id=False,
     asker=_PROGRAM,
     calls="",

@@ -1,4 +1,4 @@
-"""What runtimes have in common: the annotations of an OCI bundle, names of Kubernetes, stop signals."""
+"""Shared code of the runtimes: annotations of an OCI bundle, Kubernetes' labels, stop signals."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ STOP_SIGNAL = "org.opencontainers.image.stopSignal"
 """The annotation that image-spec's conversion.md gives an image's StopSignal."""
 
 SANDBOX = "POD"
-"""The name of the container that holds a pod's namespaces, as the kubelet calls it."""
+"""The kubelet's name for the container that holds a pod's namespaces."""
 
 
 def notes(files: Files, place: Place, *bundle: str) -> dict[str, str]:
-    """The annotations in a bundle's config.json (runtime-spec, config.md); empty if there is none."""
+    """Return the annotations in a bundle's config.json (runtime-spec, config.md); empty if there are none."""
     return texts(files.json(place, *bundle, "config.json").get("annotations"))
 
 
 def texts(value: Any) -> dict[str, str]:
-    """The texts of a JSON object."""
+    """Return the members of a JSON object that are texts."""
     return {key: text(item) for key, item in mapping(value).items() if isinstance(item, str)}
 
 
 def pod(labels: Mapping[str, str]) -> tuple[str, str, str]:
-    """Pod, Kubernetes namespace and container by the labels that the kubelet gives (kuberuntime/labels.go)."""
+    """Return pod, Kubernetes namespace and container from the kubelet's labels (kuberuntime/labels.go)."""
     return (
         labels.get("io.kubernetes.pod.name", ""),
         labels.get("io.kubernetes.pod.namespace", ""),
@@ -38,7 +38,7 @@ def pod(labels: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def signal_name(written: Any, default: str = "") -> str:
-    """A signal as runtimes write it (`QUIT`, `SIGRTMIN+3`, `15`, 15) by its name; the default if it is none."""
+    """Return the name of a signal as runtimes write it (`QUIT`, `SIGRTMIN+3`, `15`, 15); the default if invalid."""
     with contextlib.suppress(BadInput):
         return signals.name(signals.parse(str(written)[:32])) if written else default
     return default

@@ -1,8 +1,8 @@
-"""Podman: the index of its storage, the bundle's annotations, and for the names of pods its database.
+"""Podman: the index of its storage, the bundle's annotations, and its database for the names of pods.
 
-containers/storage: `GRAPHROOT/DRIVER-containers/containers.json`, for containers that are to vanish
+containers/storage: `GRAPHROOT/DRIVER-containers/containers.json`, and for containers of `podman run --rm`
 `RUNROOT/DRIVER-containers/volatile-containers.json` (store.go, containers.go); the bundle is `ID/userdata` beside
-the former. The database is `GRAPHROOT/libpod/bolt_state.db` or, from Podman 4.8, `GRAPHROOT/db.sql` (libpod/).
+the former. The database is `GRAPHROOT/libpod/bolt_state.db` or, since Podman 4.8, `GRAPHROOT/db.sql` (libpod/).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GRAPH = Root("podman", ("/var/lib/containers/storage",), at_home=".local/share/c
 RUN = Root("podman-run", ("/run/containers/storage",), running="containers")
 """`runroot` of the two (`podman --runroot`)."""
 CONMON = Shim("conmon", clients="")
-"""It makes the pipes and the OCI runtime's container, and sends SIGKILL after a time limit."""
+"""conmon starts the OCI runtime, holds the container's pipes, and sends SIGKILL after a time limit."""
 
 DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
 _INDEX_LIMIT = 32 << 20
@@ -34,7 +34,7 @@ _SQL_STEPS = 100_000
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """The container as Podman knows it, with the name of its pod."""
+    """Find a container of Podman, with the name of its pod."""
     if not clue.may_be("podman"):
         return None
     graphs = graph_roots(clue, files.roots)
@@ -42,7 +42,7 @@ def find(clue: Clue, files: Files) -> Container | None:
         for driver in DRIVERS:
             notes = oci.notes(files, graph, f"{driver}-containers", clue.id, "userdata")
             if notes.get("io.container.manager", "libpod") != "libpod":
-                return None  # CRI-O has the same storage
+                return None  # CRI-O uses the same storage
             entry = _entry(clue, files, graph, driver)
             if entry or notes:
                 names = entry.get("names")
@@ -60,7 +60,7 @@ def find(clue: Clue, files: Files) -> Container | None:
 
 
 def graph_roots(clue: Clue, roots: Places) -> tuple[Place, ...]:
-    """Where the storage of Podman and CRI-O may be; conmon's `-b GRAPHROOT/DRIVER-containers/ID/userdata` says it."""
+    """Return the storage of Podman and CRI-O; conmon's `-b GRAPHROOT/DRIVER-containers/ID/userdata` names one."""
     known = roots.places(GRAPH, clue.user)
     parts = clue.bundle.split("/")
     if clue.user is None and len(parts) > 3 and parts[0] == "" and ".." not in parts:
@@ -69,7 +69,7 @@ def graph_roots(clue: Clue, roots: Places) -> tuple[Place, ...]:
 
 
 def text_of(value: Any) -> str:
-    """The value if it is text, whatever its length."""
+    """Return the value if it is text, of any length; else empty."""
     return value if isinstance(value, str) else ""
 
 
@@ -85,7 +85,7 @@ def _entry(clue: Clue, files: Files, graph: Place, driver: str) -> dict[str, Any
 
 
 def _in_index(raw: bytes, container: str) -> dict[str, Any]:
-    """The object of one container out of the list; Go writes `id` first, so the rest need not be understood."""
+    """Return the object of one container of the list. Go writes `id` first, so the rest need not be parsed."""
     start = raw.find(b'{"id":"%s"' % container.encode())
     if start < 0:
         return {}
@@ -109,7 +109,7 @@ def _pod_name(pod_id: str, files: Files, graphs: tuple[Place, ...]) -> str:
 
 
 def _in_sqlite(fd: int, pod_id: str) -> str:
-    """The pod's name by table PodConfig. Takes no lock, and runs nothing that the database brings along."""
+    """Return the pod's name from the table PodConfig. Takes no lock, and runs no trigger or view of the database."""
     try:
         import sqlite3
     except ImportError:  # Python can be built without it
@@ -130,20 +130,20 @@ def _in_sqlite(fd: int, pod_id: str) -> str:
     return text(row[0]) if row else ""
 
 
-def says(words: tuple[str, ...]) -> Clue | None:
-    """The container that a conmon has for Podman."""
-    return None if for_crio(words) else watched(words, "podman")
+def from_monitor(words: tuple[str, ...]) -> Clue | None:
+    """Return the container of a conmon of Podman."""
+    return None if for_crio(words) else monitored(words, "podman")
 
 
-def watched(words: tuple[str, ...], runtime: str) -> Clue | None:
-    """The container that a conmon with this command line watches over."""
+def monitored(words: tuple[str, ...], runtime: str) -> Clue | None:
+    """Return the container of a conmon with this command line."""
     if program(words) != CONMON.comm:
         return None
     return Clue(option(words, "-c"), runtime, option(words, "-n"), bundle=option(words, "-b"))
 
 
 def for_crio(words: tuple[str, ...]) -> bool:
-    """Whether a conmon is CRI-O's, which has its directories named after it."""
+    """Return whether a conmon is CRI-O's: its directories contain `crio`."""
     return any("crio" in word for word in words)
 
 
@@ -158,14 +158,14 @@ PODMAN = Runtime(
             pod=re.compile(rf"(?:.*libpod_pod_)?({HEX})(?:\.slice)?"),
         ),
     ),
-    says=says,
+    from_monitor=from_monitor,
     find=find,
-    named=None,
-    started=None,
+    from_cgroup=None,
+    from_init=None,
     named_beside_id=True,
     asker="podman",
     calls="podman, through",
-    # Observed: runc or crun, child of podman.
+    # Observed: runc or crun, a child of podman.
     processes=("podman",),
     shims=(CONMON,),
     makers=(),
@@ -180,4 +180,4 @@ PODMAN = Runtime(
     ),
     pod_advice=None,
 )
-"""Podman, whose pods are its own."""
+"""Podman; its pods are not those of Kubernetes."""

@@ -1,4 +1,4 @@
-"""All container runtimes, in the order they are asked. What else is known of one is in its own module."""
+"""All container runtimes, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ RUNTIMES: tuple[Runtime, ...] = (
     runc.RUNC,
     crun.CRUN,
 )
-"""runc and crun come last: the others have them run their containers."""
+"""runc and crun come last: the other runtimes use them."""
 
 ROOTS = tuple(dict.fromkeys(each for runtime in RUNTIMES for each in runtime.roots))
-"""Each once: some share them."""
+"""The directories of all runtimes, each once: some share them."""
 
 
 def of(container: Container) -> Runtime | None:
-    """Whose a container is; None if that is not known."""
+    """Return the runtime of a container; None if not known."""
     return choose([each for each in RUNTIMES if each.runtime == container.runtime], container)
 
 
 def choose(runtimes: list[Runtime], container: Container | None) -> Runtime | None:
-    """The one of several that has the containers in pods, if this is in a pod; else one that has the others."""
+    """Choose the runtime for containers in pods if this one is in a pod, else the one for the others."""
     in_pod = container is not None and container.pod != ""
     fitting = (each for each in runtimes if each.in_pods == in_pod)
     return next(fitting, runtimes[0] if runtimes else None)
 
 
 def asked_by(asker: str) -> Runtime | None:
-    """The runtime through which this one asks, as `Runtime.asker`; None for anybody else."""
+    """Return the runtime with this `Runtime.asker`; None if there is none."""
     return next((each for each in RUNTIMES if each.asker == asker), None)

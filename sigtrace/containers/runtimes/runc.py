@@ -1,4 +1,4 @@
-"""runc, run by people or by what keeps no files: `ROOT/ID/state.json` (libcontainer/container_linux.go)."""
+"""runc, used directly or by a tool without files: `ROOT/ID/state.json` (libcontainer/container_linux.go)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATE = "state.json"
 
 
 def find(clue: Clue, files: Files) -> Container | None:
-    """The container; its ID, which people choose, is its name."""
+    """Find the container. Its ID, which the user chooses, is its name."""
     if not clue.may_be("runc"):
         return None
     for place in files.roots.places(_ROOT, clue.user):
@@ -30,8 +30,8 @@ def find(clue: Clue, files: Files) -> Container | None:
     return None
 
 
-def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
-    """The clue in a cgroup path that a container's state says is its own."""
+def from_cgroup(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | None:
+    """Return the clue in a cgroup path that a container's state confirms."""
     for candidate in candidates:
         for place in files.roots.places(_ROOT, clue.user):
             paths = mapping(files.json(place, candidate.name, _STATE).get("cgroup_paths"))
@@ -40,13 +40,13 @@ def named(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Clue | N
     return None
 
 
-def started(clue: Clue, files: Files) -> Clue | None:
-    """The clue in the state of a container whose init the process is, whatever its cgroup."""
+def from_init(clue: Clue, files: Files) -> Clue | None:
+    """Return the clue from the state of the container that has this process as its init."""
     return by_init(_ROOT, _STATE, ("init_process_pid", "init_process_start"), clue, files)
 
 
 def by_init(root: Root, file: str, keys: tuple[str, str], clue: Clue, files: Files) -> Clue | None:
-    """Look through a runtime's states for one that has the process's PID and start (clock ticks) under `keys`."""
+    """Search a runtime's states for the process's PID and start (clock ticks), which are under `keys`."""
     number = str(clue.pid).encode()
     for place in files.roots.places(root, clue.user):
         for name in files.names(place):
@@ -59,7 +59,7 @@ def by_init(root: Root, file: str, keys: tuple[str, str], clue: Clue, files: Fil
 
 
 def described(clue: Clue, runtime: str, notes: dict[str, str]) -> Container:
-    """A container whose name is its ID, with what annotations of its image there may be."""
+    """Make a container whose name is its ID, with the annotations of its image if there are any."""
     image = notes.get("org.opencontainers.image.ref.name", "")
     name = "" if len(clue.id) == 64 else clue.id
     return Container(clue.id, name, runtime, image, stop_signal=oci.signal_name(notes.get(oci.STOP_SIGNAL)))
@@ -80,16 +80,17 @@ RUNC = Runtime(
     in_pods=False,
     roots=(_ROOT,),
     cgroups=(),
-    says=None,
+    from_monitor=None,
     find=find,
-    named=named,
-    started=started,
+    from_cgroup=from_cgroup,
+    from_init=from_init,
     named_beside_id=False,
     asker="runc",
     calls="",
     processes=(),
     shims=(),
-    # Observed: runc, child of whoever ran it. youki is started by others just so; its own containers are not known.
+    # Observed: runc, a child of the process that ran it. Others start youki the same way; its own containers are not
+    # known here.
     makers=("runc", "youki"),
     for_others=True,
     grace=None,
@@ -99,4 +100,4 @@ RUNC = Runtime(
     ),
     pod_advice=None,
 )
-"""runc by itself."""
+"""runc, used directly."""

@@ -1,6 +1,6 @@
-"""What is to be known of a container runtime: one frozen descriptor each, beside the code that reads its files.
+"""The descriptor of a container runtime; each runtime's module defines one, beside the code that reads its files.
 
-No field has a default. Where a runtime has nothing to fill in it says so, and a table in the tests says why.
+No field has a default, so that a new runtime cannot forget one. A table in the tests says why a field is empty.
 """
 
 from __future__ import annotations
@@ -17,48 +17,48 @@ from sigtrace.events.container import Container
 
 @dataclass(frozen=True)
 class CgroupForm:
-    """How one of its cgroups is called. Patterns match a whole component of the path."""
+    """The form of a container's cgroup path. Patterns match a whole component of the path."""
 
     component: re.Pattern[str]
     """Its group 1 is the container's ID."""
     below: str = ""
-    """The component right above it, word for word; empty where any will do. Then the name alone tells the runtime."""
+    """The exact parent component; empty if it does not matter, because the name alone identifies the runtime."""
     pod: re.Pattern[str] | None = None
-    """The component right above it, whose group 1 is the ID of a pod of the runtime's own."""
+    """Pattern of the parent component; its group 1 is the ID of the runtime's own pod."""
     namespace: str = ""
     """containerd's namespace that the container is in."""
 
 
 @dataclass(frozen=True)
 class Shim:
-    """A process beside each container that several runtimes have: only the container says whose it is."""
+    """A process per container that several runtimes use: only the container tells which runtime it serves."""
 
     comm: str
     clients: str
-    """What to call who asks while the container is not known, as `Runtime.calls`; empty where nobody is guessed."""
+    """As `Runtime.calls`, for containers that are not known; empty if nothing can be said of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grace:
-    """The grace period that a stop gives unless it is told another."""
+    """The default grace period of a stop."""
 
     seconds: int
     of: str
-    """Whose default that is, or where it is set."""
+    """The command with this default, or the setting."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """What it offers against a stop that hangs, in its own words."""
+    """Advice against a stop that hangs, in the runtime's own commands."""
 
     small_init: str
-    """How to have a small init as PID 1, which passes signals on: the end of a sentence."""
+    """How to run a small init as PID 1, which forwards signals: the end of a sentence."""
     init_option: str
-    """The command that adds a small init without another image."""
+    """The command that adds a small init to the same image."""
     stop_signal: str
-    """Where it is told to stop a container by another signal."""
+    """Where the stop signal is configured."""
     kill: str
-    """The command that ends a container by a SIGKILL from outside."""
+    """The command that sends a container SIGKILL from outside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,57 +66,57 @@ class Runtime:
     """One container runtime."""
 
     name: str
-    """Its own: no two descriptors have one name."""
+    """Unique among the descriptors."""
     runtime: str
-    """`Container.runtime` of its containers. Two may share it, if one of them has those in pods."""
+    """`Container.runtime` of its containers. Two descriptors may share it if one is for containers in pods."""
     in_pods: bool
-    """Its containers are those in pods of Kubernetes."""
+    """It is for containers in pods of Kubernetes."""
 
     # --- how its containers are found ---
 
     roots: tuple[Root, ...]
-    """Where it keeps the files that `find` reads."""
+    """The directories of the files that `find` reads."""
     cgroups: tuple[CgroupForm, ...]
-    """The forms by which a cgroup's path alone tells that a container is its own."""
-    says: Callable[[tuple[str, ...]], Clue | None] | None
-    """The container that the parent of an init is the monitor of, by its command line; None if that is not its own."""
+    """The forms of cgroup paths that identify its containers without a file."""
+    from_monitor: Callable[[tuple[str, ...]], Clue | None] | None
+    """Command line of an init's parent -> the container, if the parent is a monitor of this runtime; else None."""
     find: Callable[[Clue, Files], Container | None]
-    """The container that a clue means, as its files tell of it; None if it has no such container.
+    """Reads the container of a clue from the runtime's files; None if there is no such container.
 
-    It never waits and never raises: what is unknown stays empty.
+    Never blocks and never raises: what is not known stays empty.
     """
-    named: Callable[[Clue, Iterable[Candidate], Files], Clue | None] | None
-    """The clue in a cgroup path without a form, by files that say that this is their container's cgroup."""
-    started: Callable[[Clue, Files], Clue | None] | None
-    """The clue in files that say which process is the init of their container, whatever its cgroup."""
+    from_cgroup: Callable[[Clue, Iterable[Candidate], Files], Clue | None] | None
+    """Components of a cgroup path without a form -> the clue, if the runtime's files name the path as a container's."""
+    from_init: Callable[[Clue, Files], Clue | None] | None
+    """Clue with a PID -> the clue to the container whose init has this PID in the runtime's files."""
     named_beside_id: bool
-    """Its containers have an ID of 64 hexadecimal digits, and besides a name, which only files tell."""
+    """Its containers have an ID of 64 hexadecimal digits, and a name that only files contain."""
 
     # --- who asks through it for a stop ---
 
     asker: str
-    """Who asks, as `postmortem.Stop.by` has it: the daemon, or the command that people run."""
+    """The sender of a stop, as in `postmortem.Stop.by`: the daemon, or the command that people run."""
     calls: str
-    """What to call who asks before the processes that were seen; empty if the first of these is it."""
+    """The sender in words, put before the processes that were seen; empty if the first of them is the sender."""
     processes: tuple[str, ...]
-    """comm of the processes of its own that send signals, or run an OCI runtime to send them. At most 15 characters."""
+    """comm of its own processes that send signals, or that run an OCI runtime to send them. At most 15 characters."""
     shims: tuple[Shim, ...]
-    """The same, of processes that it shares with others."""
+    """Such processes that it shares with other runtimes."""
     makers: tuple[str, ...]
-    """comm of what makes the namespace, and is its init until the container's own program runs."""
+    """comm of the process that creates the namespace, and is its init until it executes the container's program."""
     for_others: bool
-    """It is an OCI runtime: its makers send signals too, for the process that started them."""
+    """It is an OCI runtime: its makers also send signals, on behalf of the process that started them."""
 
     # --- how it stops them ---
 
     grace: Grace | None
-    """None if it has none of its own: whoever calls it waits, or nobody does."""
+    """None if it has none of its own, because its caller decides how long to wait."""
     at_once: str
-    """What makes it send SIGKILL and nothing before."""
+    """The commands that make it send SIGKILL without a signal before."""
 
     # --- what it offers ---
 
     advice: Advice
     """Against a stop that hangs."""
     pod_advice: Advice | None
-    """The same for its containers in pods of Kubernetes; None if it has none, or `advice` is meant for them."""
+    """The same for containers in pods of Kubernetes; None if it has no such containers, or `advice` is for them."""

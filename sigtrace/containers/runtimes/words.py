@@ -1,15 +1,15 @@
-"""Reading command lines of runtimes' monitors. A command line is whatever its process claims."""
+"""Parse the command lines of runtimes' monitors. A process can claim any command line."""
 
 from __future__ import annotations
 
 
 def program(words: tuple[str, ...]) -> str:
-    """What was started, without its directory; empty for a process without a command line."""
+    """Return the program's name without its directory; empty for a process without a command line."""
     return words[0].rpartition("/")[2] if words else ""
 
 
 def option(words: tuple[str, ...], name: str) -> str:
-    """The value of an option, as `-n NAME` or `--name=NAME`; the first counts, and none behind `--`."""
+    """Return the value of an option, written `-n NAME` or `--name=NAME`; the first before `--` counts."""
     for word, value in zip(words, (*words[1:], ""), strict=False):
         if word == "--":
             break

@@ -1,1 +1,1 @@
-"""Everything that talks to the kernel's BPF side: offsets, compilation, loading, the ring and the counts."""
+"""The interface to BPF: offsets, compilation, loading, the ring and the counts."""

@@ -1,9 +1,9 @@
-"""Compile with bcc and leave: the only code that imports it, run as a script in a process of its own.
+"""Compile with bcc, as a script in a child process. This is the only code that imports bcc.
 
-bcc maps 67 MB, may call exit() on errors and lives in the system's Python only; none of that concerns the
-process that asked. Reads one JSON object from stdin: text, flags, functions, maps, kernel_source. Writes one to
-stdout: version, instructions (hex, by function), maps (name by the descriptor that the instructions carry). What
-clang says goes to stderr. Stdlib and bcc only: sigtrace is not importable here.
+A child process, because bcc maps 67 MB, may call exit() on errors and is installed for the system's Python only.
+Reads one JSON object from stdin: text, flags, functions, maps, kernel_source. Writes one to stdout: version,
+instructions (hex, by function), maps (name by the descriptor in the instructions). clang's messages go to stderr.
+Uses the standard library and bcc only: sigtrace is not importable here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import sys
 
 
 def main() -> None:
-    """Do the one job; exit 3 if there is no bcc under this interpreter."""
+    """Compile the programs of stdin; exit with 3 if this interpreter has no bcc."""
     job = json.load(sys.stdin)
     answer_to = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever else is printed must not get into the answer
+    os.dup2(2, 1)  # whatever bcc prints must not get into the answer
     os.environ["BCC_KERNEL_SOURCE"] = job["kernel_source"]
     try:
         import bcc
@@ -29,7 +29,7 @@ def main() -> None:
     answer = {
         "version": str(getattr(bcc, "__version__", "unknown")),
         "instructions": {name: module.dump_func(name.encode()).hex() for name in job["functions"]},
-        # not module[name].map_fd: bcc's Python layer would build ctypes for keys and values it cannot spell
+        # Not module[name].map_fd: bcc's Python layer would build ctypes for keys and values that it does not support.
         "maps": {str(bcc.lib.bpf_table_fd(module.module, name.encode())): name for name in job["maps"]},
     }
     with answer_to:

@@ -1,7 +1,7 @@
-"""Where the running kernel keeps its fields: offsets, sizes and type ids out of its BTF.
+"""Read offsets, sizes and type IDs of the running kernel's structs from its BTF.
 
-BTF is the kernel's own description of its types (`Documentation/bpf/btf.rst`). Members are looked for by
-name, through anonymous structs and unions, newest spelling first; kernel versions are never asked.
+BTF is the kernel's description of its types (`Documentation/bpf/btf.rst`). Members are found by name, also in
+anonymous structs and unions, newest name first. Kernel versions are not tested: distributions backport.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("O_NS_INUM", "pid_namespace", ("ns.inum",)),
     ("O_NS_CHILD_REAPER", "pid_namespace", ("child_reaper",)),
 )
-"""The macros of `bpf/sigtrace.bpf.c`: name, struct, member paths in the order they are tried."""
+"""The macros of `bpf/sigtrace.bpf.c`: name, struct, member paths in the order in which they are tried."""
 
 SIZES = (("S_UPID", "upid"), ("S_SIGACTION", "k_sigaction"))
 
@@ -65,23 +65,23 @@ TRACEPOINTS = {
     "on_fork": "sched_process_fork",
     "on_exec": "sched_process_exec",
 }
-"""The C function of each program -> the tracepoint it goes on."""
+"""The C function of each program -> its tracepoint."""
 
 
 @dataclass(frozen=True)
 class KernelFacts:
-    """What compiling and attaching need to know of the running kernel."""
+    """The facts about the running kernel that compiling and attaching need."""
 
     macros: dict[str, int]
     """-D macros for the compiler: offsets, sizes, and features as 1."""
     tracepoint_ids: dict[str, int]
-    """C function -> BTF id of its tracepoint's typedef `btf_trace_NAME`; empty if the kernel lists none."""
+    """C function -> BTF ID of its tracepoint's typedef `btf_trace_NAME`; empty if BTF has none."""
     current_task_typed: bool
-    """Whether a program can ask for the current task as a typed pointer, for plain loads."""
+    """Whether a program can get the current task as a typed pointer, which plain loads need."""
 
 
 class Btf:
-    """A BTF blob, indexed once; lookups by name. Raises CannotTrace if it is not BTF."""
+    """A BTF blob, indexed once, with lookups by name. Raises CannotTrace if it is not BTF."""
 
     def __init__(self, blob: bytes) -> None:
         if len(blob) < 24 or struct.unpack_from("<H", blob)[0] != _MAGIC:
@@ -94,7 +94,7 @@ class Btf:
 
     @classmethod
     def of_running_kernel(cls) -> Btf:
-        """The BTF in /sys/kernel/btf/vmlinux. Raises CannotTrace, saying what to do, if there is none."""
+        """Read the BTF of /sys/kernel/btf/vmlinux. Raises CannotTrace if there is none."""
         return cls(read_vmlinux())
 
     def _index(self) -> list[int]:
@@ -110,7 +110,7 @@ class Btf:
         return at
 
     def find(self, name: str, kind: int) -> int | None:
-        """The id of the first type of this name and kind, or None."""
+        """Return the ID of the first type of this name and kind, or None."""
         offset = self._strings.find(b"\0" + name.encode() + b"\0") + 1
         while offset:
             for identity, position in enumerate(self._at[1:], 1):
@@ -120,7 +120,7 @@ class Btf:
         return None
 
     def offset(self, struct_name: str, path: str) -> int | None:
-        """Byte offset of `path` (dotted members) in a struct, or None if it has no such member."""
+        """Return the byte offset of `path` (dotted members) in a struct, or None if there is no such member."""
         current = self.find(struct_name, _STRUCT)
         bits = 0
         for name in path.split("."):
@@ -132,7 +132,7 @@ class Btf:
         return bits // 8
 
     def array_length(self, struct_name: str, member: str) -> int | None:
-        """How many elements a struct's array member is declared with (0: flexible), or None if it is no array."""
+        """Return the declared length of a struct's array member (0: flexible), or None if it is not an array."""
         identity = self.find(struct_name, _STRUCT)
         found = self._member(identity, member) if identity else None
         if found is None or self._kind(found[0]) != _ARRAY:
@@ -140,23 +140,23 @@ class Btf:
         return self._words[self._at[found[0]] + 5]
 
     def size(self, struct_name: str) -> int | None:
-        """sizeof(struct), or None if there is no such struct."""
+        """Return sizeof(struct), or None if there is no such struct."""
         identity = self.find(struct_name, _STRUCT)
         return self._words[self._at[identity] + 2] if identity else None
 
     def typedef_id(self, name: str) -> int | None:
-        """The id of a typedef, or None."""
+        """Return the ID of a typedef, or None."""
         return self.find(name, _TYPEDEF)
 
     def arguments(self, typedef: str) -> int | None:
-        """How many arguments the function has to which a typedef points, or None."""
+        """Return the number of arguments of the function type that a typedef points to, or None."""
         identity = self.typedef_id(typedef)
         while identity and (self._kind(identity) in _TRANSPARENT or self._kind(identity) == _POINTER):
             identity = self._words[self._at[identity] + 2]
         return self._words[self._at[identity] + 1] & 0xFFFF if identity else None
 
     def enumerates(self, name: str) -> bool:
-        """Whether any enum has an enumerator of this name."""
+        """Return whether any enum has an enumerator of this name."""
         offset = self._strings.find(b"\0" + name.encode() + b"\0") + 1
         if not offset:
             return False
@@ -199,13 +199,13 @@ class Btf:
 
 
 def read_vmlinux() -> bytes:
-    """The running kernel's BTF blob. Raises CannotTrace if the kernel has none or it cannot be read."""
+    """Read the running kernel's BTF blob. Raises CannotTrace if there is none, or it is not readable."""
     with open_vmlinux() as file:
         return file.read()
 
 
 def digest_vmlinux() -> bytes:
-    """A BLAKE2b digest of the BTF blob, taken in pieces: it is megabytes, and most starts need no more of it."""
+    """Return a BLAKE2b digest of the BTF blob, read in pieces: it has megabytes, and most starts need only this."""
     digest = hashlib.blake2b(digest_size=20)
     with open_vmlinux() as file:
         while piece := file.read(1 << 16):
@@ -214,7 +214,7 @@ def digest_vmlinux() -> bytes:
 
 
 def open_vmlinux() -> BinaryIO:
-    """The BTF blob, open. Raises CannotTrace if the kernel has none or it cannot be read."""
+    """Open the BTF blob. Raises CannotTrace if there is none, or it is not readable."""
     try:
         return VMLINUX.open("rb")
     except FileNotFoundError:
@@ -227,7 +227,7 @@ def open_vmlinux() -> BinaryIO:
 
 
 def kernel_facts(btf: Btf) -> KernelFacts:
-    """All that `bpf/sigtrace.bpf.c` asks of the kernel. Raises CannotTrace, naming the field, if one is missing."""
+    """Return everything that `bpf/sigtrace.bpf.c` needs. Raises CannotTrace, naming the member, if one is missing."""
     macros: dict[str, int] = {}
     for macro, name, paths in OFFSETS:
         found = next((at for path in paths if (at := btf.offset(name, path)) is not None), None)
@@ -243,10 +243,10 @@ def kernel_facts(btf: Btf) -> KernelFacts:
                 f"this kernel's BTF describes no struct {name}: sigtrace does not know its layout."
             )
         macros[macro] = size
-    # where struct pid ends in a flexible array of numbers, the verifier allows any constant index into it
+    # If struct pid ends in a flexible array of numbers, the verifier allows any constant index into it.
     if btf.array_length("pid", "numbers") == 0:
         macros["NUMBERS_FLEXIBLE"] = 1
-    # sched_process_exit(task, group_dead) (in v6.16); the function type's first argument is the tracepoint's own
+    # sched_process_exit(task, group_dead) (in v6.16). The first argument of the function type is the tracepoint's data.
     if btf.arguments("btf_trace_sched_process_exit") == 3:
         macros["EXIT_GROUP_DEAD"] = 1
     ids = {function: btf.typedef_id(f"btf_trace_{name}") for function, name in TRACEPOINTS.items()}

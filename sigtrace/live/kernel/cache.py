@@ -1,9 +1,9 @@
-"""Compiled programs kept from the last run, so that a start needs neither bcc nor half a second.
+"""Cache of compiled programs: a later start needs no bcc and saves half a second.
 
-One file an entry, `KEY.json`: a line with the BLAKE2b digest of the rest, then JSON. The key covers all that the
-instructions depend on, the kernel's release and BTF among it; the entry also names the bcc that made it. What is
-loaded into the kernel must be ours: the directory and the file have to belong to this user and be closed to all
-others, or the cache is off.
+Each entry is a file `KEY.json`: a line with the BLAKE2b digest of the rest, then JSON. The key covers everything that
+the instructions depend on, including the kernel's release and BTF; the entry also names the bcc that made it. The
+instructions are loaded into the kernel, so nobody else may be able to write them: the directory and the file have to
+belong to this user and be inaccessible to others, or the cache is not used.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from sigtrace.live.kernel.btf import OFFSETS, SIZES, TRACEPOINTS
 from sigtrace.live.kernel.compile import Compiled, installed_bcc_version, source_text
 
 _LIMIT = 4 << 20
+"""Bytes read of an entry at most; one has some 50 KiB."""
 
 
 class Untrusted(Exception):
-    """The cache directory is not ours alone; `str()` says why."""
+    """The cache cannot be used: it is accessible to others, or fails. `str()` says why."""
 
 
 def directory() -> Path:
-    """`$XDG_CACHE_HOME/sigtrace`, else /var/cache/sigtrace for root and ~/.cache/sigtrace for others."""
+    """Return `$XDG_CACHE_HOME/sigtrace`, else /var/cache/sigtrace for root and ~/.cache/sigtrace for others."""
     base = os.environ.get("XDG_CACHE_HOME")
     if base:
         return Path(base) / "sigtrace"
@@ -42,7 +43,7 @@ def directory() -> Path:
 
 
 def key(btf_digest: bytes, direct: bool) -> str:
-    """The name of the entry for this source, this kernel and this way to attach."""
+    """Return the key of the entry for this source, this kernel and this way to attach."""
     digest = hashlib.blake2b(digest_size=20)
     shim = sorted((wire.sources() / "shim").rglob("*.h"))
     for part in (
@@ -54,14 +55,14 @@ def key(btf_digest: bytes, direct: bool) -> str:
         os.uname().machine,
         btf_digest.hex(),
     ):
-        digest.update(f"{len(part)}:{part}".encode())
+        digest.update(f"{len(part)}:{part}".encode())  # lengths, so that no two lists of parts read alike
     return digest.hexdigest()
 
 
 def read(name: str) -> Compiled | None:
-    """The entry, or None if there is none that is whole and made by the bcc that is installed now.
+    """Return the entry, or None if there is none that is complete and made by the installed version of bcc.
 
-    Raises Untrusted if the directory or the file is not ours alone.
+    Raises Untrusted if the directory or the file is accessible to others, or not readable.
     """
     try:
         with _open_directory() as at:
@@ -74,7 +75,7 @@ def read(name: str) -> Compiled | None:
 
 
 def write(name: str, compiled: Compiled) -> None:
-    """Keep an entry: whole or not at all. Raises Untrusted as `read` does, or if it cannot be written."""
+    """Write an entry atomically. Raises Untrusted as `read` does, and if it cannot be written."""
     body = json.dumps(
         {
             "bcc": compiled.bcc_version,
@@ -88,7 +89,7 @@ def write(name: str, compiled: Compiled) -> None:
         directory().mkdir(mode=0o700, parents=True, exist_ok=True)
         with _open_directory() as at:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=at)  # left by one that was killed here
+                os.unlink(temporary, dir_fd=at)  # left by a process with this PID that was killed
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=at)
             with os.fdopen(fd, "wb") as file:
                 file.write(_digest(body) + b"\n" + body)
@@ -99,6 +100,7 @@ def write(name: str, compiled: Compiled) -> None:
 
 @contextlib.contextmanager
 def _open_directory() -> Iterator[int]:
+    # Everything below goes through this descriptor: the directory that was checked cannot be replaced meanwhile.
     at = os.open(directory(), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _check_ours(os.fstat(at), f"the cache {directory()}")

@@ -1,6 +1,6 @@
-"""Source text -> instructions, by bcc in a short-lived child under whichever interpreter has it.
+"""Compile the C source to instructions, with bcc in a short-lived child of the interpreter that has it.
 
-No text from a user reaches the compiler: the flags are offsets (numbers) and fixed feature names.
+No text from a user reaches the compiler: the flags are offsets (numbers) and fixed names of features.
 """
 
 from __future__ import annotations
@@ -23,38 +23,40 @@ MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "exited"
 """The maps of `bpf/sigtrace.bpf.c`, by name."""
 
 _NO_BCC = 3
+"""The child's exit status; see `bcc_child`."""
 _VERSION = re.compile(r"""^__version__\s*=\s*['"]([^'"]+)""", re.M)
 _TIMEOUT = 120
+"""Seconds; compiling takes one, or several on a slow or busy machine."""
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What bcc made of the source for one kernel: ready to load once its maps exist."""
+    """The compiled programs for one kernel, which can be loaded once the maps exist."""
 
     instructions: dict[str, bytes]
-    """By C function; 8 bytes an instruction, map references as the child's descriptors."""
+    """C function -> instructions of 8 bytes each; maps are referenced by the child's descriptors."""
     maps: dict[int, str]
-    """Descriptor in the instructions -> map name."""
+    """Descriptor in the instructions -> name of the map."""
     tracepoint_ids: dict[str, int]
-    """C function -> BTF id to attach to; empty when compiled for raw tracepoints."""
+    """C function -> BTF ID to attach to; empty if compiled for raw tracepoints."""
     bcc_version: str
 
 
 def source_text() -> str:
-    """The program with its header pasted in: one text, nothing for the compiler to look up."""
+    """Return the C source with its header inserted: the compiler needs no other file of ours."""
     program = (wire.sources() / "sigtrace.bpf.c").read_text()
     return program.replace('#include "sigtrace.h"', wire.HEADER)
 
 
 def interpreters() -> list[str]:
-    """The Pythons that may have bcc: this one, then the system's."""
+    """Return the Python interpreters that may have bcc: this one, then the system's."""
     return list(
         dict.fromkeys(path for path in (sys.executable, SYSTEM_PYTHON) if path and os.access(path, os.X_OK))
     )
 
 
 def installed_bcc_version() -> str | None:
-    """The version of the bcc that a compilation would use, read from its files; None if none is found."""
+    """Read the version of the bcc that compiling would use from its files; None if not found."""
     places = [Path(entry) for entry in sys.path if entry.endswith("-packages")]
     places += [
         Path("/usr/lib/python3/dist-packages"),
@@ -69,10 +71,10 @@ def installed_bcc_version() -> str | None:
 
 
 def compile_programs(facts: KernelFacts, direct: bool) -> Compiled:
-    """Compile for the running kernel; `direct` for BTF tracepoints, else for raw tracepoints.
+    """Compile for the running kernel: for BTF tracepoints if `direct`, else for raw tracepoints.
 
     Raises CannotTrace if no interpreter has bcc, LoadRefused if the kernel is too old for `direct`, and
-    CompileFailed with the compiler's words if it refuses.
+    CompileFailed with the compiler's output if it fails.
     """
     if direct and not facts.current_task_typed:
         raise LoadRefused("this kernel has no bpf_get_current_task_btf(), which BTF tracepoints need here.")
@@ -107,7 +109,7 @@ def _run_child(python: str, job: str) -> dict[str, Any] | None:
     import subprocess
 
     script = str(Path(__file__).with_name("bcc_child.py"))
-    # -I: neither the caller's PYTHON* variables nor the current directory choose what a root process imports
+    # -I: neither PYTHON* variables nor the current directory may decide what a root process imports.
     command = [python, "-I", script]
     try:
         child = subprocess.run(
@@ -124,7 +126,7 @@ def _run_child(python: str, job: str) -> dict[str, Any] | None:
     if child.returncode == _NO_BCC:
         return None
     if child.returncode or not child.stdout:
-        said = child.stderr.strip()[-2000:]
-        raise CompileFailed(f"bcc under {python} could not compile the BPF programs:\n{said}")
+        messages = child.stderr.strip()[-2000:]
+        raise CompileFailed(f"bcc under {python} could not compile the BPF programs:\n{messages}")
     answer: dict[str, Any] = json.loads(child.stdout)
     return answer

@@ -1,4 +1,4 @@
-"""The kernel's own tallies: exact whatever happens to the ring."""
+"""Read the exact counts of the BPF programs, which do not depend on the ring."""
 
 from __future__ import annotations
 
@@ -17,39 +17,42 @@ from sigtrace.live.kernel.load import COUNTS_ENTRIES, CROWDED, Attachment
 
 @dataclass(frozen=True)
 class Losses:
-    """What became of our own records. Never "dropped": that word is for signals."""
+    """How many records were written and lost. Records are "lost"; "dropped" is used for signals only."""
 
     committed: int
     """Records written to the ring."""
     lost: int
-    """Records for which the ring had no room; the counts have them all the same."""
+    """Records for which the ring had no room. The counts include them."""
     uncounted: int
-    """Signals missing from the counts because their table was full."""
+    """Signals missing from the counts because the table was full."""
     missed: int
-    """Runs the kernel skipped because the program was running on that CPU already."""
+    """Runs that the kernel skipped because the program was already running on that CPU."""
 
 
 class Tally:
-    """The counts of one attachment, whole: those of ended namespaces are moved out when the kernel's table fills up.
+    """The complete counts of one attachment. Moves those of ended namespaces here when the kernel's table fills up.
 
-    `ended` says which rows (dtype COUNT) are of namespaces that are no more, and so can no longer change.
-    Threads may share one: a row is moved, and counted, once.
+    `find_ended` returns which rows (dtype COUNT) are of ended namespaces. Threads may share one tally.
     """
 
     def __init__(
-        self, attachment: Attachment, ended: Callable[[npt.NDArray[np.void]], npt.NDArray[np.bool_]]
+        self, attachment: Attachment, find_ended: Callable[[npt.NDArray[np.void]], npt.NDArray[np.bool_]]
     ) -> None:
         self._attachment = attachment
-        self._ended = ended
+        self._find_ended = find_ended
         self._moved = np.zeros(0, COUNT)
-        self._one_at_a_time = threading.Lock()
+        # Two threads that moved the same row would count it twice. No other lock is taken under this one:
+        # `find_ended` only reads /proc.
+        self._lock = threading.Lock()
 
     def read(self) -> npt.NDArray[np.void]:
-        """Every count so far, summed over CPUs: shape (n,), dtype COUNT."""
-        with self._one_at_a_time:
+        """Return every count so far, summed over CPUs: shape (n,), dtype COUNT."""
+        with self._lock:
             rows = _read(self._attachment)
             if len(rows) > CROWDED:
-                ended = self._ended(rows)
+                # Reading and then deleting a row would lose signals counted in between. No more come for a namespace
+                # that has ended, so only such rows may be moved.
+                ended = self._find_ended(rows)
                 for row in rows[ended]:
                     syscall.map_delete(self._attachment.maps["counts"], row.tobytes()[: wire.COUNT_KEY.size])
                 self._moved = np.concatenate([self._moved, rows[ended]])
@@ -70,7 +73,7 @@ def _read(attachment: Attachment) -> npt.NDArray[np.void]:
 
 
 def read_losses(attachment: Attachment) -> Losses:
-    """What became of the records so far, summed over CPUs and stages."""
+    """Read how many records were written and lost so far, summed over CPUs and stages."""
     raw = syscall.map_lookup(attachment.maps["cpus"], bytes(4), wire.CPU.size * attachment.cpus)
     cpus = np.frombuffer(raw, wire.CPU.dtype())
     return Losses(

@@ -1,4 +1,4 @@
-"""Which signals and namespaces the programs record, told to them through their maps while they run."""
+"""Filter signals and namespaces in the kernel, through maps that may be changed while the programs run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sigtrace.live.kernel import syscall
 from sigtrace.live.kernel.load import NS_FILTERS
 
 WAKE_NS = 5_000_000
-"""How often one CPU wakes the reader at most."""
+"""Least time between two wake-ups of the reader by one CPU. A wake-up costs the sender more than the record."""
 _ALL_SIGNALS = (1 << 64) - 1
 _EVERYTHING, _LISTED, _ALL_BUT_EXCLUDED = 0, 1, 2
 
 
 class KernelFilter:
-    """The filter of one attachment, by the descriptors of its maps. Raises BadInput for what makes no sense."""
+    """The filter of one attachment, given the descriptors of its maps."""
 
     def __init__(self, maps: Mapping[str, int]) -> None:
         self._maps = maps
@@ -32,11 +32,10 @@ class KernelFilter:
         scope: str,
         follow: bool,
     ) -> None:
-        """Filter by this from now on; what is refused changes nothing.
+        """Replace the filter. Raises BadInput for invalid arguments, which change nothing.
 
-        starts: only these namespaces, inode -> start of the init in clock ticks as /proc shows it, 0 for whichever.
-        numbers, scope: which signals (none: all) and records. With `follow`, every namespace passes that is not
-        excluded.
+        starts: only these namespaces, inode -> start of the init in clock ticks as in /proc, 0 for any.
+        numbers, scope: the signals (none: all) and the records. follow: every namespace passes until it is excluded.
         """
         packed = self._config(
             numbers, scope, _ALL_BUT_EXCLUDED if follow else _LISTED if starts else _EVERYTHING
@@ -51,6 +50,8 @@ class KernelFilter:
             raise BadInput(
                 f"{len(starts)} namespaces to filter on: at most {NS_FILTERS} fit; leave the filter out instead."
             )
+        # New keys first, then the configuration, then the old keys: a namespace that both filters select is never
+        # left out in between. That is why the map has room for two sets.
         before, self._listed = self._listed, {}
         for inode, start in starts.items():
             known = NsKey.from_proc(inode, start) if start else NsKey(inode, 0)
@@ -75,8 +76,10 @@ class KernelFilter:
         )
 
     def exclude(self, namespace: NsKey) -> None:
-        """Leave out this namespace."""
-        while len(self._listed) >= NS_FILTERS:  # the oldest may come back, and is excluded again
+        """Exclude a namespace, with `follow`."""
+        while (
+            len(self._listed) >= NS_FILTERS
+        ):  # the oldest passes again; if it still lives, it is excluded again
             oldest = next(iter(self._listed))
             del self._listed[oldest]
             syscall.map_delete(self._maps["namespaces"], oldest)

@@ -1,4 +1,4 @@
-"""Maps created, programs loaded and attached: everything between compiled instructions and a running trace."""
+"""Create the maps, then load and attach the programs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from sigtrace.live.kernel.compile import Compiled, compile_programs
 _LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _PENDING_KEY = 8
 _UNSUPPORTED = (None, errno.EACCES, errno.EINVAL, errno.ENOENT, errno.E2BIG, 524)
-"""What a kernel says to a program it cannot verify or attach (524: ENOTSUPP): raw tracepoints may still do."""
+"""errnos of kernels that cannot verify or attach BTF programs (524: ENOTSUPP); raw tracepoints may still work."""
 NS_FILTERS = 1024
-"""Namespaces one can filter on; the map holds twice as many, so that one set can replace another."""
+"""Namespaces to filter by. The map has room for twice as many, so that one set can replace another."""
 COUNTS_ENTRIES = 16384
-"""Room for that many different count keys, as `bpf/sigtrace.bpf.c` asks; further ones are `uncounted`."""
+"""Different count keys, as in `bpf/sigtrace.bpf.c`; signals with further ones are `uncounted`."""
 CROWDED = COUNTS_ENTRIES * 3 // 4
-"""With more rows than this, it is time to move those of ended namespaces out."""
+"""Rows of the table beyond which those of ended namespaces are moved out."""
 
 
 class Attachment:
-    """The programs, running. `maps` and `programs` are descriptors by name; `close()` detaches and frees all.
+    """The loaded programs. `maps` and `programs` are descriptors by name; `close()` detaches and frees everything.
 
-    `method` is "btf" (BTF tracepoints, direct loads) or "raw" (raw tracepoints); `notes` are sentences the
-    user may want to hear, such as why the cache was not used.
+    `method` is "btf" (BTF tracepoints, direct loads) or "raw" (raw tracepoints). `notes` are sentences for the user,
+    such as why the cache was not used. Raises BadInput and CannotTrace.
     """
 
     def __init__(self, ring_bytes: int, method: str | None = None) -> None:
@@ -44,7 +44,7 @@ class Attachment:
         self._links: list[int] = []
         self.ring_bytes = ring_bytes
         self.cpus = syscall.possible_cpus()
-        with contextlib.suppress(ValueError, OSError):  # kernels before 5.11 account maps to it
+        with contextlib.suppress(ValueError, OSError):  # kernels before v5.11 charge maps to this limit
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         try:
             self._create_maps()
@@ -107,13 +107,13 @@ class Attachment:
         return compiled
 
     def attach(self) -> None:
-        """Start recording: from the return on, nothing is missed. Raises LoadRefused."""
+        """Attach the programs; after the return no event is missed. Raises LoadRefused."""
         for function, fd in self.programs.items():
             tracepoint = TRACEPOINTS[function] if self.method == "raw" else None
             self._links.append(syscall.raw_tracepoint_open(fd, tracepoint))
 
     def detach(self) -> None:
-        """Stop recording; maps and ring stay readable."""
+        """Detach the programs; maps and ring stay readable."""
         while self._links:
             os.close(self._links.pop())
 
@@ -130,13 +130,13 @@ class Attachment:
 
 
 def rows_of_counts(attachment: Attachment) -> int:
-    """How many rows the table of counts has."""
+    """Return the number of rows in the table of counts."""
     value = 8 * attachment.cpus
     return syscall.map_dump(attachment.maps["counts"], wire.COUNT_KEY.size, value, COUNTS_ENTRIES)[2]
 
 
 def relocate(instructions: bytes, descriptors: dict[int, int]) -> bytes:
-    """The instructions with every map reference (BPF_PSEUDO_MAP_FD) turned from one descriptor into another."""
+    """Replace the descriptor in every map reference (BPF_PSEUDO_MAP_FD) of the instructions."""
     code = bytearray(instructions)
     for at in range(0, len(code), 8):
         if code[at] == _LD_IMM64 and code[at + 1] >> 4 == _PSEUDO_MAP_FD:

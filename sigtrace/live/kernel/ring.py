@@ -1,6 +1,6 @@
-"""The ring buffer as numpy arrays: records are copied out in one go, never one by one.
+"""Read the ring buffer as numpy arrays: many records are copied at once.
 
-`kernel/bpf/ringbuf.c` maps the data twice in a row, so a run of records starting anywhere is contiguous. Every
+`kernel/bpf/ringbuf.c` maps the data twice in a row, so a run of records that starts anywhere is contiguous. A
 record is a header of 8 bytes (length with the busy and discard bits, page offset) and one `sigtrace_event`.
 """
 
@@ -24,7 +24,7 @@ RECORD = np.dtype([("length", "<u4"), ("page", "<u4"), ("event", wire.EVENT.dtyp
 
 
 class Ring:
-    """The memory of a ring map, read as arrays. `size` is that of its data, in bytes, a power of two."""
+    """The memory of a ring map. `size` is the size of its data in bytes, a power of two."""
 
     def __init__(self, fd: int, size: int) -> None:
         self._mask = size - 1
@@ -35,23 +35,24 @@ class Ring:
         self._barrier = _read_barrier()
 
     def unread(self) -> bool:
-        """Whether anything lies in the ring, finished or still being written."""
+        """Return whether the ring contains records, complete or still being written."""
         return int(self._producer[0]) != int(self._consumer[0])
 
     def take(self) -> npt.NDArray[np.void]:
-        """All finished records up to the first still being written: shape (n,), dtype of the wire event.
+        """Return all records up to the first that is still being written: shape (n,), dtype of the wire event.
 
-        A copy: the room is given back to the kernel before this returns.
+        The result is a copy; the space is returned to the kernel.
         """
         start, end = int(self._consumer[0]), int(self._producer[0])
         self._barrier()
         count = (end - start) // RECORD.itemsize
         view = np.ndarray((count,), RECORD, buffer=self._data, offset=_PAGE + (start & self._mask))
+        # All records have one size and none is discarded, so any other length has BPF_RINGBUF_BUSY_BIT set.
         unfinished = view["length"] != RECORD.itemsize - _HEADER
         if unfinished.any():
             view = view[: int(unfinished.argmax())]
         self._barrier()
-        # As bytes: numpy copies structured records member by member, twenty times slower.
+        # Copied as bytes: numpy copies structured records member by member, which is twenty times slower.
         size = len(view) * RECORD.itemsize
         raw = np.frombuffer(self._data, "u1", size, _PAGE + (start & self._mask)).copy()
         self._consumer[0] = start + size
@@ -59,16 +60,17 @@ class Ring:
         return events
 
     def close(self) -> None:
-        """Unmap. Batches taken before stay valid: they are copies."""
+        """Unmap the memory. Earlier results stay valid: they are copies."""
         del self._consumer, self._producer
         self._consumer_map.close()
         self._data.close()
 
 
 def _read_barrier() -> Callable[[], object]:
-    """What must stand between reading a position or length and what it vouches for: nothing where loads stay in order.
+    """Return a barrier to call between reading a position or length and reading the data that it covers.
 
-    Elsewhere membarrier(2), which is a full barrier for its caller too.
+    x86 keeps loads in order, so there it does nothing. arm64 and riscv64 do not: there it is membarrier(2), which is a
+    full barrier for its caller too.
     """
     number = _MEMBARRIER.get(platform.machine())
     if number is None:

@@ -1,7 +1,7 @@
-"""bpf(2), by number and bytes: maps, programs and attachments without any library.
+"""Call bpf(2) without a library: maps, programs and attachments.
 
-Attribute layouts are those of `union bpf_attr` in `include/uapi/linux/bpf.h`. Every refusal becomes
-LoadRefused, with the errno in words and, for privileges, what to grant.
+Attribute layouts are those of `union bpf_attr` in `include/uapi/linux/bpf.h`. A refusal raises LoadRefused, with the
+errno's text and, for privileges, the capability to grant.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def bpf(command: int, attributes: bytes) -> tuple[int, bytes]:
-    """One bpf(2) call: its return value and the attributes as the kernel left them. Raises OSError."""
+    """Call bpf(2); returns its result and the attributes as the kernel left them. Raises OSError."""
     number = _NUMBER.get(platform.machine())
     if number is None:
         raise OSError(errno.ENOSYS, f"bpf(2) on {platform.machine()} is not known to sigtrace")
@@ -40,7 +40,7 @@ def bpf(command: int, attributes: bytes) -> tuple[int, bytes]:
 
 
 def map_create(kind: int, key_size: int, value_size: int, entries: int, name: str) -> int:
-    """A new map's file descriptor. Raises LoadRefused."""
+    """Create a map; returns its descriptor. Raises LoadRefused."""
     attributes = struct.pack("<5IIII16s", kind, key_size, value_size, entries, 0, 0, 0, 0, name.encode()[:15])
     try:
         return bpf(_MAP_CREATE, attributes)[0]
@@ -61,16 +61,17 @@ def map_delete(fd: int, key: bytes) -> None:
 
 
 def map_lookup(fd: int, key: bytes, value_size: int) -> bytes:
-    """One element's value; for per-CPU maps `value_size` is that of all CPUs together. Raises OSError."""
+    """Read one element; for per-CPU maps `value_size` is the size of all CPUs' values together. Raises OSError."""
     k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value_size)
     bpf(_LOOKUP, struct.pack("<IIQQQ", fd, 0, ctypes.addressof(k), ctypes.addressof(v), 0))
     return v.raw
 
 
 def map_dump(fd: int, key_size: int, value_size: int, entries: int) -> tuple[bytes, bytes, int]:
-    """All of a hash map in one call: the keys' bytes, the values' bytes and how many. Raises OSError.
+    """Read all elements of a hash map: the keys' bytes, the values' bytes and their number. Raises OSError.
 
-    BPF_MAP_LOOKUP_BATCH takes a bucket at a time under its lock, so no element is torn or seen twice.
+    BPF_MAP_LOOKUP_BATCH reads a whole bucket under its lock. BPF_MAP_GET_NEXT_KEY would start again from the
+    beginning, and repeat elements, whenever the current one was deleted.
     """
     keys, values = (
         ctypes.create_string_buffer(key_size * entries),
@@ -103,15 +104,16 @@ def _lookup_batch(attributes: bytes) -> tuple[int, bool]:
     number = _NUMBER[platform.machine()]
     failed = int(_LIBC.syscall(number, _LOOKUP_BATCH, buffer, len(buffer))) < 0
     code = ctypes.get_errno() if failed else 0
-    if failed and code != errno.ENOENT:  # ENOENT ends the walk; the count is still good
+    if failed and code != errno.ENOENT:  # ENOENT: the last batch; its count is valid
         raise OSError(code, os.strerror(code))
     return struct.unpack_from("<I", buffer.raw, 32)[0], failed
 
 
 def prog_load(instructions: bytes, name: str, btf_id: int | None) -> int:
-    """A program's file descriptor: a BTF tracepoint if `btf_id` is given, else a raw tracepoint.
+    """Load a program, for a BTF tracepoint if `btf_id` is given, else for a raw one; returns its descriptor.
 
-    Raises LoadRefused with the tail of the verifier's log.
+    Raises LoadRefused with the end of the verifier's log. The log is only requested after a failure: writing it makes
+    verification slower.
     """
     try:
         return _load(instructions, name, btf_id, b"")
@@ -120,8 +122,8 @@ def prog_load(instructions: bytes, name: str, btf_id: int | None) -> int:
         try:
             return _load(instructions, name, btf_id, log)
         except OSError:
-            said = log.value.decode(errors="replace").strip().splitlines()[-12:]
-            raise _refused(f"the BPF program {name!r}", err, said) from err
+            lines = log.value.decode(errors="replace").strip().splitlines()[-12:]
+            raise _refused(f"the BPF program {name!r}", err, lines) from err
 
 
 def _load(
@@ -151,7 +153,10 @@ def _load(
 
 
 def raw_tracepoint_open(prog_fd: int, tracepoint: str | None) -> int:
-    """Attach: a link that lives as long as its descriptor. BTF tracepoints name themselves. Raises LoadRefused."""
+    """Attach a program; returns the descriptor of the link, which lives as long. Raises LoadRefused.
+
+    tracepoint: None for a BTF program, which was loaded for its tracepoint.
+    """
     name = ctypes.create_string_buffer(tracepoint.encode()) if tracepoint else None
     try:
         return bpf(
@@ -162,14 +167,14 @@ def raw_tracepoint_open(prog_fd: int, tracepoint: str | None) -> int:
 
 
 def recursion_misses(prog_fd: int) -> int:
-    """How often the kernel skipped a program because it was running on that CPU already (struct bpf_prog_info)."""
+    """Return how often the kernel skipped a program because it was already running on that CPU (bpf_prog_info)."""
     info = ctypes.create_string_buffer(232)
     bpf(_OBJ_INFO, struct.pack("<IIQ", prog_fd, len(info), ctypes.addressof(info)))
     return int(struct.unpack_from("<Q", info.raw, 208)[0])
 
 
 def possible_cpus() -> int:
-    """How many CPUs a per-CPU map has values for: those set in /sys/devices/system/cpu/possible (`0-3`, `0,2-5`)."""
+    """Return the number of values in an element of a per-CPU map: the CPUs of /sys/devices/system/cpu/possible."""
     try:
         with open("/sys/devices/system/cpu/possible") as file:
             return count_cpus(file.read())
@@ -178,7 +183,7 @@ def possible_cpus() -> int:
 
 
 def count_cpus(listed: str) -> int:
-    """How many numbers a list such as `0,2-5` names."""
+    """Count the numbers in a list such as `0,2-5`."""
     ranges = [part.partition("-") for part in listed.strip().split(",")]
     return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
 
@@ -189,16 +194,17 @@ _ADVICE = {
     errno.EMFILE: "raise `ulimit -n`",
     errno.ENFILE: "raise the sysctl fs.file-max",
     errno.ENOMEM: "out of memory, perhaps that of this cgroup: use a smaller ring",
-    errno.ENOSYS: "bpf(2) is not there: a seccomp filter, as in most containers, or a kernel without it",
+    errno.ENOSYS: "bpf(2) is not available: a seccomp filter blocks it, as in most containers, or the kernel lacks it",
 }
 
 
-def _refused(what: str, err: OSError, said: list[str] | None = None) -> LoadRefused:
-    number = errno.EPERM if err.errno == errno.EACCES and not said else err.errno
+def _refused(what: str, err: OSError, log: list[str] | None = None) -> LoadRefused:
+    # EACCES is the verifier's usual errno, and then there is a log; without one it comes from a security module.
+    number = errno.EPERM if err.errno == errno.EACCES and not log else err.errno
     if number == errno.EPERM:
         return LoadRefused(f"not permitted to trace: {_ADVICE[errno.EPERM]}.")
     why = _ADVICE.get(number or 0)
-    words = "" if why else "".join(f"\n  {line}" for line in said or [])
+    words = "" if why else "".join(f"\n  {line}" for line in log or [])
     return LoadRefused(
         f"the kernel refused {what}: {err.strerror}; {why or '`sigtrace doctor` says what this kernel lacks'}.{words}"
     )

@@ -1,4 +1,4 @@
-"""Waiting for the ring, without reading it: nothing here needs numpy, so a watch that sees nothing stays small."""
+"""Wait for the ring without reading it. Needs no numpy, so that `watch` stays small until there is a record."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import select
 
 
 class Wakeups:
-    """What ends a reader's sleep: the programs' wake-ups of one ring map, and other descriptors that get ready."""
+    """Waits for the programs' wake-ups of one ring map, and for other descriptors."""
 
     def __init__(self, ring_fd: int) -> None:
         self._epoll = select.epoll()
-        # Level-triggered, epoll would return at once while anything is unread; the reader decides when to look.
+        # Level-triggered, epoll would return at once while records are unread; the reader decides when to read.
         self._epoll.register(ring_fd, select.EPOLLIN | select.EPOLLET)
 
     def watch(self, fd: int, events: int = select.EPOLLIN) -> None:
-        """Also end a `wait`, once, on these epoll events of another descriptor. Raises OSError for plain files."""
+        """End a `wait`, once, also on these epoll events of a descriptor. Raises OSError for regular files."""
         self._epoll.register(fd, events | select.EPOLLONESHOT)
 
     def wait(self, timeout: float | None) -> list[int]:
-        """Block until a program wakes the reader, a watched descriptor is ready or `timeout` s pass (None: for ever).
+        """Wait until a program wakes the reader, a watched descriptor is ready or `timeout` s pass (None: for ever).
 
-        The descriptors that ended the wait; empty on time-out.
+        Returns the descriptors that ended the wait; empty after a timeout.
         """
         return [fd for fd, _ in self._epoll.poll(timeout)]
 
     def close(self) -> None:
-        """Forget them all."""
+        """Close the epoll descriptor."""
         self._epoll.close()

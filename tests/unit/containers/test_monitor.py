@@ -37,13 +37,13 @@ A = "a1" * 32
     ],
 )
 def test_a_monitor_names_its_container(words: str, id_: str, runtime: str, name: str) -> None:
-    clue = monitor.says(tuple(words.split()))
+    clue = monitor.clue(tuple(words.split()))
     assert clue is not None
     assert (clue.id, clue.runtime, clue.name) == (id_, runtime, name)
 
 
 def test_the_lxc_monitor_is_one_word() -> None:
-    clue = monitor.says(("[lxc monitor] /var/lib/lxc web",))
+    clue = monitor.clue(("[lxc monitor] /var/lib/lxc web",))
     assert clue is not None
     assert (clue.id, clue.runtime) == ("web", "lxc")
 
@@ -61,7 +61,7 @@ def test_the_lxc_monitor_is_one_word() -> None:
     ],
 )
 def test_other_command_lines_say_nothing(words: tuple[str, ...]) -> None:
-    assert monitor.says(words) is None
+    assert monitor.clue(words) is None
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_a_pod_with_several_containers_is_refused_with_a_list_of_them(
     with pytest.raises(BadInput) as refused:
         found(Wanted((), ("shop/checkout",)), names, monkeypatch)
     assert str(refused.value) == (
-        f"shop/checkout stands for 2 containers: shop/checkout/app (PID 14, ID {APP.id[:12]}), "
+        f"shop/checkout matches 2 containers: shop/checkout/app (PID 14, ID {APP.id[:12]}), "
         f"shop/checkout/log (PID 15, ID {LOG.id[:12]}); choose one with --container, by its name or ID"
     )
     assert found(Wanted(("log",), ("shop/checkout",)), names, monkeypatch) == (15, LOG)

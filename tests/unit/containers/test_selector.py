@@ -43,7 +43,7 @@ def test_a_name_beats_the_beginning_of_an_id() -> None:
 
 
 def test_two_letters_are_no_beginning_of_an_id() -> None:
-    assert refused("bb") == "no container here is called 'bb': of an ID, give 3 characters at least"
+    assert refused("bb") == "no container here is called 'bb': give at least 3 characters of an ID"
 
 
 def test_a_container_may_be_named_with_its_pod() -> None:
@@ -128,10 +128,10 @@ def test_the_label_fits_a_column_by_what_tells_most() -> None:
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (Wanted(("",)), "an empty name stands for no container"),
-        (Wanted((), ("",)), "an empty name stands for no container and no pod"),
-        (Wanted((), ("a/b/c",)), "'a/b/c' is no pod: write it as NAMESPACE/NAME"),
-        (Wanted((), ("shop/",)), "'shop/' is no pod"),
+        (Wanted(("",)), "an empty name matches no container"),
+        (Wanted((), ("",)), "an empty name matches no container and no pod"),
+        (Wanted((), ("a/b/c",)), "'a/b/c' is not a pod: write it as NAMESPACE/NAME"),
+        (Wanted((), ("shop/",)), "'shop/' is not a pod"),
     ],
 )
 def test_what_can_name_nothing_is_an_error_even_if_one_waits(

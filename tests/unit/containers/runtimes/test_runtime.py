@@ -29,10 +29,10 @@ COMM = 15
 
 NOTHING = (
     ("cgroups", "runc crun", "people choose the path: only files say that it is a container's"),
-    ("says", "kubernetes", "its monitor is containerd's shim, and what that says is known there"),
-    ("says", "runc crun", "they are gone once the container runs"),
-    ("named", "docker podman kubernetes cri-o lxc nspawn", "the path has a form, or is an ID that its files are under"),
-    ("started", "docker podman kubernetes cri-o containerd lxc nspawn", "its containers have a cgroup of their own"),
+    ("from_monitor", "kubernetes", "its monitor is containerd's shim, and what that says is known there"),
+    ("from_monitor", "runc crun", "they are gone once the container runs"),
+    ("from_cgroup", "docker podman kubernetes cri-o lxc nspawn", "the path has a form, or is an ID of its files"),
+    ("from_init", "docker podman kubernetes cri-o containerd lxc nspawn", "its containers have a cgroup of their own"),
     ("calls", "nspawn runc crun", "the process that was seen is the one that asks"),
     ("processes", "runc crun", "their processes are makers, and speak for whoever started them"),
     ("shims", "lxc nspawn runc crun", "no other runtime has the process beside its containers"),
