@@ -1,8 +1,8 @@
-"""Can this host trace, and if not, what to install or grant: a list of small checks, each on its own.
+"""Check whether this host can trace, and if not, what to install or grant: a list of independent small checks.
 
-`host.py` holds the facts, read when first asked for; each check is a function of a `Host` that returns one
-`Check`. They are grouped by who can mend what they find: `privileges.py` (whoever starts sigtrace),
-`kernel.py` (whoever chose the kernel), `software.py` (whoever installs packages); `tracing.py` tries it all.
+`host.py` holds the facts, each read on first use; a check is a function of a `Host` that returns one `Check`. They
+are grouped by who can fix the problem: `privileges.py` (whoever starts sigtrace), `kernel.py` (whoever chooses the
+kernel), `software.py` (whoever installs packages). `tracing.py` traces for real.
 """
 
 from __future__ import annotations
@@ -15,6 +15,6 @@ from sigtrace.doctor.software import SOFTWARE
 from sigtrace.doctor.tracing import TRACING
 
 CHECKS: tuple[Checker, ...] = (*PRIVILEGES, *KERNEL, *SOFTWARE, *TRACING)
-"""Every check, in the order they are shown; the last one traces for real and decides."""
+"""All checks, in the order in which they are shown; the last one traces for real and decides."""
 
 __all__ = ["CHECKS", "Check", "Checker", "Host", "run_all", "tracing_works"]

@@ -1,4 +1,4 @@
-"""What a check finds, and how all of them are run."""
+"""The result of a check, and the function that runs all checks."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from sigtrace.doctor.host import Host
 Status = Literal["ok", "warning", "missing"]
 
 SELF_TEST = "tracing"
-"""The check that decides: a signal was sent and its record seen."""
+"""The check that decides: a signal is sent and its record has to arrive."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found of one requirement. The fields are the keys of `doctor --format json`."""
+    """The result of checking one requirement. The fields are the keys of `doctor --format json`."""
 
     name: str
     """A stable slug."""
     status: Status
-    """ok, or warning: tracing goes on without it, or missing: it does not."""
+    """ok; warning: tracing works without it; missing: tracing needs it."""
     detail: str
-    """What was seen, in a few words."""
+    """What was found, in a few words."""
     remedy: str = ""
-    """What to do about it; empty when there is nothing to do."""
+    """What to do about it; empty if nothing has to be done."""
 
     def row(self) -> dict[str, Any]:
-        """The check as a JSON-ready dict."""
+        """Return the fields as a dict for JSON."""
         return asdict(self)
 
 
 Checker = Callable[[Host], Check]
-"""A check: looks at one requirement of the host."""
+"""A function that checks one requirement of the host."""
 
 
 def ok(name: str, detail: str) -> Check:
-    """All is well."""
+    """The requirement is met."""
     return Check(name, "ok", detail)
 
 
 def warning(name: str, detail: str, remedy: str) -> Check:
-    """Tracing goes on, with less to see or no guarantee."""
+    """Tracing works, but shows less, or may fail in some cases."""
     return Check(name, "warning", detail, remedy)
 
 
@@ -52,7 +52,7 @@ def missing(name: str, detail: str, remedy: str) -> Check:
 
 
 def run_all(checkers: Iterable[Checker], host: Host) -> Iterator[Check]:
-    """What each checker finds. One that breaks becomes a warning that says how, and the rest go on."""
+    """Run the checkers. An exception in one becomes a warning with its text, and the others still run."""
     for checker in checkers:
         try:
             yield checker(host)
@@ -63,5 +63,5 @@ def run_all(checkers: Iterable[Checker], host: Host) -> Iterator[Check]:
 
 
 def tracing_works(checks: Iterable[Check]) -> bool:
-    """Whether the self-test, and so the host, passed."""
+    """Return whether the self-test passed, and so the host can trace."""
     return any(check.name == SELF_TEST and check.status == "ok" for check in checks)

@@ -1,4 +1,4 @@
-"""The facts the checks look at, each read when first asked for."""
+"""The facts that the checks use, each read on first use."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ INITIAL_USER_NS = 0xEFFFFFFD
 """PROC_USER_INIT_INO, include/linux/proc_ns.h."""
 
 CAPABILITIES = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYS_RESOURCE": 24, "PERFMON": 38, "BPF": 39}
-"""The ones that matter here, by their number in include/uapi/linux/capability.h."""
+"""The capabilities that matter here, by their number in include/uapi/linux/capability.h."""
 
 SMALLEST_RING = 1 << 16
-"""Bytes; a page on every machine, and small enough for any limit."""
+"""Bytes. A ring is a multiple of the page size, which is 64 KiB on some machines; small enough for any limit."""
 
 
 class Host:
-    """This process on this machine. A fact given to the constructor is taken as it is, not looked up."""
+    """This process on this machine. A fact given to the constructor is used as it is, and not read."""
 
     def __init__(self, **known: object) -> None:
         unknown = [name for name in known if not hasattr(type(self), name)]
@@ -37,7 +37,7 @@ class Host:
 
     @cached_property
     def uid(self) -> int:
-        """Effective user id."""
+        """Effective user ID."""
         return os.geteuid()
 
     @cached_property
@@ -47,7 +47,7 @@ class Host:
 
     @cached_property
     def effective(self) -> int:
-        """The effective capabilities, a bit each."""
+        """The effective capabilities, one bit each."""
         return int(self.status["CapEff"], 16)
 
     @cached_property
@@ -72,7 +72,7 @@ class Host:
 
     @cached_property
     def lockdown(self) -> str:
-        """The kernel's lockdown line, `none [integrity] confidentiality`; empty if it has none."""
+        """The kernel's lockdown line, `none [integrity] confidentiality`; empty if it has no lockdown."""
         return _read("/sys/kernel/security/lockdown")
 
     @cached_property
@@ -97,40 +97,40 @@ class Host:
 
     @cached_property
     def in_container(self) -> bool:
-        """Whether a container runtime seems to have started us: its marker file, or a child PID namespace."""
+        """Whether we seem to run in a container: a runtime's marker file exists, or the PID namespace is a child."""
         marked = any(Path(path).exists() for path in ("/.dockerenv", "/run/.containerenv"))
         return marked or self.pid_namespace != INITIAL_PID_NS
 
     @cached_property
     def package_manager(self) -> str:
-        """apt-get, dnf, pacman, zypper, apk; empty if none of them."""
+        """apt-get, dnf, pacman, zypper or apk; empty if none is installed."""
         return next(
             (name for name in ("apt-get", "dnf", "pacman", "zypper", "apk") if shutil.which(name)), ""
         )
 
     @cached_property
     def array_map_errno(self) -> int:
-        """0, or why the simplest of maps could not be created."""
+        """0, or the errno of creating the simplest map."""
         return probes.array_map()
 
     @cached_property
     def small_ring_errno(self) -> int:
-        """0, or why not even a small ring could be created."""
+        """0, or the errno of creating a small ring."""
         return probes.ring(SMALLEST_RING)
 
     @cached_property
     def default_ring_errno(self) -> int:
-        """0, or why a ring of the default size could not be created."""
+        """0, or the errno of creating a ring of the default size."""
         return probes.ring(RING_BYTES)
 
     @cached_property
     def kernel_facts(self) -> KernelFacts:
-        """Offsets and tracepoint ids from the kernel's BTF. Raises CannotTrace if it has none."""
+        """Offsets and tracepoint IDs from the kernel's BTF. Raises CannotTrace if it has none."""
         return kernel_facts(Btf.of_running_kernel())
 
     @cached_property
     def btf_tracepoint_errnos(self) -> dict[str, int]:
-        """Tracepoint -> 0, or why a BTF program cannot be attached; ENOENT if BTF does not list it."""
+        """Tracepoint -> 0, or the errno of attaching a BTF program; ENOENT if BTF does not list it."""
         ids = self.kernel_facts.tracepoint_ids
         return {
             name: probes.tracepoint(name, ids[function]) if function in ids else errno.ENOENT
@@ -139,12 +139,12 @@ class Host:
 
     @cached_property
     def raw_tracepoint_errnos(self) -> dict[str, int]:
-        """Tracepoint -> 0, or why a raw program cannot be attached."""
+        """Tracepoint -> 0, or the errno of attaching a raw program."""
         return {name: probes.tracepoint(name, None) for name in TRACEPOINTS.values()}
 
     @cached_property
     def cache_complaint(self) -> str:
-        """Why the cache of compiled programs is not used; empty if it is."""
+        """Why the cache of compiled programs cannot be used; empty if it can."""
         try:
             cache.read("")
         except cache.Untrusted as err:
@@ -153,25 +153,25 @@ class Host:
 
     @cached_property
     def cached(self) -> bool:
-        """Whether compiled programs for this kernel are in the cache: then no start needs bcc."""
+        """Whether the cache has compiled programs for this kernel, so that starting needs no bcc."""
         return not self.cache_complaint and cache.read(cache.key(digest_vmlinux(), direct=True)) is not None
 
     @cached_property
     def bcc_versions(self) -> dict[str, str]:
-        """Interpreter -> the bcc it has, as `probes.bcc_version` puts it."""
+        """Interpreter -> the version of its bcc, as `probes.bcc_version` returns it."""
         return {python: probes.bcc_version(python) for python in interpreters()}
 
     def has(self, capability: str) -> bool:
-        """Whether we hold a capability of CAPABILITIES."""
+        """Return whether this process has a capability of CAPABILITIES."""
         return bool(self.effective >> CAPABILITIES[capability] & 1)
 
     def may_bpf(self) -> bool:
-        """Whether bpf(2) will let us load tracing programs: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN."""
+        """Return whether bpf(2) permits tracing programs: with CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN."""
         return self.has("SYS_ADMIN") or (self.has("BPF") and self.has("PERFMON"))
 
 
 def parse_status(text: str) -> dict[str, str]:
-    """The `Name:<tab>value` lines of a /proc/PID/status."""
+    """Parse the `Name:<tab>value` lines of a /proc/PID/status."""
     return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
 

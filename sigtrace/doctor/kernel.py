@@ -1,4 +1,4 @@
-"""What the running kernel has to offer, found by trying it."""
+"""Checks of the running kernel's features, made by trying them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DISTRIBUTION_KERNEL = "use a distribution's kernel, of Linux 5.8 or later"
 
 
 def bpf_syscall(host: Host) -> Check:
-    """bpf(2) exists and lets us in."""
+    """bpf(2) exists and is permitted."""
     name, refusal = "bpf-syscall", host.array_map_errno
     if refusal == 0:
         return ok(name, "a map could be created")
@@ -38,7 +38,7 @@ def ring_buffer(host: Host) -> Check:
 
 
 def memlock(host: Host) -> Check:
-    """Maps are charged to RLIMIT_MEMLOCK, or to the memory cgroup: does a ring of full size fit?"""
+    """A ring of full size fits into RLIMIT_MEMLOCK or the memory cgroup, whichever maps are charged to."""
     limit = "no limit" if host.memlock < 0 else f"limit {size(host.memlock)}"
     if host.default_ring_errno == 0:
         return ok("memlock", f"a ring of {size(RING_BYTES)} could be created ({limit})")
@@ -47,7 +47,7 @@ def memlock(host: Host) -> Check:
             "memlock", f"maps are charged to it ({limit}); sigtrace raises it, as CAP_SYS_RESOURCE allows"
         )
     if host.small_ring_errno:
-        return warning("memlock", f"cannot be told ({limit})", "see ring-buffer first")
+        return warning("memlock", f"cannot be checked ({limit})", "fix ring-buffer first")
     detail = f"no room for a ring of {size(RING_BYTES)} ({limit})"
     remedy = (
         "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), CAP_SYS_RESOURCE, or a larger memory cgroup"
@@ -56,7 +56,7 @@ def memlock(host: Host) -> Check:
 
 
 def btf(host: Host) -> Check:
-    """The kernel's own description of its types, where every offset comes from."""
+    """BTF, the kernel's description of its types, is readable: every offset comes from it."""
     try:
         facts = host.kernel_facts
     except CannotTrace as err:
@@ -68,14 +68,15 @@ def btf(host: Host) -> Check:
 
 
 def tracepoints(host: Host) -> Check:
-    """BTF lists the tracepoints, and a program can be attached to each; or else to the raw tracepoints."""
+    """A BTF program can be attached to each tracepoint, or else a raw one."""
     refused = {name: code for name, code in host.btf_tracepoint_errnos.items() if code}
     if not refused:
         return ok("tracepoints", f"a BTF program attaches to all {len(TRACEPOINTS)} of them")
     refused = {name: code for name, code in host.raw_tracepoint_errnos.items() if code}
     if not refused:
         return ok(
-            "tracepoints", "no BTF programs here; raw tracepoints work, at a little more cost to senders"
+            "tracepoints",
+            "BTF programs do not work; raw tracepoints do, at a slightly higher cost to senders",
         )
     name, code = next(iter(refused.items()))
     if code in (errno.ENOENT, errno.EINVAL):
@@ -84,25 +85,25 @@ def tracepoints(host: Host) -> Check:
 
 
 def tracefs(host: Host) -> Check:
-    """Other tools need tracefs; sigtrace attaches by bpf(2) alone."""
+    """Tell whether tracefs is mounted. Other tools need it; sigtrace attaches with bpf(2) only."""
     mounted = any(_fstype(line) == "tracefs" for line in host.mountinfo.splitlines())
     return ok("tracefs", f"{'mounted' if mounted else 'not mounted'}; not needed")
 
 
 def cgroups(host: Host) -> Check:
-    """How cgroups are laid out: that is where containers are recognised."""
+    """A cgroup hierarchy is mounted: containers are recognised by their cgroups."""
     layout = cgroup_layout(host.mountinfo)
     if layout == "none":
         return warning(
             "cgroups",
-            "no cgroup hierarchy is mounted: containers cannot be told apart by name",
+            "no cgroup hierarchy is mounted: containers cannot be named",
             "mount cgroup2",
         )
     return ok("cgroups", layout)
 
 
 def cgroup_layout(mountinfo: str) -> str:
-    """`v2`, `hybrid`, `v1` or `none`, from the text of /proc/PID/mountinfo."""
+    """Return `v2`, `hybrid`, `v1` or `none`, given the text of /proc/PID/mountinfo."""
     kinds = {_fstype(line) for line in mountinfo.splitlines()}
     if "cgroup" in kinds:
         return "hybrid" if "cgroup2" in kinds else "v1"
@@ -113,7 +114,7 @@ KERNEL: tuple[Checker, ...] = (bpf_syscall, ring_buffer, memlock, btf, tracepoin
 
 
 def _fstype(line: str) -> str:
-    """A mountinfo line's file system type: the first word after the lone dash (proc_pid_mountinfo(5))."""
+    """Return a mountinfo line's file system type: the first word after the separator (proc_pid_mountinfo(5))."""
     return line.partition(" - ")[2].split(" ")[0]
 
 
@@ -122,7 +123,7 @@ def _words(code: int) -> str:
 
 
 def _why_refused(host: Host) -> str:
-    """What stands in the way of a call that the kernel knows."""
+    """Return the remedy for a refused call that the kernel supports."""
     if not host.may_bpf():
         return "grant the capabilities that are missing above"
     if host.seccomp:

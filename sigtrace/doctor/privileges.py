@@ -1,4 +1,4 @@
-"""What whoever starts sigtrace has to grant: capabilities, namespaces, and nothing in the way."""
+"""Checks of what the starter of sigtrace has to grant: capabilities, namespaces, no seccomp filter or lockdown."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from sigtrace.procfs.process import INITIAL_PID_NS
 
 
 def cap_bpf(host: Host) -> Check:
-    """CAP_BPF creates maps and loads programs; CAP_SYS_ADMIN contains it."""
+    """CAP_BPF permits creating maps and loading programs; CAP_SYS_ADMIN includes it."""
     return _capability(host, "BPF", "maps and programs")
 
 
 def cap_perfmon(host: Host) -> Check:
-    """CAP_PERFMON lets programs read kernel memory and sit on tracepoints; CAP_SYS_ADMIN contains it."""
+    """CAP_PERFMON permits programs on tracepoints that read kernel memory; CAP_SYS_ADMIN includes it."""
     return _capability(host, "PERFMON", "tracepoints, reading kernel memory")
 
 
 def cap_sys_admin(host: Host) -> Check:
-    """CAP_SYS_ADMIN is what a kernel before CAP_BPF asks for; a newer one does without."""
+    """CAP_SYS_ADMIN is required by kernels without CAP_BPF only."""
     name = "cap-sys-admin"
     if host.has("SYS_ADMIN"):
         return ok(name, "held; more than tracing needs")
@@ -28,7 +28,7 @@ def cap_sys_admin(host: Host) -> Check:
 
 
 def cap_sys_ptrace(host: Host) -> Check:
-    """CAP_SYS_PTRACE opens /proc/PID/ns and the like of other users' processes."""
+    """CAP_SYS_PTRACE permits reading /proc/PID/ns and similar files of other users' processes."""
     name = "cap-sys-ptrace"
     if host.has("SYS_PTRACE"):
         return ok(name, "held: /proc/PID/ns of every process can be read")
@@ -37,7 +37,7 @@ def cap_sys_ptrace(host: Host) -> Check:
 
 
 def cap_sys_resource(host: Host) -> Check:
-    """CAP_SYS_RESOURCE raises the memlock limit, where the kernel still charges BPF maps to it."""
+    """CAP_SYS_RESOURCE permits raising the memlock limit, to which older kernels charge BPF maps."""
     name = "cap-sys-resource"
     if host.has("SYS_RESOURCE"):
         return ok(name, "held; only kernels that charge maps to the memlock limit need it")
@@ -45,11 +45,11 @@ def cap_sys_resource(host: Host) -> Check:
 
 
 def pid_namespace(host: Host) -> Check:
-    """Records number processes as the initial PID namespace does; /proc must speak of the same numbers."""
+    """Records contain PIDs of the initial PID namespace, so /proc should show the same ones."""
     name = "pid-namespace"
     if host.pid_namespace == INITIAL_PID_NS:
         return ok(name, "the host's own: every process can be seen")
-    detail = f"pid:[{host.pid_namespace}] is a child namespace; records number processes as the host does"
+    detail = f"pid:[{host.pid_namespace}] is a child namespace; records contain the host's PIDs"
     return warning(
         name,
         detail,
@@ -68,7 +68,7 @@ def user_namespace(host: Host) -> Check:
 
 
 def seccomp(host: Host) -> Check:
-    """A filter may refuse bpf(2) although the capabilities are held."""
+    """A seccomp filter may refuse bpf(2) although the capabilities are held."""
     name = "seccomp"
     if host.seccomp == 0:
         return ok(name, "no filter on this process")
@@ -78,7 +78,7 @@ def seccomp(host: Host) -> Check:
 
 
 def lockdown(host: Host) -> Check:
-    """Lockdown in confidentiality mode forbids programs to read kernel memory (kernel_lockdown(7))."""
+    """Lockdown in confidentiality mode forbids BPF programs to read kernel memory (kernel_lockdown(7))."""
     if "[confidentiality]" in host.lockdown:
         remedy = "boot without lockdown=confidentiality; integrity is fine"
         return missing("lockdown", "confidentiality: programs may not read kernel memory", remedy)
@@ -89,9 +89,11 @@ def lockdown(host: Host) -> Check:
 
 
 def sysctls(host: Host) -> Check:
-    """Two sysctls that people suspect, and that do not matter to whoever holds the capabilities."""
+    """Show two sysctls that are often suspected, and that have no effect if the capabilities are held."""
     bpf, perf = host.unprivileged_bpf_disabled or "absent", host.perf_event_paranoid or "absent"
-    detail = f"unprivileged_bpf_disabled {bpf}, perf_event_paranoid {perf}: no matter to whoever has the capabilities"
+    detail = (
+        f"unprivileged_bpf_disabled {bpf}, perf_event_paranoid {perf}: no effect if the capabilities are held"
+    )
     return ok("sysctls", detail)
 
 
@@ -116,12 +118,12 @@ def _capability(host: Host, capability: str, purpose: str) -> Check:
     if host.has("SYS_ADMIN"):
         return ok(name, f"covered by CAP_SYS_ADMIN: {purpose}")
     if host.last_capability < CAPABILITIES[capability]:
-        return ok(name, "this kernel does not know it; CAP_SYS_ADMIN stands for it")
+        return ok(name, "this kernel does not have it; CAP_SYS_ADMIN is used instead")
     return missing(name, f"not held: {purpose}", _grant(host, capability))
 
 
 def _grant(host: Host, capability: str) -> str:
-    """How to get a capability, in the words of whatever took it away."""
+    """Return how to get a capability, depending on what removed it."""
     adding = f"--cap-add {capability} (Kubernetes: capabilities: add: [{capability}])"
     if host.uid != 0:
         as_root = "run it as root: sudo sigtrace doctor"

@@ -1,4 +1,4 @@
-"""What has to be installed besides sigtrace itself: bcc, until its work is in the cache."""
+"""Checks of installed software: bcc, which is needed until the compiled programs are in the cache."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ BCC_PACKAGE = {
     "zypper": "zypper install python3-bcc",
     "apk": "apk add py3-bcc",
 }
-"""How each package manager gets the Python bindings of the BPF Compiler Collection."""
+"""Package manager -> the command that installs the Python bindings of the BPF Compiler Collection."""
 
 
 def bcc(host: Host) -> Check:
-    """bcc compiles the programs, under any interpreter that has it."""
+    """An interpreter has bcc, which compiles the programs."""
     found = [
         (python, version) for python, version in host.bcc_versions.items() if version not in ("", IMPOSTOR)
     ]
@@ -31,20 +31,20 @@ def bcc(host: Host) -> Check:
             f"pip uninstall bcc; {remedy}",
         )
     else:
-        detail = f"not there for {' and '.join(host.bcc_versions) or 'any interpreter'}"
+        detail = f"not installed for {' and '.join(host.bcc_versions) or 'any interpreter'}"
         remedy += " (not pip: the package named bcc on PyPI is something else)"
     if host.cached:
-        return warning("bcc", f"{detail}; the cache does until kernel or sigtrace change", remedy)
+        return warning("bcc", f"{detail}; the cache suffices until the kernel or sigtrace changes", remedy)
     return missing("bcc", detail, remedy)
 
 
 def compiled_cache(host: Host) -> Check:
-    """Compiled programs are kept for the next start, where nobody else can have written them."""
+    """The cache of compiled programs is usable: nobody else can write to it."""
     if host.cache_complaint:
         return warning(
             "cache",
             host.cache_complaint,
-            "every start compiles anew; mend it, or set XDG_CACHE_HOME to a directory of yours",
+            "until it is fixed, every start compiles again; or set XDG_CACHE_HOME to a directory that you own",
         )
     if host.cached:
         return ok("cache", f"programs for this kernel are in {directory()}")

@@ -1,4 +1,4 @@
-"""The check that decides: attach as every command does, send a harmless signal, see its record."""
+"""The check that decides: attach as every command does, send a harmless signal, and read its record."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sigtrace.doctor.host import Host
 from sigtrace.errors import CannotTrace
 from sigtrace.live.collector import Collector
 
-_PATIENCE = 3.0
-"""Seconds to wait for a record that takes milliseconds."""
+_TIMEOUT = 3.0
+"""Seconds to wait for a record, which takes milliseconds."""
 
 
 def tracing(host: Host) -> Check:
-    """A SIGURG to a child of ours, which ignores it by default, has to show up with us as its sender."""
+    """A SIGURG to a child process, which ignores it by default, is recorded."""
     try:
         started = time.monotonic()
         with Collector(signals=[signal.SIGURG], scope="all") as live:
@@ -29,19 +29,19 @@ def tracing(host: Host) -> Check:
                 )
     except CannotTrace as err:
         sentence = str(err).splitlines()[0].rstrip(".")
-        return missing(SELF_TEST, sentence, "mend what is missing above, then run this again")
+        return missing(SELF_TEST, sentence, "fix what is missing above, then run this again")
     return missing(
         SELF_TEST,
-        f"attached, but a signal sent left no record within {_PATIENCE:.0f} s",
+        f"attached, but a signal that was sent left no record within {_TIMEOUT:.0f} s",
         "please report this",
     )
 
 
 def _sees_a_signal(live: Collector, nsid: int) -> bool:
-    """Whether a signal to a child is recorded; the child is told by its PID in our own namespace."""
+    """Return whether a signal to a child is recorded. The child is identified by its PID in our own namespace."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
         os.kill(child.pid, signal.SIGURG)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while time.monotonic() < deadline:
             records = live.drain(timeout=0.2).records
             if (

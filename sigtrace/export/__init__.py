@@ -1,12 +1,12 @@
-"""Recordings for other tools: Parquet, CSV, JSON Lines and Perfetto, each written in one pass with bounded memory.
+"""Export recordings for other tools: Parquet, CSV, JSON Lines and Perfetto, in one pass with bounded memory.
 
-One module a format; each has `write(source, where)`. `Source` is what they read: the events of a recording that pass
-a filter, record batch by record batch, as they were recorded.
+Each format is a module with `write(source, where)`. They read a `Source`: the events of a recording that pass a
+filter, one record batch after the other, as they were recorded.
 """
 
 from sigtrace.export.source import Source
 
 FORMATS = ("parquet", "csv", "json", "perfetto")
-"""What `sigtrace export --to` takes."""
+"""The values of `sigtrace export --to`."""
 
 __all__ = ["FORMATS", "Source"]

@@ -1,8 +1,8 @@
-"""CSV as RFC 4180 has it, made for spreadsheets and eyes: the event table, UTF-8, with a header.
+"""Export the event table as CSV (RFC 4180, UTF-8, with a header), for spreadsheets and for reading.
 
-Text in it is somebody else's. Control and format characters are written as escapes (`\\x1b`), and a text that a
-spreadsheet would take for a formula gets an apostrophe before it: a process may call itself `=cmd()`. The other
-formats have texts as they are.
+Its texts are not trusted: a process may have the name `=cmd()`. Control and format characters are written as escapes
+(`\\x1b`), and a text that a spreadsheet would take for a formula is preceded by an apostrophe. The other formats
+contain texts unchanged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sigtrace.export.source import PUBLIC, Source
 from sigtrace.text import printable
 
 _FORMULA = ("=", "+", "-", "@")
-"""What a formula begins with in some spreadsheet; those that begin with a tab or a line break are escaped anyway."""
+"""First characters of a formula in some spreadsheet; tabs and line breaks, which also count, are escaped anyway."""
 
 
 def write(source: Source, out: BinaryIO) -> None:
@@ -30,13 +30,13 @@ def write(source: Source, out: BinaryIO) -> None:
 
 
 def cell(text: str) -> str:
-    """The text as a cell that no program runs."""
+    """Return the text as a cell that no spreadsheet runs as a formula."""
     shown = printable(text)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
 
 
 def _cells(column: Column) -> list[Any]:
-    """The values of a column; None becomes an empty cell."""
+    """Return the cells of a column; None becomes an empty cell."""
     if isinstance(column, Labels):
         return Labels(column.codes, [cell(name) for name in column.names]).tolist()
     if isinstance(column, np.ndarray) and column.dtype == bool:

@@ -1,4 +1,4 @@
-"""JSON Lines: an event a line, exactly as `sigtrace watch --format json` prints it."""
+"""Export the events as JSON Lines, exactly as `sigtrace watch --format json` prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and directories that appear under their name when they are complete, and not before."""
+"""Write files and directories that get their name only when they are complete."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from sigtrace.text import printable
 
 _SUFFIX = ".partial"
 _MODE = 0o640
-"""As that of a recording: command lines may be in it."""
+"""Not readable by everyone, like a recording: command lines may contain secrets."""
 
 
 @contextlib.contextmanager
 def new_file(path: Path, force: bool) -> Iterator[BinaryIO]:
-    """A file to write, which gets its name when the block ends without an exception, and is removed otherwise.
+    """Open a new file, which gets its name if the block ends without an exception, and is removed otherwise.
 
-    Raises BadInput when `path` exists and may not be replaced, or cannot be made; OSError when the disk refuses.
+    Raises BadInput if `path` exists and must not be replaced, or cannot be created; OSError if writing fails.
     """
     path = _checked(path, force)
     if path.is_dir():
         raise BadInput(f"{_shown(path)} is a directory: give the name of a file")
     if path.exists() and not path.is_file():
-        raise BadInput(f"{_shown(path)} is no plain file: write to it with -o - and a redirection")
+        raise BadInput(f"{_shown(path)} is not a regular file: write to it with -o - and a redirection")
     with _sentences(path):
         fd, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=_SUFFIX, dir=path.parent)
     being_written = Path(name)
@@ -45,19 +45,19 @@ def new_file(path: Path, force: bool) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def new_directory(path: Path, force: bool, files: frozenset[str]) -> Iterator[Path]:
-    """A directory to fill, which gets its name when the block ends without an exception, and is removed otherwise.
+    """Create a directory, which gets its name if the block ends without an exception, and is removed otherwise.
 
-    `force` replaces a directory that holds nothing but `files`. Raises as `new_file` does.
+    `force` replaces a directory that contains nothing but `files`. Raises as `new_file` does.
     """
     path = _checked(path, force)
     if path.exists() and not path.is_dir():
         raise BadInput(
-            f"{_shown(path)} is no directory, which is what parquet is written to: remove it, or name another"
+            f"{_shown(path)} is not a directory, but parquet is written to one: remove it, or give another name"
         )
     with _sentences(path):
         if path.is_dir() and (others := sorted(set(os.listdir(path)) - files)):
             raise BadInput(
-                f"{_shown(path)} holds {printable(others[0])}, which is not of an export: name another directory"
+                f"{_shown(path)} contains {printable(others[0])}, which is not part of an export: give another one"
             )
         being_written = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=_SUFFIX, dir=path.parent))
     try:
@@ -73,7 +73,7 @@ def new_directory(path: Path, force: bool, files: frozenset[str]) -> Iterator[Pa
 
 
 def _checked(path: Path, force: bool) -> Path:
-    """The path without symbolic links."""
+    """Resolve symbolic links. Raises BadInput if the path exists and `force` is not set."""
     path = Path(os.path.realpath(path))
     if not force and os.path.lexists(path):
         raise BadInput(_exists(path))
@@ -81,7 +81,7 @@ def _checked(path: Path, force: bool) -> Path:
 
 
 def _name_file(being_written: Path, path: Path, force: bool) -> None:
-    """Give a file its name; without `force`, never one that somebody else took meanwhile."""
+    """Give a file its name; without `force`, do not replace a file that was created meanwhile."""
     if force:
         os.replace(being_written, path)
         return
@@ -97,17 +97,19 @@ def _name_file(being_written: Path, path: Path, force: bool) -> None:
 
 @contextlib.contextmanager
 def _sentences(path: Path) -> Iterator[None]:
-    """What may be wrong with the place of a new file, as the user should hear it."""
+    """Convert errors of creating a file or directory to BadInput."""
     try:
         yield
     except FileNotFoundError as err:
         raise BadInput(
-            f"{_shown(path)} cannot be made, as {_shown(path.parent)} does not exist: make that first"
+            f"{_shown(path)} cannot be created, as {_shown(path.parent)} does not exist: create that first"
         ) from err
     except NotADirectoryError as err:
-        raise BadInput(f"{_shown(path)} cannot be made, as {_shown(path.parent)} is no directory") from err
+        raise BadInput(
+            f"{_shown(path)} cannot be created, as {_shown(path.parent)} is not a directory: give another path"
+        ) from err
     except PermissionError as err:
-        raise BadInput(f"{_shown(path.parent)} is not yours to write: name another place") from err
+        raise BadInput(f"permission denied for {_shown(path.parent)}: give another directory") from err
 
 
 def _exists(path: Path) -> str:

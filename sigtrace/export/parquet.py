@@ -1,12 +1,12 @@
-"""Parquet: a directory with a file a table, for DuckDB, pandas, Polars, Spark.
+"""Export to Parquet: a directory with one file per table, for DuckDB, pandas, Polars, Spark.
 
     events.parquet       the event table, then the facts that recordings keep beside it, and boot_id
     counts.parquet       the exact totals, when they were first and last sampled, host and boot_id
-    namespaces.parquet   one row a PID namespace and boot
-    snapshots.parquet    the snapshots, a row a task, host and boot_id
-    losses.parquet       what was lost so far, cumulative over a recorder's life (`run`), host and boot_id
+    namespaces.parquet   one row per PID namespace and boot
+    snapshots.parquet    the snapshots, one row per task, host and boot_id
+    losses.parquet       the records lost so far, cumulative over a recorder's life (`run`), host and boot_id
 
-Times are ns UTC, texts are dictionary-encoded. Rows are in the order in which they were recorded.
+Times are ns UTC; texts are dictionary-encoded. Rows are in the order in which they were recorded.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS = 1 << 17
-"""Rows to a row group: what is held in memory."""
+"""Rows per row group, which bounds the memory."""
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _OF_FILE = ("host", "boot_id", "run")
-"""Columns that are the same for a whole file of the recording."""
+"""Columns with one value per file of the recording."""
 
 TABLES = ("events", "counts", "namespaces", "snapshots", "losses")
 FILES = frozenset(f"{table}.parquet" for table in TABLES)
-"""What `write` may leave in its directory."""
+"""The files that `write` creates."""
 
 
 def write(source: Source, directory: Path) -> list[str]:
-    """Fill a directory; what could not be said is in the sentences that are returned. Raises OSError."""
+    """Write the tables to a directory; returns sentences about what had to be left out. Raises OSError."""
     kinds = {
         "events": _with(schema.event_schema(), "boot_id"),
         "snapshots": _with(schema.row_schema(COLUMNS), "host", "boot_id"),
@@ -64,7 +64,7 @@ def write(source: Source, directory: Path) -> list[str]:
 
 
 def _with(kind: pa.Schema, *texts: str) -> pa.Schema:
-    """The schema with texts dictionary-encoded, all alike, and more columns of them."""
+    """Return the schema with all texts dictionary-encoded with the same index type, and more text columns."""
     fields = [pa.field(field.name, _TEXT if _is_text(field.type) else field.type) for field in kind]
     return pa.schema([*fields, *(pa.field(name, _TEXT) for name in texts)])
 
@@ -76,7 +76,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _named(
     parts: Iterator[tuple[Mapping[str, Any], pa.RecordBatch]], kind: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """The batches with the columns of `kind`: a recording of another version may have more or fewer."""
+    """Yield the batches with the columns of `kind`: a recording of another version may have more or fewer."""
     for facts, part in parts:
         arrays = [_array(part, field, facts) for field in kind]
         yield pa.RecordBatch.from_arrays(arrays, schema=kind)
@@ -95,7 +95,7 @@ def _array(part: pa.RecordBatch, field: pa.Field, facts: Mapping[str, Any]) -> p
 
 
 def _snapshots(source: Source) -> Iterator[tuple[Mapping[str, Any], pa.RecordBatch]]:
-    """The snapshots that pass the filter, as far as it is not about signals, and what their files say of themselves."""
+    """Yield the facts of each file, and the snapshots that pass the filter's namespaces and times."""
     period = replace(Filter(), since=source.where.since, until=source.where.until)
     for facts, part in source.recording.parts("snapshots"):
         where = source.where.of_boot((str(facts["host"]), str(facts["boot_id"])))
@@ -108,7 +108,7 @@ def _snapshots(source: Source) -> Iterator[tuple[Mapping[str, Any], pa.RecordBat
 
 
 def _write(path: Path, kind: pa.Schema, parts: Iterator[pa.RecordBatch]) -> None:
-    """Write batches as row groups of a decent size."""
+    """Write batches as row groups of about _ROWS rows: small row groups make reading slow."""
     with pq.ParquetWriter(path, kind, compression="zstd") as file:
         waiting: list[pa.RecordBatch] = []
         for part in parts:

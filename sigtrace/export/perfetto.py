@@ -1,10 +1,10 @@
-"""A Perfetto trace (ui.perfetto.dev): for each host a track a PID namespace, and a track a sender.
+"""Export a Perfetto trace (ui.perfetto.dev): for each host one track per PID namespace, and one per sender.
 
-On a namespace's track are slices for stops, from the request to the exit of the init, with the grace period and
-what came after SIGKILL inside; and instants for what happened to the init: signals sent to it, dropped, acted on, its
-birth, execs and exit. An arrow leads from the sender to each. Left out: signals to other processes, and SIGCHLD,
-SIGURG and SIGWINCH, which mean nothing for a stop; signals alike within a millisecond are one instant that says how
-many. The other formats have all of them. Durations are those of the kernel's clock.
+A namespace's track has slices for stops, from the request to the exit of the init, with the grace period and the time
+after SIGKILL inside; and instants for the events of the init: signals sent to it, dropped, acted on, its birth, execs
+and exit. A flow leads from the sender to each. Left out are signals to other processes, and SIGCHLD, SIGURG and
+SIGWINCH, which have nothing to do with a stop. Equal signals within a millisecond are one instant with their number.
+The other formats contain all of them. Durations are those of the kernel's clock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sigtrace.events.columns import flag
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.verdict import CODE, DROPPED
 from sigtrace.export.source import Source
-from sigtrace.export.trace import BEGIN, END, INSTANT, Mark, Trace
+from sigtrace.export.trace import BEGIN, END, INSTANT, Trace, TrackEvent
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event, events
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording import schema
@@ -36,12 +36,12 @@ from sigtrace.units import SECOND, span
 _MEANINGLESS = (signals.CHLD, signals.URG, signals.WINCH)
 _ALIKE_NS = SECOND // 1000
 _KEPT_NS = 10 * SECOND
-"""Of signals alike within this time the first and the last are kept to find stops by: few of a storm of requests."""
+"""Of equal signals within this time, the first and the last are kept to find stops, which bounds the memory."""
 _ASK = (0, *POSSIBLE)
-"""Signals of which stops are made; 0: births, execs and exits."""
+"""The signals that stops consist of; 0: births, execs and exits."""
 _HOST = "host"
 _MOST_SENDERS = 1000
-"""Tracks of senders; further ones share one, for a process may change its name as often as it likes."""
+"""Tracks of senders; further ones share one track, as a process may change its name as often as it likes."""
 
 Boot = tuple[str, str]
 """Host and boot ID."""
@@ -49,18 +49,18 @@ Boot = tuple[str, str]
 
 def write(source: Source, out: BinaryIO) -> None:
     """Write the trace. Raises OSError."""
-    story = _Story(Trace(out), source)
+    builder = _TraceBuilder(Trace(out), source)
     for facts, part in source.events():
-        story.tell((str(facts["host"]), str(facts["boot_id"])), part)
-    if story.narrowed:  # a stop is made of all of its signals
+        builder.add((str(facts["host"]), str(facts["boot_id"])), part)
+    if builder.narrowed:  # a stop is made of all of its signals
         where = replace(source.where, signal=_ASK, verdict=())
         for facts, part in source.recording.parts("events", where):
-            story.keep((str(facts["host"]), str(facts["boot_id"])), part)
-    story.end()
+            builder.keep((str(facts["host"]), str(facts["boot_id"])), part)
+    builder.end()
 
 
-class _Story:
-    """The trace being written. What it keeps grows with the namespaces there are, slowly with time."""
+class _TraceBuilder:
+    """Builds the trace. Its memory grows with the number of namespaces, and slowly with time."""
 
     def __init__(self, trace: Trace, source: Source) -> None:
         self._trace = trace
@@ -74,10 +74,10 @@ class _Story:
         self.narrowed = bool(source.where.signal or source.where.verdict)
         self._flows = 0
 
-    def tell(self, boot: Boot, part: pa.RecordBatch) -> None:
-        """Add what is worth it of a batch of events."""
+    def add(self, boot: Boot, part: pa.RecordBatch) -> None:
+        """Add the relevant events of a batch."""
         batch = self._batch(boot, part)
-        which, counts = _alike(batch, _worth_telling(batch), _ALIKE_NS, ("sender_comm",))
+        which, counts = _alike(batch, _relevant(batch), _ALIKE_NS, ("sender_comm",))
         for event, count in zip(events(batch, which), counts.tolist(), strict=True):
             record = batch.records[event.number]
             home = HostNs(*boot, NsKey.of(event.nsid, record["ns_start"]))
@@ -86,7 +86,7 @@ class _Story:
             self._keep(boot, batch)
 
     def keep(self, boot: Boot, part: pa.RecordBatch) -> None:
-        """Keep what stops are found by."""
+        """Keep the events of a batch that stops consist of."""
         if part.num_rows:
             self._keep(boot, self._batch(boot, part))
 
@@ -99,7 +99,7 @@ class _Story:
 
     def _batch(self, boot: Boot, part: pa.RecordBatch) -> Batch:
         records, offsets = schema.event_records(part)
-        # One offset a boot: a step of the wall clock must not change durations.
+        # One offset per boot: a step of the wall clock must not change durations.
         offset = self._offsets.setdefault(boot, int(offsets[0]))
         return Batch(records, offset, boot[0], lambda key: self._spaces.containers.get(HostNs(*boot, key)))
 
@@ -112,19 +112,19 @@ class _Story:
 
     def _instant(self, home: HostNs, event: Event, count: int, sender_nsid: int) -> None:
         facts = {**_facts(event), **({"count": count} if count > 1 else {})}
-        arrow = 0
+        flow = 0
         if event.stage == "generate" and event.sender_pid:
-            self._flows = arrow = self._flows + 1
+            self._flows = flow = self._flows + 1
             sender = self._sender(home, event, sender_nsid)
             to = f"{event.signal_name} to {self._label(home)}"
-            self._trace.add(Mark(INSTANT, sender, event.time, to, _category(event), flow=arrow))
+            self._trace.add(TrackEvent(INSTANT, sender, event.time, to, _category(event), flow=flow))
         track = self._track(home)
         self._trace.add(
-            Mark(INSTANT, track, event.time, _title(event), _category(event), facts, arrives=arrow)
+            TrackEvent(INSTANT, track, event.time, _title(event), _category(event), facts, end_flow=flow)
         )
 
     def _stop(self, home: HostNs, stop: Attempt) -> None:
-        """Slices from the request to the exit; one without an end if the request was dropped and it runs on."""
+        """Add slices from the request to the exit; one without an end if the request was dropped and it runs on."""
         signal = signals.name(stop.signal)
         facts = {
             "what": outcome.of(stop.verdict, stop.signal).sentence,
@@ -134,36 +134,36 @@ class _Story:
         if stop.duration is None:
             if stop.dropped:
                 self._trace.add(
-                    Mark(BEGIN, track, stop.asked, f"asked to stop by {signal}, runs on", "stop", facts)
+                    TrackEvent(BEGIN, track, stop.asked, f"asked to stop by {signal}, runs on", "stop", facts)
                 )
             return
         self._trace.add(
-            Mark(BEGIN, track, stop.asked, f"stop by {signal}: {span(stop.duration)}", "stop", facts)
+            TrackEvent(BEGIN, track, stop.asked, f"stop by {signal}: {span(stop.duration)}", "stop", facts)
         )
         if stop.grace is not None:
             killed = stop.asked + stop.grace
             self._slice(track, stop.asked, killed, f"grace period: {span(stop.grace)}")
             self._slice(track, killed, ended, "after SIGKILL")
-        self._trace.add(Mark(END, track, ended))
+        self._trace.add(TrackEvent(END, track, ended))
 
     def _slice(self, track: int, begin: int, end: int, name: str) -> None:
-        self._trace.add(Mark(BEGIN, track, begin, name, "stop"))
-        self._trace.add(Mark(END, track, end))
+        self._trace.add(TrackEvent(BEGIN, track, begin, name, "stop"))
+        self._trace.add(TrackEvent(END, track, end))
 
     def _track(self, home: HostNs) -> int:
         if home not in self._tracks:
             group = self._group(home.host, "PID namespaces")
-            known = self._spaces.find(home)
-            init = known.init_comm if known else ""
+            namespace = self._spaces.find(home)
+            init = namespace.init_comm if namespace else ""
             about = f"PID namespace {home.key.inode}" + (f", init {init}" if init else "")
             rank = self._ranks.get(home, len(self._ranks))
             self._tracks[home] = self._trace.track(self._label(home), group, rank, about)
         return self._tracks[home]
 
     def _sender(self, home: HostNs, event: Event, nsid: int) -> int:
-        place = _called(self._spaces.holder((home.host, home.boot_id), nsid, event.time))
+        container = _label_of(self._spaces.holder((home.host, home.boot_id), nsid, event.time))
         comm = event.sender_comm
-        key = (home.host, f"{comm} in {place}" if place and place != _HOST else comm)
+        key = (home.host, f"{comm} in {container}" if container and container != _HOST else comm)
         if key not in self._senders and len(self._senders) >= _MOST_SENDERS:
             key = (home.host, "other senders")
         if key not in self._senders:
@@ -178,11 +178,11 @@ class _Story:
         return self._groups[host, what]
 
     def _label(self, home: HostNs) -> str:
-        return _called(self._spaces.find(home)) or str(home.key.inode)
+        return _label_of(self._spaces.find(home)) or str(home.key.inode)
 
 
-def _called(namespace: RecordedNs | None) -> str:
-    """The label of its container, or `host` for the initial namespace; empty where it has none."""
+def _label_of(namespace: RecordedNs | None) -> str:
+    """Return the label of its container, or `host` for the initial namespace; empty if it has no container."""
     if namespace is None:
         return ""
     if namespace.container:
@@ -191,7 +191,7 @@ def _called(namespace: RecordedNs | None) -> str:
 
 
 def _ranks(source: Source) -> dict[HostNs, int]:
-    """The namespaces with drops, those with most first."""
+    """Rank the namespaces with drops by their number, most first."""
     counts = source.recording.counts()
     drops = counts[counts["verdict"].isin([name for name, code in CODE.items() if code in DROPPED])]
     totals: dict[HostNs, int] = {}
@@ -202,8 +202,8 @@ def _ranks(source: Source) -> dict[HostNs, int]:
     return {home: rank for rank, home in enumerate(sorted(totals, key=totals.__getitem__, reverse=True))}
 
 
-def _worth_telling(batch: Batch) -> npt.NDArray[np.int64]:
-    """Which records are about an init and mean something, in the order of time: shape (n,)."""
+def _relevant(batch: Batch) -> npt.NDArray[np.int64]:
+    """Return the indices of the records about inits that are shown, in the order of time: shape (n,)."""
     r, verdicts = batch.records, batch.verdicts
     signalled = ~np.isin(r["signal"], _MEANINGLESS)
     acted_on = np.isin(verdicts, [*DROPPED, CODE["handled"], CODE["default_action"]]) & (
@@ -217,9 +217,9 @@ def _worth_telling(batch: Batch) -> npt.NDArray[np.int64]:
 def _alike(
     batch: Batch, chosen: npt.NDArray[np.int64], within: int, by: tuple[str, ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Of the chosen records the first of those alike within so many ns, and how many these are: shapes (n,).
+    """Group equal records within `within` ns; returns the first of each group and the groups' sizes: shapes (n,).
 
-    by: alike are only those that have the same in these columns too.
+    by: columns that are also equal within a group.
     """
     part = batch.records[chosen]
     keys = pa.table(
@@ -264,6 +264,6 @@ def _category(event: Event) -> str:
 
 
 def _facts(event: Event) -> Mapping[str, Any]:
-    """What the UI shows of a mark that is clicked on."""
+    """Return what the UI shows of a selected event."""
     facts = {"what": event.outcome, "target": event.target}
     return {**facts, "sender": event.sender} if event.stage == "generate" or event.sender_pid else facts

@@ -1,4 +1,4 @@
-"""What is exported: a recording, which part of it, and who wants to know how far it got."""
+"""The source of an export: a recording, a filter, and a callback for progress."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording
 
 PUBLIC = names(EVENT_FIELDS)
-"""The event table's columns: what follows them in a recording are facts for sigtrace itself."""
+"""The event table's columns. A recording has more after these, for sigtrace itself."""
 
 
-def _nobody(events: int) -> None:
-    """Nobody wants to know."""
+def _ignore(events: int) -> None:
+    """Do nothing."""
 
 
 @dataclass
 class Source:
-    """`where`: which events; `progress` hears how many were read, batch by batch; `written` is their number."""
+    """`where` filters the events; `progress` is called with the size of each batch; `written` is the number so far."""
 
     recording: Recording
     where: Filter = field(default_factory=Filter)
-    progress: Callable[[int], None] = _nobody
+    progress: Callable[[int], None] = _ignore
     written: int = 0
 
     def events(self) -> Iterator[tuple[Mapping[str, Any], pa.RecordBatch]]:
-        """(what the file says of itself, events) in the order in which they were recorded; no batch is empty."""
+        """Yield (facts of the file, events) in the order in which they were recorded; no batch is empty."""
         for facts, part in self.recording.parts("events", self.where):
             if part.num_rows:
                 yield facts, part
@@ -41,6 +41,6 @@ class Source:
                 self.progress(part.num_rows)
 
     def columns(self) -> Iterator[dict[str, Column]]:
-        """The event table, batch by batch, with its public columns in their order."""
+        """Yield the event table, batch by batch, with its public columns in order."""
         for _, part in self.events():
             yield {name: schema.column(name, part[name]) for name in PUBLIC}

@@ -1,7 +1,7 @@
-"""A Perfetto trace as a stream of packets: tracks, slices, instants and flows between them.
+"""Write a Perfetto trace as a stream of packets: tracks, slices, instants and flows.
 
 Field numbers are those of `protos/perfetto/trace` in Perfetto's sources. Timestamps are ns UTC: the clock snapshot at
-the beginning says that the trace's clock is the wall clock, so that the UI can show the time of day.
+the beginning declares the trace's clock to be the wall clock, so that the UI can show the time of day.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ BEGIN, END, INSTANT = 1, 2, 3
 
 
 @dataclass(frozen=True)
-class Mark:
-    """Something on a track: `kind` is BEGIN, END or INSTANT; `time` ns UTC.
+class TrackEvent:
+    """An event on a track: `kind` is BEGIN, END or INSTANT; `time` is ns UTC.
 
-    `flow` begins an arrow, `arrives` ends the one of that number. All texts are made harmless on writing.
+    `flow` begins the flow of that number, `end_flow` ends it. All texts are made printable on writing.
     """
 
     kind: int
@@ -47,11 +47,11 @@ class Mark:
     category: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
     flow: int = 0
-    arrives: int = 0
+    end_flow: int = 0
 
 
 class Trace:
-    """Writes packets as they come, in any order of time: Perfetto sorts them."""
+    """Writes packets in the order in which they are added; Perfetto sorts them by time."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -59,7 +59,7 @@ class Trace:
         self._begun = False
 
     def track(self, name: str, parent: int = 0, rank: int = 0, about: str = "") -> int:
-        """A new track, below its parent by rank; its number."""
+        """Add a track, ordered by rank below its parent; returns its number."""
         self._tracks += 1
         parts = [proto.integer(_UUID, self._tracks), proto.text(_TRACK_NAME, printable(name))]
         if parent:
@@ -72,20 +72,20 @@ class Trace:
         self._packet(proto.nested(_TRACK_DESCRIPTOR, *parts))
         return self._tracks
 
-    def add(self, mark: Mark) -> None:
-        """Write a mark."""
+    def add(self, event: TrackEvent) -> None:
+        """Write an event."""
         if not self._begun:
             self._begun = True
-            self._clocks(mark.time)
-        parts = [proto.integer(_TYPE, mark.kind), proto.integer(_TRACK, mark.track)]
-        if mark.name:
-            parts += [proto.text(_CATEGORY, mark.category), proto.text(_EVENT_NAME, printable(mark.name))]
-        parts += [_annotation(label, value) for label, value in mark.facts.items()]
-        if mark.flow:
-            parts.append(proto.fixed64(_FLOW, mark.flow))
-        if mark.arrives:
-            parts.append(proto.fixed64(_END_OF_FLOW, mark.arrives))
-        self._packet(proto.integer(_TIMESTAMP, mark.time), proto.nested(_TRACK_EVENT, *parts))
+            self._clocks(event.time)
+        parts = [proto.integer(_TYPE, event.kind), proto.integer(_TRACK, event.track)]
+        if event.name:
+            parts += [proto.text(_CATEGORY, event.category), proto.text(_EVENT_NAME, printable(event.name))]
+        parts += [_annotation(label, value) for label, value in event.facts.items()]
+        if event.flow:
+            parts.append(proto.fixed64(_FLOW, event.flow))
+        if event.end_flow:
+            parts.append(proto.fixed64(_END_OF_FLOW, event.end_flow))
+        self._packet(proto.integer(_TIMESTAMP, event.time), proto.nested(_TRACK_EVENT, *parts))
 
     def _clocks(self, time: int) -> None:
         clocks = [

@@ -1,4 +1,4 @@
-"""The directory of a recording: its names, its manifest, whose it is, and what may be deleted in it."""
+"""The directory of a recording: its file names, its manifest, its lock, and its retention."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sigtrace.recording.place import Remote, Where, listing
 from sigtrace.text import printable
 
 FORMAT = 1
-"""Of files and manifest. A reader refuses greater ones."""
+"""The format version of files and manifest. A reader refuses greater ones."""
 
 TABLES = ("events", "counts", "namespaces", "snapshots", "losses")
 MANIFEST, LOCK = "manifest.json", "lock"
 HEADER = b"sigtrace"
-"""Where in its schema's metadata a file says what it is."""
+"""The key in a file's schema metadata under which its facts are."""
 
 _NAME = re.compile(rf"({'|'.join(TABLES)})-(\d{{6}})\.arrow(\.open)?")
 
@@ -36,25 +36,25 @@ class Lasted(TypedDict):
 
 
 class Manifest(TypedDict, total=False):
-    """What manifest.json says of the last recorder; another version may say more, or less."""
+    """The contents of manifest.json, about the last recorder; other versions may have more or fewer members."""
 
     format: int
     host: str
     boot_id: str
     run: str
-    """Names this recorder's life."""
+    """Identifies this recorder's life."""
     kernel: str
     version: str
     """Of sigtrace."""
     losses: dict[str, int]
-    """What it lost so far, as of the losses table."""
+    """The records lost so far, with the columns of the losses table."""
     segments: dict[int, Lasted]
     """By number."""
 
 
 @dataclass(frozen=True)
-class Named(Generic[Where]):
-    """A file that is called as a recorder calls its files."""
+class RecordingFile(Generic[Where]):
+    """The name of a file in a recording, parsed."""
 
     path: Where
     table: str
@@ -62,26 +62,27 @@ class Named(Generic[Where]):
     open: bool
 
 
-def files(path: Where) -> list[Named[Where]]:
-    """What a recording's directory has, by segment; while both are there, an open file hides the closed one.
+def files(path: Where) -> list[RecordingFile[Where]]:
+    """List the files of a recording's directory, by segment. Raises OSError.
 
-    Raises OSError.
+    `file.rewrite` leaves both the open and the closed file for a moment, with the same rows: only the open one is
+    listed then.
     """
-    found: dict[str, Named[Where]] = {}
+    found: dict[str, RecordingFile[Where]] = {}
     for file in sorted(listing(path), key=lambda file: file.name):  # closed before open
         match = _NAME.fullmatch(file.name)
         if match:
-            found[f"{match[1]}-{match[2]}"] = Named(file, match[1], int(match[2]), bool(match[3]))
+            found[f"{match[1]}-{match[2]}"] = RecordingFile(file, match[1], int(match[2]), bool(match[3]))
     return sorted(found.values(), key=lambda named: (named.segment, named.table))
 
 
 def file_name(table: str, segment: int) -> str:
-    """`events-000001.arrow`."""
+    """Return a file name such as `events-000001.arrow`."""
     return f"{table}-{segment:06d}.arrow"
 
 
 def read_manifest(path: Path | Remote) -> Manifest:
-    """The manifest of a recording. Raises OSError, or BadInput for one that is none, or of a newer version."""
+    """Read the manifest of a recording. Raises OSError, or BadInput if it is invalid or of a newer version."""
     where = printable(str(path / MANIFEST))
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
@@ -95,7 +96,7 @@ def read_manifest(path: Path | Remote) -> Manifest:
 
 
 def newer(where: str, number: int) -> str:
-    """What to say of a file of a later format."""
+    """Return the message about a file of a newer format."""
     return (
         f"{where} was written by a newer sigtrace (format {number}; this one, {__version__}, reads {FORMAT}): "
         "upgrade sigtrace to read it"
@@ -103,7 +104,7 @@ def newer(where: str, number: int) -> str:
 
 
 def is_live(path: Path | Remote) -> bool:
-    """Whether a recorder is at work in the directory; of one elsewhere that is not known."""
+    """Return whether a recorder is writing to the directory; False for a remote one, of which it is not known."""
     if isinstance(path, Remote):
         return False
     with contextlib.suppress(OSError), _opened(path / LOCK, os.O_RDONLY) as fd:
@@ -124,9 +125,9 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 class Directory:
-    """A directory that this process records into, made if need be. Raises BadInput if it may not.
+    """A directory that this process records into, created if necessary. Raises BadInput if that is not possible.
 
-    `segments`: number -> when it `began` and `ended` (ns UTC; 0: not yet), of those written here, by whomever.
+    `segments`: number -> `began` and `ended` (ns UTC; 0: not yet), including the segments of earlier recorders.
     """
 
     def __init__(self, path: Path) -> None:
@@ -147,7 +148,7 @@ class Directory:
             raise
 
     def claim(self) -> None:
-        """Take the lock, anew if somebody removed the directory meanwhile. Raises OSError, BadInput if it is taken."""
+        """Take the lock, also again if the directory was removed. Raises OSError, or BadInput if it is taken."""
         self.release()
         fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
         try:
@@ -155,20 +156,20 @@ class Directory:
         except BlockingIOError as err:
             os.close(fd)
             raise BadInput(
-                f"another recorder writes into {printable(str(self.path))}: give each a directory of its own, "
-                "and read them together"
+                f"another recorder writes into {printable(str(self.path))}: give each recorder its own directory; "
+                "they can be read together"
             ) from err
         self._lock = fd
 
     def release(self) -> None:
-        """Let another recorder have it. Safe to repeat."""
+        """Release the lock. Safe to repeat."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     @property
     def gone(self) -> bool:
-        """Whether somebody removed it, or put another in its place."""
+        """Whether the directory was removed or replaced."""
         try:
             here, ours = os.stat(self.path / LOCK), os.fstat(self._lock)
         except OSError:
@@ -176,13 +177,13 @@ class Directory:
         return (here.st_dev, here.st_ino) != (ours.st_dev, ours.st_ino)
 
     def new_segment(self, now: int) -> int:
-        """The number of the next segment, which begins now."""
+        """Begin a segment now (ns UTC); returns its number."""
         self._last += 1
         self.segments[self._last] = {"began": now, "ended": 0}
         return self._last
 
     def write_manifest(self, facts: Mapping[str, object]) -> None:
-        """Replace the manifest. Raises OSError."""
+        """Replace the manifest atomically. Raises OSError."""
         text = json.dumps({"format": FORMAT, **facts, "segments": self.segments}, indent=1) + "\n"
         new = self.path / f"{MANIFEST}.new"
         with open(new, "w") as file:
@@ -192,9 +193,9 @@ class Directory:
         os.replace(new, self.path / MANIFEST)
 
     def retain(self, max_bytes: int, oldest: int) -> None:
-        """Delete whole segments, oldest first: until all that is left fits, and those that ended before `oldest`.
+        """Delete whole segments, oldest first: those that ended before `oldest`, and until the rest fits.
 
-        The last one stays; so does what is not in `segments`. Raises OSError.
+        Keeps the last segment, and all files that are not in `segments`. Raises OSError.
         """
         sizes = dict.fromkeys(self.segments, 0)
         mine: dict[int, list[Path]] = {number: [] for number in self.segments}
@@ -214,9 +215,11 @@ class Directory:
 def _why_not(path: Path, err: OSError) -> str:
     where = printable(str(path))
     if isinstance(err, PermissionError):
-        return f"{where} is not yours to write: run sigtrace as root, or record into a directory of yours"
+        return f"permission denied for {where}: run sigtrace as root, or record into a directory that you own"
     if isinstance(err, (FileExistsError, NotADirectoryError)):
         return f"{where} is not a directory: give one to record into"
     if isinstance(err, FileNotFoundError):
-        return f"{where} cannot be made, as {printable(str(path.parent))} does not exist: make that first"
+        return (
+            f"{where} cannot be created, as {printable(str(path.parent))} does not exist: create that first"
+        )
     return f"cannot record into {where}: {err.strerror}"

@@ -1,4 +1,4 @@
-"""One file of a recording: an Arrow IPC file that is safe to read at any moment of its life."""
+"""A file of a recording: an Arrow IPC file that can be read at any time, also while it is being written."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pyarrow as pa
 from sigtrace.recording.place import Remote
 
 OPEN, NEW = ".open", ".new"
-"""What names end with until the file is complete: one that grows, one that will take the place of such a one."""
+"""Suffixes of incomplete files: one that is being written, and one that will replace such a file."""
 _MAGIC = 8
-"""`ARROW1` and padding: what an IPC file has before its stream."""
+"""Bytes before the stream in an IPC file: `ARROW1` and padding."""
 _END = b"\xff\xff\xff\xff\0\0\0\0"
-"""The stream's end marker: all is there, only the new name is missing."""
+"""The stream's end marker: the file is complete and only not renamed yet."""
 _SMALL = 1024
-"""A file whose batches have fewer rows on average is written anew when it is closed."""
+"""A file whose batches have fewer rows on average is rewritten when it is closed: many batches are slow to read."""
 
 
 def _options() -> pa.ipc.IpcWriteOptions:
@@ -28,7 +28,10 @@ def _options() -> pa.ipc.IpcWriteOptions:
 
 
 class _Sink:
-    """What Arrow writes to: memory, emptied by `take`. A file object as pyarrow wants it."""
+    """A file object for pyarrow that collects in memory what Arrow writes, until `take`.
+
+    So that each batch is written to the file at once, and what a failed write(2) leaves can be truncated.
+    """
 
     closed = False
 
@@ -45,10 +48,10 @@ class _Sink:
         return self._position
 
     def flush(self) -> None:
-        """Nothing to do: `take` is what empties it."""
+        """Do nothing: `take` empties it."""
 
     def close(self) -> None:
-        """The file belongs to ArrowFile."""
+        """Do nothing: ArrowFile owns the file."""
 
     def take(self) -> bytes:
         data = b"".join(self._chunks)
@@ -57,9 +60,9 @@ class _Sink:
 
 
 class ArrowFile:
-    """A file being written, as `path` + `.open`; `close` makes it `path`. Any method may raise OSError.
+    """A file that is written as `path` + `.open`; `close` renames it to `path`. Any method may raise OSError.
 
-    After an OSError the file ends with the last whole batch, and only `abandon` may be called.
+    After an OSError the file ends with its last whole batch, and only `abandon` may be called.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, suffix: str = OPEN) -> None:
@@ -80,22 +83,24 @@ class ArrowFile:
             raise
 
     def append(self, batch: pa.RecordBatch) -> None:
-        """Write a batch; in the file once this returns, on the disk after `sync`."""
+        """Write a batch: to the file when this returns, to the disk after `sync`."""
         self._writer.write_batch(batch)
         self._write(self._sink.take())
         self._batches += 1
         self._rows += batch.num_rows
 
     def sync(self) -> None:
-        """What was appended is on the disk. Raises FileNotFoundError when somebody removed the file."""
-        if os.fstat(self._fd).st_nlink == 0:
+        """Write everything to the disk. Raises FileNotFoundError if the file was removed."""
+        if (
+            os.fstat(self._fd).st_nlink == 0
+        ):  # write(2) to a removed file succeeds, and the data would be lost
             raise FileNotFoundError(2, "removed while it was written", str(self.being_written))
         if self._dirty:
             os.fdatasync(self._fd)
             self._dirty = False
 
     def close(self) -> None:
-        """Complete it, and give it its name."""
+        """Complete the file and rename it to its final name."""
         if self._batches > 1 and self._rows < _SMALL * self._batches:
             self.abandon()
             rewrite(self.being_written, self.path)
@@ -111,7 +116,7 @@ class ArrowFile:
         sync_directory(self.path.parent)
 
     def abandon(self) -> None:
-        """Leave it as it is: a reader takes what it holds, the next recorder closes it."""
+        """Leave the file as it is: it is readable, and the next recorder closes it."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -122,14 +127,14 @@ class ArrowFile:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError:
-            os.ftruncate(self._fd, self.size)
+            os.ftruncate(self._fd, self.size)  # ends it with its last whole batch
             raise
         self.size += len(data)
         self._dirty = True
 
 
 def rewrite(source: Path, target: Path) -> None:
-    """Make a closed file of the whole batches of an open one, which is removed. Raises OSError, Damaged."""
+    """Write the whole batches of an open file to a closed one, and remove the open one. Raises OSError, Damaged."""
     try:
         table = Contents(source).table().unify_dictionaries().combine_chunks()
     except pa.ArrowException as err:
@@ -143,11 +148,11 @@ def rewrite(source: Path, target: Path) -> None:
         new.being_written.unlink(missing_ok=True)
         raise
     new._complete()
-    source.unlink()
+    source.unlink()  # after the rename: a crash in between leaves both, of which readers take the open one
 
 
 def sync_directory(path: Path) -> None:
-    """Names given or taken in it are on the disk."""
+    """Write a directory's new and removed names to the disk. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -156,13 +161,13 @@ def sync_directory(path: Path) -> None:
 
 
 class Damaged(Exception):
-    """No Arrow file, or one whose batches are not what they should be."""
+    """The file is not an Arrow file, or its batches are invalid."""
 
 
 class Contents:
-    """What a file holds, closed or open. Raises OSError, or Damaged, here or while it is read.
+    """The contents of a closed or open file. Raises OSError or Damaged, here or while it is read.
 
-    `torn`: how many bytes at the end of an open file are no whole batch; known once it has been read.
+    `torn`: bytes at the end of an open file that are not a whole batch; known after it has been read.
     """
 
     def __init__(self, path: Path | Remote) -> None:
@@ -170,13 +175,13 @@ class Contents:
         self.torn = 0
         self._open = path.name.endswith(OPEN)
         try:
-            # Not mapped while open: its writer may cut off what it could not finish.
+            # An open file is not mapped: its writer may truncate it, and reading beyond the end would be SIGBUS.
             mapped = not self._open and isinstance(path, Path)
             self._buffer = (
                 pa.memory_map(str(path)).read_buffer() if mapped else pa.py_buffer(path.read_bytes())
             )
             if self._buffer.size < _MAGIC or self._buffer[:6].to_pybytes() != b"ARROW1":
-                raise Damaged("no Arrow file")
+                raise Damaged("not an Arrow file")
             self.schema = (
                 pa.ipc.open_stream(self._buffer[_MAGIC:]) if self._open else pa.ipc.open_file(self._buffer)
             ).schema
@@ -184,9 +189,9 @@ class Contents:
             raise Damaged(str(err).partition("\n")[0]) from err
 
     def batches(self, columns: tuple[str, ...] | None = None, where: Any = None) -> Iterator[pa.RecordBatch]:
-        """Its batches, of these columns only, as far as it has them.
+        """Yield the batches, with those of these columns that the file has.
 
-        `where`: takes a batch of its own `columns`, gives a mask of rows.
+        `where` maps a batch with its own `columns` to a mask of rows.
         """
         chosen = self._options(columns)
         if self._open:
@@ -205,7 +210,7 @@ class Contents:
             raise Damaged(str(err).partition("\n")[0]) from err
 
     def table(self) -> pa.Table:
-        """All of it."""
+        """Read the whole file."""
         return pa.Table.from_batches(self.batches(), self.schema)
 
     def _options(self, columns: tuple[str, ...] | None) -> pa.ipc.IpcReadOptions:

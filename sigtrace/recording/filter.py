@@ -1,4 +1,4 @@
-"""Which events of a recording pass: by namespace, signal, verdict and time, and which columns it takes to say so."""
+"""Filter the events of a recording by namespace, signal, verdict and time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which events; what is empty or None lets all pass."""
+    """A filter of events; an empty or None field passes everything."""
 
     inodes: frozenset[int] = frozenset()
-    """Every namespace that had one of these, whatever else had it before and after."""
+    """All namespaces that had one of these inodes at any time."""
     namespaces: frozenset[NsKey | HostNs] = frozenset()
-    """These namespaces besides; a `NsKey` is of whichever boot."""
+    """These namespaces also pass; a `NsKey` matches in any boot."""
     signal: tuple[int, ...] = ()
     verdict: tuple[int, ...] = ()
     """Codes into `verdict.VERDICTS`."""
@@ -35,47 +35,47 @@ class Filter:
 
     @property
     def by_namespace(self) -> bool:
-        """Whether namespaces were chosen."""
+        """Whether it selects namespaces."""
         return bool(self.inodes or self.namespaces)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What it looks at."""
-        wanted = {
+        """The columns that it needs."""
+        needed = {
             **dict.fromkeys(FACTS if self.verdict else (), True),
             "nsid": self.by_namespace,
             "ns_start": bool(self.namespaces),
             "signal": bool(self.signal or self.verdict),
             "time": self.since is not None or self.until is not None,
         }
-        return tuple(name for name, asked in wanted.items() if asked)
+        return tuple(name for name, is_needed in needed.items() if is_needed)
 
     def of_boot(self, boot: tuple[str, str]) -> Filter:
-        """The same for files of one host and boot: namespaces of others are no longer in it."""
+        """Return the filter for files of one host and boot, without the namespaces of others."""
         keys = {_on(each, boot) for each in self.namespaces} - {None}
         none = frozenset([_NOWHERE]) if self.namespaces and not keys and not self.inodes else frozenset()
         return replace(self, namespaces=frozenset(key for key in keys if key) or none)
 
     @property
     def keys(self) -> list[NsKey]:
-        """The namespaces that were chosen by key; those of other boots are in it until `of_boot`."""
+        """The keys of `namespaces`, of all boots; use it after `of_boot`."""
         return [each if isinstance(each, NsKey) else each.key for each in self.namespaces]
 
     def of_table(self, table: pd.DataFrame) -> npt.NDArray[np.bool_]:
-        """Which rows of a table with host, boot_id, nsid and ns_start (ns) are of chosen namespaces: shape (n,)."""
+        """Return which rows of a table with host, boot_id, nsid and ns_start (ns) are selected: shape (n,)."""
         mask = np.zeros(len(table), bool)
         boots = table.groupby(["host", "boot_id"], observed=True, sort=False).indices
         for boot, rows in cast("dict[tuple[str, str], npt.NDArray[np.intp]]", boots).items():
-            its = table.iloc[rows]
-            mask[rows] = self.of_boot(boot).has(its["nsid"].to_numpy(), its["ns_start"].to_numpy())
+            part = table.iloc[rows]
+            mask[rows] = self.of_boot(boot).has(part["nsid"].to_numpy(), part["ns_start"].to_numpy())
         return mask
 
     def takes(self, home: HostNs) -> bool:
-        """Whether the namespace was chosen."""
+        """Return whether the namespace is selected."""
         return home.key.inode in self.inodes or home in self.namespaces or home.key in self.namespaces
 
     def __call__(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-        """Which rows of a batch pass, after `of_boot`: shape (n,)."""
+        """Return which rows of a batch pass: shape (n,). Use it after `of_boot`."""
         mask = np.ones(batch.num_rows, bool)
         if self.by_namespace:
             starts = schema.numbers(batch["ns_start"]) if self.namespaces else None
@@ -94,7 +94,7 @@ class Filter:
     def has(
         self, nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64] | None = None
     ) -> npt.NDArray[np.bool_]:
-        """Which of these namespaces (inodes; starts of inits in ns) were chosen: shape (n,). After `of_boot`."""
+        """Return which namespaces (inodes; starts of inits in ns) are selected: shape (n,). Use it after `of_boot`."""
         if not self.by_namespace:
             return np.ones(len(nsid), bool)
         mask = np.isin(nsid, list(self.inodes))
@@ -104,11 +104,11 @@ class Filter:
 
 
 _NOWHERE = NsKey(0, 0)
-"""No namespace has this key."""
+"""A key that no namespace has: a filter that selects only namespaces of other boots must not become empty."""
 
 
 def _on(namespace: NsKey | HostNs, boot: tuple[str, str]) -> NsKey | None:
-    """Its key if it may be of that boot."""
+    """Return its key if it matches in that boot, else None."""
     if isinstance(namespace, NsKey):
         return namespace
     return namespace.key if (namespace.host, namespace.boot_id) == boot else None

@@ -1,4 +1,4 @@
-"""What to call the PID namespaces of a table: by their containers."""
+"""Label the PID namespaces of a table by their containers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sigtrace.events.container import COLUMNS as CONTAINER
 from sigtrace.events.container import Container
 
 PLACE = ("host", "nsid", *CONTAINER)
-"""The columns that say where something happened."""
+"""The columns that identify the namespace of a row."""
 
 
 def container_labels(table: pd.DataFrame) -> pd.Series:
-    """What to call the namespace of each row: `web-1`, `shop/checkout-7d4f/app`, or the inode; dtype category.
+    """Return the label of each row's namespace: `web-1`, `shop/checkout-7d4f/app`, or the inode; dtype category.
 
-    `table`: with the columns `host`, `nsid` and those of containers. With several hosts in it, their names go before:
-    `web-2: web-1`.
+    `table` has the columns `host`, `nsid` and those of containers. If it contains several hosts, the label begins with
+    the host: `web-2: web-1`.
     """
     several = table["host"].nunique() > 1
     groups = table.groupby(list(PLACE), observed=True, sort=False, dropna=False)

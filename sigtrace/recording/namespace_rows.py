@@ -1,4 +1,4 @@
-"""What a recording says of PID namespaces: which there are, which are born, which die, and whose they are."""
+"""Make the rows of the namespaces table: existing namespaces, births, execs and exits of inits, and containers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from sigtrace.text import decode
 
 
 def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
-    """A row for each namespace that has an init now (ns UTC), as /proc shows it; starts are rounded down to 10 ms.
+    """Yield a row for each namespace that has an init now (ns UTC), from /proc, which rounds starts down to 10 ms.
 
-    Without an init nothing would tell it from others that get its inode later.
+    A namespace without an init is left out: nothing would distinguish it from a later one with the same inode.
     """
     for each in survey().namespaces:
         if each.nsid is None or each.ns_start is None or each.init_pid is None:
@@ -43,13 +43,13 @@ def standing(now: int, boot_to_utc: int) -> Iterator[dict[str, Any]]:
 
 
 def named(now: int, containers: Iterable[tuple[NsKey, Container]]) -> Iterator[dict[str, Any]]:
-    """A row for each namespace that is a container's (at ns UTC)."""
+    """Yield a row for each namespace that belongs to a container, at `now` (ns UTC)."""
     for key, container in containers:
         yield {"time": now, "nsid": key.inode, "ns_start": key.start_ns, **container_row(container)}
 
 
 def changes(batch: Batch) -> Iterator[dict[str, Any]]:
-    """A row for each birth, exec and exit of a namespace's init in a batch."""
+    """Yield a row for each birth, exec and exit of a namespace's init in a batch."""
     r = batch.records
     of_init = (r["flags"] & wire.FLAG["init"]) != 0
     moments = np.isin(r["stage"], [wire.STAGE[name] for name in ("init", "exec", "exit")])

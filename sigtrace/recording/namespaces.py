@@ -1,4 +1,4 @@
-"""The PID namespaces of a recording: which there were, whose they are, and which was above which."""
+"""The PID namespaces of a recording, their containers and their hierarchy."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedNs:
-    """One PID namespace, as a recording has it. Times are ns UTC."""
+    """One PID namespace of a recording. Times are ns UTC."""
 
     home: HostNs
     ns_start: int
     """Start of its init, ns of CLOCK_BOOTTIME: exact if its birth was recorded, else rounded down to a clock tick."""
     parent: HostNs | None
-    """None for the initial namespace, and where it is not known; its start is 0 where only its inode is."""
+    """None for the initial namespace, and if not known; its start is 0 if only its inode is known."""
     level: int
-    """Depth below the initial namespace; 0 where it is not known."""
+    """Depth below the initial namespace; 0 if not known."""
     init_pid: int
     """0: not known."""
     init_comm: str
     born: int
     """0: not known."""
     died: int
-    """0: it has not, or nobody saw it."""
+    """0: it has not ended, or its end was not recorded."""
     container: Container | None
 
     @property
@@ -41,20 +41,20 @@ class RecordedNs:
 
     @property
     def key(self) -> NsKey:
-        """Which namespace of that boot."""
+        """Its key within that boot."""
         return self.home.key
 
     @property
     def nsid(self) -> int:
-        """Its inode, which others may have had before and after."""
+        """Its inode, which other namespaces may have had before and after."""
         return self.home.key.inode
 
 
 class Namespaces:
-    """All of them.
+    """All PID namespaces of a recording.
 
-    table: what `Recording.namespaces()` gives, in which a row is a namespace and boot. of_events: those that there
-    are events of, asked for where a user names one: the birth of a namespace may be lost, or was not recorded.
+    table: `Recording.namespaces()`, with one row per namespace and boot. of_events: returns the namespaces of all
+    events, used only to resolve a user's name: a namespace whose birth was not recorded may be missing in the table.
     """
 
     def __init__(
@@ -64,35 +64,35 @@ class Namespaces:
         self._of_events = of_events
 
     def __iter__(self) -> Iterator[RecordedNs]:
-        """In the order of their births; those of which that is not known come first."""
+        """Iterate in the order of births; namespaces of unknown birth come first."""
         return iter(self._by_home.values())
 
     def __len__(self) -> int:
         return len(self.table)
 
     def find(self, home: HostNs) -> RecordedNs | None:
-        """The namespace with this identity."""
+        """Return the namespace with this identity, or None."""
         return self._by_home.get(home)
 
     def with_inode(self, inode: int) -> tuple[RecordedNs, ...]:
-        """Those that had the inode one after the other, on whichever host and boot, in the order of their births."""
+        """Return the namespaces that had the inode, on any host and boot, in the order of births."""
         return tuple(each for each in self._named if each.nsid == inode)
 
     def with_init(self, pid: int) -> tuple[RecordedNs, ...]:
-        """Those whose init had this number, on whichever host and boot, in the order of their births."""
+        """Return the namespaces whose init had this PID, on any host and boot, in the order of births."""
         return tuple(each for each in self._named if each.init_pid == pid)
 
     def inodes(self) -> list[int]:
-        """The inodes that there were, each once."""
+        """Return all inodes, without duplicates."""
         return list(dict.fromkeys(each.nsid for each in self._named))
 
     def holder(self, boot: tuple[str, str], inode: int, time: int) -> RecordedNs | None:
-        """Who had the inode at a moment (ns UTC): the last that was born by then."""
+        """Return the namespace that had the inode at a time (ns UTC): the last one born by then."""
         born = [each for each in self._by_inode.get((boot, inode), ()) if each.born <= time]
         return born[-1] if born else None
 
     def below(self, above: Collection[HostNs]) -> set[HostNs]:
-        """The namespaces below these, however deep, without these."""
+        """Return the namespaces below these at any depth, without these."""
         chosen, found = set(above), set()
         for each in sorted(self, key=lambda each: (each.ns_start, each.level)):  # parents come first
             if each.parent in chosen or each.parent in found:
@@ -115,7 +115,7 @@ class Namespaces:
 
     @cached_property
     def _by_home(self) -> dict[HostNs, RecordedNs]:
-        # A namespace is made after the one above it: its parent is whoever had that inode last by then.
+        # A namespace is created after its parent, so the parent is the last namespace before it that got the inode.
         holders: dict[tuple[str, str, int], HostNs] = {}
         found = []
         for row in sorted(_rows(self.table), key=lambda row: (row["ns_start"], row["ns_level"])):
@@ -136,7 +136,7 @@ class Namespaces:
 
 
 def _rows(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows, with 0 for a number or a moment that is not known."""
+    """Yield the rows, with 0 for unknown numbers and times."""
     times = {name: table[name].astype("int64").where(table[name].notna(), 0) for name in ("born", "died")}
     numbers = {
         name: table[name].fillna(0).astype("int64") for name in ("parent_nsid", "ns_level", "init_pid")

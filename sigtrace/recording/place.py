@@ -1,4 +1,4 @@
-"""Where a recording is: a local directory, or one that fsspec reaches, such as `s3://bucket/host-a`."""
+"""The location of a recording: a local directory, or one that fsspec reads, such as `s3://bucket/host-a`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Remote:
-    """A directory or file elsewhere, with as much of pathlib's interface as reading takes. Methods raise OSError."""
+    """A remote directory or file, with the part of pathlib's interface that reading needs. Methods raise OSError."""
 
     filesystem: AbstractFileSystem
     path: str
-    """As the filesystem calls it."""
+    """The path in that file system."""
     url: str
-    """As people do."""
+    """The URL for messages, without credentials."""
 
     def __str__(self) -> str:
         return self.url
@@ -41,27 +41,27 @@ class Remote:
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """The last component of its path."""
         return PurePosixPath(self.path).name
 
     @property
     def parent(self) -> Remote:
-        """The directory that it is in."""
+        """The directory that contains it."""
         return Remote(self.filesystem, self.path.rpartition("/")[0], self.url.rpartition("/")[0])
 
     def with_suffix(self, suffix: str) -> Remote:
-        """The same with its name's last `.suffix` replaced."""
+        """Return the path with the last `.suffix` of its name replaced."""
         name = PurePosixPath(self.name).with_suffix(suffix).name
         return self.parent / name
 
     def read_bytes(self) -> bytes:
-        """All that the file holds."""
-        return bytes(_asked(lambda: self.filesystem.cat_file(self.path)))
+        """Read the whole file."""
+        return bytes(_call(lambda: self.filesystem.cat_file(self.path)))
 
     def listing(self) -> list[Remote]:
-        """The files in the directory, as they are now."""
+        """Return the current files in the directory, not those of fsspec's cache."""
         self.filesystem.invalidate_cache(self.path)
-        entries = _asked(lambda: self.filesystem.ls(self.path, detail=True))
+        entries = _call(lambda: self.filesystem.ls(self.path, detail=True))
         return [self / PurePosixPath(each["name"]).name for each in entries if each["type"] == "file"]
 
 
@@ -69,7 +69,7 @@ Where = TypeVar("Where", bound=Path | Remote)
 
 
 def place(where: str | os.PathLike[str]) -> Path | Remote:
-    """What a user means by a path or a URL. Raises BadInput for a URL that nothing here can read."""
+    """Convert a user's path or URL to a location. Raises BadInput for a URL that cannot be read here."""
     text = os.fspath(where)
     if not _URL.match(text):
         return Path(text)
@@ -77,7 +77,7 @@ def place(where: str | os.PathLike[str]) -> Path | Remote:
 
 
 def listing(where: Where) -> list[Where]:
-    """The plain files in a directory. Raises OSError."""
+    """Return the regular files in a directory. Raises OSError."""
     found: list[Any] = (
         where.listing()
         if isinstance(where, Remote)
@@ -96,13 +96,13 @@ def _remote(url: str) -> Remote:
         filesystem, path = url_to_fs(url)
     except ImportError as err:
         raise BadInput(_not_installed(shown, err)) from err
-    except Exception as err:  # each filesystem has its own
+    except Exception as err:  # each file system raises its own exceptions
         raise BadInput(f"{printable(shown)} cannot be reached: {printable(str(err))}") from err
     return Remote(filesystem, str(path).rstrip("/"), shown)
 
 
 def _not_installed(url: str, err: ImportError) -> str:
-    """Which package its protocol needs."""
+    """Return the message that names the package which the URL's protocol needs."""
     from fsspec.registry import known_implementations
 
     protocol = re.split("::|://", url)[-2]
@@ -112,11 +112,11 @@ def _not_installed(url: str, err: ImportError) -> str:
     return f"{printable(url)} cannot be reached: {printable(str(err))}"
 
 
-def _asked(question: Callable[[], Result]) -> Result:
-    """The filesystem's answer; whatever it raises is an OSError."""
+def _call(operation: Callable[[], Result]) -> Result:
+    """Run an operation of the file system; any exception becomes an OSError."""
     try:
-        return question()
+        return operation()
     except OSError:
         raise
-    except Exception as err:  # each filesystem has its own
+    except Exception as err:  # each file system raises its own exceptions
         raise OSError(errno.EIO, printable(str(err)) or type(err).__name__) from err

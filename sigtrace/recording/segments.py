@@ -1,4 +1,4 @@
-"""The files of a recording: found, opened, read batch by batch. Trouble with one is told, and the rest is read."""
+"""Find, open and read the files of a recording, batch by batch. A file that is not readable is reported and skipped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from typing import Any
 import pyarrow as pa
 
 from sigtrace.errors import BadInput
-from sigtrace.recording.directory import FORMAT, HEADER, Manifest, Named, files, is_live, newer, read_manifest
+from sigtrace.recording.directory import (
+    FORMAT,
+    HEADER,
+    Manifest,
+    RecordingFile,
+    files,
+    is_live,
+    newer,
+    read_manifest,
+)
 from sigtrace.recording.file import Contents, Damaged
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.place import Remote
@@ -22,9 +31,9 @@ from sigtrace.text import printable
 
 @dataclass
 class Segment:
-    """A file of the recording that can be read, and what it says of itself."""
+    """A readable file of the recording, with the facts of its header."""
 
-    named: Named[Path | Remote]
+    named: RecordingFile[Path | Remote]
     contents: Contents
     facts: dict[str, Any]
 
@@ -35,11 +44,11 @@ class Segment:
 
 
 Part = tuple[Segment, pa.RecordBatch]
-"""Rows of a table, and the file that they are from."""
+"""A file, and rows of it."""
 
 
 class Segments:
-    """The files in these directories. `problems`: where sentences about what cannot be read go, each once."""
+    """The files in these directories. Appends sentences about what is not readable to `problems`, each once."""
 
     def __init__(self, places: tuple[Path | Remote, ...], problems: list[str]) -> None:
         self._places = places
@@ -48,7 +57,7 @@ class Segments:
     def read(
         self, table: str, columns: tuple[str, ...] | None = None, where: Filter | None = None
     ) -> Iterator[Part]:
-        """The record batches of a table, of all directories: at least these columns, and the rows that pass."""
+        """Yield the record batches of a table from all directories, with at least these columns and rows that pass."""
         where = where if where and where.columns else None
         if where and columns is not None:
             columns = tuple(dict.fromkeys([*columns, *where.columns]))
@@ -65,10 +74,10 @@ class Segments:
                 )
 
     def state(self, table: str) -> tuple[object, ...]:
-        """What changes whenever a table does: its files, and how long those on this host are."""
+        """Return a value that changes whenever a table does: its files, and the sizes of local ones."""
         found: list[object] = []
         for path in self._places:
-            with contextlib.suppress(OSError):  # told when it is read
+            with contextlib.suppress(OSError):  # reported when it is read
                 for named in (each for each in files(path) if each.table == table):
                     size = named.path.stat().st_size if isinstance(named.path, Path) else 0
                     found.append((str(path), named.path.name, size))
@@ -86,7 +95,7 @@ class Segments:
                 if file:
                     yield file
 
-    def _opened(self, named: Named[Path | Remote]) -> Segment | None:
+    def _opened(self, named: RecordingFile[Path | Remote]) -> Segment | None:
         where = _shown(named.path)
         try:
             contents = _contents(named)
@@ -98,7 +107,7 @@ class Segments:
                 self._problem(f"{where} is not a file of a recording, or is damaged: it is left out")
             return None
         except OSError as err:
-            if not isinstance(err, FileNotFoundError):  # deleted meanwhile, for its age
+            if not isinstance(err, FileNotFoundError):  # deleted by retention meanwhile
                 self._problem(f"{where} cannot be read: {err.strerror or err}")
             return None
         if number > FORMAT:
@@ -112,9 +121,9 @@ class Segments:
 
 
 def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
-    """(The manifest of a recording, None if it has none that can be read, and what is wrong with it in sentences).
+    """Return (manifest, problems): None if there is no readable manifest, and sentences about what is wrong.
 
-    Raises BadInput when it is no directory, not that of a recording, or of a newer sigtrace.
+    Raises BadInput if it is not a directory, contains no recording, or is of a newer sigtrace.
     """
     where, manifest, problems = _shown(path), None, []
     try:
@@ -123,7 +132,9 @@ def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
             manifest = read_manifest(path)
         except FileNotFoundError:
             if not found:
-                raise BadInput(f"{where} holds no recording: `sigtrace record {where}` makes one") from None
+                raise BadInput(
+                    f"{where} contains no recording: `sigtrace record {where}` makes one"
+                ) from None
             problems.append(f"{where} has no manifest.json: its files are read all the same")
         except BadInput as err:
             if not found or "newer" in str(err):
@@ -132,8 +143,8 @@ def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
     except (FileNotFoundError, NotADirectoryError) as err:
         raise BadInput(f"{where} is not a directory: give that of a recording") from err
     except PermissionError as err:
-        remedy = "give credentials that may" if isinstance(path, Remote) else "run sigtrace as root"
-        raise BadInput(f"{where} is not yours to read: {remedy}") from err
+        remedy = "use credentials with read access" if isinstance(path, Remote) else "run sigtrace as root"
+        raise BadInput(f"permission denied for {where}: {remedy}") from err
     except OSError as err:
         raise BadInput(f"{where} cannot be read: {err.strerror or err}") from err
     if any(named.open for named in found) and not is_live(path):
@@ -141,8 +152,8 @@ def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
     return manifest, problems
 
 
-def _contents(named: Named[Path | Remote]) -> Contents:
-    """The file, under whichever of its two names it has by now."""
+def _contents(named: RecordingFile[Path | Remote]) -> Contents:
+    """Open the file, which its recorder may have closed and renamed meanwhile."""
     try:
         return Contents(named.path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Which part of a recording is meant: the words of users, understood by what the recording has."""
+"""Resolve a user's selection of a part of a recording against the namespaces of the recording."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NsChoice = int | str | NsKey | HostNs | tuple[int, int]
 
 
 class Only(TypedDict, total=False):
-    """The fields of a `Selection` as keyword arguments; one value may stand for a sequence of one."""
+    """The fields of a `Selection` as keyword arguments; a single value stands for a sequence of one."""
 
     ns: NsChoice | Iterable[NsChoice]
     container: str | Iterable[str]
@@ -41,46 +41,45 @@ class Only(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Selection:
-    """A part of a recording; what is empty or None is all of it."""
+    """A part of a recording; an empty or None field selects everything."""
 
     ns: tuple[NsChoice, ...] = ()
     """Only these PID namespaces."""
     container: tuple[str, ...] = ()
-    """Only those of these containers: by name, label, pattern or beginning of the ID."""
+    """Only namespaces of these containers, by name, label, pattern or beginning of the ID."""
     pod: tuple[str, ...] = ()
-    """Only those of these pods, by NAMESPACE/NAME or pattern."""
+    """Only namespaces of these pods, by NAMESPACE/NAME or pattern."""
     descendants: bool = False
-    """Also the namespaces below those."""
+    """Include the namespaces below those."""
     signal: tuple[int | str, ...] = ()
     """Only these signals, by number or name; 0 for births, execs and exits."""
     verdict: tuple[str, ...] = ()
-    """Only what came of a signal: names of `verdict.VERDICTS`, or `dropped` for both kinds of drops."""
+    """Only these verdicts: names of `verdict.VERDICTS`, or `dropped` for both kinds of drops."""
     since: Time | None = None
-    """Only from this moment on, UTC."""
+    """Only from this time on, UTC."""
     until: Time | None = None
-    """Only before this moment, UTC."""
+    """Only before this time, UTC."""
 
     @classmethod
     def of(cls, **only: Unpack[Only]) -> Selection:
-        """The selection that keyword arguments stand for."""
+        """Make a selection from keyword arguments."""
         several = {name: _several(only.get(name)) for name in ("ns", "container", "pod", "signal", "verdict")}
         return cls(**{**only, **several})  # type: ignore[arg-type]
 
     @property
     def timed(self) -> bool:
-        """Whether it is about a part of the time."""
+        """Whether it selects a part of the time."""
         return self.since is not None or self.until is not None
 
     @property
     def everywhere(self) -> bool:
-        """Whether it is about all namespaces."""
+        """Whether it selects all namespaces."""
         return not (self.ns or self.container or self.pod)
 
     def filter(self, namespaces: Callable[[], Namespaces]) -> Filter:
-        """What passes, in a recording that has these namespaces, which are asked for only where words need them.
+        """Return the filter for a recording with these namespaces, which are read only if a name needs them.
 
-        Raises BadInput for what the recording does not have, for words that mean several things or nothing, and for
-        times that can't be read.
+        Raises BadInput for what the recording does not contain, for ambiguous names, and for invalid times.
         """
         if self.descendants and self.everywhere:
             raise BadInput(
@@ -89,7 +88,7 @@ class Selection:
         begin, end = (None if each is None else nanoseconds(each) for each in (self.since, self.until))
         numbers = tuple(signals.parse(each) if isinstance(each, str) else each for each in self.signal)
         rest = Filter(signal=numbers, verdict=_codes(self.verdict), since=begin, until=end)
-        wanted = Wanted(self.container, self.pod)
+        selector = Wanted(self.container, self.pod)
         inodes, keys = set[int](), set[NsKey | HostNs]()
         for choice in self.ns:
             if isinstance(choice, int):
@@ -101,10 +100,10 @@ class Selection:
                 inodes |= set() if inode is None else {inode}
             else:
                 keys.add(choice if isinstance(choice, (NsKey, HostNs)) else NsKey.of(*choice))
-        if not wanted.empty:
+        if not selector.empty:
             containers = namespaces().containers
-            sure = wanted.checked(containers.values(), "in the recording")
-            keys |= {home for home, each in containers.items() if sure.matches(each)}
+            selector = selector.checked(containers.values(), "in the recording")
+            keys |= {home for home, each in containers.items() if selector.matches(each)}
         if self.descendants:
             picked = Filter(frozenset(inodes), frozenset(keys))
             keys |= namespaces().below([each.home for each in namespaces() if picked.takes(each.home)])
@@ -129,10 +128,10 @@ def spelled_out(method: _Method) -> _Method:
 
 
 def named(namespaces: Namespaces, text: str) -> tuple[RecordedNs, ...]:
-    """The recorded namespaces that a user means by a text as `pidns.read_name` reads it, in the order of their births.
+    """Return the recorded namespaces that a user names, in any form of `pidns.read_name`, in the order of births.
 
-    An inode stands for all that had it, a PID for those whose init it was, and a path for the one that lives now, or
-    for all that had its inode where the recording knows no such one. At least one. Raises BadInput when there is none.
+    An inode stands for all namespaces that had it, a PID for those with this init. A path stands for the namespace
+    that lives now, or, if that is not recorded, for all that had its inode. Raises BadInput if there is none.
     """
     name = pidns.read_name(text)
     if name.other is not None:
@@ -153,14 +152,14 @@ def named(namespaces: Namespaces, text: str) -> tuple[RecordedNs, ...]:
 
 
 def _listed(namespaces: Namespaces, most: int = 8) -> str:
-    """The namespaces there are, for the end of a message."""
+    """List the namespaces of the recording, for the end of a message."""
     inodes = namespaces.inodes()
     more = f" and {len(inodes) - most} more" if len(inodes) > most else ""
     return f"it has {', '.join(map(str, inodes[:most])) or 'none'}{more}"
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    """One or several values as several."""
+    """Return one or several values as a tuple."""
     if value is None:
         return ()
     if isinstance(value, (int, str, NsKey, HostNs)):
@@ -169,7 +168,7 @@ def _several(value: Any) -> tuple[Any, ...]:
 
 
 def _codes(names: Iterable[str]) -> tuple[int, ...]:
-    """Verdicts by name as codes. Raises BadInput."""
+    """Convert names of verdicts to codes. Raises BadInput."""
     import difflib
 
     codes: list[int] = []

@@ -1,4 +1,4 @@
-"""The tables beside the events: what all files of a recording say, put together."""
+"""The tables beside the events, each combined from all files of a recording."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ _Sample = tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class Losses:
-    """What is not in a recording, over all its recorders. Counts have the `lost` and `unqueued` all the same."""
+    """Records missing from a recording, over all its recorders. Counts include `lost` and `unqueued`."""
 
     committed: int = 0
-    """Records that came out of the kernel."""
+    """Records written to the kernel's ring."""
     lost: int = 0
-    """The kernel's ring had no room for them."""
+    """Records for which the kernel's ring had no room."""
     uncounted: int = 0
-    """Signals that even the counts miss."""
+    """Signals that the counts miss too."""
     missed: int = 0
-    """Runs the kernel skipped."""
+    """Runs of the programs that the kernel skipped."""
     unqueued: int = 0
-    """The writer was too slow for them."""
+    """Records for which the writer was too slow."""
     unwritten: int = 0
-    """The disk refused them."""
+    """Records that could not be written to the disk."""
     snapshots_skipped: int = 0
     gaps: tuple[tuple[int, int], ...] = ()
-    """When nothing could be written: from, to, ns UTC."""
+    """Times in which nothing could be written: begin and end, ns UTC."""
 
     @property
     def total(self) -> int:
-        """Records lost, whatever the reason."""
+        """Records lost for any reason."""
         return self.lost + self.unqueued + self.unwritten
 
 
 def losses(parts: Iterable[Part]) -> Losses:
-    """The sums over all runs, of which the last rows count."""
+    """Sum the losses over all runs; they are cumulative within a run."""
     names = [name for name in schema.LOSSES.names if name != "time" and not name.startswith("gap")]
     last: dict[str, dict[str, int]] = {}
     gaps = []
@@ -101,10 +101,10 @@ def _counts(
 
 
 def namespaces(parts: Iterable[Part]) -> pd.DataFrame:
-    """One row a namespace and boot: what was said last of each column, and the finest start."""
+    """Return one row per namespace and boot, with the last known value of each column and the most exact start."""
     import pandas as pd
 
-    said = [name for name in schema.NAMESPACES.names if name not in ("time", "nsid", "ns_start")]
+    values = [name for name in schema.NAMESPACES.names if name not in ("time", "nsid", "ns_start")]
     names = [*(name for name in schema.NAMESPACES.names if name != "time"), "host", "boot_id"]
     nothing = schema.rows(schema.NAMESPACES, [])
     rows = pa.concat_tables(
@@ -112,10 +112,10 @@ def namespaces(parts: Iterable[Part]) -> pd.DataFrame:
     )
     rows = rows.append_column("row", pa.array(range(len(rows))))
     groups = rows.group_by(["host", "boot_id", "nsid", "tick"], use_threads=False)
-    last = [(name, "last") for name in said]  # that is not null
+    last = [(name, "last") for name in values]  # ignores nulls
     merged = groups.aggregate([("ns_start", "max"), *last, ("row", "min")]).sort_by("row_min")
     plain = {name.removesuffix("_last").removesuffix("_max"): merged[name] for name in merged.column_names}
-    kinds = {"parent_nsid": "UInt32", "ns_level": "UInt8", "init_pid": "Int32"}  # what a namespace may lack
+    kinds = {"parent_nsid": "UInt32", "ns_level": "UInt8", "init_pid": "Int32"}  # these may be unknown
     columns = {name: plain[name].to_pandas(integer_object_nulls=True) for name in names}
     texts = [name for name in names if pa.types.is_string(plain[name].type)]
     table: pd.DataFrame = pd.DataFrame(columns).astype(kinds)
@@ -124,11 +124,11 @@ def namespaces(parts: Iterable[Part]) -> pd.DataFrame:
 
 
 OF_EVENTS = ("nsid", "ns_start", "ns_level", "target_pid", "is_init", "boot_to_utc")
-"""The columns of events from which `namespaces_of_events` takes what it says."""
+"""The columns of events that `namespaces_of_events` reads."""
 
 
 def namespaces_of_events(read: Callable[[], Iterable[Part]]) -> Iterator[RecordedNs]:
-    """The namespaces that there are events of, with what these say of them; each may come several times."""
+    """Yield the namespaces of all events, with what the events say about them; each may occur several times."""
     for file, part in read():
         yield from _of_events(file.boot, part)
 
@@ -147,7 +147,7 @@ def _of_events(boot: Boot, part: pa.RecordBatch) -> Iterator[RecordedNs]:
 
 
 def _with_tick(boot: Boot, part: pa.RecordBatch) -> pa.Table:
-    """Rows of the namespaces table, the boot they are of and the clock tick of the init's start, to group by."""
+    """Add columns to group by to rows of the namespaces table: host, boot and the tick of the init's start."""
     columns = {
         field.name: part[field.name]
         if field.name in part.schema.names
@@ -161,7 +161,7 @@ def _with_tick(boot: Boot, part: pa.RecordBatch) -> pa.Table:
 
 
 def snapshots(parts: Iterable[Part]) -> pd.DataFrame:
-    """The rows in the order of time."""
+    """Return the rows of all snapshots in the order of time."""
     import pandas as pd
 
     tables: list[pd.DataFrame] = [
@@ -175,5 +175,5 @@ def snapshots(parts: Iterable[Part]) -> pd.DataFrame:
 
 
 def _categorised(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """The table with these columns of text as categories."""
+    """Convert these text columns to categories."""
     return table.astype(dict.fromkeys(names, "category"))

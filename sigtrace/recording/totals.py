@@ -1,4 +1,4 @@
-"""Counts are cumulative over a recorder's life: samples of them as totals."""
+"""Total the samples of counts, which are cumulative over a recorder's life."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sigtrace.events.counts import COUNT
 
 @dataclass(frozen=True)
 class Totals:
-    """Counts, and when each was first sampled and last seen to have grown (ns UTC)."""
+    """Counts, and for each the times of its first sample and of the first sample with its final value (ns UTC)."""
 
     records: npt.NDArray[np.void]
     first: npt.NDArray[np.int64]
@@ -20,7 +20,7 @@ class Totals:
 
 
 def last_of_run(parts: list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]]) -> Totals:
-    """Of a run's samples the last count of each key."""
+    """Return the last count of each key in a run's samples."""
     records = np.concatenate([records for records, _ in parts])
     times = np.concatenate([times for _, times in parts])
     order = np.lexsort((times, records["count"]))
@@ -38,7 +38,7 @@ def last_of_run(parts: list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]])
 
 
 def sum_of_runs(runs: list[Totals]) -> Totals:
-    """The totals of several runs on one boot."""
+    """Sum the totals of several runs of one boot."""
     records = np.concatenate([run.records for run in runs])
     _, which, inverse = np.unique(_keys(records), return_index=True, return_inverse=True)
     totals = records[which].copy()
@@ -51,7 +51,7 @@ def sum_of_runs(runs: list[Totals]) -> Totals:
 
 
 def _keys(records: npt.NDArray[np.void]) -> npt.NDArray[np.bytes_]:
-    """The key of each count as bytes, shape (n,): all but `count`, which comes last."""
+    """Return the key of each count as bytes, shape (n,): all members but `count`, which is the last."""
     size = COUNT.itemsize - 8
     raw = np.ascontiguousarray(np.ascontiguousarray(records).view("u1").reshape(-1, COUNT.itemsize)[:, :size])
     keys: npt.NDArray[np.bytes_] = raw.view(f"S{size}")[:, 0]

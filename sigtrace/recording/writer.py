@@ -1,4 +1,4 @@
-"""Writing a recording: segments, their rotation and retention, and what to do when the disk will not have it."""
+"""Write a recording: segments, their rotation and retention, and the handling of a disk that cannot be written."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from sigtrace.text import printable
 from sigtrace.units import SECOND
 
 _ROWS = 1 << 15
-"""Events to a record batch, unless a second passes before."""
+"""Events per record batch, unless a flush comes first. Larger batches compress better and read faster."""
 _SEGMENT_BYTES = 64 << 20
+"""Greatest size of a segment. Retention deletes whole segments, so they must be small beside the limit."""
 _TEXTS = 1 << 16
-"""Different texts in a segment, which the writer keeps in memory."""
+"""Different texts in a segment, which the writer keeps in memory; a process can change its comm without limit."""
 _ENOUGH_ROOM = 1 << 20
+"""Free bytes before writing resumes: with less, the next flush would fail again at once."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One recorder's life, as each of its files names it."""
+    """The facts about one recorder, which each of its files contains."""
 
     host: str
     boot_id: str
@@ -43,7 +45,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much to keep, and how much of it in a segment."""
+    """Limits of retention and rotation."""
 
     max_bytes: int
     max_age: float
@@ -53,15 +55,16 @@ class Limits:
 
 
 class Writer:
-    """Writes tables into a directory. Trouble with the disk is told once through `say`, and ends by itself.
+    """Writes tables into a directory. Used by one thread.
 
-    Used by one thread. `unwritten` counts the events that came while nothing could be written.
+    If the disk cannot be written, it calls `say` once, drops and counts what comes (`unwritten`), and resumes when the
+    disk can be written again: the tracing of a long incident must not end because the disk was full for a while.
     """
 
     def __init__(self, directory: Directory, run: Run, limits: Limits, say: Callable[[str], None]) -> None:
         self.unwritten = 0
         self.facts: Mapping[str, object] = {}
-        """What else the manifest says."""
+        """More facts for the manifest."""
         self._directory = directory
         self._run = run
         self._limits = limits
@@ -72,36 +75,36 @@ class Writer:
         self._schemas: dict[str, pa.Schema] = {}
         self._stopped = 0
         self._missed_before = 0
-        self._finish_others()
+        self._close_others()
         self._begin()
 
     @property
     def segment(self) -> int:
-        """The number of the segment being written; what a segment must say of itself is due when it changes."""
+        """The number of the current segment. When it changes, the caller writes the rows that each segment needs."""
         return self._segment
 
     @property
     def stopped(self) -> bool:
-        """Whether the disk refuses."""
+        """Whether writing has stopped after an error."""
         return self._stopped != 0
 
     def events(self, batch: Batch) -> None:
-        """Write events, at the latest with the next flush."""
+        """Write events, with the next flush at the latest."""
         self._pending.append(batch)
         if sum(map(len, self._pending)) >= _ROWS:
             self._try(self._write_pending)
 
     def counts(self, counts: Counts, now: int) -> None:
-        """Write counts as they were at a time, ns UTC."""
+        """Write the counts of a time, ns UTC."""
         self._try(lambda: self._append("counts", self._encoder.counts(counts, now)))
 
     def rows(self, table: str, kind: pa.Schema, values: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows of a table of this schema."""
+        """Write rows of a table with this schema."""
         if values:
             self._try(lambda: self._append(table, schema.rows(kind, values)))
 
     def flush(self) -> None:
-        """All so far is on the disk; the segment is closed if it is time; if the disk refused, it is asked again."""
+        """Write everything to the disk, and begin a new segment if it is time. Tries to resume after an error."""
         if self._stopped:
             self._resume()
         self._try(self._flush)
@@ -113,11 +116,11 @@ class Writer:
         self._unwritten()
 
     def _begin(self) -> None:
-        """A new segment. Raises OSError."""
+        """Begin a new segment. Raises OSError."""
         now = time.time_ns()
         self._segment = self._directory.new_segment(now)
         self._due = time.monotonic() + self._limits.rotate
-        self._encoder = schema.Encoder()
+        self._encoder = schema.Encoder()  # dictionaries begin anew, so that each file is complete in itself
         self._schemas.clear()
         self._directory.retain(self._limits.max_bytes, now - int(self._limits.max_age * SECOND))
         self._directory.write_manifest({**asdict(self._run), **self.facts})
@@ -147,6 +150,7 @@ class Writer:
         if self._directory.gone:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         size = sum(file.size for file in self._files.values())
+        # At least eight segments, so that deleting one leaves most of what `max_bytes` permits.
         full = size >= min(_SEGMENT_BYTES, self._limits.max_bytes // 8) or self._encoder.texts >= _TEXTS
         if self._files and (full or time.monotonic() >= self._due):
             self._close_segment()
@@ -159,8 +163,11 @@ class Writer:
         self._directory.segments[self._segment]["ended"] = time.time_ns()
         self._directory.write_manifest({**asdict(self._run), **self.facts})
 
-    def _finish_others(self) -> None:
-        """Close what dead recorders left open; leave alone what cannot be."""
+    def _close_others(self) -> None:
+        """Close the open segments of dead recorders; the lock shows that no other recorder is alive.
+
+        A file that cannot be closed stays as it is, and readable.
+        """
         for named in files(self._directory.path):
             if named.open and named.segment in self._directory.segments:
                 with contextlib.suppress(OSError, Damaged):
@@ -193,11 +200,13 @@ class Writer:
         where = printable(str(self._directory.path))
         why = (err.strerror if isinstance(err, OSError) else None) or str(err)
         remedy = (
-            "make the directory again"
+            "create the directory again"
             if isinstance(err, FileNotFoundError)
-            else "make room there, or let it end"
+            else "free some space there, or stop the recording"
         )
-        self._say(f"{where} cannot be written: {why}. Tracing goes on; recording will when it can: {remedy}")
+        self._say(
+            f"{where} cannot be written: {why}. Tracing goes on; recording resumes when it can: {remedy}"
+        )
 
     def _resume(self) -> None:
         try:

@@ -112,8 +112,8 @@ def test_the_filters_of_summary_hold(story: Path, options: tuple[str, ...], seen
     [
         (("/nowhere", "--to", "csv", "-o", "x"), "/nowhere is not a directory"),
         (("STORY", "--to", "parquet", "-o", "-"), "parquet is written to a directory, not to stdout"),
-        (("STORY", "--to", "csv", "-o", "/nowhere/x"), "/nowhere does not exist: make that first"),
-        (("STORY", "--to", "csv", "-o", "/dev/full", "--force"), "/dev/full is no plain file"),
+        (("STORY", "--to", "csv", "-o", "/nowhere/x"), "/nowhere does not exist: create that first"),
+        (("STORY", "--to", "csv", "-o", "/dev/full", "--force"), "/dev/full is not a regular file"),
         (("STORY", "--to", "csv", "-o", "x", "--ns", "4026500000"), "the recording has no PID namespace"),
         (("STORY", "--to", "csv", "-o", "x", "--container", "web-2"), "web-1"),
         (("STORY", "--to", "csv", "-o", "x", "--since", "yesterday"), "'yesterday' is not a time"),

@@ -174,12 +174,12 @@ def test_a_recorder_cut_short_is_said(tmp_path: Path) -> None:
     [
         (("summary", "/etc/passwd"), "/etc/passwd is not a directory: give that of a recording"),
         (("summary", "/nowhere"), "/nowhere is not a directory"),
-        (("summary", "/proc/self/fdinfo"), "holds no recording"),
+        (("summary", "/proc/self/fdinfo"), "contains no recording"),
         (("summary", "STORY", "--ns", "4026539999"), "the recording has no PID namespace '4026539999'"),
         (("summary", "STORY", "--since", "yesterday"), "'yesterday' is not a time: write it in UTC"),
         (("summary", "STORY", "--signal", "TREM"), "did you mean TERM?"),
         (("record", "/etc/passwd"), "/etc/passwd is not a directory: give one to record into"),
-        (("record", "/nowhere/at/all"), "does not exist: make that first"),
+        (("record", "/nowhere/at/all"), "does not exist: create that first"),
         (("record", "STORY", "--max-size", "lots"), "'lots' is no size: write it as 500MiB or 1GiB."),
         (("record", "STORY", "--max-size", "10"), "'10' is too small: give at least 1MiB."),
         (("record", "STORY", "--rotate", "often"), "'often' is no duration"),
@@ -212,7 +212,7 @@ def test_somebody_elses_recording_is_refused(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", _AS_NOBODY, f"{where}/r"], capture_output=True, text=True, check=False
         )
-    assert done.stdout == f"{where}/r is not yours to read: run sigtrace as root\n", done.stderr
+    assert done.stdout == f"permission denied for {where}/r: run sigtrace as root\n", done.stderr
 
 
 @pytest.mark.kernel

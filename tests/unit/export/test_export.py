@@ -397,7 +397,7 @@ def test_force_replaces_an_export_and_nothing_else(tmp_path: Path) -> None:
         (where / "counts.parquet").write_text("new")
     assert [path.name for path in mine.iterdir()] == ["counts.parquet"]
     with (
-        pytest.raises(BadInput, match=r"holds thesis\.tex"),
+        pytest.raises(BadInput, match=r"contains thesis\.tex"),
         output.new_directory(other, True, parquet.FILES),
     ):
         pass
@@ -416,9 +416,9 @@ def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("/dev/null", "is no plain file: write to it with -o - and a redirection"),
-        ("/nowhere/out", "/nowhere does not exist: make that first"),
-        ("/etc/passwd/out", "is no directory"),
+        ("/dev/null", "is not a regular file: write to it with -o - and a redirection"),
+        ("/nowhere/out", "/nowhere does not exist: create that first"),
+        ("/etc/passwd/out", "is not a directory"),
         ("/tmp", "is a directory"),
     ],
 )
