@@ -1,1 +1,1 @@
-"""A stage of real processes in real PID namespaces, and the classic signal experiments played on it."""
+"""Real processes in real PID namespaces, driven from this process, and the classic signal experiments with them."""

@@ -1,6 +1,6 @@
-"""One process of the stage, as its driver holds it, and the PID namespaces it can be in.
+"""The driver's handle of one process of the stage, and the PID namespaces that it can be in.
 
-What became of a process is the kernel's word, never ours: the wait status its parent collected, its state
+What happened to a process is always observed from the kernel: the wait status that its parent collected, its state
 in /proc, the end of its socket.
 """
 
@@ -32,7 +32,7 @@ from sigtrace.lab.syscalls import CLONE_NEWPID, CLONE_NEWUSER, Handling
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of a process: `code` is its exit code, or the signal that killed or stopped it."""
+    """What happened to a process: `code` is its exit code, or the signal that killed or stopped it."""
 
     state: Literal["running", "stopped", "exited", "killed"]
     code: int = 0
@@ -56,51 +56,51 @@ _BY_SI_CODE: dict[int, Literal["running", "stopped", "exited", "killed"]] = {
 
 
 class Actor:
-    """One process of the stage, as its driver holds it."""
+    """The driver's handle of one process of the stage."""
 
     def __init__(self, channel: Channel, parent: Actor | None) -> None:
         self.parent = parent
         self.space = parent.births if parent else None
-        """The PID namespace it lives in; None is the stage's own, the one sigtrace runs in."""
+        """The PID namespace that it lives in; None is the stage's own, in which sigtrace runs."""
         self.births: Namespace | None = self.space
-        """Where its children will be born: changes with unshare and setns, `space` never does."""
+        """The PID namespace of its future children: unshare and setns change it, but never `space`."""
         self.channel = channel
         self.pid, self.own_pid = channel.pid, channel.own_pid
         self.pidfd = os.pidfd_open(self.pid)
         self._fate: Fate | None = None
-        self._cast: list[Actor] = parent._cast if parent else []
-        self._cast.append(self)
+        self._actors: list[Actor] = parent._actors if parent else []
+        self._actors.append(self)
 
     def __call__(self, source: str, seconds: float = DEADLINE) -> Any:
-        """Have the process run one line of Python with the actor's vocabulary; its value, as JSON carries it.
+        """Run one line of Python in the process, with the functions of `program`; returns its value, as JSON has it.
 
-        Raises the OSError the process met (so `PermissionError`, `ProcessLookupError`, ...), StageFailed for
-        any other exception in it, ActorGone when it ended, ActorSilent after `seconds`.
+        Raises the OSError of the process (so `PermissionError`, `ProcessLookupError`, ...), StageFailed for
+        any other exception in it, ActorGone if it ended, ActorSilent after `seconds`.
         """
-        return self.channel.hear(self.channel.tell(source), seconds)
+        return self.channel.answer(self.channel.request(source), seconds)
 
     @property
-    def cast(self) -> tuple[Actor, ...]:
-        """Every actor of the stage, in the order they appeared."""
-        return tuple(self._cast)
+    def actors(self) -> tuple[Actor, ...]:
+        """All actors of the stage, in the order of their creation."""
+        return tuple(self._actors)
 
     def fork(self) -> Actor:
-        """A new child, born wherever this process's children are born now."""
-        ours, theirs = pair()
-        with theirs:
-            ticket = self.channel.tell("fork()", theirs.fileno())
+        """Fork a child, which is born in the namespace `births`."""
+        driver_end, actor_end = pair()
+        with actor_end:
+            number = self.channel.request("fork()", actor_end.fileno())
         try:
-            self.channel.hear(ticket)
-            return Actor(Channel(ours), self)
+            self.channel.answer(number)
+            return Actor(Channel(driver_end), self)
         except BaseException:
-            ours.close()
+            driver_end.close()
             raise
 
     def namespace(self) -> Namespace:
-        """A new PID namespace below this process's, with its init running; see `Namespace`.
+        """Create a PID namespace below this process's, with a running init.
 
-        Where the kernel refuses (not root), it is made inside a new user namespace; raises NoNamespaces,
-        saying what is missing, when that is refused too.
+        If the kernel refuses (not root), it is created inside a new user namespace. Raises NoNamespaces, which says
+        what is missing, if that is refused too.
         """
         holder = self.fork()
         try:
@@ -116,29 +116,29 @@ class Actor:
         return Namespace(holder)
 
     def enter(self, namespace: Namespace) -> None:
-        """setns(2): from now on this process's children are born in `namespace`; it stays where it is."""
+        """Call setns(2): this process's later children are born in `namespace`; it stays in its own."""
         where = namespace.init.pid_in(self.space)
         self(f"setns(os.open('/proc/{where}/ns/pid', os.O_RDONLY | os.O_CLOEXEC))")
         self.births = namespace
 
     def become(self, *command: str) -> None:
-        """execv(2): returns once the process is that program, which can no longer be told anything."""
-        ticket = self.channel.tell(f"os.execv({command[0]!r}, {list(command)!r})")
+        """Call execv(2); returns once the process runs that program, which takes no more requests."""
+        number = self.channel.request(f"os.execv({command[0]!r}, {list(command)!r})")
         try:
-            self.channel.hear(ticket)  # an answer is an error; success closes the socket
+            self.channel.answer(number)  # an answer is an error; success closes the socket
         except ActorGone:
             name = os.path.basename(command[0])[:15]
             wait_until(lambda: self.comm() == name, f"process {self.pid} to be {name}")
 
     def kill(self, target: Actor, number: int) -> None:
-        """kill(2) from this process, by the PID the target has where this process lives (ESRCH if none)."""
+        """Call kill(2) in this process, with the target's PID in this process's namespace (ESRCH if it has none)."""
         self(f"kill({target.pid_in(self.space)}, {number})")
 
     def pid_in(self, space: Namespace | None) -> int:
-        """The PID of this process as `space` (None: the stage's own namespace) numbers it.
+        """Return the PID of this process in `space` (None: the stage's own namespace).
 
-        A namespace numbers its own processes and those below it; for any other this is a number that names
-        nobody anywhere, so that a kill with it fails with ESRCH.
+        A process has PIDs in its own namespace and in those above it. For any other namespace this returns a number
+        that no process has, so that a kill with it fails with ESRCH.
         """
         depth, own = _depth(space), _depth(self.space)
         above = self.space
@@ -151,17 +151,17 @@ class Actor:
         return self.own_pid if space is self.space else int(self.status("NSpid").split()[depth - own - 1])
 
     def settle(self, seconds: float = DEADLINE) -> Fate:
-        """Wait until every signal sent to the process so far has had its effect, and say what became of it.
+        """Wait until every signal sent to the process so far has had its effect; returns what happened to it.
 
-        A process deals with its unblocked signals before it next returns to user space; so when it answers a
-        line sent after the signal, they are behind it. If it does not answer, it is stopped or dead.
+        A process handles its unblocked signals before it returns to user space, so they are handled when it answers a
+        request sent after them. If it does not answer, it is stopped or dead.
         """
         deadline = time.monotonic() + seconds
         try:
-            ticket = self.channel.tell("None")
+            number = self.channel.request("None")
             while time.monotonic() < deadline:
                 try:
-                    self.channel.hear(ticket, 0.001)
+                    self.channel.answer(number, 0.001)
                     return RUNNING
                 except ActorSilent:
                     if self.stat_state() in "Tt":
@@ -171,26 +171,26 @@ class Actor:
         raise ActorSilent(f"process {self.pid} neither answers nor stops nor dies")
 
     def fate(self, seconds: float = DEADLINE) -> Fate:
-        """The end of the process as its parent collected it; RUNNING if it has not ended within `seconds`.
+        """Return the end of the process as its parent collected it; RUNNING if it does not end within `seconds`.
 
-        A process whose parent is gone too leaves no wait status to anyone here: its code is 0 then.
+        If the parent is gone too, nobody here gets the wait status: the code is 0 then.
         """
         if self._fate is None and readable(self.pidfd, seconds):
             self._fate = self._status() or Fate("killed")
         return self._fate or RUNNING
 
     def alive(self) -> bool:
-        """Whether the process has not ended."""
+        """Return whether the process has not ended."""
         return not readable(self.pidfd, 0)
 
     def caught(self) -> list[int]:
-        """The signals whose handler has run since last asked."""
+        """Return the signals whose handler has run since the last call."""
         return [int(number) for number in self("caught()")]
 
     def status(self, field: str) -> str:
-        """A field of /proc/PID/status as the stage's namespace sees it: `SigCgt`, `NSpid`, `PPid`, ...
+        """Read a field of /proc/PID/status in the stage's namespace: `SigCgt`, `NSpid`, `PPid`, ...
 
-        Raises ActorGone when the process has none any more.
+        Raises ActorGone if the process is gone.
         """
         try:
             text = Path(f"/proc/{self.pid}/status").read_text(errors="replace")
@@ -200,31 +200,31 @@ class Actor:
         return found.group(1) if found else ""
 
     def mask(self, field: str) -> list[int]:
-        """The signals of a mask in /proc/PID/status."""
+        """Read the signals of a mask in /proc/PID/status."""
         return signals.members(int(self.status(field), 16))
 
     def stat_state(self) -> str:
-        """The one-letter state of /proc/PID/stat; `X` once the process is gone."""
+        """Read the one-letter state of /proc/PID/stat; `X` if the process is gone."""
         return (self._stat() or ["X"])[0]
 
     def start_ticks(self) -> int:
-        """When the process started, in clock ticks since boot (field 22 of /proc/PID/stat)."""
+        """Read the start of the process, in clock ticks since boot (field 22 of /proc/PID/stat)."""
         return int(self._stat()[19])
 
     def comm(self) -> str:
-        """The process's name; empty once it is gone."""
+        """Read the process's comm; empty if it is gone."""
         try:
             return Path(f"/proc/{self.pid}/comm").read_text(errors="replace").rstrip("\n")
         except (FileNotFoundError, ProcessLookupError):
             return ""
 
     def set(self, how: Handling, *numbers: int) -> None:
-        """Give these signals a disposition: default, ignore or handler."""
+        """Set the disposition of these signals: default, ignore or handler."""
         for number in numbers:
             self(f"action({number}, {how!r})")
 
     def end(self) -> None:
-        """SIGKILL from the stage's own namespace, which all obey; returns when the process has ended."""
+        """Send SIGKILL from the stage's own namespace, which ends every actor; returns when the process has ended."""
         try:
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         except ProcessLookupError:
@@ -233,28 +233,28 @@ class Actor:
             raise StageFailed(f"process {self.pid} does not die")
 
     def dismiss(self) -> None:
-        """End the process, have its parent collect it, and keep nothing of it, so that its PID is free again."""
+        """End the process, have its parent reap it, and forget it, so that its PID is free again."""
         self.end()
         self.fate()
-        self._cast.remove(self)
+        self._actors.remove(self)
         self.close()
 
     def close(self) -> None:
-        """Let go of the process's socket and pidfd."""
+        """Close the process's socket and pidfd."""
         self.channel.close()
         os.close(self.pidfd)
 
     def _status(self) -> Fate | None:
-        """What the parent's waitid says now; None if the parent is gone or nothing happened."""
+        """Return the result of the parent's waitid now; None if the parent is gone or nothing happened."""
         try:
-            seen = self.parent(f"wait({self.pid_in(self.parent.space)}, 0)") if self.parent else None
+            result = self.parent(f"wait({self.pid_in(self.parent.space)}, 0)") if self.parent else None
         except (StageFailed, ChildProcessError):
             return None
-        return Fate(_BY_SI_CODE[seen[0]], seen[1]) if seen else None
+        return Fate(_BY_SI_CODE[result[0]], result[1]) if result else None
 
     def _stop_signal(self) -> int:
-        seen = self._status()
-        return seen.code if seen and seen.state == "stopped" else 0
+        fate = self._status()
+        return fate.code if fate and fate.state == "stopped" else 0
 
     def _stat(self) -> list[str]:
         try:
@@ -264,7 +264,7 @@ class Actor:
 
 
 class Namespace:
-    """A PID namespace: its init, and the holder outside whose children are born in it (the init first)."""
+    """A PID namespace: its init, and the holder, a process outside whose children are born in it (the init first)."""
 
     def __init__(self, holder: Actor) -> None:
         self.parent = holder.space
@@ -274,11 +274,11 @@ class Namespace:
         self.inode = int(self.init("os.stat('/proc/self/ns/pid').st_ino"))
 
     def member(self) -> Actor:
-        """A process inside, child of the init."""
+        """Fork a process inside, a child of the init."""
         return self.init.fork()
 
     def joined(self) -> Actor:
-        """A process inside whose parent is outside, as `docker exec` and nsenter make them."""
+        """Fork a process inside whose parent is outside, as `docker exec` and nsenter do."""
         return self.holder.fork()
 
 

@@ -1,4 +1,4 @@
-"""Every experiment, in the order a reader should meet them, and how they are carried out."""
+"""The list of experiments, in the order in which to read them, and the function that runs one."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ EXPERIMENTS: tuple[Experiment, ...] = (
 )
 
 NO_NAMESPACE = 0
-"""No PID namespace has this inode."""
+"""An inode that no PID namespace has: the filter selects nothing yet."""
 
 
 def choose(name: str) -> Sequence[Experiment]:
-    """The experiment of that name, or all of them for "all". Raises BadInput with the nearest name."""
+    """Return the experiment of that name, or all for "all". Raises BadInput, with a similar name."""
     if name == "all":
         return EXPERIMENTS
     names = [experiment.name for experiment in EXPERIMENTS]
     if name in names:
         return (EXPERIMENTS[names.index(name)],)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "`sigtrace lab --list` names them all."
+    hint = f"did you mean {near[0]}?" if near else "`sigtrace lab --list` lists them all."
     raise BadInput(f"no experiment is called {name!r}: {hint}")
 
 
 @contextmanager
 def recording() -> Iterator[tuple[Recorder | None, str]]:
-    """A recorder, watching nothing yet, while the block runs; or None, and why there is none."""
+    """Yield a recorder, which records nothing yet, or None and the reason."""
     from sigtrace.live.collector import Collector
 
     live = Collector(ns=[NO_NAMESPACE], scope="all")
@@ -60,9 +60,9 @@ def recording() -> Iterator[tuple[Recorder | None, str]]:
 
 
 def run(experiment: Experiment, recorder: Recorder | None) -> Outcome:
-    """Carry out one experiment on a stage of its own; what goes wrong is in the outcome.
+    """Run one experiment on its own stage. Errors are in the outcome, except NoNamespaces, which is raised.
 
-    Raises NoNamespaces where none can be carried out at all.
+    That one means that no experiment can run here.
     """
     with Stage() as stage:
         lab = Lab(stage, recorder)
@@ -72,7 +72,7 @@ def run(experiment: Experiment, recorder: Recorder | None) -> Outcome:
         except NoNamespaces:
             raise
         except PermissionError as err:
-            skipped = f"takes root: {err.strerror}"
+            skipped = f"needs root: {err.strerror}"
         except (StageFailed, OSError, LookupError) as err:
             error = f"{type(err).__name__}: {err}" if not isinstance(err, StageFailed) else str(err)
     return Outcome(experiment, tuple(lab.checks), error, skipped)

@@ -1,7 +1,6 @@
-"""The line between the stage's driver and one of its processes: requests, answers, deadlines.
+"""The connection between the stage's driver and one of its processes: requests, answers, deadlines.
 
-One packet a request, one packet of JSON an answer (see `program.py`), over a socket pair of the process's
-own.
+A request is one packet, an answer one packet of JSON (see `program.py`), over a socket pair per process.
 """
 
 from __future__ import annotations
@@ -19,59 +18,59 @@ from sigtrace.errors import SigtraceError
 from sigtrace.lab.program import PACKET
 
 DEADLINE = 10.0
-"""Seconds after which a process that should have answered, or died, counts as hung."""
+"""Seconds after which a process that should have answered or ended counts as hung."""
 
 _CREDENTIALS = struct.Struct("3i")
 
 
 class StageFailed(SigtraceError):
-    """The stage could not be set up, or an actor did what no experiment asked for."""
+    """The stage could not be set up, or an actor failed in an unexpected way."""
 
 
 class NoNamespaces(StageFailed):
-    """This host does not let this user make PID namespaces."""
+    """This user is not permitted to create PID namespaces on this host."""
 
 
 class ActorGone(StageFailed):
-    """The actor's socket has ended: it died, or it is another program now."""
+    """The actor's socket is closed: it has ended, or has executed another program."""
 
 
 class ActorSilent(StageFailed):
-    """The actor did not answer in time: it is stopped, or blocked in what it was told to do."""
+    """The actor did not answer in time: it is stopped, or the request blocks."""
 
 
 class Channel:
-    """The driver's end: `pid` is the process at the other, as the driver's own namespace numbers it."""
+    """The driver's end: `pid` is the PID of the process at the other end, in the driver's namespace."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
-        self._asked = 0
-        self._heard: dict[int, dict[str, Any]] = {}
+        self._requests = 0
+        self._answers: dict[int, dict[str, Any]] = {}
         self.pid = 0
         if not readable(control, DEADLINE):
             raise ActorSilent("a new process of the stage did not report")
         self.own_pid = int(self._receive()["value"])
-        """The PID in the process's own namespace: what getpid() says there."""
+        """The PID in the process's own namespace, the result of getpid() there."""
 
-    def tell(self, source: str, gift: int | None = None) -> int:
-        """Send a line, with a descriptor to pass along if given; the ticket to `hear` the answer with."""
-        self._asked += 1
-        packet = f"{self._asked} {source}".encode()
+    def request(self, source: str, descriptor: int | None = None) -> int:
+        """Send a line of Python, and optionally a descriptor; returns the number to get the `answer` with."""
+        self._requests += 1
+        packet = f"{self._requests} {source}".encode()
         try:
-            socket.send_fds(self._control, [packet], [] if gift is None else [gift])
+            socket.send_fds(self._control, [packet], [] if descriptor is None else [descriptor])
         except (BrokenPipeError, ConnectionResetError) as err:
             raise ActorGone(f"process {self.pid} is gone") from err
-        return self._asked
+        return self._requests
 
-    def hear(self, ticket: int, seconds: float = DEADLINE) -> Any:
-        """Wait for the answer to an earlier `tell`."""
+    def answer(self, number: int, seconds: float = DEADLINE) -> Any:
+        """Wait for the answer to a `request`. Raises what `Actor.__call__` raises."""
         deadline = time.monotonic() + seconds
-        while ticket not in self._heard:
+        while number not in self._answers:
             if not readable(self._control, deadline - time.monotonic()):
                 raise ActorSilent(f"process {self.pid} did not answer within {seconds:g} seconds")
             answer = self._receive()
-            self._heard[answer["n"]] = answer
-        answer = self._heard.pop(ticket)
+            self._answers[answer["n"]] = answer
+        answer = self._answers.pop(number)
         if "error" not in answer:
             return answer["value"]
         if answer["error"] == "OSError":
@@ -79,7 +78,7 @@ class Channel:
         raise StageFailed(f"process {self.pid} failed: {answer['error']}: {answer['message']}")
 
     def close(self) -> None:
-        """Close the socket; the process, when it next reads, exits."""
+        """Close the socket; the process exits when it next reads."""
         self._control.close()
 
     def _receive(self) -> dict[str, Any]:
@@ -97,23 +96,23 @@ class Channel:
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """The driver's and the actor's end; ours is told, by the kernel, the PID of whoever wrote."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    return ours, theirs
+    """Create the driver's and the actor's end. SO_PASSCRED gives the driver the actor's PID in its own namespace."""
+    driver_end, actor_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    driver_end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    return driver_end, actor_end
 
 
 def readable(descriptor: Any, seconds: float) -> bool:
-    """Whether the socket or pidfd becomes readable (for a pidfd: the process has ended) in time."""
+    """Return whether the socket or pidfd becomes readable in time; a pidfd does when its process ends."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(max(seconds, 0) * 1000))
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = DEADLINE) -> None:
-    """Poll `condition` until it holds. Raises StageFailed, naming `what` was waited for, after `seconds`."""
+    """Poll `condition` until it holds. Raises StageFailed, with `what` in its message, after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise StageFailed(f"waited {seconds:g} seconds in vain for {what}")
+            raise StageFailed(f"timed out after {seconds:g} seconds waiting for {what}")
         time.sleep(0.001)

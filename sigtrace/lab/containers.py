@@ -1,6 +1,6 @@
-"""Containers as docker's files and cgroups show them, around any process: no daemon, no image.
+"""Docker's files and cgroups around any process, without daemon and image.
 
-What the stage's namespaces lack to be containers to sigtrace is a name: this gives them one.
+They give the stage's namespaces the names by which sigtrace recognises containers.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from sigtrace.lab.channel import StageFailed
 
 _HIERARCHIES = ("/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup")
-"""Where a cgroup without demands can be made: cgroup v1, hybrid, cgroup2 alone."""
+"""Hierarchies in which an empty cgroup needs no settings: cgroup v1, hybrid, cgroup2 alone."""
 
 
 class FakeDocker:
-    """Docker's files below `data`, and cgroups that are called as docker's below one of its own.
+    """Docker's files below `data`, and cgroups with docker's names below a cgroup of their own.
 
-    Raises StageFailed where no cgroups are mounted.
+    Raises StageFailed if no cgroups are mounted.
     """
 
     def __init__(self, data: Path) -> None:
@@ -33,14 +33,14 @@ class FakeDocker:
         self._base = base
         self._group = self._base / f"sigtrace-stage-{os.getpid()}-{secrets.token_hex(3)}"
         self.env = {"SIGTRACE_ROOTS": f"docker={data}"}
-        """Tells sigtrace where its files are."""
+        """Environment that gives sigtrace the location of the files."""
 
     def create(self, name: str, image: str = "", stop_signal: str = "", pod: str = "") -> str:
-        """Docker's own file about a container, and its cgroup; the ID.
+        """Create the file of a container and its cgroup; returns the container's ID.
 
-        pod: NAMESPACE/NAME, as the kubelet has it labelled where docker runs Kubernetes' containers.
+        pod: NAMESPACE/NAME, in the kubelet's labels.
         """
-        known = secrets.token_hex(32)
+        container_id = secrets.token_hex(32)
         pod_namespace, _, pod_name = pod.rpartition("/")
         labels = {
             "io.kubernetes.pod.name": pod_name,
@@ -49,31 +49,31 @@ class FakeDocker:
         }
         settings = {"Image": image, "Labels": labels if pod else {}, "StopSignal": stop_signal}
         config = {
-            "ID": known,
+            "ID": container_id,
             "Name": f"/{name}",
             "Image": "sha256:" + "0" * 64,
             "Config": {key: value for key, value in settings.items() if value},
             "State": {"Running": True},
         }
-        self.file(known).parent.mkdir(parents=True)
-        self.file(known).write_text(json.dumps(config))
-        self.procs(known).parent.mkdir(parents=True)
-        return known
+        self.file(container_id).parent.mkdir(parents=True)
+        self.file(container_id).write_text(json.dumps(config))
+        self.procs(container_id).parent.mkdir(parents=True)
+        return container_id
 
-    def file(self, known: str) -> Path:
-        """What docker keeps of a container."""
-        return self.data / "containers" / known / "config.v2.json"
+    def file(self, container_id: str) -> Path:
+        """Return docker's file about a container."""
+        return self.data / "containers" / container_id / "config.v2.json"
 
-    def procs(self, known: str) -> Path:
-        """What a PID is written to, for its process to be in the container's cgroup."""
-        return self._group / "docker" / known / "cgroup.procs"
+    def procs(self, container_id: str) -> Path:
+        """Return the cgroup.procs of the container's cgroup."""
+        return self._group / "docker" / container_id / "cgroup.procs"
 
-    def adopt(self, pid: int, known: str) -> None:
-        """Have a process, and its later children, in the container."""
-        self.procs(known).write_text(str(pid))
+    def adopt(self, pid: int, container_id: str) -> None:
+        """Move a process, and so its later children, into the container's cgroup."""
+        self.procs(container_id).write_text(str(pid))
 
     def remove(self) -> None:
-        """Remove the cgroups; whoever is still in one goes back to the top."""
+        """Remove the cgroups; processes that are still in one move to the root."""
         for group in sorted([*self._group.rglob("*/"), self._group], key=lambda path: -len(path.parts)):
             with contextlib.suppress(FileNotFoundError):
                 for member in (group / "cgroup.procs").read_text().split():
@@ -84,7 +84,7 @@ class FakeDocker:
 
 @contextlib.contextmanager
 def fake_docker() -> Iterator[FakeDocker]:
-    """One without containers."""
+    """Yield a FakeDocker without containers, and remove it afterwards."""
     with tempfile.TemporaryDirectory() as data:
         docker = FakeDocker(Path(data))
         try:

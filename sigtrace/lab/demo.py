@@ -157,7 +157,7 @@ def _stop(live: Collector, runtime: Actor, namespace: Namespace, grace: float) -
         sender = runtime.fork()
         sender("name('demo-stop')")
         sender.kill(namespace.init, number)
-        sender.channel.tell("os._exit(0)")
+        sender.channel.request("os._exit(0)")
         if namespace.init.fate(patience).state != "running":
             break
     return live.drain()

@@ -1,4 +1,4 @@
-"""What an experiment is, what it is given to work with, and what it returns: values, not text."""
+"""The types of experiments: what one is, the tools that it gets, and its outcome. Values, not text."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ HANDLER = "its handler runs"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was done: what theory says of it, what happened, and what sigtrace recorded of it.
+    """One action, with what theory expects, what happened, and what sigtrace recorded.
 
-    `recorded` is None where there is nothing to record, or nobody to record it.
+    `recorded` is None if there is nothing to record, or no recorder.
     """
 
     did: str
@@ -36,16 +36,15 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether what happened, and what was recorded of it, is what theory says."""
+        """Whether what happened, and what was recorded, is what theory expects."""
         return self.theory == self.happened and self.recorded in (None, self.expected_record)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an experiment found.
+    """The outcome of an experiment.
 
-    `error` says why it broke off, `skipped` for lack of which privilege it did; both empty when it was
-    carried out.
+    `error` says why it was aborted, `skipped` which privilege it lacked; both are empty if it was completed.
     """
 
     experiment: Experiment
@@ -55,7 +54,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether the experiment was carried out and every check of it holds."""
+        """Whether the experiment was completed and all its checks pass."""
         return (
             not self.error
             and not self.skipped
@@ -66,7 +65,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A classic experiment: `run` acts on the stage it is given and notes its checks in the lab's book."""
+    """A classic experiment: `run` acts on the lab's stage and adds its checks to the lab."""
 
     name: str
     title: str
@@ -75,11 +74,11 @@ class Experiment:
 
 
 class Recorder:
-    """What sigtrace records while an experiment runs: the rows of the event table since the last `forget`.
+    """Records an experiment: the rows of the event table since the last `forget`.
 
-    Only namespaces it was told to `watch` are recorded: a host's other signals are nobody's business here.
-    A tracepoint commits its record before the act it belongs to is over, so a single look after the act has
-    settled sees all of it.
+    Only namespaces given to `watch` are recorded: other signals of the host do not belong to the experiment. A
+    tracepoint commits its record before the system call that caused it returns, so one read after an action has
+    settled gets all of its records.
     """
 
     def __init__(self, live: Collector) -> None:
@@ -88,51 +87,51 @@ class Recorder:
         self._watched: dict[int, int] = {}
 
     def watch(self, namespace: Namespace) -> None:
-        """Record what concerns this PID namespace and those below it."""
+        """Record the events of this PID namespace and those below it."""
         self._watched[namespace.inode] = namespace.init.start_ticks()
         self._live.set_filter(ns=self._watched, descendants=True, scope="all")
 
     def forget(self) -> None:
-        """Start a new page."""
+        """Drop the rows so far."""
         self.rows()
         self._rows.clear()
 
     def rows(self) -> list[Row]:
-        """Every row of the page, in the order of time."""
+        """Return all rows since `forget`, in the order of time."""
         self._rows += self._live.drain(timeout=0).rows()
         return sorted(self._rows, key=lambda row: row["time"])
 
 
 @dataclass
 class Lab:
-    """The bench of an experiment: the stage, the recorder (None where nothing records), the book."""
+    """The tools of an experiment: the stage, the recorder (None if nothing is recorded), and the checks so far."""
 
     stage: Stage
     recorder: Recorder | None = None
     checks: list[Check] = field(default_factory=list)
 
     def namespace(self) -> Namespace:
-        """A new PID namespace, recorded from now on with those below it."""
+        """Create a PID namespace, and record it and those below it from now on."""
         return self.watched(self.stage.namespace())
 
     def watched(self, namespace: Namespace) -> Namespace:
-        """The namespace, recorded from now on with those below it."""
+        """Record the namespace and those below it from now on; returns it."""
         if self.recorder is not None:
             self.recorder.watch(namespace)
         return namespace
 
     def check(self, did: str, theory: object, happened: object) -> None:
-        """Note what was done; it passes when what happened is what theory says."""
+        """Add a check; it passes if what happened is what theory expects."""
         self.checks.append(Check(did, _text(theory), _text(happened)))
 
     def send(self, sender: Actor, target: Actor, number: int, happens: str, record: str) -> None:
-        """kill(2) from one process to another; note what became of the target, and what was recorded.
+        """Call kill(2) in one process for another; add a check of what happened to the target and what was recorded.
 
-        `happens` is NOTHING, HANDLER, a Fate's text or an error's name; `record` the verdicts in the order of
+        `happens` is NOTHING, HANDLER, the text of a Fate or of an error; `record` is the verdicts in the order of
         time, joined by ", then ".
         """
         self.forget()
-        did = f"{_whose(sender, target)} calls kill({target.pid_in(sender.space)}, {signals.name(number)})"
+        did = f"{_sender_name(sender, target)} calls kill({target.pid_in(sender.space)}, {signals.name(number)})"
         try:
             sender.kill(target, number)
             happened = self._became(target)
@@ -142,13 +141,13 @@ class Lab:
         self.checks.append(Check(did, happens, happened, record or "no record", recorded))
 
     def recorded(self, did: str, expected: object, question: Callable[[list[Row]], object]) -> None:
-        """Note a check of the record alone, if there is one; `question` answers it from the rows."""
+        """Add a check of the record only, if there is a recorder; `question` computes the value from the rows."""
         if self.recorder is not None:
-            seen = _text(question(self.recorder.rows()))
-            self.checks.append(Check(did, "", "", _text(expected), seen))
+            value = _text(question(self.recorder.rows()))
+            self.checks.append(Check(did, "", "", _text(expected), value))
 
     def forget(self) -> None:
-        """Start a new page of the record."""
+        """Drop the rows that were recorded so far."""
         if self.recorder is not None:
             self.recorder.forget()
 
@@ -166,9 +165,9 @@ class Lab:
 
 
 def about(row: Row, actor: Actor) -> bool:
-    """Whether a row's target is this process, by the numbers that are the same wherever sigtrace runs itself.
+    """Return whether a row's target is this process, by its namespace and its PID there.
 
-    `target_pid` is the initial namespace's: not what a sigtrace in a container calls the process.
+    `target_pid` does not help: it is the PID in the initial namespace, which a sigtrace in a container does not know.
     """
     return actor.space is not None and (row["nsid"], row["target_ns_pid"]) == (
         actor.space.inode,
@@ -177,12 +176,12 @@ def about(row: Row, actor: Actor) -> bool:
 
 
 def verdicts(rows: Iterable[Row], target: Actor, number: int) -> list[str]:
-    """The verdicts on one signal to one process, generation first."""
+    """Return the verdicts on one signal to one process, in the order of time."""
     return [row["verdict"] for row in rows if about(row, target) and row["signal"] == number]
 
 
 def experiment(name: str, title: str) -> Callable[[Callable[[Lab], None]], Experiment]:
-    """Declare a function to be an experiment; its docstring is the theory."""
+    """Make an experiment of a function; its docstring is the theory."""
 
     def declare(run: Callable[[Lab], None]) -> Experiment:
         return Experiment(name, title, " ".join((getdoc(run) or "").split()), run)
@@ -191,13 +190,13 @@ def experiment(name: str, title: str) -> Callable[[Callable[[Lab], None]], Exper
 
 
 def _text(value: object) -> str:
-    """How a checked value reads: yes and no for truth, numbers and lists with plain commas."""
+    """Format a checked value: yes and no for booleans, lists with commas."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _whose(sender: Actor, target: Actor) -> str:
+def _sender_name(sender: Actor, target: Actor) -> str:
     if sender is target:
         return "it"
     if sender.space is target.space:

@@ -1,4 +1,4 @@
-"""Experiments on life and death in a PID namespace: what its init owes its processes, and they it."""
+"""Experiments on the lifetime of a PID namespace: how its init and its other processes depend on each other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def init_death(lab: Lab) -> None:
     for member in members:
         member.set("handler", signal.SIGTERM)
     lab.forget()
-    namespace.init.channel.tell("os._exit(7)")
+    namespace.init.channel.request("os._exit(7)")
     wait_until(lambda: not _alive(members), "every member to end")
     lab.check(
         "pid 1 calls exit(7): members alive, of 4, two of them in a nested namespace", 0, _alive(members)
@@ -67,7 +67,7 @@ def orphans_zombies(lab: Lab) -> None:
     for child in (orphan, second):
         child("prctl(syscalls.PR_SET_PDEATHSIG, 0)")
     lab.forget()
-    parent.channel.tell("os._exit(0)")
+    parent.channel.request("os._exit(0)")
     wait_until(lambda: not parent.alive(), "the parent to exit")
     lab.check("the parent of two processes exits: who is their parent now?", [1, 1], _parents(orphan, second))
     orphan.end()

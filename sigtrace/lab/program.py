@@ -1,12 +1,11 @@
-"""The program an actor runs: a process that does, line by line, what the stage's driver tells it.
+"""The program of an actor: a process that runs the requests of the stage's driver.
 
-It is started as a fresh interpreter (`python -I -S`), never forked from sigtrace itself, whose threads and
-libraries would come along. It reads one request per packet from its own socket, `"<number> <Python
-source>"`, runs the source with the vocabulary below in scope, and answers with one packet of JSON: `{"n":
-number, "value": ...}` or `{"n": ..., "error": type, "errno": ..., "message": ...}`. When the driver is
-gone, so is the actor: its socket ends.
+It is started as a fresh interpreter (`python -I -S`), not forked from sigtrace itself, whose threads and
+libraries it would inherit. It reads one request per packet from its socket, `"<number> <Python source>"`, runs the
+source with the functions below in scope, and answers with one packet of JSON: `{"n": number, "value": ...}` or
+`{"n": ..., "error": type, "errno": ..., "message": ...}`. It exits when the driver is gone, which closes its socket.
 
-Every actor begins with all 64 signals at SIG_DFL, nothing blocked, and SIGKILL due when its creator dies.
+Every actor begins with all 64 signals at SIG_DFL and nothing blocked, and gets SIGKILL when its creator dies.
 """
 
 from __future__ import annotations
@@ -31,23 +30,24 @@ PACKET = 64 * 1024
 """The largest request or answer."""
 
 
-class Actor:
-    """One process of the stage: its socket to the driver, and its evidence of handlers that ran."""
+class ActorProcess:
+    """One process of the stage: its socket to the driver, and the pipe to which its signal handlers write."""
 
     def __init__(self, control: socket.socket, handler: bytes, inherited: Mapping[str, Any]) -> None:
         self.control = control
         self.handler = handler
-        self.gifts: list[int] = []
+        self.received: list[int] = []
+        """Descriptors that came with requests."""
         self.scope: dict[str, Any] = {**inherited, **self._vocabulary()}
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         for number in set(range(1, 65)) - {signal.SIGKILL, signal.SIGSTOP}:
             syscalls.action(number, "default")
         syscalls.mask(signal.SIG_SETMASK)
-        self.evidence, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.handled, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def serve(self) -> None:
-        """Answer the driver until it closes the socket. Does not return."""
+        """Answer requests until the driver closes the socket. Does not return."""
         self._answer({"n": 0, "value": os.getpid()})
         while True:
             text, ancillary, _, _ = self.control.recvmsg(
@@ -57,7 +57,7 @@ class Actor:
                 os._exit(0)
             for level, kind, data in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                    self.gifts += array.array("i", data).tolist()
+                    self.received += array.array("i", data).tolist()
             number, _, source = text.decode().partition(" ")
             self._answer({"n": int(number)} | self._perform(source))
 
@@ -93,24 +93,24 @@ class Actor:
         }
 
     def fork(self) -> int:
-        """fork(2): the child serves the socket that came with the request; the parent returns its PID."""
-        end = self.gifts.pop()
+        """Call fork(2): the child serves the socket that came with the request; the parent returns its PID."""
+        end = self.received.pop()
         pid = os.fork()
         if pid:
             os.close(end)
             return pid
         self.control.close()
-        Actor(socket.socket(fileno=end), self.handler, self.scope).serve()
+        ActorProcess(socket.socket(fileno=end), self.handler, self.scope).serve()
         os._exit(0)
 
     def action(self, number: int, how: syscalls.Handling) -> None:
-        """Set a signal's disposition; `handler` leaves its evidence for `caught`."""
+        """Set a signal's disposition; a handler is reported by `caught`."""
         syscalls.action(number, how, self.handler)
 
     def caught(self) -> list[int]:
-        """The signals whose handler has run since the last call, in the order they ran."""
+        """Return the signals whose handler has run since the last call, in order."""
         try:
-            return list(os.read(self.evidence, 4096))
+            return list(os.read(self.handled, 4096))
         except BlockingIOError:
             return []
 
@@ -123,7 +123,7 @@ class Actor:
         syscalls.mask(signal.SIG_UNBLOCK, numbers)
 
     def thread(self, blocked: Iterable[int] = ()) -> int:
-        """Start a thread that sleeps with these signals blocked; its TID."""
+        """Start a thread that sleeps with these signals blocked; returns its TID."""
         ready = threading.Event()
 
         def sleep() -> None:
@@ -137,18 +137,18 @@ class Actor:
         return thread.native_id or 0
 
     def wait(self, pid: int, seconds: float, options: int = os.WEXITED | os.WSTOPPED | os.WCONTINUED) -> Any:
-        """waitid(2) for a child, with a deadline: [si_code, si_status], or null if nothing happened."""
+        """Call waitid(2) for a child, with a timeout: [si_code, si_status], or None if nothing happened."""
         deadline = time.monotonic() + seconds
         while True:
-            seen = os.waitid(os.P_PID, pid, options | os.WNOHANG)
-            if seen is not None:
-                return [seen.si_code, seen.si_status]
+            result = os.waitid(os.P_PID, pid, options | os.WNOHANG)
+            if result is not None:
+                return [result.si_code, result.si_status]
             if time.monotonic() >= deadline:
                 return None
             time.sleep(0.0005)
 
     def send(self, pid: int, number: int, times: int = 1) -> None:
-        """kill(2), several times over without a round trip to the driver."""
+        """Call kill(2) several times without a round trip to the driver."""
         for _ in range(times):
             os.kill(pid, number)
 
@@ -157,18 +157,19 @@ class Actor:
         syscalls.prctl(syscalls.PR_SET_NAME, text.encode())
 
     def private_mounts(self) -> None:
-        """Leave for a mount namespace of our own, from which no mount gets out."""
+        """Enter a new mount namespace, from which no mount propagates."""
         syscalls.unshare(syscalls.CLONE_NEWNS)
         syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
 
 
 def main(descriptor: int) -> None:
-    """Be the stage's first actor, on an inherited socket. All others are its descendants."""
+    """Run the stage's first actor, on an inherited socket. All others are its descendants."""
     os.set_inheritable(descriptor, False)
-    # What action() installs is Python's C-level handler alone: no Python code is to run for it.
+    # action() installs Python's C-level handler, which only writes to the wake-up descriptor: no Python handler must
+    # run for SIGINT.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.unraisablehook = lambda unraisable: None
-    # No core files; and 1, unlike 0, also keeps a core_pattern that is a pipe from running its program.
+    # No core files. The limit is 1, as 0 would still run the program of a core_pattern that is a pipe (core(5)).
     resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-    Actor(socket.socket(fileno=descriptor), syscalls.handler_record(), {}).serve()
+    ActorProcess(socket.socket(fileno=descriptor), syscalls.handler_record(), {}).serve()

@@ -1,4 +1,4 @@
-"""The stage: real processes with chosen signal behaviour in real PID namespaces, driven from this process.
+"""The stage: real processes with chosen dispositions in real PID namespaces, driven from this process.
 
     with Stage() as stage:
         namespace = stage.namespace()
@@ -6,12 +6,11 @@
         member.kill(namespace.init, signal.SIGTERM)
         assert namespace.init.settle().state == "running"
 
-Every process is an `Actor` that this process drives directly over a socket of its own; its answers have
-deadlines, so a stopped or dead one cannot hang the driver. What became of a process is the kernel's word,
-never ours: the wait status its parent collected, its state in /proc, the end of its socket. Leaving the
-`with` block, for whatever reason, kills and reaps every process; should this process itself be killed,
-theirs are tied to it (PR_SET_PDEATHSIG from creator to creature, and a namespace dies with its init). Use a
-stage from one thread only.
+Each process is an `Actor`, driven over its own socket; answers have deadlines, so a stopped or dead process cannot
+hang the driver. What happened to a process is observed from the kernel: the wait status that its parent collected,
+its state in /proc, the end of its socket. Leaving the `with` block for any reason kills and reaps every process. If
+this process itself is killed, PR_SET_PDEATHSIG kills each actor when its creator dies, and a namespace ends with its
+init. Use a stage from one thread only.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _PROGRAM = (
 
 
 class Stage:
-    """All the processes of one play. See the module's text."""
+    """A set of processes that end together. See the module's docstring."""
 
     def __init__(self) -> None:
         self._first: Actor | None = None
@@ -55,51 +54,55 @@ class Stage:
 
     @property
     def outside(self) -> Actor:
-        """The stage's first process, in the namespace sigtrace runs in: parent of all that is outside."""
+        """The stage's first process, in sigtrace's own namespace; the parent of all other processes outside."""
         assert self._first is not None, "the stage is open inside its `with` block only"
         return self._first
 
     def actor(self) -> Actor:
-        """A new process outside."""
+        """Fork a process outside."""
         return self.outside.fork()
 
     def namespace(self) -> Namespace:
-        """A new PID namespace below the stage's own."""
+        """Create a PID namespace below the stage's own."""
         return self.outside.namespace()
 
     def close(self) -> None:
         """Kill and reap every process of the stage. Safe to repeat."""
-        actors = self._first.cast if self._first else ()
+        actors = self._first.actors if self._first else ()
         if self._first is not None:
             with contextlib.suppress(StageFailed, OSError):
-                self._first.set("ignore", signal.SIGCHLD)  # it inherits their zombies: let the kernel reap
+                self._first.set(
+                    "ignore", signal.SIGCHLD
+                )  # it inherits orphans: the kernel then reaps their zombies
         self._first = None
-        for actor in actors[1:]:  # kill them all first: a member's death may wait for another's
+        for actor in actors[
+            1:
+        ]:  # kill all before waiting: an init ends only after the members of its namespace
             _kill(actor.pidfd)
         for actor in actors[1:]:
             readable(actor.pidfd, DEADLINE)
         if self._process is not None:
-            self._process.kill()  # last, so that its children were alive to be killed, not orphaned
+            self._process.kill()  # last, because it has to reap the others
             self._process.wait()
             self._process = None
         for actor in actors:
             actor.close()
 
     def _open(self) -> None:
-        ours, theirs = pair()
-        with theirs:
+        driver_end, actor_end = pair()
+        with actor_end:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_ROOT), str(actor_end.fileno())],
+                pass_fds=[actor_end.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # so that Ctrl-C on the terminal is ours to handle
+                start_new_session=True,  # Ctrl-C on the terminal must not reach it
             )
         try:
-            self._first = Actor(Channel(ours), None)
+            self._first = Actor(Channel(driver_end), None)
         except BaseException as err:
-            ours.close()
+            driver_end.close()
             if isinstance(err, ActorGone):
                 raise StageFailed(f"the stage cannot be set up: {sys.executable} did not start.") from err
             raise

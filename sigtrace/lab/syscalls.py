@@ -1,8 +1,7 @@
-"""System calls that Python's standard library lacks, or refuses: what an actor on the stage is made of.
+"""System calls that Python's standard library lacks or restricts, for actors.
 
-glibc keeps signals 32 and 33 for itself, and Python refuses what glibc refuses; here every signal goes
-straight to the kernel. Standard library only: actors run under `python -I -S`. Every failure is an OSError
-with its errno.
+glibc reserves signals 32 and 33, and Python refuses what glibc refuses; here every signal goes directly to the
+kernel. Standard library only: actors run under `python -I -S`. Every failure is an OSError with its errno.
 """
 
 from __future__ import annotations
@@ -58,16 +57,16 @@ Handling = Literal["default", "ignore", "handler"]
 
 
 def raw(name: str, *arguments: int) -> int:
-    """Make a system call by name; its result. Raises OSError with the kernel's errno."""
+    """Make a system call by name; returns its result. Raises OSError with the kernel's errno."""
     number = _NUMBERS[name]
     return _checked(_libc.syscall(ctypes.c_long(number), *(ctypes.c_long(value) for value in arguments)))
 
 
 def handler_record() -> bytes:
-    """struct sigaction with Python's own C-level handler in it: what `action` is to install.
+    """Return a struct sigaction with Python's C-level handler, for `action`.
 
-    The handler's address and the restorer are private to the C library: let Python install one for SIGUSR1,
-    ask the kernel what it holds, and put the old disposition back.
+    The handler's address and the restorer are private to Python and the C library. So let Python install the handler
+    for SIGUSR1, read it back from the kernel, and restore the old disposition.
     """
     before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
     try:
@@ -79,14 +78,14 @@ def handler_record() -> bytes:
 
 
 def action(number: int, how: Handling, record: bytes = b"") -> None:
-    """rt_sigaction(2) for any signal of 1..64: SIG_DFL, SIG_IGN or the handler of `record`."""
+    """Call rt_sigaction(2) for any signal from 1 to 64: SIG_DFL, SIG_IGN or the handler of `record`."""
     held = record if how == "handler" else struct.pack("=QQQQ", 1 if how == "ignore" else 0, 0, 0, 0)
     new = ctypes.create_string_buffer(held, _SIGACTION_BYTES)
     raw("rt_sigaction", number, ctypes.addressof(new), 0, _SIGSET_BYTES)
 
 
 def mask(how: int, numbers: Iterable[int] = ()) -> list[int]:
-    """rt_sigprocmask(2) of the calling thread, for any signal; the signals that were blocked before."""
+    """Call rt_sigprocmask(2) in this thread, for any signal; returns the signals that were blocked before."""
     new = ctypes.c_uint64(sum(1 << (number - 1) for number in numbers))
     old = ctypes.c_uint64()
     raw("rt_sigprocmask", how, ctypes.addressof(new), ctypes.addressof(old), _SIGSET_BYTES)
@@ -94,50 +93,50 @@ def mask(how: int, numbers: Iterable[int] = ()) -> list[int]:
 
 
 def sigqueue(pid: int, number: int, value: int = 0) -> None:
-    """rt_sigqueueinfo(2): what sigqueue(3) does. Real-time signals meet EAGAIN when the queue is full."""
+    """Call rt_sigqueueinfo(2), as sigqueue(3) does. Real-time signals get EAGAIN if the queue is full."""
     raw("rt_sigqueueinfo", pid, number, ctypes.addressof(_siginfo(number, value)))
 
 
 def tgsigqueue(pid: int, tid: int, number: int, value: int = 0) -> None:
-    """rt_tgsigqueueinfo(2): what pthread_sigqueue(3) does."""
+    """Call rt_tgsigqueueinfo(2), as pthread_sigqueue(3) does."""
     raw("rt_tgsigqueueinfo", pid, tid, number, ctypes.addressof(_siginfo(number, value)))
 
 
 def signalfd(numbers: Iterable[int]) -> int:
-    """signalfd(2): a new descriptor from which these (blocked) signals are read."""
-    wanted = ctypes.create_string_buffer(_SIGINFO_BYTES)
-    struct.pack_into("=Q", wanted, 0, sum(1 << (number - 1) for number in numbers))
-    return _checked(_libc.signalfd(-1, ctypes.byref(wanted), os.O_CLOEXEC))
+    """Call signalfd(2); returns a descriptor from which these (blocked) signals are read."""
+    sigset = ctypes.create_string_buffer(_SIGINFO_BYTES)
+    struct.pack_into("=Q", sigset, 0, sum(1 << (number - 1) for number in numbers))
+    return _checked(_libc.signalfd(-1, ctypes.byref(sigset), os.O_CLOEXEC))
 
 
 def unshare(flags: int) -> None:
-    """unshare(2). For CLONE_NEWPID it is the children, not the caller, that get the new namespace."""
+    """Call unshare(2). With CLONE_NEWPID the children, not the caller, are in the new namespace."""
     raw("unshare", flags)
 
 
 def setns(fd: int, kind: int = 0) -> None:
-    """setns(2). For a PID namespace it is the children, not the caller, that are born in it."""
+    """Call setns(2). For a PID namespace the children, not the caller, are born in it."""
     raw("setns", fd, kind)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0) -> None:
-    """mount(2)."""
+    """Call mount(2)."""
     _checked(_libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), None))
 
 
 def umount(target: str, flags: int = MNT_DETACH) -> None:
-    """umount2(2)."""
+    """Call umount2(2)."""
     _checked(_libc.umount2(target.encode(), flags))
 
 
 def prctl(option: int, value: int | bytes = 0) -> int:
-    """prctl(2) with one argument: a number, or a name as bytes."""
+    """Call prctl(2) with one argument: a number, or a name as bytes."""
     given = ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_ulong(value)
     return _checked(_libc.prctl(option, given, ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)))
 
 
 def ptrace(request: int, pid: int, data: int = 0) -> int:
-    """ptrace(2) with no address."""
+    """Call ptrace(2) without an address."""
     return raw("ptrace", request, pid, 0, data)
 
 

@@ -1,4 +1,4 @@
-"""Experiments on who sees whom: PIDs are numbers of a namespace, and namespaces look down, never up."""
+"""Experiments on visibility: a PID belongs to a namespace, which shows its own processes and those below it."""
 
 from __future__ import annotations
 

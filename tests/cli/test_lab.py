@@ -140,6 +140,6 @@ def test_the_list_names_every_experiment_within_80_columns() -> None:
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(BadInput, match="no experiment is called 'nest': did you mean nested"):
         catalogue.choose("nest")
-    with pytest.raises(BadInput, match="`sigtrace lab --list` names them all"):
+    with pytest.raises(BadInput, match="`sigtrace lab --list` lists them all"):
         catalogue.choose("xyzzy")
     assert [experiment.name for experiment in catalogue.choose("nested")] == ["nested"]

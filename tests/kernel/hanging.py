@@ -36,7 +36,7 @@ def dead_mount(server: Actor) -> None:
 
 def hang_on(server: Actor, victim: Actor) -> None:
     """Have the victim ask the dead mount something: once the server has read the request, not even KILL helps."""
-    victim.channel.tell("os.listdir('/mnt')")
+    victim.channel.request("os.listdir('/mnt')")
     server("len(os.read(fuse, 1 << 17))")
 
 

@@ -200,7 +200,7 @@ def test_an_actor_says_what_went_wrong_in_it() -> None:
             actor("kill(0x3fffffff, 0)")
         with pytest.raises(StageFailed, match="ZeroDivisionError"):
             actor("1 / 0")
-        actor.channel.tell("os._exit(5)")
+        actor.channel.request("os._exit(5)")
         assert actor.fate() == Fate("exited", 5)
         with pytest.raises(ActorGone):
             actor("getpid()")
@@ -229,7 +229,7 @@ def test_without_privileges_most_of_it_runs_in_user_namespaces_and_the_rest_says
     assert (done.returncode, done.stderr, len(rows)) == (0, "", len(EXPERIMENTS))
     skipped = {name: row["skipped"] for name, row in rows.items() if not row["passed"]}
     assert set(skipped) == {"dead-namespace", "unshare-setns"}
-    assert set(skipped.values()) == {"takes root: Operation not permitted"}
+    assert set(skipped.values()) == {"needs root: Operation not permitted"}
     assert all("CAP_BPF" in row["not_recorded_because"] for row in rows.values())
 
 

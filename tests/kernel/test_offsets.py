@@ -103,7 +103,7 @@ def test_the_exit_status_is_what_wait_reports(
     stage: Stage, live: Collector, do: str, code: int, signal: int
 ) -> None:
     actor = stage.actor()
-    actor.channel.tell(do)
+    actor.channel.request(do)
     fate = actor.fate()
     assert (fate.state, fate.code) == (("killed", signal) if signal else ("exited", code))
     row = next(_last(live, actor, "exit").rows())

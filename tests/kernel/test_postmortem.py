@@ -57,7 +57,7 @@ def test_a_healthy_stop_gives_no_finding(stage: Stage, room: Inquest, init: Acto
     room.look()
     stage.outside.kill(init, TERM)
     wait_until(lambda: init.caught() == [TERM], "the handler to run")
-    init.channel.tell("os._exit(0)")
+    init.channel.request("os._exit(0)")
     assert init.fate() == Fate("exited", 0)
     room.look("exited")
     assert room.causes() == []
@@ -70,7 +70,7 @@ def test_a_healthy_stop_with_members_gives_no_finding(
     init.set("handler", TERM)
     stage.outside.kill(init, TERM)
     wait_until(lambda: init.caught() == [TERM], "the handler to run")
-    init.channel.tell("os._exit(0)")
+    init.channel.request("os._exit(0)")
     assert init.fate() == Fate("exited", 0)
     assert not any(member.alive() for member in members)
     room.look("exited")
@@ -125,7 +125,7 @@ def test_startup_race_is_known_from_a_later_signal(stage: Stage, room: Inquest, 
     init.set("handler", TERM)
     stage.outside.kill(init, TERM)
     wait_until(lambda: init.caught() == [TERM], "the handler to run")
-    init.channel.tell("os._exit(0)")
+    init.channel.request("os._exit(0)")
     init.fate()
     assert room.causes() == ["startup-race"]
 
@@ -276,9 +276,9 @@ def test_an_init_that_waits_for_signals_and_whose_child_does_not_obey(
 def test_an_init_that_reads_a_signalfd_and_does_not_end(stage: Stage, room: Inquest, init: Actor) -> None:
     init(f"block({TERM})")
     fd = init(f"signalfd([{TERM}])")
-    ticket = init.channel.tell(f"os.read({fd}, 128)[0]")
+    ticket = init.channel.request(f"os.read({fd}, 128)[0]")
     stage.outside.kill(init, TERM)
-    assert init.channel.hear(ticket) == TERM
+    assert init.channel.answer(ticket) == TERM
     room.look("signalled")
     kill(stage, init)
     assert room.causes() == ["synchronous-consumer"]
@@ -537,7 +537,7 @@ def test_oom(stage: Stage, room: Inquest, namespace: Namespace) -> None:
         member = namespace.member()
         for each in (namespace.init, member):
             (group / "cgroup.procs").write_text(str(each.pid))
-        member.channel.tell("len(bytearray(256 << 20))")
+        member.channel.request("len(bytearray(256 << 20))")
         assert member.fate() == Fate("killed", KILL)
         room.look()
         assert room.causes() == ["oom"]

@@ -80,7 +80,7 @@ def test_stops_of_last_night_are_diagnosed_from_a_recording_of_inits(
         for each in everybody:
             stage.outside.kill(each.init, TERM)
         wait_until(lambda: calm.init.caught() == [TERM], "the handler to run")
-        calm.init.channel.tell("os._exit(0)")
+        calm.init.channel.request("os._exit(0)")
         calm.init.fate()
         for each in everybody[:-1]:
             wait_until(lambda each=each: snapshots(each.inode) != [], "a snapshot", 20)  # type: ignore[misc]

@@ -206,13 +206,13 @@ def test_what_a_frozen_process_waited_for_it_takes_after_the_thaw(
     assert said.afterwards.effect == "taken"
     stage.outside.kill(init, TERM)
     freezer.set(False)
-    assert init.channel.hear(ticket) == TERM
+    assert init.channel.answer(ticket) == TERM
 
 
 def await_signals(actor: Actor, *numbers: int) -> int:
     """Have the process wait in sigtimedwait; the ticket of its answer, the signal it got."""
     actor(f"block{(*numbers,)}")
-    ticket = actor.channel.tell(f"signal.sigtimedwait({list(numbers)}, 30).si_signo")
+    ticket = actor.channel.request(f"signal.sigtimedwait({list(numbers)}, 30).si_signo")
     wait_until(lambda: not set(numbers) & set(actor.mask("SigBlk")), "the process to wait")
     return ticket
 
@@ -344,7 +344,7 @@ def test_a_core_dumping_signal_that_one_thread_does_not_block_is_dropped_at_deli
 def test_a_process_lives_on_without_its_first_thread(stage: Stage, member: Actor) -> None:
     member("thread()")
     leave = 60 if platform.machine() == "x86_64" else 93  # exit(2), which ends this thread only
-    member.channel.tell(f"ctypes.CDLL(None).syscall({leave}, 0)")
+    member.channel.request(f"ctypes.CDLL(None).syscall({leave}, 0)")
     settled(member, "Z")
     assert ask(member, TERM).effect == "terminate"
     stage.outside.kill(member, TERM)

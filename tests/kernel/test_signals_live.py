@@ -181,11 +181,11 @@ def test_an_init_waiting_in_sigtimedwait_takes_the_signal_without_delivery(
     recorded: Tape, init: Actor, member: Actor
 ) -> None:
     init(f"block({TERM})")
-    ticket = init.channel.tell(f"signal.sigtimedwait([{TERM}], 30).si_signo")
+    ticket = init.channel.request(f"signal.sigtimedwait([{TERM}], 30).si_signo")
     wait_until(lambda: TERM not in init.mask("SigBlk"), "the init to wait")
     forecast = predict(read_target(init.pid), TERM, "same")
     member.kill(init, TERM)
-    assert init.channel.hear(ticket) == TERM
+    assert init.channel.answer(ticket) == TERM
     assert recorded.verdicts(init, TERM) == QUEUED
     assert (forecast.generate, forecast.deliver, forecast.effect) == ("queued", None, "taken")
 
@@ -209,7 +209,7 @@ def test_an_alarm_is_dropped_for_an_init_and_kills_a_member(
     recorded: Tape, init: Actor, member: Actor
 ) -> None:
     for actor in (init, member):
-        actor.channel.tell("signal.setitimer(signal.ITIMER_REAL, 0.001) and None")
+        actor.channel.request("signal.setitimer(signal.ITIMER_REAL, 0.001) and None")
     assert member.fate() == Fate("killed", ALRM)
     wait_until(lambda: bool(recorded.rows(init, signal=ALRM)), "the init's alarm")
     assert init.settle() == RUNNING
@@ -225,14 +225,14 @@ def test_sigpipe_is_dropped_for_an_init_and_kills_a_member(
         actor("r, w = os.pipe(); os.close(r)")
     with pytest.raises(BrokenPipeError):
         init("os.write(w, b'x')")
-    member.channel.tell("os.write(w, b'x')")
+    member.channel.request("os.write(w, b'x')")
     assert (init.settle(), member.fate()) == (RUNNING, Fate("killed", PIPE))
     assert recorded.verdicts(init, PIPE) == DROPPED
     assert_from_kernel(recorded.one(init, "generate", PIPE))
 
 
 def test_a_fault_voids_the_protection_and_kills_the_init(recorded: Tape, init: Actor) -> None:
-    init.channel.tell("ctypes.string_at(0)")
+    init.channel.request("ctypes.string_at(0)")
     assert init.fate() == Fate("killed", SEGV)
     row = recorded.one(init, "generate", SEGV)
     assert (row["verdict"], row["code"]) == ("queued", SEGV_MAPERR)
@@ -242,7 +242,7 @@ def test_a_fault_voids_the_protection_and_kills_the_init(recorded: Tape, init: A
 
 
 def test_abort_in_an_init_is_dropped_until_a_fault_ends_it(recorded: Tape, init: Actor) -> None:
-    init.channel.tell("os.abort()")
+    init.channel.request("os.abort()")
     assert init.fate() == Fate("killed", SEGV)
     aborts = recorded.rows(init, stage="generate", signal=ABRT)
     assert len(aborts) >= 1
@@ -253,7 +253,7 @@ def test_abort_in_an_init_is_dropped_until_a_fault_ends_it(recorded: Tape, init:
 def test_sigchld_to_an_init_is_ignored_by_default_and_no_drop(
     recorded: Tape, init: Actor, member: Actor
 ) -> None:
-    member.channel.tell("os._exit(3)")
+    member.channel.request("os._exit(3)")
     assert member.fate() == Fate("exited", 3)
     row = recorded.one(init, "generate", CHLD)
     assert (row["verdict"], row["unkillable"], row["disposition"]) == ("default_ignored", True, "default")
@@ -465,7 +465,7 @@ def test_the_parent_of_a_sender_that_is_gone_at_once_is_recorded(
     runtime("name('runtime')")
     sender = runtime.fork()
     sender("name('short-lived')")
-    sender.channel.tell(f"kill({init.pid}, {TERM}); os._exit(0)")
+    sender.channel.request(f"kill({init.pid}, {TERM}); os._exit(0)")
     assert sender.fate() == Fate("exited", 0)
     row = recorded.one(init, "generate", TERM)
     assert (row["sender_comm"], row["sender_pid"]) == ("short-lived", sender.pid)

@@ -77,7 +77,7 @@ def test_masks_and_waits_are_those_of_proc(stage: Stage, helper: Helper) -> None
     fd = init("signalfd([10])")
     stage.outside.kill(init, TERM)
     member(f"block({TERM})")
-    ticket = member.channel.tell(f"signal.sigtimedwait([{TERM}], 30) and None")
+    ticket = member.channel.request(f"signal.sigtimedwait([{TERM}], 30) and None")
     wait_until(lambda: TERM not in member.mask("SigBlk"), "the member to wait")
     rows = helper.take(namespace.inode, "asked")
     seen = of(rows, init.pid)

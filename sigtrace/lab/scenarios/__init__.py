@@ -1,1 +1,1 @@
-"""Containers played by real processes, and the incidents that notebooks begin with."""
+"""Simulated containers of real processes, and the incidents that the notebooks start with."""

@@ -1,7 +1,7 @@
-"""Containers played by real processes, as a container runtime would start and stop them, and a recorder that watches.
+"""Start and stop simulated containers as a runtime would, while a recorder runs.
 
-A container is a PID namespace with a real program as PID 1, in a cgroup that is called as docker's, with docker's file
-about it. What the kernel does to it is the kernel's doing; only docker itself is not there.
+A container is a PID namespace with a real program as PID 1, in a cgroup with docker's name, and with docker's file
+about it. The kernel treats it like any other container; only docker itself is missing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from sigtrace.lab.stage import Stage
 from sigtrace.lab.syscalls import CLONE_NEWPID
 
 _MOST_SECONDS = 120
-"""How long a recorder may live whose notebook was killed."""
+"""Limit for the recorder: it must not run on if its notebook is killed."""
 _SHELL = "/bin/sh"
 
 
 class ContainerHost:
-    """A host on which containers are started, sent signals and stopped."""
+    """Starts containers, sends them signals and stops them."""
 
     def __init__(self, stage: Stage, docker: FakeDocker) -> None:
         self._docker = docker
@@ -36,15 +36,15 @@ class ContainerHost:
         self._runtime("name('runtime')")
 
     def start(self, name: str, image: str, script: str, catches: Sequence[int] = ()) -> Namespace:
-        """A container whose PID 1 is `sh -c SCRIPT` (or, of a script that is one command, that command).
+        """Start a container whose PID 1 is `sh -c SCRIPT`, or the command itself if the script is a single command.
 
-        Returns when PID 1 has a handler for the signals it is to catch; without any, when it waits for its first child.
+        Returns when PID 1 has handlers for the signals `catches`; if there are none, when it waits for its first child.
         """
-        known = self._docker.create(name, image)
+        container_id = self._docker.create(name, image)
         shim = self._runtime.fork()
         shim("name('shim')")
         shim.set("ignore", signal.SIGCHLD)  # so that it reaps at once, as shims do
-        self._docker.adopt(shim.pid, known)
+        self._docker.adopt(shim.pid, container_id)
         shim(f"unshare({CLONE_NEWPID})")
         namespace = Namespace(shim)
         init = namespace.init
@@ -60,22 +60,22 @@ class ContainerHost:
         return namespace
 
     def send(self, namespace: Namespace, number: int) -> None:
-        """A signal from outside, by a short-lived process of the runtime, as runtimes send them."""
+        """Send a signal from outside, by a short-lived process of the runtime, as runtimes do."""
         sender = self._runtime.fork()
         sender("name('runtime-stop')")
         sender.kill(namespace.init, number)
         leave(sender)
 
     def enter(self, namespace: Namespace, name: str) -> Actor:
-        """A process inside whose parent is outside, as `docker exec` makes them. Dismiss it before the end."""
+        """Start a process inside whose parent is outside, as `docker exec` does. Dismiss it before the end."""
         visitor = namespace.joined()
         visitor(f"name({name!r})")
         return visitor
 
     def stop(self, grace: float, *namespaces: Namespace, ask: bool = True) -> None:
-        """What `docker stop` does: SIGTERM, `grace` seconds, SIGKILL; returns when all have ended.
+        """Stop containers as `docker stop` does: SIGTERM, `grace` seconds, SIGKILL; returns when all have ended.
 
-        ask: False if SIGTERM was sent already.
+        ask: False if SIGTERM was already sent.
         """
         for each in namespaces if ask else ():
             self.send(each, signal.SIGTERM)
@@ -88,8 +88,8 @@ class ContainerHost:
 
 
 def leave(actor: Actor) -> None:
-    """Have a process exit by itself."""
-    actor.channel.tell("os._exit(0)")
+    """Let a process exit by itself, and reap it."""
+    actor.channel.request("os._exit(0)")
     actor.fate()
     actor.dismiss()
 
@@ -98,11 +98,11 @@ def leave(actor: Actor) -> None:
 def container_host(
     directory: Path, names: Sequence[str], host: str = "", everything: bool = False
 ) -> Iterator[ContainerHost]:
-    """Such a host, and `sigtrace record` watching the containers with these names while the block runs.
+    """Yield a host, while `sigtrace record` records the containers with these names.
 
-    host: what the machine is called in the recording, by a UTS namespace for the recorder; by default what it is
-    called. everything: also what members are sent. Raises CannotTrace, and StageFailed or OSError where there can be no
-    such containers.
+    host: the host name in the recording, set in a UTS namespace of the recorder; by default the machine's own.
+    everything: record also signals to other processes than inits. Raises CannotTrace, and StageFailed or OSError if
+    the containers cannot be created.
     """
     with fake_docker() as docker, Stage() as stage:
         command = [sys.executable, "-m", "sigtrace", "record", str(directory), "--wait"]
@@ -119,7 +119,7 @@ def container_host(
 def _recorder(command: Sequence[str], env: dict[str, str]) -> Iterator[None]:
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env,
-        start_new_session=True,  # so that interrupting the notebook is ours to handle
+        start_new_session=True,  # interrupting the notebook must not reach it
     )  # fmt: skip
     with process:
         assert process.stderr is not None
@@ -132,7 +132,7 @@ def _recorder(command: Sequence[str], env: dict[str, str]) -> Iterator[None]:
                 raise CannotTrace(line.strip().removeprefix("sigtrace: ") or "sigtrace record did not start")
             yield
         finally:
-            process.send_signal(signal.SIGTERM)  # not SIGINT: whoever started us may have that ignored
+            process.send_signal(signal.SIGTERM)  # not SIGINT: it is ignored if our parent ignores it
             process.communicate()
 
 

@@ -1,4 +1,4 @@
-"""The incidents that the notebooks begin with: each makes a recording of itself in a directory, in seconds."""
+"""The incidents that the notebooks start with; each is recorded into a directory, in seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDS_ON_TERM = 'trap "exit 0" TERM; sleep 1000 & wait'
 
 @dataclass(frozen=True)
 class Image:
-    """What a container of the fleet runs."""
+    """The image of a container of the fleet."""
 
     name: str
     script: str
@@ -36,8 +36,8 @@ FLEET: Mapping[str, Image] = MappingProxyType(
         "api": Image("shop/api:5.2", f"sleep 0.5; {_ENDS_ON_TERM}"),
     }
 )
-"""web:2.1 is started through a shell that waits for it, 2.2 handles SIGTERM; worker and cron have no handler; queue
-needs a while to end; api has no handler before it has started up."""
+"""web:2.1 runs below a shell without a handler, 2.2 handles SIGTERM; worker and cron have no handler; queue takes a
+while to end; api has no handler until it has started up."""
 
 HOSTS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
@@ -45,13 +45,13 @@ HOSTS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         "host-b": {"web": 5, "worker": 3, "cache": 2, "queue": 2, "cron": 1, "api": 2},
     }
 )
-"""How many containers of what each host has: they differ in the version of web."""
+"""The number of containers per host and image: the hosts differ in the version of web."""
 
 
 def stop(directory: Path, grace: float = 3.0, host: str = "") -> None:
-    """Two containers are stopped, one after the other: one without a handler for SIGTERM, one with.
+    """Stop two containers, one after the other: one without a handler for SIGTERM, one with.
 
-    Raises CannotTrace, StageFailed or OSError where that cannot be played; so do the others.
+    Raises CannotTrace, StageFailed or OSError if that is not possible here; so do the other incidents.
     """
     with container_host(directory, ["without-handler", "with-handler"], host) as stage:
         for name, script, catches in (
@@ -62,9 +62,9 @@ def stop(directory: Path, grace: float = 3.0, host: str = "") -> None:
 
 
 def incident(directory: Path, grace: float = 3.0, host: str = "") -> None:
-    """web-1 is to stop and does not; somebody tries `kill -9 1` inside; SIGKILL from outside ends it.
+    """Stop web-1, which does not end; `kill -9 1` inside has no effect; SIGKILL from outside ends it.
 
-    Then web-2, of the mended image.
+    Then stop web-2, with the fixed image.
     """
     with container_host(directory, ["web-1", "web-2"], host, everything=True) as stage:
         web = stage.start("web-1", "shop/web:2.1", FLEET["web-old"].script)
@@ -79,10 +79,10 @@ def incident(directory: Path, grace: float = 3.0, host: str = "") -> None:
 
 
 def fleet(directory: Path, grace: float = 2.0, hosts: Mapping[str, Mapping[str, int]] = HOSTS) -> None:
-    """A deploy on each host: everything is stopped but the caches, into a directory for each.
+    """Run a deploy on each host, which stops everything but the caches; one directory per host.
 
-    Before that, logrotate in the cron container sends SIGHUP to PID 1 ten times, and the deploy is called off once: an
-    api is asked to end while it still starts up.
+    Before that, logrotate in the cron container sends SIGHUP to PID 1 ten times, and an earlier deploy was cancelled:
+    an api gets SIGTERM while it is starting up.
     """
     for host, containers in hosts.items():
         names = {
@@ -108,7 +108,7 @@ def _start(stage: ContainerHost, name: str, kind: str) -> Namespace:
 
 
 def _before(stage: ContainerHost, started: Mapping[str, Namespace]) -> None:
-    """What happens before the deploy."""
+    """Send the signals before the deploy."""
     visitors = [stage.enter(each, "logrotate") for name, each in started.items() if name.startswith("cron")]
     for _ in range(10):
         for visitor in visitors:
