@@ -113,12 +113,12 @@ _DEFAULTS = {
 
 def _inits() -> Iterator[tuple[PidNamespace, Container | None]]:
     """The namespaces that have an init, with their containers as far as there was time to look."""
-    from sigtrace.containers.of_namespace import Homes
+    from sigtrace.containers.of_namespace import NamespaceContainers
     from sigtrace.procfs.namespaces import survey
 
     until = time.monotonic() + _FOR_NAMES
     seen = survey()
-    homes = Homes(seen)
+    homes = NamespaceContainers(seen)
     for namespace in seen.namespaces:
         if namespace.init_pid is not None:
             yield namespace, homes.of(namespace) if time.monotonic() < until else None

@@ -14,7 +14,7 @@ from sigtrace.units import number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sigtrace.lab.experiment import Check, Experiment, Outcome
+    from sigtrace.lab.experiment import Experiment, ExperimentOutcome, Verification
 
 _INDENT = 11
 
@@ -65,18 +65,18 @@ def _list(chosen: Sequence[Experiment], output: str) -> None:
             click.echo(f"{experiment.name:<17}{experiment.title}")
 
 
-def _sum_up(outcomes: Sequence[Outcome]) -> None:
+def _sum_up(outcomes: Sequence[ExperimentOutcome]) -> None:
     marks = [(_mark_of(outcome), outcome.experiment.name) for outcome in outcomes]
     passed = sum(mark == "PASS" for mark, _ in marks)
     rest = "".join(f"; {mark}: {name}" for mark, name in marks if mark != "PASS")
     click.echo(click.wrap_text(f"{passed} of {len(outcomes)} experiments pass{rest}", 80))
 
 
-def _mark_of(outcome: Outcome) -> str:
+def _mark_of(outcome: ExperimentOutcome) -> str:
     return "PASS" if outcome.passed else "SKIP" if outcome.skipped else "FAIL"
 
 
-def _show(outcome: Outcome, why_not: str, output: str) -> None:
+def _show(outcome: ExperimentOutcome, why_not: str, output: str) -> None:
     if output == "json":
         echo_json(_row(outcome, why_not))
         return
@@ -90,7 +90,7 @@ def _show(outcome: Outcome, why_not: str, output: str) -> None:
     click.echo(f"  {_mark_of(outcome)}     {outcome.skipped or _tally(outcome.checks)}\n")
 
 
-def _show_check(check: Check) -> None:
+def _show_check(check: Verification) -> None:
     _say("did" if check.happened or check.theory else "record", check.did)
     if check.happened or check.theory:
         wrong = "" if check.theory == check.happened else f" BUT THEORY SAYS: {check.theory}"
@@ -104,7 +104,7 @@ def _mark(good: bool) -> str:
     return "ok " if good else "BAD"
 
 
-def _tally(checks: Sequence[Check]) -> str:
+def _tally(checks: Sequence[Verification]) -> str:
     bad = sum(not check.passed for check in checks)
     total = number(len(checks), "check")
     return total if not bad else f"{bad} of {total} failed"
@@ -116,7 +116,7 @@ def _say(label: str, text: str) -> None:
     click.echo(click.wrap_text(text, 80, lead, " " * _INDENT))
 
 
-def _row(outcome: Outcome, why_not: str) -> dict[str, object]:
+def _row(outcome: ExperimentOutcome, why_not: str) -> dict[str, object]:
     return {
         "experiment": outcome.experiment.name,
         "title": outcome.experiment.title,

@@ -170,9 +170,9 @@ def announce(live: Collector) -> None:
     def found(container: Container, nsid: int) -> None:
         say(f"{shorten(container.label, 60)} ({printable(container.runtime)}) is PID namespace {nsid}")
 
-    if live.followed:
-        live.followed.on_found = found
-        live.followed.decide()
+    if live.container_filter:
+        live.container_filter.on_found = found
+        live.container_filter.decide()
 
 
 @contextlib.contextmanager

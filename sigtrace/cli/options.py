@@ -159,7 +159,7 @@ def directories_argument(command: _Command) -> _Command:
 
 
 def container_options(command: _Command) -> _Command:
-    """`--container NAME`, `--pod NAMESPACE/NAME`, repeatable; `choose.Wanted(containers, pods)` understands them."""
+    """`--container NAME`, `--pod NAMESPACE/NAME`, repeatable: the arguments of a `selector.ContainerSelector`."""
     container = click.option(
         "--container",
         "containers",

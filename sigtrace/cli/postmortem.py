@@ -16,7 +16,7 @@ from sigtrace.errors import BadInput
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from sigtrace.containers.selector import Wanted
+    from sigtrace.containers.selector import ContainerSelector
     from sigtrace.postmortem import Case
     from sigtrace.recording.namespaces import RecordedNs
 
@@ -86,16 +86,16 @@ def postmortem(
         raise BadInput("give the directory of a recording, or --live for this host as it is now.")
     if live and at is not None:
         raise BadInput("--at is for recordings: --live looks at this host as it is now.")
-    from sigtrace.containers.selector import Wanted
+    from sigtrace.containers.selector import ContainerSelector
 
-    wanted = Wanted(containers, pods)
+    wanted = ContainerSelector(containers, pods)
     if namespace is not None and not wanted.empty:
         raise BadInput("give either --ns, or --container and --pod.")
     cases, one = _living(namespace, wanted, listen) if live else _recorded(directories, namespace, wanted, at)
     sys.exit(EXIT_FOUND if (_explain if one else _list)(cases, output) else 0)
 
 
-def _living(namespace: str | None, wanted: Wanted, listen: float) -> tuple[list[Case], bool]:
+def _living(namespace: str | None, wanted: ContainerSelector, listen: float) -> tuple[list[Case], bool]:
     """The cases on this host, and whether they are of one namespace that the user meant."""
     from sigtrace.postmortem import from_live
     from sigtrace.procfs import pidns
@@ -115,7 +115,7 @@ def _living(namespace: str | None, wanted: Wanted, listen: float) -> tuple[list[
 
 
 def _recorded(
-    directories: Sequence[Path], namespace: str | None, wanted: Wanted, at: int | None
+    directories: Sequence[Path], namespace: str | None, wanted: ContainerSelector, at: int | None
 ) -> tuple[list[Case], bool]:
     """The cases of recordings, and whether they are of one namespace (on every host that has it)."""
     import sigtrace

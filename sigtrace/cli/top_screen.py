@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sigtrace import signals
 from sigtrace.cli.event_lines import EventLines
 from sigtrace.cli.top_view import View
-from sigtrace.live.rates import Row, Sample, state_of
+from sigtrace.live.rates import RateRow, Sample, state_of
 from sigtrace.text import columns, padded, printable, shorten
 from sigtrace.units import age, number
 
@@ -132,7 +132,7 @@ class Screen:
             for text, title in titles
         )
 
-    def _row(self, row: Row, selected: bool) -> str:
+    def _row(self, row: RateRow, selected: bool) -> str:
         name, rates, drops, last = self._cells(row)
         if selected:
             return self._reverse(padded(name + rates + drops + last, self.width))
@@ -142,7 +142,7 @@ class Screen:
             return name + rates + self._red(drops + last)
         return name + rates + drops + last
 
-    def _cells(self, row: Row) -> tuple[str, str, str, str]:
+    def _cells(self, row: RateRow) -> tuple[str, str, str, str]:
         name, command, last = self._widths()
         label = row.container.fitting(name) if row.container else shorten(row.label, name)
         return (
@@ -160,7 +160,7 @@ class Screen:
         last = min(max((room - command) // 2, 8), 32)
         return min(room - command - last, 48), command, last
 
-    def _events(self, view: View, row: Row, events: Batch | None) -> Iterator[str]:
+    def _events(self, view: View, row: RateRow, events: Batch | None) -> Iterator[str]:
         yield from self._about(row)
         table = EventLines(self.width, self.colour)
         yield self._bold(shorten(table.header(), self.width))
@@ -173,7 +173,7 @@ class Screen:
         end = count - view.scroll
         yield from table.lines(events[max(end - room, 0) : end])
 
-    def _about(self, row: Row) -> Iterator[str]:
+    def _about(self, row: RateRow) -> Iterator[str]:
         image = f"   image {row.container.image}" if row.container and row.container.image else ""
         named = f"{printable(row.label)}   " if row.label != str(row.key[0]) else ""
         yield self._bold(shorten(f"{named}PID namespace {row.key[0]}{printable(image)}", self.width))
@@ -206,7 +206,7 @@ class Screen:
         return f"\x1b[31m{text}\x1b[39m" if self.colour else text
 
 
-def as_dict(row: Row) -> dict[str, object]:
+def as_dict(row: RateRow) -> dict[str, object]:
     """A row, JSON-ready; null: not known, or never."""
     container = row.container
     return {
@@ -263,7 +263,7 @@ def _count(count: int) -> str:
     )
 
 
-def _last(row: Row, width: int) -> str:
+def _last(row: RateRow, width: int) -> str:
     """`TERM 3s runc`: the last drop's signal, how long ago, and its sender."""
     if row.last is None:
         return ""

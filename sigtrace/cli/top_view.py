@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.rates import Row
+from sigtrace.live.rates import RateRow
 
-SORTS: dict[str, tuple[str, Callable[[Row], Any], bool]] = {
+SORTS: dict[str, tuple[str, Callable[[RateRow], Any], bool]] = {
     "n": ("NAMESPACE", lambda row: row.label.lower(), False),
     "i": ("INIT", lambda row: row.init_pid or 0, False),
     "c": ("COMMAND", lambda row: row.comm.lower(), False),
@@ -53,7 +53,7 @@ class View:
         """Whether the greatest comes first."""
         return SORTS[self.sort][2] != self.reverse
 
-    def rows(self, rows: Sequence[Row]) -> list[Row]:
+    def rows(self, rows: Sequence[RateRow]) -> list[RateRow]:
         """The rows that pass the filter, in order."""
         wanted = self.filter.lower()
         passing = [row for row in rows if not wanted or wanted in _searched(row)]
@@ -61,7 +61,7 @@ class View:
             sorted(passing, key=lambda row: row.key), key=SORTS[self.sort][1], reverse=self.descending
         )
 
-    def press(self, key: str, rows: Sequence[Row]) -> None:
+    def press(self, key: str, rows: Sequence[RateRow]) -> None:
         """Do what a key says; `rows` as `self.rows` gave them."""
         if self.typing:
             self._type(key)
@@ -83,7 +83,7 @@ class View:
         elif len(key) == 1 and key.isprintable():
             self.filter += key
 
-    def _in_list(self, key: str, rows: Sequence[Row]) -> None:
+    def _in_list(self, key: str, rows: Sequence[RateRow]) -> None:
         if key in SORTS:
             self.reverse = not self.reverse if key == self.sort else False
             self.sort = key
@@ -118,7 +118,7 @@ class View:
             return False
         return True
 
-    def _move(self, key: str, rows: Sequence[Row]) -> None:
+    def _move(self, key: str, rows: Sequence[RateRow]) -> None:
         """Select another row."""
         steps = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -self.page, "page down": self.page}
         ends = {"home": -len(rows), "end": len(rows)}
@@ -127,12 +127,12 @@ class View:
             place = min(max(self.place(rows) + step, 0), len(rows) - 1)
             self.selected = rows[place].key
 
-    def place(self, rows: Sequence[Row]) -> int:
+    def place(self, rows: Sequence[RateRow]) -> int:
         """Where the selected row is; the first if it is not listed any more."""
         return next((place for place, row in enumerate(rows) if row.key == self.selected), 0)
 
 
-def _searched(row: Row) -> str:
+def _searched(row: RateRow) -> str:
     parts = (
         row.label,
         str(row.key[0]),

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sigtrace.containers.runtimes.oci import SANDBOX
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.events.container import SHORT_ID, Container
 from sigtrace.procfs.namespaces import PidNamespace, Survey, survey
 from sigtrace.text import printable
 
-__all__ = ["SANDBOX", "Homes", "Namer", "by_files", "find_init"]
+__all__ = ["SANDBOX", "Namer", "NamespaceContainers", "by_files", "find_init"]
 
 _MOST = 8
 
@@ -23,7 +23,7 @@ Namer = Callable[[int], "Container | None"]
 """A function that returns the container of a PID."""
 
 
-class Homes:
+class NamespaceContainers:
     """The containers of a survey's namespaces, each looked up on first use."""
 
     def __init__(self, seen: Survey, root: str = "/proc", namer: Namer | None = None) -> None:
@@ -56,14 +56,16 @@ class Homes:
             above = self._above.get(above.parent_nsid)
 
 
-def find_init(selector: Wanted, root: str = "/proc", namer: Namer | None = None) -> tuple[int, Container]:
+def find_init(
+    selector: ContainerSelector, root: str = "/proc", namer: Namer | None = None
+) -> tuple[int, Container]:
     """Return the PID of the init of the one container that matches, and the container.
 
     A pod's sandbox counts only if no other container of the pod has a PID namespace. Raises BadInput if no container
     matches, or several do.
     """
     seen = survey(root)
-    containers = Homes(seen, root, namer)
+    containers = NamespaceContainers(seen, root, namer)
     inits = [
         (each.init_pid, container)
         for each in seen.namespaces

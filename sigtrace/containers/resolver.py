@@ -66,7 +66,7 @@ class _Lookup(NamedTuple):
     surveyed: bool = False
 
 
-class Names:
+class ContainerResolver:
     """The containers of PID namespaces. Call `start`, or `seed` without a thread; call `close` at the end.
 
     resolve: returns the container of a PID, without raising or blocking; by default from the runtimes' files.

@@ -21,7 +21,7 @@ _PATTERN = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ContainerSelector:
     """Containers by name, label, pattern (`web-*`) or beginning of an ID, and pods by `NAMESPACE/NAME`.
 
     With both, a container has to match one of each. A pod without a namespace matches in any namespace.
@@ -49,7 +49,9 @@ class Wanted:
         by_name = not self.containers or any(self._is(word, container) for word in self.containers)
         return by_name and (not self.pods or any(_in_pod(word, container) for word in self.pods))
 
-    def checked(self, known: Iterable[Container], where: str = "here", wait: bool = False) -> Wanted:
+    def checked(
+        self, known: Iterable[Container], where: str = "here", wait: bool = False
+    ) -> ContainerSelector:
         """Return the selector with its words checked against the known containers.
 
         where: completes "no container ... is called". wait: a word that matches nothing yet is no error.

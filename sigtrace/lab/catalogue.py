@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sigtrace.errors import BadInput, CannotTrace
 from sigtrace.lab import lifetimes, protection, visibility
 from sigtrace.lab.channel import NoNamespaces, StageFailed
-from sigtrace.lab.experiment import Experiment, Lab, Outcome, Recorder
+from sigtrace.lab.experiment import Experiment, ExperimentOutcome, Lab, LabRecorder
 from sigtrace.lab.stage import Stage
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -45,7 +45,7 @@ def choose(name: str) -> Sequence[Experiment]:
 
 
 @contextmanager
-def recording() -> Iterator[tuple[Recorder | None, str]]:
+def recording() -> Iterator[tuple[LabRecorder | None, str]]:
     """Yield a recorder, which records nothing yet, or None and the reason."""
     from sigtrace.live.collector import Collector
 
@@ -56,10 +56,10 @@ def recording() -> Iterator[tuple[Recorder | None, str]]:
         yield None, str(err)
         return
     with live:
-        yield Recorder(live), ""
+        yield LabRecorder(live), ""
 
 
-def run(experiment: Experiment, recorder: Recorder | None) -> Outcome:
+def run(experiment: Experiment, recorder: LabRecorder | None) -> ExperimentOutcome:
     """Run one experiment on its own stage. Errors are in the outcome, except NoNamespaces, which is raised.
 
     That one means that no experiment can run here.
@@ -75,4 +75,4 @@ def run(experiment: Experiment, recorder: Recorder | None) -> Outcome:
             skipped = f"needs root: {err.strerror}"
         except (StageFailed, OSError, LookupError) as err:
             error = f"{type(err).__name__}: {err}" if not isinstance(err, StageFailed) else str(err)
-    return Outcome(experiment, tuple(lab.checks), error, skipped)
+    return ExperimentOutcome(experiment, tuple(lab.checks), error, skipped)

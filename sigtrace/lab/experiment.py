@@ -14,7 +14,7 @@ from sigtrace.lab.stage import Stage
 if TYPE_CHECKING:
     from sigtrace.live.collector import Collector
 
-Row = Mapping[str, Any]
+EventRow = Mapping[str, Any]
 """One row of the event table, as `Batch.rows` yields it."""
 
 NOTHING = "nothing happens"
@@ -22,7 +22,7 @@ HANDLER = "its handler runs"
 
 
 @dataclass(frozen=True)
-class Check:
+class Verification:
     """One action, with what theory expects, what happened, and what sigtrace recorded.
 
     `recorded` is None if there is nothing to record, or no recorder.
@@ -41,14 +41,14 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExperimentOutcome:
     """The outcome of an experiment.
 
     `error` says why it was aborted, `skipped` which privilege it lacked; both are empty if it was completed.
     """
 
     experiment: Experiment
-    checks: tuple[Check, ...]
+    checks: tuple[Verification, ...]
     error: str = ""
     skipped: str = ""
 
@@ -73,7 +73,7 @@ class Experiment:
     run: Callable[[Lab], None]
 
 
-class Recorder:
+class LabRecorder:
     """Records an experiment: the rows of the event table since the last `forget`.
 
     Only namespaces given to `watch` are recorded: other signals of the host do not belong to the experiment. A
@@ -83,7 +83,7 @@ class Recorder:
 
     def __init__(self, live: Collector) -> None:
         self._live = live
-        self._rows: list[Row] = []
+        self._rows: list[EventRow] = []
         self._watched: dict[int, int] = {}
 
     def watch(self, namespace: Namespace) -> None:
@@ -96,7 +96,7 @@ class Recorder:
         self.rows()
         self._rows.clear()
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[EventRow]:
         """Return all rows since `forget`, in the order of time."""
         self._rows += self._live.drain(timeout=0).rows()
         return sorted(self._rows, key=lambda row: row["time"])
@@ -107,8 +107,8 @@ class Lab:
     """The tools of an experiment: the stage, the recorder (None if nothing is recorded), and the checks so far."""
 
     stage: Stage
-    recorder: Recorder | None = None
-    checks: list[Check] = field(default_factory=list)
+    recorder: LabRecorder | None = None
+    checks: list[Verification] = field(default_factory=list)
 
     def namespace(self) -> Namespace:
         """Create a PID namespace, and record it and those below it from now on."""
@@ -122,7 +122,7 @@ class Lab:
 
     def check(self, did: str, theory: object, happened: object) -> None:
         """Add a check; it passes if what happened is what theory expects."""
-        self.checks.append(Check(did, _text(theory), _text(happened)))
+        self.checks.append(Verification(did, _text(theory), _text(happened)))
 
     def send(self, sender: Actor, target: Actor, number: int, happens: str, record: str) -> None:
         """Call kill(2) in one process for another; add a check of what happened to the target and what was recorded.
@@ -138,13 +138,13 @@ class Lab:
         except ProcessLookupError:
             happened = "ESRCH: no such process"
         recorded = self._verdicts(target, number)
-        self.checks.append(Check(did, happens, happened, record or "no record", recorded))
+        self.checks.append(Verification(did, happens, happened, record or "no record", recorded))
 
-    def recorded(self, did: str, expected: object, question: Callable[[list[Row]], object]) -> None:
+    def recorded(self, did: str, expected: object, question: Callable[[list[EventRow]], object]) -> None:
         """Add a check of the record only, if there is a recorder; `question` computes the value from the rows."""
         if self.recorder is not None:
             value = _text(question(self.recorder.rows()))
-            self.checks.append(Check(did, "", "", _text(expected), value))
+            self.checks.append(Verification(did, "", "", _text(expected), value))
 
     def forget(self) -> None:
         """Drop the rows that were recorded so far."""
@@ -164,7 +164,7 @@ class Lab:
         return HANDLER if target.caught() else NOTHING
 
 
-def about(row: Row, actor: Actor) -> bool:
+def about(row: EventRow, actor: Actor) -> bool:
     """Return whether a row's target is this process, by its namespace and its PID there.
 
     `target_pid` does not help: it is the PID in the initial namespace, which a sigtrace in a container does not know.
@@ -175,7 +175,7 @@ def about(row: Row, actor: Actor) -> bool:
     )
 
 
-def verdicts(rows: Iterable[Row], target: Actor, number: int) -> list[str]:
+def verdicts(rows: Iterable[EventRow], target: Actor, number: int) -> list[str]:
     """Return the verdicts on one signal to one process, in the order of time."""
     return [row["verdict"] for row in rows if about(row, target) and row["signal"] == number]
 

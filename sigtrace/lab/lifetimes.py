@@ -6,7 +6,7 @@ import signal
 
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.channel import wait_until
-from sigtrace.lab.experiment import Lab, Row, about, experiment, verdicts
+from sigtrace.lab.experiment import EventRow, Lab, about, experiment, verdicts
 
 
 @experiment("init-death", "an init dies and takes every member with it")
@@ -98,12 +98,12 @@ def _fork(actor: Actor) -> str:
         return errno.errorcode[err.errno or 0]
 
 
-def _killed(rows: list[Row], actors: list[Actor]) -> int:
+def _killed(rows: list[EventRow], actors: list[Actor]) -> int:
     kills = [row for row in rows if _is_kernel_kill(row)]
     return sum(any(about(row, actor) for row in kills) for actor in actors)
 
 
-def _is_kernel_kill(row: Row) -> bool:
+def _is_kernel_kill(row: EventRow) -> bool:
     return (row["stage"], row["signal"], row["relation"]) == ("generate", signal.SIGKILL, "kernel")
 
 

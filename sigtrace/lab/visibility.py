@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from sigtrace.lab.actor import Actor
-from sigtrace.lab.experiment import HANDLER, NOTHING, Lab, Row, about, experiment, verdicts
+from sigtrace.lab.experiment import HANDLER, NOTHING, EventRow, Lab, about, experiment, verdicts
 
 _DROPPED = "dropped_at_generate"
 
@@ -141,10 +141,10 @@ def _inode(actor: Actor) -> int:
     return int(actor("os.stat('/proc/self/ns/pid').st_ino"))
 
 
-def _kills(rows: list[Row], *targets: Actor) -> int:
+def _kills(rows: list[EventRow], *targets: Actor) -> int:
     return sum(row["signal"] == signal.SIGKILL and any(about(row, one) for one in targets) for row in rows)
 
 
-def _namespace_and_pid(rows: list[Row]) -> tuple[int, int]:
+def _namespace_and_pid(rows: list[EventRow]) -> tuple[int, int]:
     row = next(row for row in rows if row["stage"] == "generate" and row["signal"] == signal.SIGTERM)
     return row["nsid"], row["target_ns_pid"]

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from sigtrace import clock
 from sigtrace.arguments import several
-from sigtrace.containers.resolver import Names
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.resolver import ContainerResolver
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput, NoSuchContainer
 from sigtrace.events import wire
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.container_filter import Follower
+from sigtrace.live.container_filter import ContainerFilter
 from sigtrace.live.kernel.filter import KernelFilter
 from sigtrace.live.kernel.load import CROWDED, Attachment, rows_of_counts
 from sigtrace.live.kernel.wakeup import Wakeups
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sigtrace.events.batch import Batch
     from sigtrace.events.counts import Counts
-    from sigtrace.live.kernel.counts import Losses, Tally
+    from sigtrace.live.kernel.counts import KernelLosses, Tally
     from sigtrace.live.kernel.ring import Ring
 
 Scope = Literal["drops", "inits", "all"]
@@ -49,7 +49,7 @@ TIDY_SECONDS = 60.0
 """Interval between checks of the table of counts, which would otherwise fill up with ended namespaces."""
 
 
-class Filters(TypedDict, total=False):
+class CollectorFilters(TypedDict, total=False):
     """What a collector can be asked for, as keyword arguments; a `Collector` says what each means."""
 
     ns: int | Iterable[int] | Mapping[int, int]
@@ -91,7 +91,7 @@ class Collector:
         ring_bytes: int = RING_BYTES,
         method: Method | None = None,
     ) -> None:
-        self._filters: Filters = {
+        self._filters: CollectorFilters = {
             "ns": ns,
             "container": container,
             "pod": pod,
@@ -100,8 +100,8 @@ class Collector:
             "signals": signals,
             "scope": scope,
         }
-        self.names = Names()
-        self._follower: Follower | None = None
+        self.names = ContainerResolver()
+        self._container_filter: ContainerFilter | None = None
         self._in_batches = True
         """Whether batches contain births and execs of inits. The kernel always sends these: `names` needs them."""
         self._ring_bytes = ring_bytes
@@ -123,7 +123,7 @@ class Collector:
         self._stopping = False
         self._tally = None
         self._tidied = time.monotonic()
-        self.names = Names()
+        self.names = ContainerResolver()
         self._callbacks.clear()
         self._attachment = Attachment(self._ring_bytes, self._method)
         self._filter = KernelFilter(self._attachment.maps)
@@ -193,23 +193,25 @@ class Collector:
         self._attached()
         starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(several(ns), 0)
         numbers = several(signals)
-        selector = Wanted(several(container), several(pod))
-        follower = None
+        selector = ContainerSelector(several(container), several(pod))
+        container_filter = None
         if not selector.empty:
             self.names.seed(survey())
             try:
                 selector = selector.checked(self.names.known().values(), wait=wait)
             except NoSuchContainer as err:
                 raise NoSuchContainer(err.sentence, "wait=True") from err
-            follower = Follower(selector, self.names, _kernel_starts(starts), descendants)
-        self._filter.replace({} if follower else starts, descendants, numbers, scope, follower is not None)
-        self._follower = follower
+            container_filter = ContainerFilter(selector, self.names, _kernel_starts(starts), descendants)
+        self._filter.replace(
+            {} if container_filter else starts, descendants, numbers, scope, container_filter is not None
+        )
+        self._container_filter = container_filter
         self._in_batches = scope != "drops" and not numbers
 
     @property
-    def followed(self) -> Follower | None:
+    def container_filter(self) -> ContainerFilter | None:
         """The filter by container; None if no container or pod is selected."""
-        return self._follower
+        return self._container_filter
 
     def on_ready(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
         """Call `callback` once, from the iteration, when a descriptor is ready (epoll `events`; 0: hang-up only).
@@ -246,7 +248,7 @@ class Collector:
                 yield batch
             self._call_back(ready)  # after the batch: the records before the event come first
             if not len(taken) and self._stopping and not self._reader().unread():
-                if self._follower and len(left := self._follower.finish(taken)):
+                if self._container_filter and len(left := self._container_filter.finish(taken)):
                     yield left
                 return
             if self._stopping:
@@ -256,7 +258,7 @@ class Collector:
                 time.sleep(
                     POLL_SECONDS
                 )  # more will follow: one read of many records is cheaper than many wake-ups
-            soon = flowing or (self._follower is not None and self._follower.holding)
+            soon = flowing or (self._container_filter is not None and self._container_filter.holding)
             ready = self._wait(0 if len(taken) else POLL_SECONDS if soon else TIDY_SECONDS)
             self._tidy()
             flowing = bool(ready) or len(taken) > 0 or self._reader().unread()
@@ -299,9 +301,9 @@ class Collector:
 
         self._tidied = time.monotonic()
         rows = self._tallied().read()
-        return Counts(rows[self._follower.of_them(rows)] if self._follower else rows)
+        return Counts(rows[self._container_filter.selects(rows)] if self._container_filter else rows)
 
-    def losses(self) -> Losses:
+    def losses(self) -> KernelLosses:
         """Return how many records were written and lost so far."""
         from sigtrace.live.kernel.counts import read_losses
 
@@ -317,9 +319,9 @@ class Collector:
 
     def _filtered(self, batch: Batch) -> Batch:
         """Apply the filters of user space to a batch."""
-        if self._follower is not None:
-            batch = self._follower.sift(batch)
-            for key in self._follower.excluded():
+        if self._container_filter is not None:
+            batch = self._container_filter.filter(batch)
+            for key in self._container_filter.excluded():
                 self._filter.exclude(key)
         if not self._in_batches and len(batch):
             batch = batch[batch.records["stage"] <= wire.STAGE["exit"]]

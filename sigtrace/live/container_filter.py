@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from sigtrace.containers.resolver import Names
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.resolver import ContainerResolver
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 
@@ -35,7 +35,7 @@ _HELD = 1 << 18
 _NO, _YES, _UNDECIDED = 0, 1, 2
 
 
-class Follower:
+class ContainerFilter:
     """Passes the records of the selected containers.
 
     ns: namespaces that always pass, inode -> start of the init in clock ticks (0: any).
@@ -46,8 +46,10 @@ class Follower:
     `names` is taken under it, never the other way round, and `on_found` runs under it.
     """
 
-    def __init__(self, wanted: Wanted, names: Names, ns: Mapping[int, int], descendants: bool) -> None:
-        self.wanted = wanted
+    def __init__(
+        self, selector: ContainerSelector, names: ContainerResolver, ns: Mapping[int, int], descendants: bool
+    ) -> None:
+        self.selector = selector
         self.on_found: Callable[[Container, int], None] = lambda container, nsid: None
         self._names = names
         self._ns = ns
@@ -76,7 +78,7 @@ class Follower:
             for key in self._names.known():
                 self._decision(key)
 
-    def sift(self, batch: Batch) -> Batch:
+    def filter(self, batch: Batch) -> Batch:
         """Return the records that pass, of this batch and of those held back before."""
         import numpy as np
 
@@ -99,9 +101,9 @@ class Follower:
         keys = [key for batch in self._held for key in batch.namespaces()]
         self._names.wait(dict.fromkeys(keys), _FINISH_SECONDS)
         self._ending = True  # decide about the rest now: records still held back after this would be lost
-        return self.sift(nothing)
+        return self.filter(nothing)
 
-    def of_them(self, records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+    def selects(self, records: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
         """Return which rows, of records or counts, pass: shape (n,)."""
         mask: npt.NDArray[np.bool_] = self._verdicts(records) == _YES
         return mask
@@ -137,7 +139,7 @@ class Follower:
         return _YES if belongs == _YES else _NO
 
     def _belongs(self, key: NsKey, container: Container | None) -> int:
-        if self._ns.get(key.inode, -1) in (0, key.start) or self.wanted.matches(container):
+        if self._ns.get(key.inode, -1) in (0, key.start) or self.selector.matches(container):
             return _YES
         above = self._names.above(key) if self._descendants else ()
         found = [self._decision(each) for each in above]

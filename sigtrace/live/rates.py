@@ -27,7 +27,7 @@ from sigtrace.units import SECOND
 if TYPE_CHECKING:
     from sigtrace.events.container import Container
     from sigtrace.live.collector import Collector
-    from sigtrace.live.kernel.counts import Losses
+    from sigtrace.live.kernel.counts import KernelLosses
 
 LAST_EVENTS = 200
 """Events kept per namespace."""
@@ -61,7 +61,7 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class Row:
+class RateRow:
     """One PID namespace in a sample. Rates are signals per second since the previous sample."""
 
     key: NsKey
@@ -89,13 +89,13 @@ class Row:
 class Sample:
     """The state of all namespaces at one time."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[RateRow, ...]
     seconds: float
     """Since the previous sample."""
-    losses: Losses
+    losses: KernelLosses
     time: float = field(default_factory=time.time)
 
-    def find(self, key: NsKey | None) -> Row | None:
+    def find(self, key: NsKey | None) -> RateRow | None:
         """Return the row of the namespace, or None if it is no longer listed."""
         return next((row for row in self.rows if row.key == key), None)
 
@@ -110,7 +110,7 @@ class Sampler:
         self._live = live
         self._named = named
         self._descendants = descendants
-        self._rows: dict[NsKey, Row] = {}
+        self._rows: dict[NsKey, RateRow] = {}
         self._events: dict[NsKey, Batch] = {}
         self._forgotten: set[NsKey] = set()
         """Ended and no longer listed. The counts still contain them, so they have to be skipped there."""
@@ -169,7 +169,7 @@ class Sampler:
     def _update_init(self, record: np.void) -> None:
         """Apply the birth, exec or exit of an init."""
         key = NsKey.of(record["nsid"], record["ns_start"])
-        row = self._rows.get(key) or Row(key)
+        row = self._rows.get(key) or RateRow(key)
         ended = record["stage"] == wire.STAGE["exit"]
         self._rows[key] = replace(
             row,
@@ -200,10 +200,10 @@ class Sampler:
                     row, rate=rate, drop_rate=drop_rate, signals=int(total), drops=int(drop)
                 )
 
-    def _set(self, key: NsKey, last: Drop | None = None) -> Row:
+    def _set(self, key: NsKey, last: Drop | None = None) -> RateRow:
         """Return the namespace's row, which is created if necessary, with the last drop if given."""
         if key not in self._rows:
-            self._rows[key] = Row(key)
+            self._rows[key] = RateRow(key)
             self._unknown_birth = True
         if last:
             self._rows[key] = replace(self._rows[key], last=last)
@@ -234,10 +234,10 @@ class Sampler:
 
     def _passing(self, keys: list[NsKey], seen: Survey) -> list[bool]:
         """Return which of these namespaces pass the collector's filters."""
-        if self._live.followed:
+        if self._live.container_filter:
             kind = np.dtype([("nsid", "u4"), ("ns_start", "u8")])
             rows = np.array([(key.inode, key.start_ns) for key in keys], kind)
-            passes: list[bool] = self._live.followed.of_them(rows).tolist()
+            passes: list[bool] = self._live.container_filter.selects(rows).tolist()
             return passes
         parents = {each.nsid: each.parent_nsid for each in seen.namespaces}
         return [
@@ -251,7 +251,7 @@ class Sampler:
             nsid = parents.get(nsid) if self._descendants else None
 
 
-def state_of(row: Row) -> str:
+def state_of(row: RateRow) -> str:
     """Return the current state of the namespace's init as a word; empty if not readable. Reads one file of /proc."""
     if row.gone or row.init_pid is None:
         return "ended" if row.gone else ""

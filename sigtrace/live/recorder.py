@@ -26,11 +26,11 @@ from sigtrace._version import __version__
 from sigtrace.events.batch import Batch
 from sigtrace.events.counts import Counts
 from sigtrace.live.collector import Collector
-from sigtrace.live.snapshot_trigger import Taker
+from sigtrace.live.snapshot_trigger import SnapshotTaker
 from sigtrace.recording import namespace_rows, schema
 from sigtrace.recording.directory import Directory
 from sigtrace.recording.writer import Limits, Run, Writer
-from sigtrace.snapshot import Row
+from sigtrace.snapshot import SnapshotRow
 
 FLUSH_SECONDS = 1.0
 """Interval between flushes: a crash loses at most the records since the last one."""
@@ -64,13 +64,13 @@ class Recorder:
         """Events that did not fit into the queue."""
         # Unbounded itself, because `put` must never block the reader; `_offer` bounds it by records, not by batches,
         # whose sizes differ by orders of magnitude. None is the end.
-        self._queue: queue.SimpleQueue[Batch | list[Row] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Batch | list[SnapshotRow] | None] = queue.SimpleQueue()
         # Only the reader adds to the first and only the writer to the second, so their difference needs no lock: a
         # stale value makes the queue look fuller than it is.
         self._queued, self._written = 0, 0
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
         self._failure: BaseException | None = None
-        self._taker = Taker(self._queue.put)
+        self._taker = SnapshotTaker(self._queue.put)
         self._described_segment = 0
         self._last_counts: Counts | None = None
         self._counts_due = 0.0
@@ -139,7 +139,7 @@ class Recorder:
         self._tick()
         self._writer.close()
 
-    def _take(self, item: Batch | list[Row]) -> None:
+    def _take(self, item: Batch | list[SnapshotRow]) -> None:
         if not isinstance(item, Batch):
             self._writer.rows("snapshots", _SNAPSHOTS, item)
             return

@@ -14,7 +14,7 @@ from sigtrace.due import DueQueue
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
-from sigtrace.snapshot import Helper, Row
+from sigtrace.snapshot import Helper, SnapshotRow
 
 AGAIN_SECONDS = 1.0
 """Delay of the second snapshot, and how long a namespace must outlive its init to be one that hangs."""
@@ -58,10 +58,10 @@ class _SnapshotOrder(NamedTuple):
     again: bool
 
 
-class Taker(threading.Thread):
+class SnapshotTaker(threading.Thread):
     """A thread that takes the snapshots that are due, and passes their rows to `deliver`."""
 
-    def __init__(self, deliver: Callable[[list[Row]], None], helper: Helper | None = None) -> None:
+    def __init__(self, deliver: Callable[[list[SnapshotRow]], None], helper: Helper | None = None) -> None:
         super().__init__(name="snapshots", daemon=True)
         self.skipped = 0
         """Snapshots not taken because too many were due."""

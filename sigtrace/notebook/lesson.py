@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sigtrace.errors import SigtraceError
 from sigtrace.lab.catalogue import choose, recording, run
 from sigtrace.lab.channel import NoNamespaces
-from sigtrace.lab.experiment import Outcome
+from sigtrace.lab.experiment import ExperimentOutcome
 from sigtrace.notebook.staged import choice, shipped
 from sigtrace.notebook.table import table, text
 
@@ -63,7 +63,7 @@ def experiment(name: str) -> Lesson:
     return _played(outcome, f"Nothing is recorded: {why_not}" if why_not else "")
 
 
-def _played(outcome: Outcome, why_not: str) -> Lesson:
+def _played(outcome: ExperimentOutcome, why_not: str) -> Lesson:
     its = outcome.experiment
     checks = tuple({key: getattr(check, key) for key in _KEYS} for check in outcome.checks)
     return Lesson(

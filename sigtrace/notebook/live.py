@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.outcome import label
-from sigtrace.live.collector import Collector, Filters
+from sigtrace.live.collector import Collector, CollectorFilters
 from sigtrace.notebook.table import table, text
 from sigtrace.units import number
 
@@ -104,7 +104,7 @@ class LiveView:
 
 
 def watch_in_notebook(
-    *, seconds: float | None = None, every: float = 0.5, **filters: Unpack[Filters]
+    *, seconds: float | None = None, every: float = 0.5, **filters: Unpack[CollectorFilters]
 ) -> LiveView:
     """Watch signals from a notebook's cell, for so many seconds or until the kernel is interrupted (■).
 

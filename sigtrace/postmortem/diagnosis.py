@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sigtrace.clock import Time, nanoseconds
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.postmortem import from_live, from_recording, incarnation
 from sigtrace.postmortem.ranking import rank
@@ -88,9 +88,9 @@ def live(*, ns: int | str | None = None, container: str = "", pod: str = "", lis
     return diagnose(case, problems=(problem,) if problem else ())
 
 
-def _wanted(ns: int | str | None, container: str, pod: str) -> Wanted:
+def _wanted(ns: int | str | None, container: str, pod: str) -> ContainerSelector:
     """The containers that are meant; empty: the namespace is. Raises BadInput where it is not one of the two."""
-    wanted = Wanted((container,) if container else (), (pod,) if pod else ())
+    wanted = ContainerSelector((container,) if container else (), (pod,) if pod else ())
     if (ns is None) == wanted.empty:
         raise BadInput("whose postmortem? Give either ns, or container and pod.")
     return wanted

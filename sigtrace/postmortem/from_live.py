@@ -8,25 +8,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigtrace.containers.of_namespace import SANDBOX, Homes
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.of_namespace import SANDBOX, NamespaceContainers
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import CannotTrace
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.postmortem.case import Case, Scene
 from sigtrace.procfs.pidns import PidNamespace, survey
-from sigtrace.snapshot import Helper, Row
+from sigtrace.snapshot import Helper, SnapshotRow
 
 
-def alive(wanted: Wanted) -> dict[int, Container | None]:
+def alive(wanted: ContainerSelector) -> dict[int, Container | None]:
     """The namespaces below this one whose containers are wanted (by default all), by inode.
 
     Those made inside a container that was asked for are left out, and a pod's sandbox where the pod has others.
     Raises BadInput for words that mean nothing here, or several things.
     """
     seen = survey()
-    homes = Homes(seen)
+    homes = NamespaceContainers(seen)
     below = [(each, _home(homes, each)) for each in seen.namespaces if each.nsid is not None and each.level]
     if wanted.empty:
         return {each.nsid: container for each, container in below if each.nsid is not None}
@@ -44,10 +44,10 @@ def home_of(nsid: int) -> Container | None:
     """The container of a namespace, if it is known."""
     seen = survey()
     found = seen.find(nsid)
-    return _home(Homes(seen), found) if found else None
+    return _home(NamespaceContainers(seen), found) if found else None
 
 
-def _home(homes: Homes, namespace: PidNamespace) -> Container | None:
+def _home(homes: NamespaceContainers, namespace: PidNamespace) -> Container | None:
     """The container of a namespace; nobody stops one inside it by the container's own signal."""
     container = homes.of(namespace)
     return replace(container, stop_signal="") if container and homes.nested(namespace) else container
@@ -78,7 +78,7 @@ def live(nsid: int, listen: float, container: Container | None = None) -> tuple[
 
 def all_live(pause: float, whose: Mapping[int, Container | None]) -> Iterator[Case]:
     """A case for each of these namespaces (of `alive`), from two snapshots each, `pause` seconds apart."""
-    rows: dict[int, list[Row]] = {}
+    rows: dict[int, list[SnapshotRow]] = {}
     with Helper() as helper:
         for again in (False, True):
             for nsid in whose:
@@ -89,14 +89,14 @@ def all_live(pause: float, whose: Mapping[int, Container | None]) -> Iterator[Ca
         yield Case.from_batch(_nothing(), rows[nsid], ns=nsid, scene=Scene(live=True), container=container)
 
 
-def _looked(helper: Helper, nsid: int, pause: float) -> list[Row]:
+def _looked(helper: Helper, nsid: int, pause: float) -> list[SnapshotRow]:
     """Two snapshots, `pause` seconds apart."""
     rows = helper.take(nsid, "asked")
     time.sleep(pause)
     return rows + helper.take(nsid, "asked", again=True)
 
 
-def _problems(rows: Iterable[Row]) -> str:
+def _problems(rows: Iterable[SnapshotRow]) -> str:
     return next((str(row["problem"]) for row in rows if row["problem"]), "")
 
 

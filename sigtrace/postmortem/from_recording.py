@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sigtrace.containers.of_namespace import SANDBOX
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
@@ -80,7 +80,7 @@ class Lives:
     """In the order of time; those made inside the container are left out."""
 
 
-def lives(recording: Recording, wanted: Wanted, at: int | None = None) -> list[Lives]:
+def lives(recording: Recording, wanted: ContainerSelector, at: int | None = None) -> list[Lives]:
     """The containers that are wanted, each with its namespaces (that were there by `at`, ns UTC).
 
     A pod's sandbox is left out where the pod has others. Raises BadInput for words that mean nothing there, or several

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sigtrace import signals
-from sigtrace.containers.of_namespace import Homes, by_files, find_init
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.of_namespace import NamespaceContainers, by_files, find_init
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
 from sigtrace.events.container import COLUMNS, Container
@@ -105,7 +105,7 @@ def explain(
 
 def _target(pid: int | None, container: str, pod: str, root: str) -> int:
     """The process that is meant. Raises BadInput."""
-    wanted = Wanted((container,) if container else (), (pod,) if pod else ())
+    wanted = ContainerSelector((container,) if container else (), (pod,) if pod else ())
     if pid is None:
         if wanted.empty:
             raise BadInput("whom is the signal for? Give --container, --pod or --pid")
@@ -122,4 +122,6 @@ def _request(target: Target, chosen: int | None, root: str) -> StopRequest:
         return stop_request(container, True, chosen)
     seen = pidns.survey(root)
     known = next((each for each in seen.namespaces if each.init_pid == target.pid), None)
-    return stop_request(container, known is not None and Homes(seen, root).nested(known), chosen)
+    return stop_request(
+        container, known is not None and NamespaceContainers(seen, root).nested(known), chosen
+    )

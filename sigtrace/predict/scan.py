@@ -13,8 +13,8 @@ from typing import Literal
 
 from sigtrace import signals
 from sigtrace.arguments import several
-from sigtrace.containers.of_namespace import Homes
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.of_namespace import NamespaceContainers
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
 from sigtrace.events.container import COLUMNS, Container
@@ -138,9 +138,9 @@ def scan(
     """
     chosen = None if stop_signal is None else signals.parse(str(stop_signal))
     only = {each if isinstance(each, int) else pidns.parse_ns(each, root) for each in several(ns)}
-    wanted = Wanted(several(container), several(pod))
+    wanted = ContainerSelector(several(container), several(pod))
     seen, now = survey(root), process.seconds_since_boot(root)
-    mounted, homes = process.freezing_mounts(root), Homes(seen, root)
+    mounted, homes = process.freezing_mounts(root), NamespaceContainers(seen, root)
     if not wanted.empty:
         wanted = wanted.checked(filter(None, map(homes.of, seen.namespaces)))
     rows = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sigtrace import signals
 from sigtrace.clock import Time, nanoseconds
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.verdict import CODE, DROPPED
@@ -88,7 +88,7 @@ class Selection:
         begin, end = (None if each is None else nanoseconds(each) for each in (self.since, self.until))
         numbers = tuple(signals.parse(each) if isinstance(each, str) else each for each in self.signal)
         rest = Filter(signal=numbers, verdict=_codes(self.verdict), since=begin, until=end)
-        selector = Wanted(self.container, self.pod)
+        selector = ContainerSelector(self.container, self.pod)
         inodes, keys = set[int](), set[NsKey | HostNs]()
         for choice in self.ns:
             if isinstance(choice, int):

@@ -10,10 +10,10 @@ lines last.
 
 from __future__ import annotations
 
-from sigtrace.snapshot.columns import COLUMNS, TRIGGERS, Row, Type
+from sigtrace.snapshot.columns import COLUMNS, TRIGGERS, SnapshotRow, Type
 from sigtrace.snapshot.helper import DEADLINE, Helper
 
-__all__ = ["COLUMNS", "DEADLINE", "TRIGGERS", "Helper", "Row", "Type", "take"]
+__all__ = ["COLUMNS", "DEADLINE", "TRIGGERS", "Helper", "SnapshotRow", "Type", "take"]
 
 
 def take(
@@ -24,7 +24,7 @@ def take(
     *,
     ns_start: int = 0,
     again: bool = False,
-) -> list[Row]:
+) -> list[SnapshotRow]:
     """Take a snapshot, in at most about `deadline` seconds; the namespace's own row is the last.
 
     `trigger` is the reason (one of TRIGGERS), `again` marks a second snapshot for the same reason. `ns_start`, the

@@ -6,9 +6,9 @@ import os
 import re
 
 from sigtrace.procfs import freezer, process
-from sigtrace.snapshot.columns import Row
+from sigtrace.snapshot.columns import SnapshotRow
 
-UNKNOWN: Row = {"pids_current": -1, "pids_max": -1, "oom_kills": -1, "under_oom": False}
+UNKNOWN: SnapshotRow = {"pids_current": -1, "pids_max": -1, "oom_kills": -1, "under_oom": False}
 
 
 def path_of(membership: bytes) -> str:
@@ -22,9 +22,9 @@ def path_of(membership: bytes) -> str:
     return os.fsencode(chosen).decode(errors="backslashreplace")
 
 
-def limits(pid: int, root: str = "/proc") -> Row:
+def limits(pid: int, root: str = "/proc") -> SnapshotRow:
     """Read pids.current, pids.max and the out-of-memory kills of the cgroup that the process is in."""
-    out: Row = dict(UNKNOWN)
+    out: SnapshotRow = dict(UNKNOWN)
     try:
         membership, mounts = process.read(f"{root}/{pid}/cgroup"), process.read(f"{root}/self/mountinfo")
     except OSError:

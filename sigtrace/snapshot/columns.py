@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 Type = Literal["int", "str", "bool"]
-Row = dict[str, int | str | bool]
+SnapshotRow = dict[str, int | str | bool]
 
 TRIGGERS = ("signalled", "dropped", "killed", "exited", "outlived", "asked")
 """The reasons for a snapshot: an init was sent a stop signal that was not dropped; a signal to it was dropped; it was
@@ -67,7 +67,7 @@ COLUMNS: Mapping[str, Type] = MappingProxyType(
 _EMPTY: Mapping[Type, int | str | bool] = {"int": 0, "str": "", "bool": False}
 
 
-def row(**values: int | str | bool) -> Row:
+def row(**values: int | str | bool) -> SnapshotRow:
     """Make a row with these values, and 0, "" or False in the other columns. Raises KeyError for unknown columns."""
     for name in values:
         COLUMNS[name]

@@ -18,8 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from sigtrace.snapshot.columns import COLUMNS, Row, row
-from sigtrace.snapshot.reading import Request, read
+from sigtrace.snapshot.columns import COLUMNS, SnapshotRow, row
+from sigtrace.snapshot.reading import SnapshotRequest, read
 
 DEADLINE = 2.0
 """Seconds a snapshot may take."""
@@ -67,11 +67,11 @@ class Helper:
         ns_start: int = 0,
         again: bool = False,
         deadline: float = DEADLINE,
-    ) -> list[Row]:
+    ) -> list[SnapshotRow]:
         """Take a snapshot; arguments and rows are those of `snapshot.take`."""
         ends = time.monotonic() + deadline
-        request = Request(nsid, trigger, again, ns_start, self._root)
-        rows: dict[tuple[int, int], Row] = {}
+        request = SnapshotRequest(nsid, trigger, again, ns_start, self._root)
+        rows: dict[tuple[int, int], SnapshotRow] = {}
         problem = ""
         try:
             self.start()
@@ -113,7 +113,7 @@ class Helper:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.1 if self.is_late else 1)  # one in uninterruptible sleep dies once that ends
 
-    def _line(self, ends: float) -> Row:
+    def _line(self, ends: float) -> SnapshotRow:
         """Read the next line of the process. Raises TimeoutError, or EOFError if the process is gone."""
         assert self._process is not None
         assert self._process.stdout is not None
@@ -130,14 +130,14 @@ class Helper:
                 raise EOFError
             self._unread += got
         line, _, self._unread = self._unread.partition(b"\n")
-        part: Row = json.loads(line)
+        part: SnapshotRow = json.loads(line)
         return part
 
 
 def serve(root: str) -> None:
     """Run in the helper process: answer requests on stdin until it is closed."""
     for line in sys.stdin:
-        request = Request(**json.loads(line))
+        request = SnapshotRequest(**json.loads(line))
         try:
             for each in read(request):
                 sys.stdout.write(json.dumps(each) + "\n")
@@ -149,7 +149,7 @@ def serve(root: str) -> None:
         sys.stdout.flush()
 
 
-def _merge(rows: dict[tuple[int, int], Row], part: Row) -> None:
+def _merge(rows: dict[tuple[int, int], SnapshotRow], part: SnapshotRow) -> None:
     """Add a row, or later values of a row (see `reading.read`)."""
     pid, tid = int(part["pid"]), int(part["tid"])
     if len(part) == len(COLUMNS):
@@ -162,7 +162,9 @@ def _merge(rows: dict[tuple[int, int], Row], part: Row) -> None:
                 each.update(part, tid=key[1])
 
 
-def _finished(rows: dict[tuple[int, int], Row], request: Request, problem: str) -> list[Row]:
+def _finished(
+    rows: dict[tuple[int, int], SnapshotRow], request: SnapshotRequest, problem: str
+) -> list[SnapshotRow]:
     """Return the rows, with the leaders' ns_pid in those of their threads, and the namespace's row at the end.
 
     The namespace's row is made up from the request if the helper did not send it.

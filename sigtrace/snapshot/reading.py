@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from sigtrace.procfs import freezer, process
 from sigtrace.procfs.namespaces import ancestors
 from sigtrace.snapshot import cgroups
-from sigtrace.snapshot.columns import Row, row
+from sigtrace.snapshot.columns import SnapshotRow, row
 from sigtrace.text import decode
 
 MAX_TASKS = 1000
@@ -29,7 +29,7 @@ _NO_MASK = f"{0:016x}"
 
 
 @dataclass(frozen=True)
-class Request:
+class SnapshotRequest:
     """The namespace to read, and the values to repeat in each row; see `snapshot.take`."""
 
     nsid: int
@@ -40,10 +40,10 @@ class Request:
 
 
 @dataclass
-class _Pass:
+class _SnapshotPass:
     """The state of one snapshot."""
 
-    request: Request
+    request: SnapshotRequest
     time: int
     mounted: tuple[freezer.Hierarchy, ...]
     members: dict[int, int]
@@ -56,13 +56,15 @@ class _Pass:
     comms: dict[int, str] = field(default_factory=dict)
 
 
-def read(request: Request) -> Iterator[Row]:
+def read(request: SnapshotRequest) -> Iterator[SnapshotRow]:
     """Yield rows as they are read: those of tasks, that of the namespace, then later values of tasks' rows.
 
     A row of later values contains only `pid`, `tid` and these values.
     """
     root = request.root
-    state = _Pass(request, time.time_ns(), process.freezing_mounts(root), _members(request.nsid, root))
+    state = _SnapshotPass(
+        request, time.time_ns(), process.freezing_mounts(root), _members(request.nsid, root)
+    )
     init = _init(state)
     if request.ns_start and state.ns_start and state.ns_start != request.ns_start:
         state.members, init = {}, 0  # the inode belongs to another namespace by now
@@ -95,7 +97,7 @@ def _members(nsid: int, root: str) -> dict[int, int]:
     return members
 
 
-def _init(state: _Pass) -> int:
+def _init(state: _SnapshotPass) -> int:
     """Return the PID of the namespace's init, 0 if there is none."""
     root = state.request.root
     for pid, inode in state.members.items():
@@ -107,7 +109,7 @@ def _init(state: _Pass) -> int:
     return 0
 
 
-def _process(state: _Pass, pid: int) -> Iterator[Row]:
+def _process(state: _SnapshotPass, pid: int) -> Iterator[SnapshotRow]:
     """Yield the rows of one process, the leader's first."""
     root = state.request.root
     base = f"{root}/{pid}/task"
@@ -165,7 +167,7 @@ def _facts(status: dict[str, str], stat: process.Stat) -> dict[str, int | str | 
     }
 
 
-def _parentage(state: _Pass, status: dict[str, str]) -> dict[str, int | str | bool]:
+def _parentage(state: _SnapshotPass, status: dict[str, str]) -> dict[str, int | str | bool]:
     """Return the columns about the parent, which has to reap it, and the tracer."""
     ppid, tracer = int(status["PPid"]), int(status["TracerPid"])
     return {
@@ -177,20 +179,20 @@ def _parentage(state: _Pass, status: dict[str, str]) -> dict[str, int | str | bo
     }
 
 
-def _comm(state: _Pass, pid: int) -> str:
+def _comm(state: _SnapshotPass, pid: int) -> str:
     if pid and pid not in state.comms:
         state.comms[pid] = decode(_bytes(f"{state.request.root}/{pid}/comm").rstrip(b"\n"))
     return state.comms.get(pid, "")
 
 
-def _namespace(state: _Pass, pid: int) -> Row:
+def _namespace(state: _SnapshotPass, pid: int) -> SnapshotRow:
     """Make the namespace's own row, with the limits of the cgroup that `pid` is in."""
     limits = cgroups.limits(pid, state.request.root) if pid else cgroups.UNKNOWN
     left_out = state.tasks - state.rows
     return row(**_about(state), **limits, tasks=state.tasks, left_out=left_out)
 
 
-def _under_mmap_lock(state: _Pass, pid: int) -> Iterator[Row]:
+def _under_mmap_lock(state: _SnapshotPass, pid: int) -> Iterator[SnapshotRow]:
     """Yield what the kernel reads from the process's memory. Only these reads can block."""
     if pid in state.stuck:
         return
@@ -201,7 +203,7 @@ def _under_mmap_lock(state: _Pass, pid: int) -> Iterator[Row]:
     yield {"pid": pid, "tid": 0, "cmdline": " ".join(decode(word) for word in words)[:_MAX_TEXT]}
 
 
-def _about(state: _Pass) -> Row:
+def _about(state: _SnapshotPass) -> SnapshotRow:
     request = state.request
     return {
         "time": state.time,

@@ -12,7 +12,7 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem import Case, Scene, diagnose
-from sigtrace.snapshot.columns import Row, row
+from sigtrace.snapshot.columns import SnapshotRow, row
 from tests.builders.records import record
 
 NSID, SECOND = 4026532249, 1_000_000_000
@@ -30,7 +30,7 @@ def event(at: float, **changes: Any) -> npt.NDArray[np.void]:
 
 
 def case(
-    records: Sequence[npt.NDArray[np.void]], rows: Sequence[Row] = (), ns_start: int = 0, **scene: Any
+    records: Sequence[npt.NDArray[np.void]], rows: Sequence[SnapshotRow] = (), ns_start: int = 0, **scene: Any
 ) -> Case:
     """The case of these records and rows of snapshots; ns_start: 0 for the last that had the inode."""
     nothing = np.zeros(0, wire.EVENT.dtype())
@@ -46,7 +46,7 @@ def causes(*args: Any, **scene: Any) -> list[str]:
     return [finding.cause for finding in report.findings]
 
 
-def snapshot(at: float, *tasks: dict[str, Any], **space: Any) -> list[Row]:
+def snapshot(at: float, *tasks: dict[str, Any], **space: Any) -> list[SnapshotRow]:
     """A snapshot of the namespace; the first task is its init."""
     zero = f"{0:016x}"
     masks = dict.fromkeys(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from sigtrace.cli.top_view import View
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.kernel.counts import Losses
-from sigtrace.live.rates import Drop, Row, Sample
+from sigtrace.live.kernel.counts import KernelLosses
+from sigtrace.live.rates import Drop, RateRow, Sample
 
 NOW = 1_700_000_000.0
 WEB = Container("c" * 64, name="web-1", runtime="docker", image="nginx:1.25")
 ROWS = (
-    Row(
+    RateRow(
         NsKey(4026532249, 5),
         4242,
         "sleep",
@@ -22,9 +22,9 @@ ROWS = (
         drops=40,
         last=Drop(15, "dockerd", 0),
     ),
-    Row(NsKey(4026532300, 6), 4300, "redis", rate=123456.0, signals=2_000_000),
-    Row(NsKey(4026531836, 1), 1, "systemd", rate=0.2, signals=7),
-    Row(
+    RateRow(NsKey(4026532300, 6), 4300, "redis", rate=123456.0, signals=2_000_000),
+    RateRow(NsKey(4026531836, 1), 1, "systemd", rate=0.2, signals=7),
+    RateRow(
         NsKey(4026532400, 7),
         None,
         "sh\x1b[2J",
@@ -34,7 +34,7 @@ ROWS = (
         last=Drop(9, "e\x1b[31mvil\n", 0),
     ),
 )
-SAMPLE = Sample(ROWS, 1.0, Losses(10, 0, 0, 0), NOW)
+SAMPLE = Sample(ROWS, 1.0, KernelLosses(10, 0, 0, 0), NOW)
 
 
 def pressed(*keys: str) -> View:

@@ -13,18 +13,18 @@ from sigtrace.cli.lab import lab
 from sigtrace.errors import BadInput
 from sigtrace.lab import catalogue
 from sigtrace.lab.channel import NoNamespaces
-from sigtrace.lab.experiment import Check, Experiment, Outcome
+from sigtrace.lab.experiment import Experiment, ExperimentOutcome, Verification
 
 NONE = Experiment("none", "nothing is done", "Nothing comes of nothing.", lambda lab: None)
-GOOD = Check("speak", "an echo", "an echo", "queued", "queued")
-BAD = Check("speak again", "an echo", "silence", "queued", "no record")
-UNRECORDED = Check("speak", "an echo", "an echo")
+GOOD = Verification("speak", "an echo", "an echo", "queued", "queued")
+BAD = Verification("speak again", "an echo", "silence", "queued", "no record")
+UNRECORDED = Verification("speak", "an echo", "an echo")
 
 
 @pytest.fixture
-def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[ExperimentOutcome]:
     """What the experiments will have found, one by one."""
-    coming: list[Outcome] = []
+    coming: list[ExperimentOutcome] = []
 
     @contextmanager
     def recording() -> Iterator[tuple[None, str]]:
@@ -42,12 +42,12 @@ def invoke(*arguments: str) -> Result:
 
 
 def test_a_check_that_fails_is_shown_beside_what_was_expected_and_fails_the_command(
-    outcomes: list[Outcome],
+    outcomes: list[ExperimentOutcome],
 ) -> None:
     outcomes += [
-        Outcome(NONE, (GOOD, BAD)),
-        Outcome(NONE, (UNRECORDED,)),
-        Outcome(NONE, (), skipped="takes root"),
+        ExperimentOutcome(NONE, (GOOD, BAD)),
+        ExperimentOutcome(NONE, (UNRECORDED,)),
+        ExperimentOutcome(NONE, (), skipped="takes root"),
     ]
     shown = invoke()
     assert shown.output == (
@@ -78,8 +78,8 @@ def test_a_check_that_fails_is_shown_beside_what_was_expected_and_fails_the_comm
     assert shown.exit_code == 1
 
 
-def test_json_has_the_same_keys_for_every_experiment(outcomes: list[Outcome]) -> None:
-    outcomes += [Outcome(NONE, (BAD,)), Outcome(NONE, (), error="it broke off")]
+def test_json_has_the_same_keys_for_every_experiment(outcomes: list[ExperimentOutcome]) -> None:
+    outcomes += [ExperimentOutcome(NONE, (BAD,)), ExperimentOutcome(NONE, (), error="it broke off")]
     shown = invoke("--format", "json")
     first, second = map(json.loads, shown.output.splitlines())
     assert first == {
@@ -105,13 +105,13 @@ def test_json_has_the_same_keys_for_every_experiment(outcomes: list[Outcome]) ->
     assert shown.exit_code == 1
 
 
-def test_what_was_skipped_for_lack_of_privilege_fails_nothing(outcomes: list[Outcome]) -> None:
-    outcomes += [Outcome(NONE, (GOOD,)), Outcome(NONE, (), skipped="takes root")]
+def test_what_was_skipped_for_lack_of_privilege_fails_nothing(outcomes: list[ExperimentOutcome]) -> None:
+    outcomes += [ExperimentOutcome(NONE, (GOOD,)), ExperimentOutcome(NONE, (), skipped="takes root")]
     assert invoke().exit_code == 0
 
 
-def test_an_experiment_without_a_single_check_does_not_pass(outcomes: list[Outcome]) -> None:
-    outcomes.append(Outcome(NONE, ()))
+def test_an_experiment_without_a_single_check_does_not_pass(outcomes: list[ExperimentOutcome]) -> None:
+    outcomes.append(ExperimentOutcome(NONE, ()))
     assert invoke().exit_code == 1
 
 

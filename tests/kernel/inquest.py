@@ -15,7 +15,7 @@ from sigtrace.lab.actor import Namespace
 from sigtrace.live.collector import Collector
 from sigtrace.postmortem import Case, Report, Scene, diagnose
 from sigtrace.procfs.process import read_stat
-from sigtrace.snapshot import Helper, Row
+from sigtrace.snapshot import Helper, SnapshotRow
 
 
 class Inquest:
@@ -26,7 +26,7 @@ class Inquest:
         self._helper = helper
         self._nsid, self._start, self._since = 0, 0, 0
         self._parts: list[Batch] = []
-        self._rows: list[Row] = []
+        self._rows: list[SnapshotRow] = []
 
     def watch(self, namespace: Namespace) -> Namespace:
         """Forget everything, and record what concerns this namespace and those below it."""
@@ -41,7 +41,7 @@ class Inquest:
         self._live.drain()
         self._parts, self._rows, self._since = [], [], time.time_ns()
 
-    def look(self, trigger: str = "asked") -> list[Row]:
+    def look(self, trigger: str = "asked") -> list[SnapshotRow]:
         """Take a snapshot."""
         rows = self._helper.take(self._nsid, trigger, ns_start=self._start)
         assert rows[-1]["problem"] == ""

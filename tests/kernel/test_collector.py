@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 import sigtrace
-from sigtrace.errors import BadInput, CannotTrace
+from sigtrace.errors import BadInput, CannotTrace, NoSuchContainer
 from sigtrace.events import wire
 from sigtrace.lab.stage import Stage
 from sigtrace.live import collector
@@ -384,6 +384,11 @@ def test_signals_may_be_named(stage: Stage) -> None:
 def test_arguments_that_make_no_sense_are_named(arguments: dict[str, object]) -> None:
     with pytest.raises(BadInput), Collector(**arguments):  # type: ignore[arg-type]
         pass
+
+
+def test_a_container_that_does_not_exist_is_refused_with_the_argument_that_waits_for_it() -> None:
+    with pytest.raises(NoSuchContainer, match=r"; if it has yet to start: wait=True$"):
+        Collector(container=["no-such-container-here"]).__enter__()
 
 
 def test_using_it_outside_its_block_is_refused_in_a_sentence() -> None:

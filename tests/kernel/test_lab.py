@@ -21,7 +21,7 @@ from sigtrace.lab import channel
 from sigtrace.lab.actor import RUNNING, Fate
 from sigtrace.lab.catalogue import EXPERIMENTS, recording, run
 from sigtrace.lab.channel import ActorGone, ActorSilent, StageFailed
-from sigtrace.lab.experiment import Experiment, Lab, Recorder, experiment
+from sigtrace.lab.experiment import Experiment, Lab, LabRecorder, experiment
 from sigtrace.lab.stage import Stage
 from sigtrace.lab.syscalls import CLONE_NEWUSER
 from tests.conftest import require
@@ -33,14 +33,14 @@ SIGTRACE = (sys.executable, "-m", "sigtrace")
 
 
 @pytest.fixture(scope="module")
-def recorder() -> Iterator[Recorder]:
+def recorder() -> Iterator[LabRecorder]:
     with recording() as (opened, why_not):
         assert opened is not None, why_not
         yield opened
 
 
 @pytest.mark.parametrize("chosen", EXPERIMENTS, ids=lambda chosen: chosen.name)
-def test_theory_kernel_and_record_agree(chosen: Experiment, recorder: Recorder) -> None:
+def test_theory_kernel_and_record_agree(chosen: Experiment, recorder: LabRecorder) -> None:
     outcome = run(chosen, recorder)
     assert (outcome.error, outcome.skipped) == ("", "")
     assert [check for check in outcome.checks if not check.passed] == []
@@ -51,7 +51,7 @@ RECORDED = [chosen for chosen in EXPERIMENTS if chosen.name not in ("dead-namesp
 
 
 @pytest.mark.parametrize("chosen", RECORDED, ids=lambda chosen: chosen.name)
-def test_every_experiment_with_signals_checks_its_record(chosen: Experiment, recorder: Recorder) -> None:
+def test_every_experiment_with_signals_checks_its_record(chosen: Experiment, recorder: LabRecorder) -> None:
     assert any(check.recorded is not None for check in run(chosen, recorder).checks)
 
 
@@ -62,7 +62,7 @@ def test_without_a_recorder_the_experiment_runs_all_the_same(chosen: Experiment)
     assert all(check.recorded is None for check in outcome.checks)
 
 
-def test_a_wrong_theory_fails_on_what_happened_and_on_what_was_recorded(recorder: Recorder) -> None:
+def test_a_wrong_theory_fails_on_what_happened_and_on_what_was_recorded(recorder: LabRecorder) -> None:
     @experiment("wrong", "a theory that does not hold")
     def wrong(lab: Lab) -> None:
         """SIGTERM kills an init."""

@@ -13,8 +13,8 @@ from sigtrace import snapshot
 from sigtrace.events.batch import Batch
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
-from sigtrace.live.snapshot_trigger import Taker
-from sigtrace.snapshot import COLUMNS, Helper, Row
+from sigtrace.live.snapshot_trigger import SnapshotTaker
+from sigtrace.snapshot import COLUMNS, Helper, SnapshotRow
 from sigtrace.snapshot.reading import MAX_TASKS, MAX_THREADS
 from tests.builders.fakeproc import FakeProc
 from tests.builders.records import record
@@ -29,7 +29,7 @@ def helper() -> Iterator[Helper]:
         yield opened
 
 
-def of(rows: list[Row], pid: int) -> Row:
+def of(rows: list[SnapshotRow], pid: int) -> SnapshotRow:
     return next(row for row in rows if row["tid"] == pid)
 
 
@@ -128,10 +128,10 @@ def test_snapshots_that_hang_hold_up_the_end_for_a_moment_only(tmp_path: Path) -
         os.unlink(tmp_path / str(pid) / "cmdline")
         os.mkfifo(tmp_path / str(pid) / "cmdline")  # opening it blocks until somebody writes
         drops.append(record(nsid=nsid, ns_level=1, target_pid=pid))
-    told: list[list[Row]] = []
-    taker = Taker(told.append, Helper(str(tmp_path)))
+    told: list[list[SnapshotRow]] = []
+    taker = SnapshotTaker(told.append, Helper(str(tmp_path)))
     taker.start()
-    taker.look(Batch(np.concatenate(drops), 0))
+    taker.observe(Batch(np.concatenate(drops), 0))
     taker.end()
     assert len(told) == 1, "it waited for each of them"
     assert "was cut short" in str(told[0][-1]["problem"])

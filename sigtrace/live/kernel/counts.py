@@ -16,7 +16,7 @@ from sigtrace.live.kernel.load import COUNTS_ENTRIES, CROWDED, Attachment
 
 
 @dataclass(frozen=True)
-class Losses:
+class KernelLosses:
     """How many records were written and lost. Records are "lost"; "dropped" is used for signals only."""
 
     committed: int
@@ -72,11 +72,11 @@ def _read(attachment: Attachment) -> npt.NDArray[np.void]:
     return out
 
 
-def read_losses(attachment: Attachment) -> Losses:
+def read_losses(attachment: Attachment) -> KernelLosses:
     """Read how many records were written and lost so far, summed over CPUs and stages."""
     raw = syscall.map_lookup(attachment.maps["cpus"], bytes(4), wire.CPU.size * attachment.cpus)
     cpus = np.frombuffer(raw, wire.CPU.dtype())
-    return Losses(
+    return KernelLosses(
         committed=int(cpus["committed"].sum()),
         lost=int(cpus["lost"].sum()),
         uncounted=int(cpus["uncounted"].sum()),

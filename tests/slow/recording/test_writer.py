@@ -40,8 +40,8 @@ def test_when_nothing_fits_it_says_so_once_goes_on_later_and_the_gap_is_recorded
     unwritten, stopped, again = done.stdout.splitlines()
     assert int(unwritten) == lost
     assert stopped == (
-        f"{tmp_path} cannot be written: File too large. Tracing goes on; recording will when it can: "
-        "make room there, or let it end"
+        f"{tmp_path} cannot be written: File too large. Tracing goes on; recording resumes when it can: "
+        "free some space there, or stop the recording"
     )
     assert again == f"recording again after 0 s, in which {lost:,} events were not recorded"
     recording = sigtrace.open(tmp_path)

@@ -12,8 +12,8 @@ from sigtrace.cli.top_screen import Screen
 from sigtrace.cli.top_view import View
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.kernel.counts import Losses
-from sigtrace.live.rates import Row, Sample
+from sigtrace.live.kernel.counts import KernelLosses
+from sigtrace.live.rates import RateRow, Sample
 from sigtrace.text import columns
 from tests.builders.records import record
 from tests.builders.samples import ROWS, SAMPLE, listed, pressed
@@ -93,7 +93,7 @@ def test_a_filter_is_looked_for_in_names_inodes_and_images(word: str, found: lis
 
 
 def test_a_long_list_scrolls_to_the_selection() -> None:
-    rows = tuple(Row(NsKey(4026532000 + number, 1), number) for number in range(100))
+    rows = tuple(RateRow(NsKey(4026532000 + number, 1), number) for number in range(100))
     sample, view = replace(SAMPLE, rows=rows), View("i")
     view.press("end", view.rows(rows))
     assert "4026532099" in _screen(view, sample=sample)[-2]
@@ -122,5 +122,5 @@ def test_a_namespace_that_is_gone_from_the_list_closes() -> None:
 
 
 def test_lost_events_and_a_pause_are_shown() -> None:
-    lines = _screen(pressed("p"), sample=replace(SAMPLE, losses=Losses(1, 1234, 0, 0)))
+    lines = _screen(pressed("p"), sample=replace(SAMPLE, losses=KernelLosses(1, 1234, 0, 0)))
     assert lines[0].startswith("sigtrace top  PAUSED  1,234 events lost")

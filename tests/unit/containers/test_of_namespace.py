@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sigtrace.containers import of_namespace
-from sigtrace.containers.of_namespace import Homes, find_init
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.of_namespace import NamespaceContainers, find_init
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 from sigtrace.procfs.namespaces import PidNamespace, Survey
@@ -29,12 +29,12 @@ HIDDEN = PidNamespace(None, 1, None, 17, 0)
 SEEN = Survey((HOST, A, INSIDE_A, BELOW_THAT, B, C, EMPTY, HIDDEN), 8, 0, False)
 
 
-def homes(names: dict[int, Container]) -> Homes:
-    return Homes(SEEN, namer=names.get)
+def homes(names: dict[int, Container]) -> NamespaceContainers:
+    return NamespaceContainers(SEEN, namer=names.get)
 
 
 def found(
-    wanted: Wanted, names: dict[int, Container], monkeypatch: pytest.MonkeyPatch
+    wanted: ContainerSelector, names: dict[int, Container], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[int, Container]:
     monkeypatch.setattr(of_namespace, "survey", lambda root: SEEN)
     return find_init(wanted, namer=names.get)
@@ -66,7 +66,7 @@ def test_without_an_init_or_a_name_there_is_no_container() -> None:
 
 def test_each_process_is_looked_up_once() -> None:
     asked: list[int] = []
-    known = Homes(SEEN, namer=asked.append)  # type: ignore[func-returns-value]
+    known = NamespaceContainers(SEEN, namer=asked.append)  # type: ignore[func-returns-value]
     for _ in range(3):
         known.nested(BELOW_THAT)
         known.of(A)
@@ -77,15 +77,18 @@ def test_the_init_of_a_container_is_its_own_not_that_of_what_is_nested(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = {11: WEB, 12: WEB, 13: WEB, 14: APP}
-    assert found(Wanted(("web-1",)), names, monkeypatch) == (11, WEB)
-    assert found(Wanted(("ab12",)), names, monkeypatch) == (11, WEB)
-    assert found(Wanted((), ("shop/checkout",)), names, monkeypatch) == (14, APP)
+    assert found(ContainerSelector(("web-1",)), names, monkeypatch) == (11, WEB)
+    assert found(ContainerSelector(("ab12",)), names, monkeypatch) == (11, WEB)
+    assert found(ContainerSelector((), ("shop/checkout",)), names, monkeypatch) == (14, APP)
 
 
 def test_a_pods_sandbox_is_meant_only_if_nothing_else_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(Wanted((), ("shop/checkout",)), {11: PAUSE, 14: APP}, monkeypatch) == (14, APP)
-    assert found(Wanted((), ("shop/shared",)), {11: ALONE, 14: APP}, monkeypatch) == (11, ALONE)
-    assert found(Wanted(("POD",), ("shop/checkout",)), {11: PAUSE, 14: APP}, monkeypatch) == (11, PAUSE)
+    assert found(ContainerSelector((), ("shop/checkout",)), {11: PAUSE, 14: APP}, monkeypatch) == (14, APP)
+    assert found(ContainerSelector((), ("shop/shared",)), {11: ALONE, 14: APP}, monkeypatch) == (11, ALONE)
+    assert found(ContainerSelector(("POD",), ("shop/checkout",)), {11: PAUSE, 14: APP}, monkeypatch) == (
+        11,
+        PAUSE,
+    )
 
 
 def test_a_pod_with_several_containers_is_refused_with_a_list_of_them(
@@ -93,16 +96,16 @@ def test_a_pod_with_several_containers_is_refused_with_a_list_of_them(
 ) -> None:
     names = {11: PAUSE, 14: APP, 15: LOG}
     with pytest.raises(BadInput) as refused:
-        found(Wanted((), ("shop/checkout",)), names, monkeypatch)
+        found(ContainerSelector((), ("shop/checkout",)), names, monkeypatch)
     assert str(refused.value) == (
         f"shop/checkout matches 2 containers: shop/checkout/app (PID 14, ID {APP.id[:12]}), "
         f"shop/checkout/log (PID 15, ID {LOG.id[:12]}); choose one with --container, by its name or ID"
     )
-    assert found(Wanted(("log",), ("shop/checkout",)), names, monkeypatch) == (15, LOG)
+    assert found(ContainerSelector(("log",), ("shop/checkout",)), names, monkeypatch) == (15, LOG)
 
 
 def test_a_name_that_nobody_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInput, match="did you mean web-1"):
-        found(Wanted(("web",)), {11: WEB}, monkeypatch)
+        found(ContainerSelector(("web",)), {11: WEB}, monkeypatch)
     with pytest.raises(BadInput, match="there is no container that sigtrace can name"):
-        found(Wanted(("web",)), {}, monkeypatch)
+        found(ContainerSelector(("web",)), {}, monkeypatch)

@@ -9,7 +9,7 @@ import pytest
 
 from sigtrace.clock import TICK_NS
 from sigtrace.containers import resolver as names_module
-from sigtrace.containers.resolver import Names
+from sigtrace.containers.resolver import ContainerResolver
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.procfs.namespaces import PidNamespace, Survey
@@ -22,14 +22,14 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 
 @pytest.fixture
-def names(runtime: Runtime) -> Iterator[Names]:
-    found = Names(runtime)
+def names(runtime: Runtime) -> Iterator[ContainerResolver]:
+    found = ContainerResolver(runtime)
     found.start(seeded=True)
     yield found
     found.close()
 
 
-def test_a_born_init_is_looked_up_once_and_stays_known(names: Names, runtime: Runtime) -> None:
+def test_a_born_init_is_looked_up_once_and_stays_known(names: ContainerResolver, runtime: Runtime) -> None:
     runtime.containers[42] = WEB
     names.observe(batch(born(42, stage="exec")))
     names.wait([(7, 500)], 5)
@@ -40,7 +40,7 @@ def test_a_born_init_is_looked_up_once_and_stays_known(names: Names, runtime: Ru
 
 
 def test_a_newborn_in_the_cgroup_around_its_own_gets_its_own_name_in_the_end(
-    names: Names, runtime: Runtime
+    names: ContainerResolver, runtime: Runtime
 ) -> None:
     runtime.containers[42] = OTHER  # the container in which its runtime runs
     names.observe(batch(born(42)))
@@ -52,14 +52,14 @@ def test_a_newborn_in_the_cgroup_around_its_own_gets_its_own_name_in_the_end(
     assert names.of(NsKey(7, 500)) == WEB
 
 
-def test_an_inode_that_is_used_again_is_another_container(names: Names, runtime: Runtime) -> None:
+def test_an_inode_that_is_used_again_is_another_container(names: ContainerResolver, runtime: Runtime) -> None:
     runtime.containers = {42: WEB, 43: OTHER}
     names.observe(batch(born(42, stage="exec"), born(43, start=900 * TICK_NS, stage="exec")))
     names.wait([(7, 500), (7, 900)], 5)
     assert (names.of(NsKey(7, 500)), names.of(NsKey(7, 900))) == (WEB, OTHER)
 
 
-def test_a_runtime_that_is_still_at_work_is_asked_again(names: Names, runtime: Runtime) -> None:
+def test_a_runtime_that_is_still_at_work_is_asked_again(names: ContainerResolver, runtime: Runtime) -> None:
     names.observe(batch(born(42)))
     runtime.wait_until_asked(2)
     assert not names.settled(NsKey(7, 500))
@@ -69,7 +69,7 @@ def test_a_runtime_that_is_still_at_work_is_asked_again(names: Names, runtime: R
 
 
 def test_what_runs_outside_of_containers_is_settled_soon_after_its_exec(
-    names: Names, runtime: Runtime
+    names: ContainerResolver, runtime: Runtime
 ) -> None:
     names.observe(batch(born(42), born(42, stage="exec")))
     names.wait([(7, 500)], 5)
@@ -78,7 +78,7 @@ def test_what_runs_outside_of_containers_is_settled_soon_after_its_exec(
     assert len(runtime.asked) < len(names_module._AGAIN)  # the longer rests were left out
 
 
-def test_an_init_that_is_gone_is_not_waited_for(names: Names, runtime: Runtime) -> None:
+def test_an_init_that_is_gone_is_not_waited_for(names: ContainerResolver, runtime: Runtime) -> None:
     names.observe(batch(born(5000)))  # no such process
     names.wait([(7, 500)], 5)
     assert names.settled(NsKey(7, 500))
@@ -87,7 +87,7 @@ def test_an_init_that_is_gone_is_not_waited_for(names: Names, runtime: Runtime) 
 
 @pytest.mark.parametrize("around", [None, OTHER])
 def test_one_that_a_survey_sees_too_early_gets_its_name_all_the_same(
-    names: Names, runtime: Runtime, around: Container | None
+    names: ContainerResolver, runtime: Runtime, around: Container | None
 ) -> None:
     now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     ticks = now // TICK_NS
@@ -102,19 +102,19 @@ def test_one_that_a_survey_sees_too_early_gets_its_name_all_the_same(
     assert names.of(NsKey(7, ticks)) == WEB
 
 
-def test_a_young_one_that_a_survey_sees_in_its_place_is_settled(names: Names, runtime: Runtime) -> None:
+def test_a_young_one_that_a_survey_sees_in_its_place_is_settled(names: ContainerResolver, runtime: Runtime) -> None:
     ticks = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // TICK_NS
     runtime.containers[42] = WEB
     names.seed(Survey((PidNamespace(7, 1, init_pid=42, ns_start=ticks),), 1, 0, False))
     assert names.settled(NsKey(7, ticks))
 
 
-def test_one_that_is_not_young_is_settled_by_a_survey(names: Names) -> None:
+def test_one_that_is_not_young_is_settled_by_a_survey(names: ContainerResolver) -> None:
     names.seed(Survey((PidNamespace(7, 1, init_pid=42, ns_start=1),), 1, 0, False))
     assert names.settled(NsKey(7, 1))
 
 
-def test_above_a_namespace_is_who_has_the_inode_now(names: Names, runtime: Runtime) -> None:
+def test_above_a_namespace_is_who_has_the_inode_now(names: ContainerResolver, runtime: Runtime) -> None:
     host = 4026531836
     seen = [
         PidNamespace(nsid, 1, init_pid=42, ns_start=start) for nsid, start in ((host, 3), (host, 5), (7, 9))
@@ -123,12 +123,12 @@ def test_above_a_namespace_is_who_has_the_inode_now(names: Names, runtime: Runti
     assert names.above(NsKey(7, 9)) == ((host, 5),)
 
 
-def test_a_record_without_a_namespace_is_not_waited_for(names: Names) -> None:
+def test_a_record_without_a_namespace_is_not_waited_for(names: ContainerResolver) -> None:
     names.wait([(0, 0)], 5)
     assert names.of(NsKey(0, 0)) is None
 
 
-def test_a_lookup_that_fails_leaves_the_thread_at_work(names: Names, runtime: Runtime) -> None:
+def test_a_lookup_that_fails_leaves_the_thread_at_work(names: ContainerResolver, runtime: Runtime) -> None:
     runtime.containers = {43: OTHER}
 
     def ask(pid: int) -> Container | None:
@@ -142,7 +142,7 @@ def test_a_lookup_that_fails_leaves_the_thread_at_work(names: Names, runtime: Ru
     assert names.of(NsKey(8, 500)) == OTHER
 
 
-def test_what_is_found_out_is_news_once(names: Names, runtime: Runtime) -> None:
+def test_what_is_found_out_is_news_once(names: ContainerResolver, runtime: Runtime) -> None:
     runtime.containers[42] = WEB
     names.observe(batch(born(42, stage="exec")))
     names.wait([(7, 500)], 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 
@@ -19,13 +19,13 @@ ALL = (WEB, OLD_WEB, HEX_NAME, APP_A, APP_B, SIDECAR, PODMAN_POD)
 
 
 def meant(*containers: str, pods: tuple[str, ...] = ()) -> list[Container]:
-    wanted = Wanted(containers, pods).checked(ALL)
+    wanted = ContainerSelector(containers, pods).checked(ALL)
     return [each for each in ALL if wanted.matches(each)]
 
 
 def refused(*containers: str, pods: tuple[str, ...] = ()) -> str:
     with pytest.raises(BadInput) as caught:
-        Wanted(containers, pods).checked(ALL)
+        ContainerSelector(containers, pods).checked(ALL)
     return str(caught.value)
 
 
@@ -71,7 +71,7 @@ def test_a_name_in_several_pods_is_ambiguous_and_they_are_listed() -> None:
 def test_an_id_that_begins_two_is_ambiguous() -> None:
     two = [Container("abcdef01"), Container("abcdef02")]
     with pytest.raises(BadInput, match=r"'abcd' may be abcdef01 or abcdef02"):
-        Wanted(("abcd",)).checked(two)
+        ContainerSelector(("abcd",)).checked(two)
 
 
 def test_an_unknown_name_is_an_error_with_the_near_ones() -> None:
@@ -89,7 +89,7 @@ def test_without_near_ones_it_says_what_there_is() -> None:
         "there are aa1, backend/db, shop/basket-1/app, shop/checkout-7d4f/app, shop/checkout-7d4f/proxy and web-1"
     )
     with pytest.raises(BadInput, match="there is no container that sigtrace can name"):
-        Wanted(("x",)).checked([])
+        ContainerSelector(("x",)).checked([])
 
 
 def test_a_pattern_that_matches_nothing_is_an_error() -> None:
@@ -97,20 +97,20 @@ def test_a_pattern_that_matches_nothing_is_an_error() -> None:
 
 
 def test_one_that_has_yet_to_start_is_no_mistake_if_one_waits() -> None:
-    wanted = Wanted(("web-2",), ()).checked(ALL, wait=True)
+    wanted = ContainerSelector(("web-2",), ()).checked(ALL, wait=True)
     assert wanted.matches(Container("9" * 64, "web-2", "docker"))
     assert not wanted.matches(WEB)
 
 
 def test_nobody_is_meant_by_words_and_everybody_without() -> None:
-    assert Wanted().matches(None)
-    assert not Wanted(("web-1",)).matches(None)
+    assert ContainerSelector().matches(None)
+    assert not ContainerSelector(("web-1",)).matches(None)
 
 
 def test_a_hostile_name_is_printed_harmlessly() -> None:
     evil = Container("9" * 64, "x\x1b[31mweb", "docker")
     with pytest.raises(BadInput) as caught:
-        Wanted(("y",)).checked([evil])
+        ContainerSelector(("y",)).checked([evil])
     assert "\x1b" not in str(caught.value)
 
 
@@ -128,14 +128,14 @@ def test_the_label_fits_a_column_by_what_tells_most() -> None:
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (Wanted(("",)), "an empty name matches no container"),
-        (Wanted((), ("",)), "an empty name matches no container and no pod"),
-        (Wanted((), ("a/b/c",)), "'a/b/c' is not a pod: write it as NAMESPACE/NAME"),
-        (Wanted((), ("shop/",)), "'shop/' is not a pod"),
+        (ContainerSelector(("",)), "an empty name matches no container"),
+        (ContainerSelector((), ("",)), "an empty name matches no container and no pod"),
+        (ContainerSelector((), ("a/b/c",)), "'a/b/c' is not a pod: write it as NAMESPACE/NAME"),
+        (ContainerSelector((), ("shop/",)), "'shop/' is not a pod"),
     ],
 )
 def test_what_can_name_nothing_is_an_error_even_if_one_waits(
-    wanted: Wanted, sentence: str, wait: bool
+    wanted: ContainerSelector, sentence: str, wait: bool
 ) -> None:
     nameless = Container("9" * 64, "", "runc")
     with pytest.raises(BadInput, match=sentence):

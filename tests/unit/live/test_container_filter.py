@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sigtrace.clock import TICK_NS
-from sigtrace.containers.resolver import Names
-from sigtrace.containers.selector import Wanted
+from sigtrace.containers.resolver import ContainerResolver
+from sigtrace.containers.selector import ContainerSelector
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.container_filter import Follower
+from sigtrace.live.container_filter import ContainerFilter
 from tests.builders.naming import OTHER, WEB, batch, born, drop, runtime_of_pids
 
 
-class Known(Names):
-    """Names that are told."""
+class Known(ContainerResolver):
+    """ContainerResolver that are told."""
 
     def __init__(self) -> None:
         super().__init__(lambda pid: None)
@@ -35,8 +35,8 @@ class Known(Names):
         return self.parents.get(key, ())
 
 
-def follower(known: Known, ns: dict[int, int] | None = None, descendants: bool = False) -> Follower:
-    return Follower(Wanted(("web-1",)), known, ns or {}, descendants)
+def follower(known: Known, ns: dict[int, int] | None = None, descendants: bool = False) -> ContainerFilter:
+    return ContainerFilter(ContainerSelector(("web-1",)), known, ns or {}, descendants)
 
 
 def nsids(passed: Batch) -> list[int]:
@@ -47,17 +47,17 @@ def test_only_the_records_of_the_wanted_container_pass() -> None:
     known = Known()
     known.told = {(7, 500): WEB, (8, 500): OTHER, (9, 500): None}
     following = follower(known)
-    assert nsids(following.sift(batch(drop(8), drop(7), drop(9), drop(7)))) == [7, 7]
+    assert nsids(following.filter(batch(drop(8), drop(7), drop(9), drop(7)))) == [7, 7]
     assert sorted(following.excluded()) == [(8, 500), (9, 500)]
 
 
 def test_records_of_a_namespace_without_a_name_yet_are_held_back_and_not_lost() -> None:
     known = Known()
     following = follower(known)
-    assert nsids(following.sift(batch(drop(7), drop(8)))) == []
+    assert nsids(following.filter(batch(drop(7), drop(8)))) == []
     assert following.holding
     known.told = {(7, 500): WEB, (8, 500): OTHER}
-    assert nsids(following.sift(batch(drop(7)))) == [7, 7]
+    assert nsids(following.filter(batch(drop(7)))) == [7, 7]
     assert not following.holding
 
 
@@ -65,30 +65,30 @@ def test_an_inode_used_again_by_the_container_passes_though_it_was_excluded() ->
     known = Known()
     known.told = {(7, 500): OTHER, (7, 900): WEB}
     following = follower(known)
-    assert nsids(following.sift(batch(drop(7), drop(7, 900 * TICK_NS)))) == [7]
+    assert nsids(following.filter(batch(drop(7), drop(7, 900 * TICK_NS)))) == [7]
     assert following.excluded() == [(7, 500)]
 
 
 def test_namespaces_that_were_named_pass_beside_the_containers() -> None:
     known = Known()
     known.told = {(7, 500): OTHER, (8, 500): None}
-    assert nsids(follower(known, {7: 500}).sift(batch(drop(7), drop(8)))) == [7]
-    assert nsids(follower(known, {7: 499}).sift(batch(drop(7)))) == []
+    assert nsids(follower(known, {7: 500}).filter(batch(drop(7), drop(8)))) == [7]
+    assert nsids(follower(known, {7: 499}).filter(batch(drop(7)))) == []
 
 
 def test_what_is_below_passes_only_when_asked_for() -> None:
     known = Known()
     known.told = {(7, 500): WEB, (8, 500): OTHER}
     known.parents = {(8, 500): (NsKey(7, 500), NsKey(1, 1))}
-    assert nsids(follower(known).sift(batch(drop(7), drop(8)))) == [7]
-    assert nsids(follower(known, descendants=True).sift(batch(drop(7), drop(8)))) == [7, 8]
+    assert nsids(follower(known).filter(batch(drop(7), drop(8)))) == [7]
+    assert nsids(follower(known, descendants=True).filter(batch(drop(7), drop(8)))) == [7, 8]
 
 
 def test_what_is_below_passes_though_nothing_happened_in_the_container_itself() -> None:
     known = Known()
     known.told = {(7, 500): WEB, (8, 500): OTHER}
     known.parents = {(8, 500): (NsKey(7, 500),)}
-    assert nsids(follower(known, descendants=True).sift(batch(drop(8)))) == [8]
+    assert nsids(follower(known, descendants=True).filter(batch(drop(8)))) == [8]
 
 
 def test_what_is_below_waits_for_the_name_of_what_is_above() -> None:
@@ -96,9 +96,9 @@ def test_what_is_below_waits_for_the_name_of_what_is_above() -> None:
     known.told = {(8, 500): None}
     known.parents = {(8, 500): (NsKey(7, 500),)}
     following = follower(known, descendants=True)
-    assert nsids(following.sift(batch(drop(8)))) == []
+    assert nsids(following.filter(batch(drop(8)))) == []
     known.told[7, 500] = WEB
-    assert nsids(following.sift(batch(drop(8)))) == [8, 8]
+    assert nsids(following.filter(batch(drop(8)))) == [8, 8]
 
 
 def test_what_is_below_another_user_of_the_inode_does_not_pass() -> None:
@@ -106,17 +106,17 @@ def test_what_is_below_another_user_of_the_inode_does_not_pass() -> None:
     known.told = {(7, 500): WEB, (7, 900): OTHER, (8, 950): None}
     known.parents = {(8, 950): (NsKey(7, 900),)}
     following = follower(known, {9: 500}, descendants=True)
-    assert nsids(following.sift(batch(drop(7), drop(8, 950 * TICK_NS)))) == [7]
+    assert nsids(following.filter(batch(drop(7), drop(8, 950 * TICK_NS)))) == [7]
 
 
 def test_at_the_end_what_is_known_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = runtime_of_pids(monkeypatch)
-    names = Names(runtime)
+    names = ContainerResolver(runtime)
     names.start(seeded=True)
     runtime.containers[42] = Container("aa" * 32, "", "runc")  # no name: it is looked for again and again
-    following = Follower(Wanted(("aaa",)), names, {}, False)
+    following = ContainerFilter(ContainerSelector(("aaa",)), names, {}, False)
     names.observe(batch(born(42)))
-    assert nsids(following.sift(batch(drop(7)))) == []
+    assert nsids(following.filter(batch(drop(7)))) == []
     assert nsids(following.finish(batch(drop(7))[:0])) == [7]
     names.close()
 
@@ -132,7 +132,7 @@ def test_reader_and_counter_may_decide_at_the_same_time() -> None:
         with ThreadPoolExecutor(4) as pool:
             for _ in range(20):
                 following = follower(known, descendants=True)
-                for mask in pool.map(following.of_them, [records] * 4):
+                for mask in pool.map(following.selects, [records] * 4):
                     assert not mask.any()
                 assert len(following.excluded()) == 599
     finally:
@@ -145,6 +145,6 @@ def test_a_container_is_announced_once_for_each_namespace() -> None:
     following = follower(known)
     heard: list[int] = []
     following.on_found = lambda container, nsid: heard.append(nsid)
-    following.sift(batch(drop(7), drop(7), drop(9)))
-    following.sift(batch(drop(7)))
+    following.filter(batch(drop(7), drop(7), drop(9)))
+    following.filter(batch(drop(7)))
     assert heard == [7, 9]

@@ -9,7 +9,7 @@ import pytest
 from sigtrace import clock
 from sigtrace.events.nskey import NsKey
 from sigtrace.live import rates
-from sigtrace.live.rates import Drop, Row, state_of
+from sigtrace.live.rates import Drop, RateRow, state_of
 from sigtrace.procfs import process
 
 
@@ -22,6 +22,6 @@ def test_a_drop_is_as_long_ago_in_a_time_namespace(monkeypatch: pytest.MonkeyPat
 
 def test_states_are_those_of_proc() -> None:
     ticks = clock.kernel_ticks(process.read_stat(os.getpid()).start_ticks)
-    assert state_of(Row(NsKey(1, ticks), os.getpid())) == "runs"
-    assert state_of(Row(NsKey(1, ticks + 1), os.getpid())) == "ended"
-    assert state_of(Row(NsKey(1, ticks), None)) == ""
+    assert state_of(RateRow(NsKey(1, ticks), os.getpid())) == "runs"
+    assert state_of(RateRow(NsKey(1, ticks + 1), os.getpid())) == "ended"
+    assert state_of(RateRow(NsKey(1, ticks), None)) == ""

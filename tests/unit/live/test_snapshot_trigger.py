@@ -10,7 +10,7 @@ import pytest
 
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.snapshot_trigger import Taker, due
+from sigtrace.live.snapshot_trigger import SnapshotTaker, due
 from sigtrace.snapshot import Helper
 from tests.builders.records import record
 
@@ -65,7 +65,7 @@ class _Helper(Helper):
 
     def start(self) -> None: ...
 
-    def hurry(self, seconds: float) -> None: ...
+    def limit(self, seconds: float) -> None: ...
 
     @property
     def is_late(self) -> bool:
@@ -76,12 +76,12 @@ class _Helper(Helper):
         return [{"nsid": nsid, "problem": ""}, {"nsid": nsid, "problem": ""}]
 
 
-def _ended(helper: _Helper, *batches: Batch) -> tuple[Taker, list[Any]]:
+def _ended(helper: _Helper, *batches: Batch) -> tuple[SnapshotTaker, list[Any]]:
     """A taker that saw these batches before it was started, and is at its end."""
     told: list[Any] = []
-    taker = Taker(told.append, helper)
+    taker = SnapshotTaker(told.append, helper)
     for batch in batches:
-        taker.look(batch)
+        taker.observe(batch)
     taker.start()
     taker.end()
     return taker, told

@@ -49,11 +49,11 @@ def test_what_is_no_recording_is_refused_in_a_sentence(tmp_path: Path) -> None:
     for path, says in (
         (tmp_path / "file", "not a directory"),
         (tmp_path / "no", "not a directory"),
-        (tmp_path, "holds no recording"),
+        (tmp_path, "contains no recording"),
     ):
         with pytest.raises(BadInput, match=says):
             sigtrace.open(path)
     with pytest.raises(BadInput, match="is not a directory"):
         Made(tmp_path / "file")
-    with pytest.raises(BadInput, match="does not exist: make that first"):
+    with pytest.raises(BadInput, match="does not exist: create that first"):
         Made(tmp_path / "no" / "such")

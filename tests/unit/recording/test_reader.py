@@ -89,7 +89,7 @@ def test_filters_take_what_they_say(tmp_path: Path) -> None:
     assert len(recording.events(since="2023-11-14T22:13:20.000000005Z")) == 10  # microseconds are the finest
     with pytest.raises(BadInput, match="no such column: colour"):
         recording.events(columns=["colour"])
-    with pytest.raises(BadInput, match="'noon' is no time"):
+    with pytest.raises(BadInput, match="'noon' is not a time"):
         recording.events(since="noon")
 
 

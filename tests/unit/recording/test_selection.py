@@ -98,7 +98,7 @@ def test_a_path_means_the_one_that_lives_now(spaces: Namespaces, monkeypatch: py
         ({"verdict": "droped"}, "'droped' is not a verdict: did you mean dropped"),
         ({"verdict": "x"}, "'x' is not a verdict: there are "),
         ({"signal": "NOPE"}, "NOPE"),
-        ({"since": "noon"}, "'noon' is no time"),
+        ({"since": "noon"}, "'noon' is not a time"),
     ],
     ids=str,
 )

@@ -54,7 +54,7 @@ def test_a_directory_that_vanishes_stops_the_writing_until_it_is_back(tmp_path: 
     recording.add(*terms([2]))
     recording.add(*terms([3]))
     assert recording.writer.stopped
-    assert "make the directory again" in recording.said[0]
+    assert "create the directory again" in recording.said[0]
     where.mkdir()
     recording.writer.flush()
     recording.add(*terms([4]))

@@ -142,8 +142,8 @@ def test_every_directory_is_documented_with_its_defaults(directory: Root) -> Non
 
 def test_nobody_waits_for_descriptors_before_a_container_is_looked_up() -> None:
     code = (
-        "import sys; from sigtrace.live import collector, recorder; from sigtrace.containers.resolver import Names;"
-        "Names(); sys.exit(any('containers.runtimes' in name for name in sys.modules))"
+        "import sys; from sigtrace.live import collector, recorder; from sigtrace.containers import resolver;"
+        "resolver.ContainerResolver(); sys.exit(any('containers.runtimes' in name for name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={}, check=False, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sigtrace.postmortem import diagnose
-from sigtrace.snapshot.columns import Row
+from sigtrace.snapshot.columns import SnapshotRow
 from tests.builders.cases import (
     CAUGHT,
     KILL,
@@ -40,7 +40,7 @@ IN_THE_BACKGROUND = f"{1 << 1 | 1 << 2:016x}"
 
 def trapping(
     at: float, child: str = f"{0:016x}", shell: str = f"{0:016x}", wchan: str = "do_wait"
-) -> list[Row]:
+) -> list[SnapshotRow]:
     """A shell with a trap for SIGTERM that waits for a child; with these masks of ignored signals."""
     waiting = {"comm": "sh", "caught": CAUGHT, "ignored": shell, "wchan": wchan}
     return snapshot(at, waiting, {"comm": "sleep", "ignored": child})
@@ -58,7 +58,7 @@ def test_a_shell_whose_trap_waits_is_told_live_though_nobody_saw_the_signal() ->
 @pytest.mark.parametrize(
     "rows", [trapping(14, IN_THE_BACKGROUND), trapping(14, wchan="__do_sys_rt_sigsuspend")]
 )
-def test_a_shell_that_waits_for_the_background_takes_its_trap_at_once(rows: list[Row]) -> None:
+def test_a_shell_that_waits_for_the_background_takes_its_trap_at_once(rows: list[SnapshotRow]) -> None:
     assert causes([], rows, live=True, since=START, until=START + 15 * SECOND) == []
 
 
