@@ -102,7 +102,9 @@ def test_one_that_a_survey_sees_too_early_gets_its_name_all_the_same(
     assert names.of(NsKey(7, ticks)) == WEB
 
 
-def test_a_young_one_that_a_survey_sees_in_its_place_is_settled(names: ContainerResolver, runtime: Runtime) -> None:
+def test_a_young_one_that_a_survey_sees_in_its_place_is_settled(
+    names: ContainerResolver, runtime: Runtime
+) -> None:
     ticks = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // TICK_NS
     runtime.containers[42] = WEB
     names.seed(Survey((PidNamespace(7, 1, init_pid=42, ns_start=ticks),), 1, 0, False))
