@@ -75,7 +75,7 @@ def test_what_runs_outside_of_containers_is_settled_soon_after_its_exec(
     names.wait([(7, 500)], 5)
     assert names.settled(NsKey(7, 500))
     assert names.of(NsKey(7, 500)) is None
-    assert len(runtime.asked) < len(names_module._AGAIN)  # the longer rests were left out
+    assert len(runtime.asked) < len(names_module._RETRY_SECONDS)  # the longer rests were left out
 
 
 def test_an_init_that_is_gone_is_not_waited_for(names: ContainerResolver, runtime: Runtime) -> None:

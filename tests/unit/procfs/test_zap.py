@@ -33,7 +33,7 @@ ZOMBIE = Remaining(50, "app", "Z")
         (
             Remaining(50, "app", "D"),
             "PID 50 (app), in uninterruptible sleep",
-            "nothing ends PID 50 before its sleep does: /proc/50/stack shows in what",
+            "PID 50 cannot end before its sleep does: /proc/50/stack shows where it sleeps",
         ),
         (Remaining(50, "app", "R"), "PID 50 (app), in state R", ""),
     ],
