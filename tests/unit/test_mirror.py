@@ -45,7 +45,6 @@ ROOMS = {
     "frames/test_frames.py",
     "notebook/test_notebook.py",
     "notebook/test_recordings.py",
-    "plot/test_plot.py",
     "report/test_report.py",
 }
 """Tests of what holds of several modules of a room."""

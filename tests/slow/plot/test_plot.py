@@ -12,10 +12,16 @@ import pytest
 from sigtrace import frames, plot
 from sigtrace.events.batch import Batch
 from sigtrace.recording.reader import Recording
-from tests.builders.pictures import PICTURES, Tags, hostile_names, marks_of, subtitle_of
+from tests.builders.pictures import PICTURES, Tags, hostile_names, marks_of, subtitle_of, text_of
 from tests.builders.recordings import UTC
 from tests.builders.records import record
-from tests.builders.stories import INIT, SECOND, storm
+from tests.builders.stories import INIT, SECOND, recorded_stop, storm
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """A container, web-1, whose stop took ten seconds."""
+    return recorded_stop(tmp_path_factory.mktemp("story"))
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +82,9 @@ def test_hostile_names_cannot_leave_the_text_they_are(name: str, hostile: Record
     assert Tags(page).tags == Tags(harmless).tags
     assert "onerror" not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
     assert not re.search(r"<(script|img|foreignObject|a)\b", plot.svg(chart))
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_of_nothing_says_so(name: str, story: Recording) -> None:
+    chart = PICTURES[name](story.events(ns=1))
+    assert re.search(r"no events|no signals|none among 0|no stop", text_of(chart))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 import pytest
 
 from sigtrace import plot
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
-from sigtrace.events.outcome import KINDS
-from sigtrace.plot.style import PURPLE, VERMILLION
+from sigtrace.plot.style import PURPLE
 from sigtrace.recording.reader import Recording
-from tests.builders.pictures import layers_of, subtitle_of, text_of
+from tests.builders.pictures import layers_of, subtitle_of
 from tests.builders.recordings import UTC
 from tests.builders.records import record
 from tests.builders.stories import INIT, NSID, SECOND, recorded_stop
@@ -25,25 +22,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     return recorded_stop(tmp_path_factory.mktemp("story"))
 
 
-def test_a_drop_stands_out_in_the_timeline(story: Recording) -> None:
-    chart = plot.timeline(story)
-    sent = ["dropped as it was sent"]
-    (drop,) = [layer for layer in layers_of(chart) if [row.get("outcome") for row in layer["rows"]] == sent
-               and layer["mark"]["type"] == "point" and "shape" in layer["encoding"]]  # fmt: skip
-    assert drop["rows"][0]["lane"] == "init: app[4242]"
-    assert drop["rows"][0]["what"] == "dropped: no handler"
-    assert drop["rows"][0]["who"] == "runc[1809], child of containerd-shim"
-    scales = {name: drop["encoding"][name]["scale"] for name in ("color", "shape")}
-    assert scales["color"]["range"][scales["color"]["domain"].index("dropped as it was sent")] == VERMILLION
-    assert (
-        scales["shape"]["range"][scales["shape"]["domain"].index("dropped as it was sent")]
-        == KINDS["dropped"].glyph
-    )
-    drawn = plot.svg(chart)
-    assert VERMILLION.lower() in drawn.lower()
-    assert "SIGTERM" in re.sub(r"<[^>]*>", " ", drawn)
-
-
 def test_the_grace_period_is_a_band_and_the_kill_a_line(story: Recording) -> None:
     chart = plot.timeline(story)
     layers = layers_of(chart)
@@ -53,23 +31,6 @@ def test_the_grace_period_is_a_band_and_the_kill_a_line(story: Recording) -> Non
     (line,) = [layer for layer in layers if layer["mark"].get("strokeDash")]
     assert (line["mark"]["color"], [row["stop"] for row in line["rows"]]) == (PURPLE, ["SIGKILL"])
     assert "asked to stop by runc with SIGTERM: dropped; killed by SIGKILL 10 s later" in subtitle_of(chart)
-
-
-def test_the_timeline_has_lanes_for_senders_the_init_and_members_and_names_the_container(
-    story: Recording,
-) -> None:
-    chart = plot.timeline(story)
-    texts = text_of(chart)
-    for lane in (
-        "from runc",
-        "from app",
-        "from the kernel",
-        "init: app[4242]",
-        "worker[4250]",
-    ):
-        assert lane in texts
-    assert "Signals over time: web-1 (PID namespace 4026532249)" in texts
-    assert "time (UTC), 2023-11-14" in texts
 
 
 def test_a_namespace_without_a_container_goes_by_its_inode() -> None:

@@ -1,4 +1,4 @@
-"""How long stops took."""
+"""How long stops took, as it is drawn."""
 
 from __future__ import annotations
 
