@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 import sigtrace
 from sigtrace import plot
-from sigtrace.recording.reader import Recording
 from tests.builders.pictures import marks_of, subtitle_of
 from tests.builders.records import record
-from tests.builders.stories import INIT, SECOND, recorded, recorded_stop
-
-
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A container, web-1, whose stop took ten seconds."""
-    return recorded_stop(tmp_path_factory.mktemp("story"))
+from tests.builders.stories import INIT, SECOND, recorded
 
 
 def test_a_tree_of_many_namespaces_keeps_the_most_troubled_and_says_so(tmp_path: Path) -> None:
