@@ -11,6 +11,7 @@ from sigtrace.lab import lifetimes, protection, visibility
 from sigtrace.lab.channel import NoNamespaces, StageFailed
 from sigtrace.lab.experiment import Experiment, ExperimentOutcome, Lab, LabRecorder
 from sigtrace.lab.stage import Stage
+from sigtrace.live.collector import Collector
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     protection.term_no_handler,
@@ -47,8 +48,6 @@ def choose(name: str) -> Sequence[Experiment]:
 @contextmanager
 def recording() -> Iterator[tuple[LabRecorder | None, str]]:
     """Yield a recorder, which records nothing yet, or None and the reason."""
-    from sigtrace.live.collector import Collector
-
     live = Collector(ns=[NO_NAMESPACE], scope="all")
     try:
         live.__enter__()

@@ -20,21 +20,18 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sigtrace.errors import SigtraceError
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
+from sigtrace.lab.actor import Actor, Namespace
+from sigtrace.lab.stage import Stage
+from sigtrace.live.collector import Collector
 from sigtrace.stops.attempt import attempts
 from sigtrace.text import decode
 from sigtrace.units import SECOND
-
-if TYPE_CHECKING:
-    from sigtrace.lab.actor import Actor, Namespace
-    from sigtrace.lab.stage import Stage
-    from sigtrace.live.collector import Collector
 
 GRACE_SECONDS = 3.0
 """Between SIGTERM and SIGKILL. Docker's default is 10, Kubernetes' 30."""
@@ -128,9 +125,6 @@ def perform(grace: float = GRACE_SECONDS) -> Generator[Batch, None, None]:
     One batch a stop, as soon as it is over. Raises CannotTrace, or StageFailed where no namespace can be
     made.
     """
-    from sigtrace.lab.stage import Stage
-    from sigtrace.live.collector import Collector
-
     with Collector(ns=[0], scope="all") as live, Stage() as stage:
         runtime = stage.actor()
         runtime("name('demo-runtime')")

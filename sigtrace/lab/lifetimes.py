@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 
 from sigtrace.lab.actor import Actor
@@ -93,8 +94,6 @@ def _fork(actor: Actor) -> str:
     try:
         return f"pid {actor.fork().own_pid}"
     except OSError as err:
-        import errno
-
         return errno.errorcode[err.errno or 0]
 
 

@@ -27,6 +27,7 @@ from sigtrace.live.kernel.filter import KernelFilter
 from sigtrace.live.kernel.load import CROWDED, Attachment, rows_of_counts
 from sigtrace.live.kernel.wakeup import Wakeups
 from sigtrace.procfs.namespaces import survey
+from sigtrace.procfs.process import INITIAL_PID_NS, namespace_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,8 +164,6 @@ class Collector:
     @property
     def notes(self) -> list[str]:
         """Sentences for the user about this attachment, such as that a cache was not used."""
-        from sigtrace.procfs.process import INITIAL_PID_NS, namespace_of
-
         notes = self._attached().notes
         if namespace_of("self") in (None, INITIAL_PID_NS):
             return notes

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch, join
+from sigtrace.events.container import COLUMNS, Container
 from sigtrace.events.outcome import label
 from sigtrace.live.collector import Collector, CollectorFilters
 from sigtrace.notebook.table import table, text
@@ -134,8 +135,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _place(row: dict[str, Any]) -> str:
-    from sigtrace.events.container import COLUMNS, Container
-
     return Container(*(row[name] for name in COLUMNS)).label or str(row["nsid"])
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from sigtrace.errors import BadInput, CannotTrace, SigtraceError
 from sigtrace.lab.channel import StageFailed
 from sigtrace.lab.scenarios import incidents
@@ -107,8 +109,6 @@ def _opened(directory: Path) -> Recording:
 
 
 def _day(time: int) -> str:
-    import pandas as pd
-
     return f"{pd.Timestamp(time):%Y-%m-%d}"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from sigtrace.clock import Time, nanoseconds
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
@@ -16,8 +18,6 @@ from sigtrace.recording.selection import named
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from sigtrace.recording.reader import Recording
 
 _MOST = 8
@@ -118,8 +118,6 @@ def postmortems(recording: Recording) -> pd.DataFrame:
     cause      category         slug of the gravest finding (docs/postmortem.md); empty: nothing was found
     findings   int64            how many there are, notices aside
     """
-    import pandas as pd
-
     rows = []
     for standing in rank(from_recording.all_recorded(recording)):
         case, findings = standing.report.case, standing.report.findings

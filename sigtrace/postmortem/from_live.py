@@ -14,6 +14,7 @@ from sigtrace.errors import CannotTrace
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.live.collector import Collector
 from sigtrace.postmortem.case import Case, Scene
 from sigtrace.procfs.pidns import PidNamespace, survey
 from sigtrace.snapshot import Helper, SnapshotRow
@@ -59,8 +60,6 @@ def live(nsid: int, listen: float, container: Container | None = None) -> tuple[
     Also a sentence about what could not be seen, or an empty text: where this host cannot trace there are only the
     snapshots.
     """
-    from sigtrace.live.collector import Collector
-
     problem, since, batch = "", 0, _nothing()
     with Helper() as helper:
         helper.start()
