@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 _Method = TypeVar("_Method", bound=Callable[..., object])
 
 NsChoice = int | str | NsKey | HostNs | tuple[int, int]
-"""A PID namespace: an inode (all that had it), any of `pidns.read_name`, a key, or (inode, ns_start in ns)."""
+"""A PID namespace: an inode (all that had it), any of `pidns.read_name`, a key, or, as one of several, a pair of inode
+and ns_start in ns."""
 
 
 class Only(TypedDict, total=False):
     """The fields of a `Selection` as keyword arguments; a single value stands for a sequence of one."""
 
-    ns: NsChoice | Iterable[NsChoice]
+    ns: int | str | NsKey | HostNs | Iterable[NsChoice]
     container: str | Iterable[str]
     pod: str | Iterable[str]
     descendants: bool
