@@ -1,6 +1,6 @@
-"""The command line: one thin module a command, imported when it is asked for.
+"""The command line: one thin module per command, imported only when that command runs.
 
-`main` is the only place where our errors become a message and an exit code.
+`main` is the only place that turns our errors into a message and an exit code.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _COMMANDS = (
     *("watch", "top", "scan", "explain", "record", "summary", "postmortem", "report", "export"),
     *("doctor", "demo", "lab"),
 )
-"""Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; the order is that of --help."""
+"""Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; --help lists them in this order."""
 
-_LOOKING = ("watch", "top", "scan", "explain", "record", "postmortem")
-"""Those that look for containers' names in the runtimes' files."""
+_NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "record", "postmortem")
+"""Commands that look up container names in the runtimes' files."""
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 class Commands(click.Group):
-    """A group whose commands are imported one by one, so that each start pays for its own command only."""
+    """A group that imports a command when it is asked for, so that starting one does not pay for the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -59,14 +59,14 @@ def cli(context: click.Context) -> None:
       sigtrace scan                          what would every container's PID 1 do?
       sigtrace watch                         show drops as they happen
       sigtrace explain --signal TERM --pid 4242
-      sigtrace demo                          the whole story in seconds
+      sigtrace demo                          see a stop hang, and why
     """
-    if context.invoked_subcommand in _LOOKING and os.environ.get("SIGTRACE_ROOTS"):
-        _warn_of_roots()
+    if context.invoked_subcommand in _NEED_RUNTIME_FILES and os.environ.get("SIGTRACE_ROOTS"):
+        _warn_about_missing_roots()
 
 
-def _warn_of_roots() -> None:
-    """Say which directories of $SIGTRACE_ROOTS are not there. Raises BadInput if it cannot be understood."""
+def _warn_about_missing_roots() -> None:
+    """Name the directories in $SIGTRACE_ROOTS that do not exist. Raises BadInput if the variable cannot be parsed."""
     from sigtrace.containers.paths import VARIABLE, Roots, missing
 
     for word in missing(Roots.from_environment()):
@@ -75,15 +75,15 @@ def _warn_of_roots() -> None:
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    for number in range(3):  # a closed one would be given to the next file opened
+    for number in range(3):  # the next file opened would take the number of a closed one
         with contextlib.suppress(OSError):
             os.fstat(number)
             continue
         os.open(os.devnull, os.O_RDWR)
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (it is for good)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (open until the process exits)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal whose encoding lacks a character gets an escape
+        if isinstance(stream, io.TextIOWrapper):  # escape characters that the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name="sigtrace", standalone_mode=False)
@@ -99,7 +99,7 @@ def main() -> None:
         with contextlib.suppress(OSError):
             what_to_do = "; raise `ulimit -n`" if err.errno == errno.EMFILE else ""
             click.echo(f"sigtrace: {err.strerror or err}{about}{what_to_do}", err=True)
-        for stream in (sys.stdout, sys.stderr):  # what could not be written must not be tried again at exit
+        for stream in (sys.stdout, sys.stderr):  # Python would flush again at exit, and fail again
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (click.Abort, KeyboardInterrupt):

@@ -1,7 +1,7 @@
-"""What a shell offers behind an option: namespaces, containers, pods and signals as they are now.
+"""Shell completion of option values: the namespaces, containers, pods and signals of this moment.
 
-Nothing here raises or hangs: a shell waits for the answer, and what cannot be known in time is not offered.
-Names are other people's: only those that mean themselves on a command line are.
+Nothing here raises or hangs, because the shell waits for the answer: what cannot be found in time is not offered.
+Names are untrusted: a name is offered only if the shell takes every character of it literally.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from sigtrace.procfs.namespaces import PidNamespace
 
 _SECONDS, _FOR_NAMES = 0.5, 0.3
-"""The longest a shell is kept waiting; and after which no more containers are looked at."""
+"""The longest time a shell waits, and the time after which no more containers are looked up."""
 _HELP = 60
-_HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@-]*", re.ASCII)
-"""What shells take as it stands."""
+_LITERAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+@-]*", re.ASCII)
+"""Words that every shell takes literally."""
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _Offers = Callable[[str], Iterator[tuple[str, str]]]
 
 
 def _completer(offers: _Offers) -> Completer:
-    """Of what is on offer (a word, and what is said about it), that which begins as the user did, once each."""
+    """A completer that filters `offers` (word, description) by what the user typed so far; each word once."""
 
     @functools.wraps(offers)
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         found: dict[str, str] = {}
         with contextlib.suppress(Exception, _TooLong), _deadline(_SECONDS):
             for word, about in offers(incomplete):
-                if word.startswith(incomplete) and _HARMLESS.fullmatch(word):
+                if word.startswith(incomplete) and _LITERAL.fullmatch(word):
                     found.setdefault(word, shorten(about, _HELP))
         return [CompletionItem(word, help=about or None) for word, about in found.items()]
 
@@ -58,7 +58,7 @@ def complete_namespaces(incomplete: str) -> Iterator[tuple[str, str]]:
             continue
         try:
             comm = _comm(namespace.init_pid)
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended in the meantime
             continue
         about = [comm, f"PID {namespace.init_pid}", container and container.label]
         yield str(namespace.nsid), ", ".join(part for part in about if part)
@@ -66,7 +66,7 @@ def complete_namespaces(incomplete: str) -> Iterator[tuple[str, str]]:
 
 @_completer
 def complete_containers(incomplete: str) -> Iterator[tuple[str, str]]:
-    """Containers by name, those in pods by label too, and by ID once three characters of it are there."""
+    """Containers by name, those in pods also by label, and by ID once three characters of it are typed."""
     known = _containers()
     names = [container.name for container in known]
     for container in sorted(known, key=lambda each: each.label):
@@ -92,7 +92,7 @@ def complete_pods(incomplete: str) -> Iterator[tuple[str, str]]:
 
 @_completer
 def complete_signals(incomplete: str) -> Iterator[tuple[str, str]]:
-    """Names of signals, with or without SIG and in capitals or not, as the user began."""
+    """Names of signals, with or without SIG and in upper or lower case, following what the user typed."""
     full = incomplete.upper().startswith("SIG")
     for number, name in signals.NAMES.items():
         word = name if full else name.removeprefix("SIG")
@@ -112,7 +112,7 @@ _DEFAULTS = {
 
 
 def _inits() -> Iterator[tuple[PidNamespace, Container | None]]:
-    """The namespaces that have an init, with their containers as far as there was time to look."""
+    """The namespaces that have an init, with their containers as long as there is time to look them up."""
     from sigtrace.containers.of_namespace import NamespaceContainers
     from sigtrace.procfs.namespaces import survey
 
@@ -136,17 +136,17 @@ def _comm(pid: int | None) -> str:
 
 
 class _TooLong(BaseException):
-    """The time is over. No error, so that nobody on the way takes it for one of its own."""
+    """The time is up. Derived from BaseException so that no `except Exception` on the way catches it."""
 
 
 @contextlib.contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
     """Raise _TooLong in the block after `seconds`."""
 
-    def over(number: int, frame: FrameType | None) -> None:
+    def expire(number: int, frame: FrameType | None) -> None:
         raise _TooLong
 
-    before = signal.signal(signal.SIGALRM, over)
+    before = signal.signal(signal.SIGALRM, expire)
     timer = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

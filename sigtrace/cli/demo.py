@@ -1,4 +1,4 @@
-"""`sigtrace demo`: perform or replay the stops, and tell their story."""
+"""`sigtrace demo`: perform or replay two stops, and explain them."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _FIXES = (
 )
 
 
-@click.command(short_help="The whole story in seconds: a stop that hangs, and why.")
+@click.command(short_help="See a stop that hangs, and why, in seconds.")
 @format_option
 @click.option("--save", type=click.Path(file_okay=False, path_type=Path), hidden=True)
 def demo(output: str, save: Path | None) -> None:
     """Stop two containers' PID 1, and show what the kernel did to the signals.
 
     Starts a PID namespace whose init has no SIGTERM handler and stops it as a
-    container runtime does: SIGTERM, 3 seconds of grace, SIGKILL. Then the same
-    with a handler. Where the kernel cannot be traced, says why and replays a
-    recording that ships with sigtrace.
+    container runtime does: SIGTERM, 3 seconds of grace, SIGKILL. Then does the
+    same with a handler. Where the kernel cannot be traced, says why and replays
+    a recording that ships with sigtrace.
 
     \b
     Examples:
@@ -63,22 +63,22 @@ def demo(output: str, save: Path | None) -> None:
     with terminated_like_ctrl_c():
         try:
             with closing(core.perform()) as batches:
-                kept = _tell(batches, output)
+                kept = _show_all(batches, output)
         except (CannotTrace, NoNamespaces) as err:
             if save:
                 raise
-            batches_of_old, origin = core.replay()
+            recorded, origin = core.replay()
             if output == "table":
                 _wrap(f"Not live: {_sentence(err)} Replaying a recording ({origin}).\n")
-            kept = _tell(batches_of_old, output, origin, _sentence(err))
+            kept = _show_all(recorded, output, origin, _sentence(err))
     if output == "table":
         _advise()
     if save:
         core.save(kept, save)
 
 
-def _tell(batches: Iterable[Batch], output: str, origin: str = "", because: str = "") -> list[Batch]:
-    """Show each stop as it comes, with `origin` and `because` if it is replayed; the batches, for --save."""
+def _show_all(batches: Iterable[Batch], output: str, origin: str = "", because: str = "") -> list[Batch]:
+    """Show each stop as it comes, with `origin` and `because` if it is replayed. Returns the batches, for --save."""
     from sigtrace.lab.demo import retell
 
     kept: list[Batch] = []

@@ -1,4 +1,4 @@
-"""sigtrace doctor: can this host trace, and if not, what to install or grant."""
+"""`sigtrace doctor`: whether this host can trace, and if not, what to install or grant."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _STYLES = {"ok": "green", "warning": "yellow", "missing": "bold red"}
 @format_option
 @click.pass_context
 def doctor(ctx: click.Context, output: str) -> None:
-    """Can this host trace, and if not, what to install or grant.
+    """Check whether this host can trace, and if not, what to install or grant.
 
-    Looks at each requirement on its own, then traces a harmless signal for
-    real. The exit status is 0 only if that worked.
+    Checks each requirement separately, then traces a harmless signal. The exit
+    code is 0 only if that signal was recorded.
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def doctor(ctx: click.Context, output: str) -> None:
 
 
 def _print_table(checks: list[Check]) -> None:
-    """One row a check; a remedy stands under what it mends."""
+    """One row per check; the remedy is printed below the detail."""
     from rich.table import Table
     from rich.text import Text
 
@@ -61,6 +61,6 @@ def _print_table(checks: list[Check]) -> None:
     if tracing_works(checks):
         out.print("\nThis host can trace.", style="bold green")
     else:
-        wanting = [check.name for check in checks[:-1] if check.status == "missing"]
-        because = f" Missing: {', '.join(wanting)}." if wanting else ""
+        missing = [check.name for check in checks[:-1] if check.status == "missing"]
+        because = f" Missing: {', '.join(missing)}." if missing else ""
         out.print(f"\nThis host cannot trace as things are.{because}", style="bold red")

@@ -1,4 +1,4 @@
-"""One line an event: who sent what to whom in which namespace, and what became of it."""
+"""One line per event: who sent which signal to whom, in which namespace, and what became of it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TIME, _SIGNAL, _VERDICT = 12, 8, 20
 _NS, _WIDEST_NS = 10, 32
 _GAPS = 5
 _WITH_PARENT = 26
-"""A sender's column wider than this has room for most parents too."""
+"""A sender column wider than this has room for most parents too."""
 _NARROWEST = 80
 
 
 class EventLines:
-    """Lays events out in `width` columns: under 80 on a terminal of 80, more of the names where there is more room."""
+    """Lays out events for a terminal of `width` columns; a wider terminal shows more of the names."""
 
     def __init__(self, width: int, colour: bool) -> None:
         self._ns = min(_NS + max(width - _NARROWEST, 0) // 3, _WIDEST_NS)
@@ -38,10 +38,10 @@ class EventLines:
 
     def lines(self, batch: Batch) -> Iterator[str]:
         """A line for each record of the batch."""
-        whose = batch.residents
+        residents = batch.residents
         rows: Iterator[dict[str, Any]] = batch.rows()
-        for row, code in zip(rows, whose.codes.tolist(), strict=True):
-            container = whose.containers[code]
+        for row, code in zip(rows, residents.codes.tolist(), strict=True):
+            container = residents.containers[code]
             yield self._line(
                 row["time"][11:23],
                 container.fitting(self._ns) if container else str(row["nsid"]),
@@ -77,9 +77,11 @@ class EventLines:
 
 
 def _ends_group(row: dict[str, Any]) -> bool:
-    """Whether this is a thread's share of its process's death, or of an exec, which ends all threads but one.
+    """Whether a thread ends because its process dies, or runs a new program, which ends all threads but one.
 
-    Every such thread then meets a SIGKILL, without a sender, that `get_signal()` traces as if the kernel had sent it.
+    `get_signal()` traces a SIGKILL for each such thread as if the kernel had sent it; it has no sender.
     """
-    nobodys = row["relation"] == "kernel" and row["code"] == 0
-    return row["stage"] == "deliver" and row["signal_name"] == "SIGKILL" and (bool(row["exiting"]) or nobodys)
+    no_sender = row["relation"] == "kernel" and row["code"] == 0
+    return (
+        row["stage"] == "deliver" and row["signal_name"] == "SIGKILL" and (bool(row["exiting"]) or no_sender)
+    )

@@ -1,4 +1,4 @@
-"""`sigtrace explain`: what would become of a signal, before anybody sends it."""
+"""`sigtrace explain`: predict what becomes of a signal before it is sent."""
 
 from __future__ import annotations
 
@@ -37,38 +37,40 @@ _WIDTH = 79
     "--pod",
     metavar="NAMESPACE/NAME",
     shell_complete=complete_pods,
-    help="Instead of --pid: the init of the container in this pod; with --container, of that one of several.",
+    help="Instead of --pid: the init of the container in this pod. If the pod has several containers, "
+    "choose one with --container.",
 )
 @click.option(
     "--from",
     "sender",
     default="",
     metavar="PID|inside|outside",
-    help="Who sends it: a process, or anyone inside or outside the target's PID namespace. "
-    "[default: outside, unless the target lives in our own namespace]",
+    help="The sender: a process, or any process inside or outside the target's PID namespace. "
+    "[default: outside, unless the target is in sigtrace's own namespace]",
 )
 @format_option
 def explain(
     number: int | None, pid: int | None, container: str | None, pod: str | None, sender: str, output: str
 ) -> None:
-    """What would become of SIGNAL sent to PID, and by which rule of the kernel?
+    """Predict what becomes of a signal sent to a process, by which kernel rule.
 
-    For a container: what would come of its stop? Nothing is sent. The answer rests on
-    what /proc shows now: handlers, blocked and awaited signals, signalfds, tracers,
-    freezers. A drop comes with its fix. The sender's permission to signal the process
-    is not looked at. PID may be a thread's number: kill(2) takes it for the whole
-    process, but looks at that thread's mask.
+    No signal is sent. The answer follows from what /proc shows now: handlers,
+    blocked and awaited signals, signalfds, tracers, freezers. If the kernel would
+    drop the signal, the answer says how to fix that. The sender's permission to
+    signal the process is not checked. PID may be a thread ID: kill(2) signals the
+    whole process, but looks at the mask of that thread first.
 
-    The exit code is 0 whatever the answer, 2 for bad input. For scripts, use JSON:
-    signal, signal_name, target_pid, target_tid, target_ns_pid, target_comm,
-    target_cmdline, nsid, ns_level, is_init, relation, sender_pid, generate, deliver,
-    effect, waits_for, afterwards, dropped, certain, doubt, caveat, outcome, reason,
-    kernel, facts, advice, container_id, container_name, runtime, image, pod,
-    pod_namespace, container_stop_signal (empty if not known).
+    The exit code is 0 whatever the answer is, and 2 for bad input. Scripts use
+    JSON, with these keys: signal, signal_name, target_pid, target_tid,
+    target_ns_pid, target_comm, target_cmdline, nsid, ns_level, is_init, relation,
+    sender_pid, generate, deliver, effect, waits_for, afterwards, dropped, certain,
+    doubt, caveat, outcome, reason, kernel, facts, advice, container_id,
+    container_name, runtime, image, pod, pod_namespace, container_stop_signal
+    (empty if not known).
 
     \b
     Examples:
-      sigtrace explain --container web-1           what would its stop come to?
+      sigtrace explain --container web-1           would its stop work?
       sigtrace explain --signal TERM --pid 4242
       sigtrace explain --signal KILL --pid 4242 --from inside
       sigtrace explain --signal INT --pid 4242 --from 4250 --format json | jq .dropped
@@ -88,7 +90,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     from sigtrace.predict.words import sentence
 
     target, prediction = explanation.target, explanation.prediction
-    yield f"{signals.name(explanation.signal)} to {_whom(explanation)}, {_whence(explanation)}:"
+    yield f"{signals.name(explanation.signal)} to {_target(explanation)}, {_sender(explanation)}:"
     yield from _wrapped("  ", sentence(prediction))
     yield ""
     yield from _part("rule", [prediction.reason, f"kernel/signal.c: {kernel_source(prediction)}"])
@@ -112,12 +114,12 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     yield from _part("fix", advice(explanation))
 
 
-def _whom(explanation: Explanation) -> str:
+def _target(explanation: Explanation) -> str:
     target = explanation.target
     return f"PID {target.pid} ({shorten(target.comm, 16)})"
 
 
-def _whence(explanation: Explanation) -> str:
+def _sender(explanation: Explanation) -> str:
     where = {
         "same": "from inside its PID namespace",
         "self": "from itself",
@@ -130,7 +132,7 @@ def _whence(explanation: Explanation) -> str:
 
 
 def _facts(explanation: Explanation) -> Iterator[str]:
-    """What the prediction rests on, one short line each."""
+    """The facts that the prediction follows from, one short line each."""
     from sigtrace import signals
     from sigtrace.predict.prose import facts
 
@@ -149,7 +151,7 @@ def _facts(explanation: Explanation) -> Iterator[str]:
     blocked = "no" if not known["blocked"] else "yes"
     if known["blocked"] and known["threads"] != 1:
         blocked = f"by {known['blocked']} of {known['threads']} threads"
-    yield f"blocked: {blocked}; sigtimedwait: {_said(known['awaited'])}; signalfd: {_said(known['signalfd'])}"
+    yield f"blocked: {blocked}; sigtimedwait: {_yes_or_no(known['awaited'])}; signalfd: {_yes_or_no(known['signalfd'])}"
     handled = known["handled"]
     assert isinstance(handled, list)
     yield f"handlers: {', '.join(word.removeprefix('SIG') for word in handled) or 'none at all'}"
@@ -161,7 +163,7 @@ def _facts(explanation: Explanation) -> Iterator[str]:
 
 
 def _container(explanation: Explanation) -> Iterator[str]:
-    """Where it lives, and what its runtime stops it with, each if known."""
+    """The container of the target and its stop signal, each if known."""
     container, own = explanation.request.container, explanation.own
     if container is None:
         return
@@ -172,12 +174,12 @@ def _container(explanation: Explanation) -> Iterator[str]:
         yield f"its own stop signal: {shorten(own.stop_signal, 20)}"
 
 
-def _said(fact: object) -> str:
+def _yes_or_no(fact: object) -> str:
     return "not known" if fact is None else "yes" if fact else "no"
 
 
 def _part(title: str, items: list[str]) -> Iterator[str]:
-    """A titled list; long items are wrapped under themselves."""
+    """A titled list; long items wrap with a hanging indent."""
     for place, item in enumerate(items):
         yield from _wrapped(f"  {title if place == 0 else '':<7}", item)
 

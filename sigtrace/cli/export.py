@@ -1,4 +1,4 @@
-"""`sigtrace export`: a recording for other tools."""
+"""`sigtrace export`: write a recording in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _FORMATS = ("parquet", "csv", "json", "perfetto")
 
 
-@click.command(short_help="A recording for other tools: Parquet, CSV, JSON Lines, Perfetto.")
+@click.command(short_help="Write a recording as Parquet, CSV, JSON Lines or a Perfetto trace.")
 @directories_argument
 @click.option("--to", "kind", type=click.Choice(_FORMATS), required=True, help="The format; see above.")
 @click.option(
@@ -37,7 +37,7 @@ _FORMATS = ("parquet", "csv", "json", "perfetto")
     "--output",
     metavar="PATH",
     required=True,
-    help="The file to write (for parquet the directory), or - for stdout.",
+    help="The file to write, or - for stdout. Parquet: the directory to write.",
 )
 @click.option("--force", is_flag=True, help="Replace PATH if it exists.")
 @selection_options()
@@ -48,19 +48,19 @@ def export(
     force: bool,
     selection: Selection,
 ) -> None:
-    """Write a recording, or several, as other tools read them.
+    """Write one or more recordings in a format that other tools read.
 
     \b
     parquet   a directory with events, counts, namespaces, snapshots and losses
               as .parquet files: DuckDB, pandas, Polars, Spark
-    csv       events, for spreadsheets: control characters are escaped, and what
-              would be a formula there gets an apostrophe before it
+    csv       events, for spreadsheets: control characters are escaped, and text
+              that a spreadsheet would take for a formula gets an apostrophe
     json      events as JSON Lines, as `watch --format json` prints them
-    perfetto  a trace for ui.perfetto.dev: a track a PID namespace, with stops,
-              grace periods, drops and kills, and arrows from the senders
+    perfetto  a trace for ui.perfetto.dev: one track per PID namespace, with
+              stops, grace periods, drops and kills, and arrows from the senders
 
-    PATH appears when it is complete; until then, and after an error, there is
-    nothing of that name. All formats are written with bounded memory.
+    PATH appears only when it is complete: nothing has that name before, or after
+    an error. All formats are written with bounded memory.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def export(
 
     recording = sigtrace.open(directories)
     source = Source(recording, recording.filter(_with_exits(selection, kind)))
-    with terminated_like_ctrl_c(), _shown(source):
+    with terminated_like_ctrl_c(), _progress(source):
         notes = _write(source, kind, output, force)
     for sentence in (*notes, *recording.problems):
         say(sentence)
@@ -81,14 +81,14 @@ def export(
 
 
 def _with_exits(selection: Selection, kind: str) -> Selection:
-    """For a picture of stops, exits stay whichever signals are asked for: they end them."""
+    """The selection; for a Perfetto trace with `--signal`, exits as well: they end the stops it shows."""
     if kind != "perfetto" or not selection.signal:
         return selection
     return replace(selection, signal=(0, *selection.signal))
 
 
 def _write(source: Source, kind: str, output: str, force: bool) -> list[str]:
-    """Write it; what could not be said in the format is in the sentences that are returned."""
+    """Write it. Returns sentences about what the format could not express."""
     if kind == "parquet":
         from sigtrace.export import parquet
         from sigtrace.export.output import new_directory
@@ -110,7 +110,7 @@ def _write(source: Source, kind: str, output: str, force: bool) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(output: str, force: bool, kind: str) -> Iterator[BinaryIO]:
-    """The file to write, or stdout; whoever reads that may leave early."""
+    """The file to write, or stdout, whose reader may leave early."""
     if output != "-":
         from sigtrace.export.output import new_file
 
@@ -118,7 +118,7 @@ def _opened(output: str, force: bool, kind: str) -> Iterator[BinaryIO]:
             yield file
         return
     if kind == "perfetto" and sys.stdout.isatty():
-        raise BadInput("a trace is no text for a terminal: name a file with -o.")
+        raise BadInput("a Perfetto trace is binary, not text for a terminal: name a file with -o.")
     try:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -127,8 +127,8 @@ def _opened(output: str, force: bool, kind: str) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _shown(source: Source) -> Iterator[None]:
-    """While inside, how far it got, for people at a terminal."""
+def _progress(source: Source) -> Iterator[None]:
+    """Show a progress bar inside the block if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield
         return

@@ -1,4 +1,4 @@
-"""How a diagnosis looks: a timeline, the findings, what was ruled out; 80 columns unless the terminal has more."""
+"""Prints a diagnosis: a timeline, the findings, what was ruled out; 80 columns unless the terminal is wider."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from sigtrace.units import duration, number
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _WIDEST = 100
 _OUTCOME, _LEAST, _REST = 20, 8, 41
-"""Columns for the outcome, or more where it needs them; for the name at least, which has what is left; and for the
-rest."""
+"""Columns for the outcome (more if it needs them), for the name (which gets the remaining width), for all others."""
 
 
 def print_report(report: Report) -> None:
-    """The whole answer for one namespace."""
+    """Print the whole report of one namespace."""
     for line in _report(report, _width()):
         click.echo(line, color=_colour())
 
 
 def print_standings(standings: Sequence[Standing]) -> None:
-    """One line a namespace, the most stuck first."""
+    """Print one line per namespace, the most stuck first."""
     known = any(standing.report.case.container for standing in standings)
     outcome = max([_OUTCOME, *(len(standing.outcome) for standing in standings)])
     widths = max(_width() - _REST - outcome, _LEAST), outcome
@@ -47,7 +46,7 @@ def print_standings(standings: Sequence[Standing]) -> None:
 
 
 def _name(case: Case) -> str:
-    """The container, or else the init."""
+    """The container's label, or the init if there is no container."""
     if case.container:
         return printable(case.container.label)
     event = next(reversed(case.to_init), None)
@@ -61,7 +60,7 @@ def _row(cells: tuple[str, str, str, str, str], widths: tuple[int, int]) -> str:
 
 
 def _padded(name: str, wide: int) -> str:
-    """The name in so many columns; of a long one the end, which tells containers of a pod apart."""
+    """The name in `wide` columns; a long one keeps its end, which distinguishes the containers of a pod."""
     cut = name
     while columns(cut) > wide - (cut is not name):
         cut = cut[1:]
@@ -78,8 +77,8 @@ def _report(report: Report, width: int) -> Iterator[str]:
         yield "Nothing was found that keeps it from stopping."
         yield ""
     if report.ruled_out:
-        said = "; ".join(cause.absent for cause in report.ruled_out)
-        yield from _wrapped(f"Ruled out: {said}.", width, "", "  ")
+        absent_causes = "; ".join(cause.absent for cause in report.ruled_out)
+        yield from _wrapped(f"Ruled out: {absent_causes}.", width, "", "  ")
     reasons: dict[str, list[str]] = {}
     for cause, why in report.unchecked:
         reasons.setdefault(why, []).append(cause.absent)
@@ -104,7 +103,7 @@ def _timeline(report: Report, width: int) -> Iterator[str]:
         for detail in entry.detail:
             yield from _wrapped(detail, width, blank, blank + "  ")
     if not entries:
-        yield "  no event of it was recorded"
+        yield "  no event of this namespace was recorded"
 
 
 def _finding(finding: Finding, width: int) -> Iterator[str]:
@@ -130,5 +129,5 @@ def _width() -> int:
 
 
 def _colour() -> bool | None:
-    """Colour on a terminal that wants it; False where NO_COLOR is set, None to let click decide."""
+    """Whether to colour: False if NO_COLOR is set or stdout is not a terminal, else None to let click decide."""
     return False if "NO_COLOR" in os.environ or not sys.stdout.isatty() else None

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: by an exception, so that everything is cleaned up."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: by an exception, so that cleanup runs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def terminated_like_ctrl_c() -> Iterator[None]:
 
     def leave(number: int, frame: FrameType | None) -> None:
         for other in before:
-            signal.signal(other, signal.SIG_IGN)  # once is enough: do not interrupt the cleaning up
+            signal.signal(other, signal.SIG_IGN)  # a second one must not interrupt the cleanup
         sys.exit(128 + number)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     for number, held in before.items():
-        if held != signal.SIG_IGN:  # nohup's wish stands
+        if held != signal.SIG_IGN:  # keep what nohup set
             signal.signal(number, leave)
     try:
         yield

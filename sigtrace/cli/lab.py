@@ -1,4 +1,4 @@
-"""`sigtrace lab`: choose experiments, run them one by one, show what each found."""
+"""`sigtrace lab`: choose experiments, run them one by one, and show the result of each."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 _INDENT = 11
 
 
-@click.command(short_help="The classic experiments on container signals, run live.")
+@click.command(short_help="Run the classic experiments on container signals.")
 @click.argument("name", default="all")
-@click.option("--list", "only_list", is_flag=True, help="Name the experiments and their titles; run nothing.")
+@click.option("--list", "only_list", is_flag=True, help="List the experiments without running them.")
 @format_option
 def lab(name: str, only_list: bool, output: str) -> None:
     """Run the classic experiments on container signals, live and checked.
 
-    Each experiment makes PID namespaces of its own, acts on the processes in
-    them, and compares what theory says with what the kernel did (wait status,
-    /proc) and with what sigtrace recorded. Nothing outside these namespaces is
-    touched. Exits with 1 if any check fails. Where sigtrace cannot trace, the
-    experiments run all the same, unrecorded; without root, most of them do.
+    Each experiment creates its own PID namespaces, acts on the processes in
+    them, and compares the prediction of theory with what the kernel did (wait
+    status, /proc) and with what sigtrace recorded. Nothing outside these
+    namespaces is touched. The exit code is 1 if any check fails. Where sigtrace
+    cannot trace, the experiments still run, unrecorded; without root, most do.
 
     \b
     Examples:
-      sigtrace lab --list             what there is
-      sigtrace lab kill-inside        one of them
-      sigtrace lab all --format json  all of them, one JSON line each
+      sigtrace lab --list             list the experiments
+      sigtrace lab kill-inside        run one experiment
+      sigtrace lab all --format json  run all, one JSON line each
     """
     from sigtrace.lab.catalogue import choose, recording, run
 
@@ -52,7 +52,7 @@ def lab(name: str, only_list: bool, output: str) -> None:
             outcomes.append(run(experiment, recorder))
             _show(outcomes[-1], why_not, output)
     if output == "table" and len(outcomes) > 1:
-        _sum_up(outcomes)
+        _summarise(outcomes)
     if any(not outcome.passed and not outcome.skipped for outcome in outcomes):
         raise click.exceptions.Exit(1)
 
@@ -65,7 +65,7 @@ def _list(chosen: Sequence[Experiment], output: str) -> None:
             click.echo(f"{experiment.name:<17}{experiment.title}")
 
 
-def _sum_up(outcomes: Sequence[ExperimentOutcome]) -> None:
+def _summarise(outcomes: Sequence[ExperimentOutcome]) -> None:
     marks = [(_mark_of(outcome), outcome.experiment.name) for outcome in outcomes]
     passed = sum(mark == "PASS" for mark, _ in marks)
     rest = "".join(f"; {mark}: {name}" for mark, name in marks if mark != "PASS")
@@ -111,7 +111,7 @@ def _tally(checks: Sequence[Verification]) -> str:
 
 
 def _say(label: str, text: str) -> None:
-    """A label and text that hangs beside it, 80 columns wide."""
+    """Print a label and the text beside it, wrapped to 80 columns."""
     lead = f"  {label:<{_INDENT - 2}}"
     click.echo(click.wrap_text(text, 80, lead, " " * _INDENT))
 

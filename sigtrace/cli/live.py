@@ -1,4 +1,4 @@
-"""What the commands that trace have in common: whom they follow, how they end, what they say at the end."""
+"""Shared by the commands that trace: which namespaces they follow, how they end, the totals they print at the end."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _ENDING = (os_signal.SIGINT, os_signal.SIGTERM, os_signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Named:
-    """A PID namespace that a user named, held on to by its init."""
+    """A PID namespace that the user named, with a pidfd of its init."""
 
     nsid: int
     start: int
     """Start of its init in clock ticks; 0 if it has none."""
     init_pid: int | None = None
     pidfd: int | None = None
-    """Of its init: readable when that has ended."""
+    """A pidfd of its init: readable when the init has ended."""
 
 
 @contextlib.contextmanager
 def named_namespaces(texts: tuple[str, ...], descendants: bool) -> Iterator[dict[int, Named]]:
-    """The namespaces of `--ns`, by inode. Raises BadInput for what is none, or has ended meanwhile."""
+    """The namespaces of `--ns`, by inode. Raises BadInput for one that does not exist or has ended."""
     if descendants and not texts:
-        raise BadInput("--descendants goes with --ns: without it, every namespace is followed anyway.")
+        raise BadInput("--descendants needs --ns: without --ns, every namespace is followed anyway.")
     if not texts:
         yield {}
         return
@@ -74,7 +74,7 @@ def named_namespaces(texts: tuple[str, ...], descendants: bool) -> Iterator[dict
 
 @dataclass(frozen=True)
 class Filters:
-    """What `filter_options`, `container_options` and `wait_option` say."""
+    """The values of `filter_options`, `container_options` and `wait_option`."""
 
     namespaces: tuple[str, ...] = ()
     descendants: bool = False
@@ -85,7 +85,7 @@ class Filters:
 
 
 def follow_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of `Filters`, which the command gets as `filters`."""
+    """Add the options of `Filters`; the command receives them as `filters`."""
 
     @functools.wraps(command)
     def packed(
@@ -105,39 +105,39 @@ def follow_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @dataclass(frozen=True)
 class Followed:
-    """Whom a command follows: the namespaces that were named, and the words for containers and pods."""
+    """What a command follows: the namespaces that the user named, and the words for containers and pods."""
 
     named: dict[int, Named]
     filters: Filters
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Containers and pods as they were named."""
+        """The words of `--container` and `--pod`."""
         return (*self.filters.containers, *self.filters.pods)
 
     def __str__(self) -> str:
-        """For the end of a sentence: ` in web-1 or 4026532249 and below`; empty for everybody."""
+        """The end of a sentence: ` in web-1 or 4026532249 and below`; empty if everything is followed."""
         containers, pods = (
             " or ".join(map(printable, each)) for each in (self.filters.containers, self.filters.pods)
         )
         of_pods = (
             f"{containers} of pod {pods}" if containers and pods else containers or (pods and f"pod {pods}")
         )
-        whom = " or ".join(part for part in (of_pods, *map(str, self.named)) if part)
-        return f" in {whom}{' and below' if self.filters.descendants else ''}" if whom else ""
+        targets = " or ".join(part for part in (of_pods, *map(str, self.named)) if part)
+        return f" in {targets}{' and below' if self.filters.descendants else ''}" if targets else ""
 
 
 @contextlib.contextmanager
 def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Followed]]:
-    """A collector with these filters, and whom it follows. Raises BadInput, CannotTrace."""
+    """A collector with these filters, and what it follows. Raises BadInput, CannotTrace."""
     from sigtrace.live.collector import Collector
 
-    # A container may live 50 ms: whoever looks up its name must not wait 5 ms at each step for a busy thread.
+    # A container may live 50 ms: the thread that looks up its name must not wait 5 ms (the default) for each turn.
     sys.setswitchinterval(0.001)
     words = (*filters.containers, *filters.pods)
     if filters.wait and not words:
         raise BadInput(
-            "--wait goes with --container or --pod: without them, whatever starts is followed anyway."
+            "--wait needs --container or --pod: without them, every container that starts is followed anyway."
         )
     with named_namespaces(filters.namespaces, filters.descendants and not words) as named:
         collector = Collector(
@@ -165,7 +165,7 @@ def _option_names(collector: Collector) -> Iterator[Collector]:
 
 
 def announce(live: Collector) -> None:
-    """Say of each container that is followed, now and later, which PID namespace it is."""
+    """Print the PID namespace of each followed container, now and whenever one starts."""
 
     def found(container: Container, nsid: int) -> None:
         say(f"{shorten(container.label, 60)} ({printable(container.runtime)}) is PID namespace {nsid}")
@@ -177,9 +177,9 @@ def announce(live: Collector) -> None:
 
 @contextlib.contextmanager
 def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None]:
-    """While inside, Ctrl-C, SIGTERM, SIGHUP and the end of `duration` (s) stop the collector.
+    """Inside the block, Ctrl-C, SIGTERM, SIGHUP and the end of `duration` (s) stop the collector.
 
-    A second signal acts as if nobody handled it; what was ignored from the start (nohup) stays so.
+    A second signal has its default action; a signal that was ignored from the start (nohup) stays ignored.
     """
     before = {number: os_signal.getsignal(number) for number in _ENDING}
     caught = [number for number, handler in before.items() if handler != os_signal.SIG_IGN]
@@ -194,9 +194,8 @@ def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None
 
     for each in caught:
         os_signal.signal(each, stop)
-    timer = threading.Timer(
-        duration or 0, live.stop
-    )  # not an alarm: it would be a signal among those watched
+    # Not alarm(2): SIGALRM would be one of the signals that are watched.
+    timer = threading.Timer(duration or 0, live.stop)
     timer.daemon = True
     if duration:
         timer.start()
@@ -210,7 +209,7 @@ def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None
 
 
 def footer(live: Collector, unwritten: int = 0) -> None:
-    """What was seen and dropped, by namespace, and what was lost; `unwritten` records were so after being read."""
+    """Print what was seen, dropped (by namespace) and lost; `unwritten` records were read, and then lost."""
     counts, losses = live.counts(), live.losses()
     dropped, names = counts.dropped_by_init(), live.names.known()
     most = ", ".join(f"{total:,} in {_called(key, names)}" for key, total in list(dropped.items())[:5])
@@ -220,18 +219,18 @@ def footer(live: Collector, unwritten: int = 0) -> None:
         + (f": {most}{more}" if most else "")
     )
     lost = losses.lost + unwritten
-    exact = " (the totals above are exact all the same)" if lost else ""
+    exact = " (the totals above are still exact)" if lost else ""
     say(f"{number(lost, 'record')} lost{exact}")
     if losses.uncounted or losses.missed:
         say(f"totals are too low: {number(losses.uncounted, 'signal')} uncounted, {losses.missed:,} missed")
 
 
 def _called(key: NsKey, names: Mapping[NsKey, Container]) -> str:
-    """`web-1 (4026532249)`, or the inode alone."""
+    """`web-1 (4026532249)`, or only the inode if the container is not known."""
     return f"{shorten(names[key].label, 40)} ({key.inode})" if key in names else str(key.inode)
 
 
 def say(sentence: str) -> None:
-    """A sentence on stderr, whoever still listens."""
+    """Print a sentence on stderr, even if nobody reads it any more."""
     with contextlib.suppress(OSError):
         click.echo(f"sigtrace: {sentence}", err=True)

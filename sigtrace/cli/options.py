@@ -1,4 +1,4 @@
-"""Options that several commands share, each written once."""
+"""Options that several commands share, each defined once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Signal(click.ParamType):  # type: ignore[type-arg]
-    """A signal by name or number; converts to its number. Unknown names raise BadInput with the near one."""
+    """A signal by name or number; converts to its number. Unknown names raise BadInput with the closest name."""
 
     name = "signal"
 
@@ -51,15 +51,15 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         found = _DURATION.fullmatch(str(value).strip())
         seconds = float(found[1]) * _SECONDS[found[2]] if found else 0
         if not 0 < seconds <= _LONGEST:
-            raise BadInput(f"{value!r} is no duration: write it as 250ms, 30s, 5m, 2h or 7d.")
+            raise BadInput(f"{value!r} is not a duration: write it as 250ms, 30s, 5m, 2h or 7d.")
         return seconds
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]
     """A moment; converts to ns UTC.
 
-    `2026-11-22T07:53:45` (UTC unless it says otherwise), `07:53:45` for the last time it was that in UTC, or `10m` for
-    that long ago.
+    `2026-11-22T07:53:45` (UTC unless it has an offset), `07:53:45` for the most recent such time of day in UTC, or
+    `10m` for ten minutes ago.
     """
 
     name = "time"
@@ -80,6 +80,12 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
         return nanoseconds(str(value))
 
 
+MOMENT_FORMS = (
+    "2026-11-22T07:53:45 in UTC, 07:53:45 for its most recent occurrence, or 10m for 10 minutes ago"
+)
+"""The forms that `Moment` takes, for help texts."""
+
+
 class Size(click.ParamType):  # type: ignore[type-arg]
     """`1GiB`, `500M` or plain bytes, in powers of 1024; converts to bytes, at least `least`."""
 
@@ -93,7 +99,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
             return value
         found = _SIZE.fullmatch(str(value).strip())
         if not found:
-            raise BadInput(f"{value!r} is no size: write it as 500MiB or 1GiB.")
+            raise BadInput(f"{value!r} is not a size: write it as 500MiB or 1GiB.")
         size = int(float(found[1]) * 1024 ** " KMGT".index((found[2] or " ").upper()))
         if size < self._least:
             raise BadInput(f"{value!r} is too small: give at least {self._least >> 20}MiB.")
@@ -101,7 +107,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 
 
 def filter_options(command: _Command) -> _Command:
-    """`--ns`, `--descendants`, `--signal`: which events, where they happen or where they were recorded."""
+    """`--ns`, `--descendants`, `--signal`: which events, live or in a recording."""
     signal = click.option(
         "--signal", "numbers", type=Signal(), multiple=True, help="Only this signal (TERM, 15). Repeatable."
     )
@@ -110,21 +116,22 @@ def filter_options(command: _Command) -> _Command:
 
 def namespace_options(command: _Command) -> _Command:
     """`--ns`, `--descendants`: which PID namespaces."""
-    descendants = click.option("--descendants", is_flag=True, help="With --ns: also the namespaces below it.")
+    descendants = click.option(
+        "--descendants", is_flag=True, help="With --ns: also its descendant namespaces."
+    )
     return ns_option(descendants(command))
 
 
 def period_options(command: _Command) -> _Command:
     """`--since TIME`, `--until TIME`: which part of a recording."""
-    shape = "2026-11-22T07:53:45 in UTC, 07:53:45 for the last time it was that, or 10m for that long ago."
-    since = click.option("--since", type=Moment(), help=f"Only events from this time on: {shape}")
+    since = click.option("--since", type=Moment(), help=f"Only events from this time on: {MOMENT_FORMS}.")
     return since(click.option("--until", type=Moment(), help="Only events before this time.")(command))
 
 
 def selection_options(*, signal: bool = True) -> Callable[[_Command], _Command]:
-    """Which part of a recording: the command gets it as `selection`, a `recording.selection.Selection`.
+    """Which part of a recording: the command receives it as `selection`, a `recording.selection.Selection`.
 
-    signal: with `--signal`.
+    signal: whether there is a `--signal` option.
     """
 
     def decorated(command: _Command) -> _Command:
@@ -159,7 +166,7 @@ def directories_argument(command: _Command) -> _Command:
 
 
 def container_options(command: _Command) -> _Command:
-    """`--container NAME`, `--pod NAMESPACE/NAME`, repeatable: the arguments of a `selector.ContainerSelector`."""
+    """`--container NAME`, `--pod NAMESPACE/NAME`, repeatable; `containers.selector.ContainerSelector` parses them."""
     container = click.option(
         "--container",
         "containers",
@@ -180,9 +187,11 @@ def container_options(command: _Command) -> _Command:
 
 
 def wait_option(command: _Command) -> _Command:
-    """`--wait`: containers that are not there yet are no mistake."""
+    """`--wait`: accept names of containers that do not exist yet."""
     return click.option(
-        "--wait", is_flag=True, help="With --container or --pod: it may be one that has yet to start."
+        "--wait",
+        is_flag=True,
+        help="With --container or --pod: accept names of containers that have not started yet.",
     )(command)
 
 
@@ -190,7 +199,7 @@ _Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionIte
 
 
 def _completed(what: str) -> _Completer:
-    """A completer of `sigtrace.cli.completion`, imported when a shell asks."""
+    """A completer of `sigtrace.cli.completion`, imported only when the shell asks for completions."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from sigtrace.cli import completion
@@ -202,7 +211,7 @@ def _completed(what: str) -> _Completer:
 
 
 def ns_option(command: _Command) -> _Command:
-    """`--ns NS`, repeatable: PID namespaces in any of the ways `pidns.parse_ns` reads."""
+    """`--ns NS`, repeatable: PID namespaces in any form that `pidns.parse_ns` accepts."""
     return click.option(
         "--ns",
         "namespaces",
@@ -219,7 +228,7 @@ def format_option(command: _Command) -> _Command:
 
 
 def table_format_option(command: _Command) -> _Command:
-    """`--format table|json|csv`: the same, or comma-separated values with a header."""
+    """`--format table|json|csv`: as `format_option`, or comma-separated values with a header."""
     return _format_option(["table", "json", "csv"], "A table, JSON Lines with stable keys, or CSV.")(command)
 
 

@@ -1,4 +1,4 @@
-"""Printing: JSON Lines, and consoles that are quiet when piped and honour NO_COLOR."""
+"""Printing: JSON Lines, and rich consoles that are plain when piped and honour NO_COLOR."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _NARROWEST = 60
-"""Tables are no use in fewer columns: there the terminal may wrap them."""
+"""Tables are unreadable in fewer columns: let a narrower terminal wrap them."""
 
 
 def json_line(row: Mapping[str, Any]) -> str:
@@ -30,7 +30,7 @@ def echo_json(row: Mapping[str, Any]) -> None:
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Print many lines at once, and all of them: under PYTHONUNBUFFERED, sys.stdout forgets what a signal cut off."""
+    """Print many lines at once. With PYTHONUNBUFFERED, sys.stdout loses the rest of a write that a signal cut short."""
     text = "".join(f"{line}\n" for line in lines)
     left = memoryview(text.encode(sys.stdout.encoding, "backslashreplace"))
     sys.stdout.flush()

@@ -18,24 +18,31 @@ if TYPE_CHECKING:
 _LEAST = 1 << 20
 
 
-@click.command(short_help="The flight recorder: rotated, bounded, crash-safe.")
+@click.command(short_help="Record signals into a directory: rotated, bounded, crash-safe.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @follow_options
 @click.option(
-    "--all", "everything", is_flag=True, help="Every signal and every target, not only what concerns inits."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="All signals to all processes, not only those that concern inits.",
 )
 @click.option(
     "--max-size",
     type=Size(_LEAST),
     default="1GiB",
     show_default=True,
-    help="Delete the oldest segments beyond this.",
+    help="Delete the oldest segments when the recording exceeds this size.",
 )
 @click.option(
     "--max-age", type=Duration(), default="7d", show_default=True, help="Delete segments older than this."
 )
 @click.option(
-    "--rotate", type=Duration(), default="10m", show_default=True, help="Begin a new segment this often."
+    "--rotate",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="Start a new segment at this interval.",
 )
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
 def record(
@@ -47,16 +54,17 @@ def record(
     rotate: float,
     duration: float | None,
 ) -> None:
-    """Record into DIR what happens to namespace inits, to look at it later.
+    """Record into DIR what happens to the inits of PID namespaces.
 
-    Events, exact counts, the births and deaths of PID namespaces, and what /proc
-    says of a namespace when its init drops a signal, is killed or exits. DIR is
-    made if need be; --max-size and --max-age bound it, and nothing that was not
-    recorded is ever deleted. `summary` reads it, also while it is written.
+    Writes events, exact counts, births and deaths of PID namespaces, and snapshots
+    of what /proc shows of a namespace when its init drops a signal, is killed or
+    exits. DIR is created if it does not exist; --max-size and --max-age bound its
+    size, and no foreign file is ever deleted. `summary`, `postmortem`, `report` and
+    `export` read DIR, also while it is being written.
 
-    "ready" on stderr says that from now on nothing is missed. Whatever happens, a
-    crash costs at most the last second; a full disk stops the writing until there
-    is room again. Ctrl-C, SIGTERM, SIGHUP and --duration end it.
+    "ready" on stderr means that no signal is missed from then on. A crash loses at
+    most the last second; a full disk pauses writing until there is room again.
+    Ctrl-C, SIGTERM, SIGHUP and --duration end it.
 
     \b
     Examples:

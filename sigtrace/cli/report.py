@@ -1,4 +1,4 @@
-"""`sigtrace report`: a recording as one HTML file to hand round."""
+"""`sigtrace report`: write a recording as one HTML file to share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sigtrace.recording.selection import Selection
 
 
-@click.command(short_help="A recording as one HTML file to hand round.")
+@click.command(short_help="Write a recording as one HTML file to share.")
 @directories_argument
 @click.option(
     "-o",
@@ -38,17 +38,17 @@ def report(
     force: bool,
     selection: Selection,
 ) -> None:
-    """Write what a recording says into one HTML file, for an incident review.
+    """Write the contents of a recording into one HTML file, for an incident review.
 
-    The verdict is on top; then the PID namespaces, the most stuck first; for each
-    of these its findings with the evidence, its timeline and its story; who was
-    asked to stop by whom, and how long it took; who sent which signals; and what
-    the recording lacks. Timelines zoom and explain themselves, tables sort and
-    filter; without JavaScript, and on paper, all of it is there all the same.
+    The verdict comes first, then the PID namespaces, the most stuck first. Each has
+    its findings with their evidence, and its timeline as a picture and in words.
+    Then all stops: who asked, and how long each took; all signals; and what the
+    recording lacks. Timelines zoom and show details, tables sort and filter; the
+    content is complete without JavaScript and on paper.
 
-    The file needs no other and no network, and is smaller than 2 MB: of very many
-    namespaces the most stuck are told in full, and it says so. In it are names of
-    hosts, containers and programs, and command lines.
+    The file is self-contained, needs no network and is smaller than 2 MB. If there
+    are very many namespaces, it shows only the most stuck ones in full, and says
+    so. It contains names of hosts, containers and programs, and command lines.
 
     \b
     Examples:
@@ -71,11 +71,11 @@ def report(
 
 
 def _scope(selection: Selection) -> Iterator[str]:
-    """What the report is narrowed to, in words that follow "only"."""
+    """What the report is limited to, in words that follow "only"."""
     from sigtrace.report.moment import stamp
 
     if selection.ns:
-        below = " and what is below" if selection.descendants else ""
+        below = " and below" if selection.descendants else ""
         yield f"PID namespace {', '.join(map(str, selection.ns))}{below}"
     if selection.container:
         yield f"container {', '.join(selection.container)}"
@@ -88,7 +88,7 @@ def _scope(selection: Selection) -> Iterator[str]:
 
 
 def _write(content: bytes, output: str, force: bool) -> None:
-    """Write it whole, or not at all. Raises BadInput when the file exists and is none of ours."""
+    """Write the file completely or not at all. Raises BadInput if it exists and is not one of our reports."""
     if output == "-":
         try:
             sys.stdout.buffer.write(content)

@@ -1,4 +1,4 @@
-"""`sigtrace scan`: what every container's PID 1 would do when it is asked to stop."""
+"""`sigtrace scan`: predict what the PID 1 of every container does when it is asked to stop."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from sigtrace.predict.scan import Row
 
 _FEW = 3
-"""So many containers are named in the sum."""
+"""The summary names at most this many containers."""
 
 _LONG_ID = 64
-"""Characters of an ID that nobody chose."""
+"""Characters of an ID that an engine generated."""
 
 _ONE = {"ending": "is ending already"}
 _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "ending": "are ending already"}
@@ -31,7 +31,7 @@ _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "en
 @click.option(
     "--stop-signal",
     type=Signal(),
-    help="The signal a stop begins with. [default: each container's own, as STOPSIGNAL or KillSignal= set it, "
+    help="The first signal of a stop. [default: each container's own, as set by STOPSIGNAL or KillSignal=, "
     "else TERM]",
 )
 @format_option
@@ -42,13 +42,14 @@ def scan(
     stop_signal: int | None,
     output: str,
 ) -> None:
-    """What would the init of each PID namespace do with a signal sent from outside?
+    """Predict what the init of each PID namespace does with a signal from outside.
 
-    One entry a namespace, as a tree: its container's name, image and runtime; its
-    inode, its init and how old it is, its number of tasks, and what the init does
-    with TERM, INT, HUP, QUIT; below, whether a stop works at once or hangs until
-    KILL, and why. `if` there means that the signal reaches the program, which may
-    still choose not to end. A namespace that was made inside a container says so.
+    Prints the namespaces as a tree. Each has its container's name, image and
+    runtime; its inode, its init's PID, command and age, its number of tasks, and
+    what the init does with TERM, INT, HUP and QUIT; below, whether a stop works at
+    once or hangs until KILL, and why. `if` there means that the signal reaches the
+    program, which may still choose not to end. Namespaces that were created inside
+    a container are marked.
 
     \b
     drop     no handler, so the kernel discards it
@@ -56,19 +57,19 @@ def scan(
     ignore   SIG_IGN                    none     the default is to do nothing
     block    stays pending              die      ends it
     stopped  acts once resumed          frozen   acts once thawed
-    stop     stops it until SIGCONT     dead     it is ending already
-    drop?    most likely so, but not all facts could be read
+    stop     stops it until SIGCONT     dead     it is already ending
+    drop?    most likely, but not all facts could be read
 
-    Needs neither BPF nor root, but as another user it sees less, and says so.
+    Needs neither BPF nor root. Without root it sees less, and says so.
 
     JSON Lines have these keys: nsid, ns_level, parent_nsid, init_pid, init_comm,
     ns_start (clock ticks since boot), age_seconds, processes, tasks, frozen ("",
     "v1" or "v2"), kept_by, signals (name to word), stop_signal, stop_signal_from
     ("option", "container", or "default", which is TERM), verdict ("stops at once",
     "waits for KILL", "can't be told", or "" where there is nothing to stop), why,
-    ending (true if its init has ended or was killed already), container_id,
+    ending (true if its init has already ended or was killed), container_id,
     container_name, runtime, image, pod, pod_namespace (empty if not known), and
-    container_nested (true if it was made inside that container).
+    container_nested (true if it was created inside that container).
 
     \b
     Examples:
@@ -96,7 +97,7 @@ def scan(
             click.echo("Where it says `if`, the signal reaches the program; the rest is its own choice.")
     if seen.unreadable:
         what = f"{seen.unreadable} processes in other PID namespaces" if seen.unreadable > 1 else "a process"
-        click.echo(f"sigtrace: {what} could not be looked at closely: run as root to see all", err=True)
+        click.echo(f"sigtrace: {what} could not be read completely: run as root to see all", err=True)
     nameless = sum(_is_nameless(row) for row in rows)
     if nameless and not seen.unreadable and output == "table":
         which = (
@@ -114,7 +115,7 @@ def scan(
 
 
 def _is_nameless(row: Row) -> bool:
-    """Whether it is a container whose runtime gives names, but none of its files was found."""
+    """Whether its runtime names containers, but none of the files with the names was found."""
     from sigtrace.containers.runtimes import registry
 
     container = row.request.container
@@ -125,14 +126,14 @@ def _is_nameless(row: Row) -> bool:
 
 
 def _summary(rows: Iterable[Row]) -> str:
-    """How many namespaces stop how, and which, where these are few."""
+    """How many namespaces have which verdict, with their containers' names if there are few."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         if row.verdict or row.ending:
             groups.setdefault(row.verdict or "ending", []).append(row)
     total = sum(map(len, groups.values()))
     if not total:
-        return "No PID namespace here that could be stopped from outside: no containers."
+        return "No PID namespace here can be stopped from outside: there are no containers."
     if total == 1:
         ((verdict, found),) = groups.items()
         return f"1 PID namespace{_named(found)}: {_ONE.get(verdict, verdict)}."
@@ -140,12 +141,12 @@ def _summary(rows: Iterable[Row]) -> str:
         f"{len(found)} {(_ONE if len(found) == 1 else _MANY).get(verdict, verdict)}{_named(found)}"
         for verdict, found in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
-    said = f"{total} PID namespaces: {', '.join(parts)}."
-    return textwrap.fill(said, 80, break_long_words=False, break_on_hyphens=False)
+    text = f"{total} PID namespaces: {', '.join(parts)}."
+    return textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)
 
 
 def _named(rows: list[Row]) -> str:
-    """The containers they belong to, if each has one of its own and they are few: ` (web-1, db)`."""
+    """Their containers, as ` (web-1, db)`; empty if one has no container of its own, or there are many."""
     containers = [row.request.container for row in rows if not row.request.nested]
     labels = [printable(container.label) for container in containers if container]
     return f" ({', '.join(labels)})" if len(labels) == len(rows) <= _FEW else ""

@@ -1,4 +1,4 @@
-"""`sigtrace summary`: a recording in a page."""
+"""`sigtrace summary`: a recording on one page."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from sigtrace.recording.summary import Line, Summary
 
 _NS, _WIDEST_NS = 10, 50
-"""Columns for a namespace on a terminal of 80, and how many more there may be on a wider one."""
+"""Columns for a namespace on a terminal of 80 columns, and the most on a wider one."""
 _MOST = 40
-"""Lines of the table."""
+"""The most lines in the table."""
 
 
-@click.command(short_help="A recording in sum: who sent what where, and what became of it.")
+@click.command(short_help="Summarise a recording: senders, signals, targets, outcomes.")
 @directories_argument
 @selection_options()
 @table_format_option
@@ -41,21 +41,23 @@ def summary(
     selection: Selection,
     output: str,
 ) -> None:
-    """Sum up what `sigtrace record` wrote, also while it still writes.
+    """Summarise a recording, also while it is being written.
 
-    One line for each PID namespace, signal, sender and verdict: how often, when
-    first and last. Totals are the kernel's exact counts, of everything the
-    recorder's filters let pass; "-" as the sender: not known, as at delivery, or
-    because they were counted only. With --since or --until, only events count. Below: how long stops
-    took, from the request to the exit of the init, and what was lost.
+    Prints one line for each PID namespace, signal, sender and verdict: how often,
+    when first and when last. Totals are the kernel's exact counts of everything
+    that passed the recorder's filters. The sender "-" is not known: the kernel
+    does not report it at delivery, and signals that were only counted have none.
+    With --since or --until, totals are of the recorded events. Below the table:
+    how long stops took, from the request to the exit of the init, and what was
+    lost.
 
     \b
     JSON Lines and CSV have these keys: host, nsid, container_name, init_comm,
     signal, signal_name, sender_comm (null: not known), verdict, count, first,
     last, container_id, runtime, image, pod, pod_namespace, ns_start (ns of
-    CLOCK_BOOTTIME: tells users of one inode apart), init_pid. The last JSON line
-    has the totals: dropped, stops, stops_killed, stop_seconds_p50, _p90, _p99,
-    _longest, records_lost, signals_uncounted.
+    CLOCK_BOOTTIME: distinguishes namespaces that had the same inode), init_pid.
+    The last JSON line has the totals: dropped, stops, stops_killed,
+    stop_seconds_p50, _p90, _p99, _longest, records_lost, signals_uncounted.
 
     \b
     Examples:
@@ -115,7 +117,7 @@ def _table(found: Summary) -> Iterator[str]:
 
 
 def _reused(lines: Sequence[Line]) -> dict[int, list[int]]:
-    """Inodes that stand for several namespaces of these lines, each with the PIDs of their inits."""
+    """Inodes that several namespaces of these lines have had, each with the PIDs of their inits."""
     starts: dict[int, dict[int, int]] = {}
     for line in lines:
         if not line.container:
@@ -125,7 +127,7 @@ def _reused(lines: Sequence[Line]) -> dict[int, list[int]]:
 
 
 def _name(line: Line, width: int, reused: Mapping[int, Collection[int]]) -> str:
-    """The container's name, else the inode; where several had that, the PID of the init."""
+    """The container's name, else the inode; if several namespaces had that inode, the PID of the init."""
     if line.container:
         return line.container.fitting(width)
     return f"#{line.init_pid}" if line.init_pid in reused.get(line.nsid, ()) else str(line.nsid)
@@ -149,7 +151,7 @@ def _row(width: int, *cells: str) -> str:
 
 
 def _moment(time: int, several_days: bool) -> str:
-    """`07:53:45`; over several days `22 07:53`, with the day of the month."""
+    """`07:53:45`; for a recording of several days `22 07:53`, with the day of the month."""
     from datetime import datetime, timezone
 
     return datetime.fromtimestamp(time // SECOND, timezone.utc).strftime(
@@ -164,7 +166,7 @@ def _end(found: Summary) -> Iterator[str]:
         for line in found.lines
         if line.verdict.startswith("dropped")
     }
-    whose = (
+    inits = (
         f"inits of {len(dropped):,} PID namespaces"
         if len(dropped) > 1
         else "".join(
@@ -172,15 +174,13 @@ def _end(found: Summary) -> Iterator[str]:
             for (_, nsid, _), container in dropped.items()
         )
     )
-    yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {whose}" if whose else "")
+    yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {inits}" if inits else "")
     if found.stops:
         words = ("p50", "p90", "p99", "longest")
         times = ", ".join(f"{word} {span(facts[f'stop_seconds_{word}'] * SECOND)}" for word in words)
         yield f"{number(len(found.stops), 'init')} stopped, {facts['stops_killed']:,} of them by SIGKILL: {times}"
     lost = found.losses
-    yield f"{number(lost.total, 'record')} lost" + (
-        " (the totals are exact all the same)" if lost.total else ""
-    )
+    yield f"{number(lost.total, 'record')} lost" + (" (the totals are still exact)" if lost.total else "")
     if lost.uncounted or lost.missed:
         yield f"totals are too low: {number(lost.uncounted, 'signal')} uncounted, {lost.missed:,} missed"
     for began, ended in lost.gaps:

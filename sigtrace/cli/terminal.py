@@ -1,7 +1,7 @@
-"""The terminal as a screen of lines and a source of keys, for commands that fill it; put back as it was, always.
+"""The terminal as a screen of lines and a source of keys, for full-screen commands. It is always restored.
 
-Leaving the `with` block, for whatever reason, restores the terminal; SIGTSTP restores it while the process is stopped.
-Only lines that changed are sent. No library: a repaint costs what its text costs, and a start nothing.
+Leaving the `with` block, for any reason, restores the terminal; SIGTSTP restores it while the process is stopped.
+Only lines that changed are sent. No library is used: curses would cost start-up time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """The alternate screen, no cursor, no wrapping at the right margin; `_LEAVE` undoes it."""
 _LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l"
 _ESCAPE_SECONDS = 0.03
-"""How long after ESC the rest of a key's sequence may take."""
+"""How long to wait after ESC for the rest of a key's sequence."""
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])")
 _BEGINNING = re.compile(r"\x1b(?:\[[0-9;]*|O)?")
 _KEYS = {
@@ -35,14 +35,14 @@ _WATCHED = (signal.SIGWINCH, signal.SIGCONT, signal.SIGTSTP)
 
 
 class Terminal:
-    """stdin and stdout as a screen, inside its `with` block. Raises BadInput when they are no terminal.
+    """stdin and stdout as a screen, inside its `with` block. Raises BadInput if they are not a terminal.
 
-    Writing may raise OSError: whoever looked has gone.
+    Writing raises OSError when the terminal is gone.
     """
 
     def __init__(self) -> None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise BadInput("stdin and stdout are no terminal: --once prints what there is to see, and ends.")
+            raise BadInput("stdin and stdout are not a terminal: use --once to print one sample.")
         self._in, self._out = sys.stdin.fileno(), sys.stdout.fileno()
         self._encoding = sys.stdout.encoding
         self._shown: list[str] = []
@@ -57,9 +57,8 @@ class Terminal:
         self._wakeup = signal.set_wakeup_fd(self._bell[1], warn_on_full_buffer=False)
         try:
             for number, held in self._handlers.items():
-                if (
-                    number != signal.SIGTSTP or held == signal.SIG_DFL
-                ):  # a shell without job control ignores it
+                # A shell without job control ignores SIGTSTP; leave it ignored then.
+                if number != signal.SIGTSTP or held == signal.SIG_DFL:
                     signal.signal(number, self._catch)
             self._take()
         except BaseException:
@@ -79,10 +78,10 @@ class Terminal:
         return columns or 80, lines or 24
 
     def keys(self, timeout: float) -> list[str] | None:
-        """The keys pressed by now, waiting up to `timeout` s for a first; None at the end of the input.
+        """The keys pressed so far, waiting up to `timeout` s for the first; None at the end of the input.
 
         A key is its character, or a name: `up`, `page down`, `enter`, `escape`, `backspace`, ... Returns early,
-        with none, when the terminal has another size or what it shows was lost.
+        without keys, when the terminal changed its size or its content was lost.
         """
         deadline = time.monotonic() + timeout
         keys: list[str] = []
@@ -103,7 +102,7 @@ class Terminal:
         return keys
 
     def show(self, lines: Sequence[str]) -> None:
-        """Show these lines, which must fit and may carry colours (SGR). Raises OSError."""
+        """Show these lines, which must fit and may contain colours (SGR). Raises OSError."""
         out = []
         for number, line in enumerate(lines):
             if number >= len(self._shown) or self._shown[number] != line:
@@ -126,12 +125,12 @@ class Terminal:
         self._caught.add(number)
 
     def _settle(self) -> None:
-        """Do what the signals caught meanwhile ask for."""
+        """Handle the signals caught since the last call."""
         caught, self._caught = self._caught, set()
         if signal.SIGTSTP in caught:
             self._give_back()
             signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGTSTP)  # stopped here, until somebody continues us
+            os.kill(os.getpid(), signal.SIGTSTP)  # stopped here until SIGCONT
             signal.signal(signal.SIGTSTP, self._catch)
         if caught & {signal.SIGTSTP, signal.SIGCONT}:
             self._caught.discard(signal.SIGCONT)
@@ -141,7 +140,7 @@ class Terminal:
             self._write("\x1b[2J")
 
     def _take(self) -> None:
-        """Keys come one by one and are not echoed; Ctrl-C and Ctrl-Z remain signals, Ctrl-\\ is none."""
+        """Read keys one by one, without echo; Ctrl-C and Ctrl-Z still send signals, Ctrl-\\ does not."""
         modes = termios.tcgetattr(self._in)
         modes[3] &= ~(termios.ICANON | termios.ECHO)
         modes[6] = [*modes[6]]
@@ -156,12 +155,12 @@ class Terminal:
             self._write(_LEAVE)
 
     def _close(self) -> None:
-        """Restore everything. Nothing may interrupt it."""
+        """Restore everything, without interruption by signals."""
         ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         held = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
         try:
             with contextlib.suppress(OSError, termios.error):
-                termios.tcflow(self._in, termios.TCOON)  # somebody may have pressed Ctrl-S
+                termios.tcflow(self._in, termios.TCOON)  # the user may have pressed Ctrl-S
             self._give_back()
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
@@ -178,7 +177,7 @@ class Terminal:
 
 
 def _keys(text: str) -> Iterator[str]:
-    """The keys behind what a terminal sent; unknown sequences are nothing."""
+    """The keys in the characters that a terminal sent; unknown sequences are skipped."""
     while text:
         found = _SEQUENCE.match(text)
         if found:

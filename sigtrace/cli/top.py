@@ -1,4 +1,4 @@
-"""`sigtrace top`: who drops how many signals, right now, on a screen."""
+"""`sigtrace top`: signals and drops per second by namespace, live on a screen."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _SORTS = {
     **{"drops/s": "d", "drops": "t", "signals/s": "g", "last-drop": "l"},
     **{"namespace": "n", "init": "i", "command": "c"},
 }
-"""What `--sort` takes -> the key that does the same."""
+"""Value of `--sort` -> the key that does the same."""
 _SHORTEST = 0.1
 _LISTEN_SECONDS = 0.1
-"""How often births are heard of, so that a container is named while it lives."""
+"""How often the births of namespaces are read, so that a container is looked up while it lives."""
 
 
-@click.command(short_help="Signals and drops a second by namespace, live on a screen.")
+@click.command(short_help="Show signals and drops per second by namespace, live.")
 @follow_options
 @click.option(
-    "--interval", type=Duration(), default="1s", show_default=True, help="Time between looks: 500ms, 2s."
+    "--interval", type=Duration(), default="1s", show_default=True, help="Time between updates: 500ms, 2s."
 )
 @click.option(
     "--sort", type=click.Choice(list(_SORTS)), default="drops/s", show_default=True, help="Column to sort by."
 )
-@click.option("--once", is_flag=True, help="Print what one interval shows, and end: for scripts.")
+@click.option("--once", is_flag=True, help="Print the sample of one interval and exit, for scripts.")
 @format_option
 def top(
     filters: Filters,
@@ -48,14 +48,15 @@ def top(
     once: bool,
     output: str,
 ) -> None:
-    """Show the PID namespaces of this host, and who drops signals.
+    """Show the signals and drops of the PID namespaces of this host, live.
 
-    A line a namespace, by its container's name: its init, signals and drops a
-    second, drops since the start, and the last one: which signal, how long ago,
-    from whom. Enter shows a namespace's last events, h all keys, q quits.
+    One line per namespace, by its container's name: its init, signals and drops
+    per second, drops since the start, and the last drop: which signal, how long
+    ago, from whom. Enter shows the last events of a namespace, h lists all keys,
+    q quits.
 
-    Numbers are the kernel's exact counts, read once an interval: a storm costs
-    as little as a calm. Only events, of which the last are shown, can be lost.
+    Numbers are the kernel's exact counts, read once per interval, so the cost does
+    not depend on the number of signals. Only the events behind Enter can be lost.
 
     \b
     Examples:
@@ -65,11 +66,11 @@ def top(
       sigtrace top --once --format json --interval 5s | jq .drops_per_second
     """
     if output == "json" and not once:
-        raise BadInput("--format json goes with --once: a screen is for people.")
+        raise BadInput("--format json needs --once: the live screen has no JSON.")
     if interval < _SHORTEST:
         raise BadInput(f"an interval of {interval:g} s is too short: give at least 100ms.")
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise BadInput("stdin and stdout are no terminal: --once prints what there is to see, and ends.")
+        raise BadInput("stdin and stdout are not a terminal: use --once to print one sample.")
     with terminated_like_ctrl_c(), attached(filters, "inits") as (live, followed):
         from sigtrace.live.rates import Sampler
 
@@ -102,21 +103,20 @@ def _print(sampler: Sampler, sort: str, output: str) -> None:
         click.echo(line)
 
 
-def _awaited(terminal: Terminal, sampler: Sampler, due: float) -> list[str] | None:
-    """The next keys, none if it is `due` before; meanwhile the sampler listens. None: the terminal is gone."""
+def _wait_for_keys(terminal: Terminal, sampler: Sampler, due: float) -> list[str] | None:
+    """The next keys, empty at the time `due`; None if the terminal is gone. The sampler listens in the meantime."""
     while True:
         now = time.monotonic()
         until = min(due, now + _LISTEN_SECONDS)
         keys = terminal.keys(max(until - now, 0))
-        if (
-            keys is None or keys or until == due or time.monotonic() < until
-        ):  # early: it must be painted again
+        early = time.monotonic() < until  # the screen must be painted again
+        if keys is None or keys or until == due or early:
             return keys
         sampler.listen()
 
 
 def _run(sampler: Sampler, sort: str, interval: float) -> None:
-    """The screen, until the user has had enough or is gone."""
+    """Run the screen until the user quits or the terminal is gone."""
     from sigtrace.cli.terminal import Terminal
     from sigtrace.cli.top_screen import Screen
     from sigtrace.cli.top_view import View
@@ -130,12 +130,12 @@ def _run(sampler: Sampler, sort: str, interval: float) -> None:
                 opened = view.opened
                 events = sampler.events(opened) if opened else None
             terminal.show(Screen(*terminal.size, colour, interval).lines(view, sample, events))
-            keys = _awaited(terminal, sampler, due)
+            keys = _wait_for_keys(terminal, sampler, due)
             if keys is None:
                 return
             for key in keys:
                 view.press(key, view.rows(sample.rows))
             if time.monotonic() >= due:
                 due = time.monotonic() + interval
-                new = sampler.sample()  # also while it stands still: what is not read gets lost
+                new = sampler.sample()  # also while paused: events that are not read get lost
                 sample = sample if view.paused else new

@@ -1,4 +1,4 @@
-"""The lines of `sigtrace top`: a sample as a user looks at it, for a screen of any size. No terminal here."""
+"""The lines of `sigtrace top`: a sample laid out for a screen of any size. No terminal here."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _INIT, _STATE, _RATE, _COUNT = 7, 8, 6, 7
 _GAPS = 7
 _FIXED = _INIT + _STATE + 2 * _RATE + _COUNT + _GAPS
 _NARROWEST = 80
-"""What does not fit a narrower screen is cut off at the right."""
+"""Lines are cut off at the right on a narrower screen."""
 _COLOUR = re.compile(r"(\x1b\[[0-9]*m)")
 _KEYS = (
     ("up, down, j, k", "select a namespace; page up, page down, home, end too"),
-    ("enter, right", "its last events; escape, left or q leads back"),
+    ("enter, right", "show its last events; escape, left or q goes back"),
     ("d t l g", "sort by drops/s, drops, last drop, signals/s"),
-    ("n i c", "sort by namespace, init, command; twice: the other way round"),
+    ("n i c", "sort by namespace, init, command; again: reverse the order"),
     ("s", "sort by the next column"),
-    ("/", "only what has this in its name, inode, PID, command or image"),
+    ("/", "filter by name, inode, PID, command or image"),
     ("escape", "show all again"),
-    ("p, space", "stand still, and go on"),
+    ("p, space", "pause, resume"),
     ("h, ?", "this help"),
     ("q, Ctrl-C", "quit"),
 )
@@ -44,7 +44,7 @@ _NOTES = (
 
 @dataclass(frozen=True)
 class Screen:
-    """Lays lines out in `width` columns and `height` lines; `colour` adds colours, and nothing else does."""
+    """Lays out lines in `width` columns and `height` lines, with colours only if `colour` is set."""
 
     width: int
     height: int
@@ -68,7 +68,7 @@ class Screen:
         return [line if self.width >= _NARROWEST else _cut(line, self.width) for line in lines[: self.height]]
 
     def table(self, view: View, sample: Sample) -> Iterator[str]:
-        """The list as plain text, whole."""
+        """The whole list as plain text."""
         yield self._titles("").rstrip()
         for row in view.rows(sample.rows):
             yield "".join(self._cells(row)).rstrip()
@@ -94,7 +94,7 @@ class Screen:
         if view.typing:
             return shorten(f"show only: {view.filter}", self.width - 1) + self._reverse(" ")
         if view.help:
-            text = "any key leads back"
+            text = "any key goes back"
         elif opened:
             text = "esc back   up/down scroll   p pause   h help"
         else:
@@ -207,7 +207,7 @@ class Screen:
 
 
 def as_dict(row: RateRow) -> dict[str, object]:
-    """A row, JSON-ready; null: not known, or never."""
+    """A row, ready for JSON; null means not known, or never."""
     container = row.container
     return {
         "nsid": row.key[0],
@@ -230,7 +230,7 @@ def as_dict(row: RateRow) -> dict[str, object]:
 
 
 def _cut(line: str, width: int) -> str:
-    """A line of at most so many columns; its colours stay."""
+    """A line cut to `width` columns; its colours stay."""
     out = []
     for part in _COLOUR.split(line):
         if not part.startswith("\x1b"):

@@ -1,4 +1,4 @@
-"""What the keys of `sigtrace top` change: sorting, filter, selection, and which namespace is open. No terminal here."""
+"""The state that the keys of `sigtrace top` change: order, filter, selection, opened namespace. No terminal here."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SORTS: dict[str, tuple[str, Callable[[RateRow], Any], bool]] = {
     "t": ("DROPS", lambda row: row.drops, True),
     "l": ("LAST DROP", lambda row: row.last.time if row.last else 0, True),
 }
-"""Key -> column to sort by, what of a row decides, and whether the greatest comes first."""
+"""Key -> column to sort by, sort key of a row, and whether the greatest comes first."""
 
 
 @dataclass
 class View:
-    """How a sample is looked at."""
+    """How a sample is shown."""
 
     sort: str = "d"
     reverse: bool = False
@@ -31,21 +31,21 @@ class View:
     typing: bool = False
     """The filter is being typed."""
     selected: NsKey | None = None
-    """None: whichever is first."""
+    """None: the first row."""
     opened: NsKey | None = None
-    """The namespace whose events are shown."""
+    """The namespace of which events are shown."""
     scroll: int = 0
     """First line shown: of the list, or, counted from the last, of the events."""
     paused: bool = False
     help: bool = False
     ended: bool = False
-    """The user has had enough."""
+    """The user has quit."""
     page: int = field(default=10, repr=False)
-    """How many lines there are to scroll by, as the screen last had them."""
+    """How many lines a page has, as of the last screen."""
 
     @property
     def column(self) -> str:
-        """Title of the column sorted by."""
+        """Title of the column that the rows are sorted by."""
         return SORTS[self.sort][0]
 
     @property
@@ -56,13 +56,13 @@ class View:
     def rows(self, rows: Sequence[RateRow]) -> list[RateRow]:
         """The rows that pass the filter, in order."""
         wanted = self.filter.lower()
-        passing = [row for row in rows if not wanted or wanted in _searched(row)]
+        passing = [row for row in rows if not wanted or wanted in _searchable_text(row)]
         return sorted(
             sorted(passing, key=lambda row: row.key), key=SORTS[self.sort][1], reverse=self.descending
         )
 
     def press(self, key: str, rows: Sequence[RateRow]) -> None:
-        """Do what a key says; `rows` as `self.rows` gave them."""
+        """Apply a key; `rows` are those that `self.rows` returned."""
         if self.typing:
             self._type(key)
         elif self.help:
@@ -128,11 +128,11 @@ class View:
             self.selected = rows[place].key
 
     def place(self, rows: Sequence[RateRow]) -> int:
-        """Where the selected row is; the first if it is not listed any more."""
+        """Index of the selected row; 0 if it is no longer listed."""
         return next((place for place, row in enumerate(rows) if row.key == self.selected), 0)
 
 
-def _searched(row: RateRow) -> str:
+def _searchable_text(row: RateRow) -> str:
     parts = (
         row.label,
         str(row.key[0]),

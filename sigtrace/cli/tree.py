@@ -1,6 +1,6 @@
 """The table of `sigtrace scan`: a tree of namespaces, 80 columns.
 
-Each has a line of facts and its verdict below; a container's begins with its name, at the tree's edge.
+Each namespace has a line of facts and its verdict below; above them is the name of its container, if it has one.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _STYLES = {
     "die": "green",
 }
 _NARROW, _ROOMY = 4, 7
-"""Columns for a command at least, and, where there is room, for it and what an init does with one signal."""
+"""The least columns for a command, and the columns of each signal where there is room."""
 
 _ASCII = str.maketrans("│├└─", "||`-")
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A row in its place: the guides before its first line, before another one of its own, and before its reason."""
+    """A row with its tree guides: before its first line, before its second line, and before its reason."""
 
     row: Row
     guide: str
@@ -52,7 +52,7 @@ class _Line:
 
 
 def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> None:
-    """Print the namespaces as a tree: the container, facts and words on one line, verdict and reason under it."""
+    """Print the namespaces as a tree: the container, then facts and words, then verdict and reason."""
     lines = list(_guided(rows))
     if not console.encoding.startswith("utf"):
         lines = [line.ascii() for line in lines]
@@ -75,8 +75,8 @@ def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> N
         facts += set_cell_size(printable(row.comm), comm)
         text = Text(f"{facts} {_age(row.age):>4} {known.tasks:>5}  ")
         for number in asked:
-            said = row.words.get(number, "")
-            text.append(f"{said:<{words[number]}}", "yellow" if said.endswith("?") else _STYLES.get(said, ""))
+            word = row.words.get(number, "")
+            text.append(f"{word:<{words[number]}}", "yellow" if word.endswith("?") else _STYLES.get(word, ""))
         text.rstrip()
         console.print(text, soft_wrap=True)
         for part in _reason(line, width):
@@ -84,7 +84,7 @@ def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> N
 
 
 def _heading(line: _Line, container: Container, width: int) -> Text:
-    """Its name, and its image and runtime as far as there is room; of a long image its end."""
+    """The container's name, and its image and runtime if there is room; a long image keeps its end."""
     room = width - cell_len(line.guide)
     name = shorten(container.label, room)
     text = Text(line.guide).append(name, "bold cyan")
@@ -97,7 +97,7 @@ def _heading(line: _Line, container: Container, width: int) -> Text:
 
 
 def _columns(rows: Sequence[Row], asked: Sequence[int], room: int) -> dict[int, int]:
-    """How wide the column of each signal is, with a blank at its end; roomy if that fits."""
+    """Width of each signal's column, with a trailing blank; wider if there is room."""
     needed = {
         number: 1 + max(len(_title(number)), *(len(row.words.get(number, "")) for row in rows), 0)
         for number in asked
@@ -112,12 +112,12 @@ def _title(number: int) -> str:
 
 def _reason(line: _Line, width: int) -> Iterator[Text]:
     row, verdict = line.row, line.row.verdict
-    said = f"{verdict}: {printable(row.why)}" if verdict else printable(row.why)
-    marked = len(verdict) or (len(said.partition(":")[0]) if row.ending else 0)
+    reason = f"{verdict}: {printable(row.why)}" if verdict else printable(row.why)
+    marked = len(verdict) or (len(reason.partition(":")[0]) if row.ending else 0)
     nested = row.request.container if row.request.nested else None
     inside = f"inside {shorten(nested.label, 40)}: " if nested else ""
     room = width - cell_len(line.below) - (cell_len(inside) - len(inside))
-    for number, part in enumerate(textwrap.wrap(inside + said, max(room, 30))):
+    for number, part in enumerate(textwrap.wrap(inside + reason, max(room, 30))):
         text = Text(line.below + part)
         if number == 0 and marked:
             start = len(line.below + inside)
@@ -126,7 +126,7 @@ def _reason(line: _Line, width: int) -> Iterator[Text]:
 
 
 def _guided(rows: Sequence[Row]) -> Iterator[_Line]:
-    """The rows with the guides of a tree; a row whose parent is not among them stands at the left."""
+    """The rows with their tree guides; a row without its parent in `rows` is a root."""
     children: dict[int | None, list[Row]] = {}
     for place, row in enumerate(rows):
         children.setdefault(_parent(rows[:place], row.namespace), []).append(row)
@@ -143,7 +143,7 @@ def _guided(rows: Sequence[Row]) -> Iterator[_Line]:
 
 
 def _parent(before: Sequence[Row], namespace: PidNamespace) -> int | None:
-    """The id() of the row before that is the namespace's parent; with inodes hidden, by its level."""
+    """The id() of the preceding row that is the namespace's parent; with hidden inodes, by level."""
     for row in reversed(before):
         above = row.namespace
         if namespace.nsid is None:

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from sigtrace.live.collector import Collector, Scope
 
 _AT_ONCE = 1000
-"""Events made into text at a time: bounds the memory a storm costs."""
+"""Events formatted at a time: bounds the memory that a storm takes."""
 NAME_SECONDS = 0.5
-"""How long the first line of a new namespace may wait for its container's name."""
+"""How long the first line of a new namespace waits for its container's name."""
 
 
 @click.command(short_help="Show drops as they happen.")
 @follow_options
 @click.option(
-    "--all", "everything", is_flag=True, help="Every signal and every target, not only drops for inits."
+    "--all", "everything", is_flag=True, help="All signals to all processes, not only drops for inits."
 )
 @format_option
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
@@ -53,20 +53,20 @@ def watch(
     duration: float | None,
     count: int | None,
 ) -> None:
-    """Show signals that were dropped for namespace inits, as it happens.
+    """Show signals dropped for namespace inits, as they happen.
 
-    One line an event: when, in which PID namespace, which signal, who sent it,
-    to whom, and what became of it. PIDs are the host's; a wide terminal shows a
-    sender with its parent, as PARENT<SENDER. JSON Lines have the
-    columns of the event table. "ready" on stderr says that from now on nothing
-    is missed; a summary follows at the end. Ctrl-C, SIGTERM, a closed pipe,
-    --duration and --count all end it.
+    Prints one line per event: time, PID namespace, signal, sender, target, and
+    what became of the signal. PIDs are the host's; a wide terminal shows a sender
+    with its parent, as PARENT<SENDER. JSON Lines have the columns of the event
+    table. "ready" on stderr means that no signal is missed from then on; totals
+    follow at the end. Ctrl-C, SIGTERM, a closed pipe, --duration and --count all
+    end it.
 
     \b
     Examples:
       sigtrace watch                              all drops on this host
-      sigtrace watch --container web-1            a container, also started anew
-      sigtrace watch --pod shop/checkout-* --wait    pods, also those yet to come
+      sigtrace watch --container web-1            one container, also restarted
+      sigtrace watch --pod shop/checkout-* --wait    pods, also ones yet to start
       sigtrace watch --ns /proc/4242/ns/pid       a PID namespace, by a PID in it
       sigtrace watch --ns 4026532249 --signal TERM --count 1
       sigtrace watch --all --format json --duration 30s > signals.jsonl
@@ -99,7 +99,7 @@ def _wanted(batch: Batch, everything: bool) -> Batch:
 
 
 def _emitter(output: str) -> Callable[[Batch, int], int]:
-    """What prints a batch, at most `left` events of it (negative: all), and returns how many it printed."""
+    """A function that prints at most `left` events of a batch (negative: all) and returns how many it printed."""
     from sigtrace.cli.event_lines import EventLines
 
     table = EventLines(
@@ -120,9 +120,9 @@ def _emitter(output: str) -> Callable[[Batch, int], int]:
 
 @contextlib.contextmanager
 def _stopped_when_gone(live: Collector, followed: Followed) -> Iterator[None]:
-    """While inside, the collector is stopped when whoever reads our output left, or all watched namespaces ended.
+    """Inside the block, stop the collector when the reader of our output is gone or all watched namespaces have ended.
 
-    Not when containers are watched: these may start again.
+    Watched containers do not stop it when they end: they may start again.
     """
     watched = set(followed.named)
 

@@ -184,9 +184,9 @@ def test_two_hosts_with_the_same_inode_are_two_cases(directory: str, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "give the directory of a recording, or --live"),
+        ((), "name the directory of a recording, or use --live"),
         (("--live", "--at", "10m"), "--at is for recordings"),
-        (("{}", "--live"), "give the directory of a recording, or --live"),
+        (("{}", "--live"), "name the directory of a recording, or use --live"),
         (("{}", "--ns", "nonsense"), "'nonsense' is not a PID namespace: give an inode"),
         (("{}", "--ns", "4026539999"), "the recording has no PID namespace '4026539999'"),
         (("{}", "--ns", "31"), "the recording has no PID namespace '31'"),

@@ -70,7 +70,7 @@ def test_a_container_started_several_times_means_the_last_and_says_so(directory:
     done = run(directory, "--container", word)
     assert done.exit_code == 3
     assert "web-1 (docker, image nginx:1.28), PID namespace 4026532251, init app[4400]" in done.output
-    known = "3 times web-1 was started: this is the last; for another, one of"
+    known = "3 times web-1 was started: this is the last; for another, use one of"
     assert (known in done.output) == (not word.startswith("e"))
 
 
@@ -162,7 +162,7 @@ def test_a_container_on_two_hosts_is_two_lines(directory: str, tmp_path: Path) -
     [
         (("--container", "web-2"), "did you mean web-1?"),
         (("--pod", "shop/checkout"), "did you mean shop/checkout-7d4f?"),
-        (("--container", "web-1", "--ns", "4242"), "give either --ns, or --container and --pod"),
+        (("--container", "web-1", "--ns", "4242"), "use either --ns, or --container and --pod"),
         (("--container", "web-1", "--at", at(50)), "had been started by then"),
     ],
 )

@@ -184,10 +184,10 @@ WAITS = init(7, "app", 1)
 @pytest.mark.parametrize(
     ("targets", "sentence"),
     [
-        ([], "No PID namespace here that could be stopped from outside: no containers."),
+        ([], "No PID namespace here can be stopped from outside: there are no containers."),
         (
             [replace(FINE, global_init=True)],
-            "No PID namespace here that could be stopped from outside: no containers.",
+            "No PID namespace here can be stopped from outside: there are no containers.",
         ),
         ([ENDING], "1 PID namespace: is ending already."),
         ([ENDING, WAITS], "2 PID namespaces: 1 is ending already, 1 waits for KILL."),
@@ -557,7 +557,7 @@ def test_another_user_sees_the_namespaces_and_is_told_what_is_hidden(inits: tupl
     assert inner.split()[-4:] == ["drop?", "handle", "drop?", "drop?"]
     assert inner.index("(hidden)") > outer.index("(hidden)")
     assert re.fullmatch(
-        r"sigtrace: \d+ processes in other PID namespaces could not be looked at closely: run as root to see all\n",
+        r"sigtrace: \d+ processes in other PID namespaces could not be read completely: run as root to see all\n",
         done.stderr,
     )
 

@@ -76,7 +76,7 @@ NAMESPACE  SIGNAL   SENDER      WHAT BECAME OF IT       COUNT    FIRST     LAST
 
 2 signals dropped for the init of 4026532249
 1 init stopped, 1 of them by SIGKILL: p50 10 s, p90 10 s, p99 10 s, longest 10 s
-1 record lost (the totals are exact all the same)
+1 record lost (the totals are still exact)
 """
 
 
@@ -180,10 +180,10 @@ def test_a_recorder_cut_short_is_said(tmp_path: Path) -> None:
         (("summary", "STORY", "--signal", "TREM"), "did you mean TERM?"),
         (("record", "/etc/passwd"), "/etc/passwd is not a directory: give one to record into"),
         (("record", "/nowhere/at/all"), "does not exist: create that first"),
-        (("record", "STORY", "--max-size", "lots"), "'lots' is no size: write it as 500MiB or 1GiB."),
+        (("record", "STORY", "--max-size", "lots"), "'lots' is not a size: write it as 500MiB or 1GiB."),
         (("record", "STORY", "--max-size", "10"), "'10' is too small: give at least 1MiB."),
-        (("record", "STORY", "--rotate", "often"), "'often' is no duration"),
-        (("record", "STORY", "--max-age", "-3d"), "'-3d' is no duration"),
+        (("record", "STORY", "--rotate", "often"), "'often' is not a duration"),
+        (("record", "STORY", "--max-age", "-3d"), "'-3d' is not a duration"),
     ],
 )
 @pytest.mark.kernel

@@ -125,7 +125,7 @@ def test_help_and_pause(stage: Stage, tmp_path: Path) -> None:
     with running(tmp_path, "top", "--ns", str(namespace.init.pid), "--interval", "200ms") as tty:
         _ready(tty)
         tty.press("h")
-        tty.shows("any key leads back")
+        tty.shows("any key goes back")
         tty.press(" p")
         tty.shows("PAUSED")
         before = _row(tty, namespace)
@@ -338,8 +338,8 @@ def test_once_prints_json_with_stable_keys(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ((), "stdin and stdout are no terminal: --once prints what there is to see, and ends."),
-        (("--format", "json"), "--format json goes with --once"),
+        ((), "stdin and stdout are not a terminal: use --once to print one sample."),
+        (("--format", "json"), "--format json needs --once"),
         (("--interval", "1ms", "--once"), "too short: give at least 100ms"),
         (("--once", "--ns", "4026500000"), "no PID namespace has the inode 4026500000"),
     ],

@@ -372,7 +372,7 @@ def test_in_a_container_it_says_whose_pids_it_shows() -> None:
     [
         (("--signal", "TREM"), "unknown signal 'TREM': did you mean TERM?"),
         (("--signal", "99"), "unknown signal '99'"),
-        (("--duration", "soon"), "'soon' is no duration: write it as 250ms, 30s, 5m, 2h or 7d."),
+        (("--duration", "soon"), "'soon' is not a duration: write it as 250ms, 30s, 5m, 2h or 7d."),
         (("--ns", "4026531835"), "not a PID namespace"),
         (("--ns", "/etc/passwd"), "/etc/passwd is not a namespace file"),
         (("--ns", "4194303"), "4194303"),
@@ -382,7 +382,7 @@ def test_in_a_container_it_says_whose_pids_it_shows() -> None:
         ),
         (("--ns", str(os.stat("/proc/self/ns/net").st_ino)), "is a network namespace, not a PID namespace"),
         (("--count", "0"), "0 is not in the range"),
-        (("--descendants",), "--descendants goes with --ns"),
+        (("--descendants",), "--descendants needs --ns"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_usage_code(options: tuple[str, ...], says: str) -> None:
