@@ -185,7 +185,7 @@ def test_two_hosts_with_the_same_inode_are_two_cases(directory: str, tmp_path: P
     ("words", "sentence"),
     [
         ((), "name the directory of a recording, or use --live"),
-        (("--live", "--at", "10m"), "--at is for recordings"),
+        (("--live", "--at", "10m"), "--at is only for recordings"),
         (("{}", "--live"), "name the directory of a recording, or use --live"),
         (("{}", "--ns", "nonsense"), "'nonsense' is not a PID namespace: give an inode"),
         (("{}", "--ns", "4026539999"), "the recording has no PID namespace '4026539999'"),
