@@ -1,6 +1,6 @@
 "use strict";
-// The page is complete without this. It sorts and filters tables, and zooms and explains the pictures. All text it shows
-// was in the page as text before, and is put back as text.
+// The page is complete without this script, which sorts and filters tables, zooms the charts and shows their details. All
+// text that it shows is text of the page, and is inserted as text.
 
 const make = (tag, attributes = {}, ...children) => {
   const element = document.createElement(tag);
@@ -61,7 +61,7 @@ function filterable(table) {
 }
 
 // Pictures ----------------------------------------------------------------------------------------------------------
-// Times are in ms after the picture's beginning, whose date is `base`, in us.
+// Times are in ms after the beginning of the picture; `base` is the date of the beginning, in us.
 
 const STEPS = [
   ...[-3, -2, -1, 0, 1, 2].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)),
@@ -85,7 +85,7 @@ function label(us, step) {
   return step >= 1 ? text.slice(11, 23) : text.slice(11, 23) + String(Math.floor(us % 1000)).padStart(3, "0");
 }
 
-// Where a text stands beside its place, so that it stays inside the picture.
+// Choose the side of its place on which a text stays inside the picture.
 function side(element, x, left, right) {
   element.classList.toggle("left", x < left);
   element.classList.toggle("right", x >= right);

@@ -40,6 +40,6 @@ def test_a_thousand_namespaces_fit_and_what_is_left_out_is_told(tmp_path: Path) 
     told = len(page.all("section", class_="namespace"))
     assert len(content) <= MOST_BYTES
     assert 10 <= told < count
-    assert f"{count - told:,} of 1,000 namespaces are not told in full here" in words(page)
+    assert f"{count - told:,} of 1,000 namespaces are not shown in full here" in words(page)
     assert "600 more namespaces are left out of this table" in words(page)
     assert page.one("h1").text == "Nothing hung; 1,000 of 1,000 PID namespaces with findings"

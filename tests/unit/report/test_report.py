@@ -371,7 +371,7 @@ def test_a_report_that_would_be_too_large_tells_fewer_namespaces_in_full(
     assert len(smaller) <= len(content) - 10_000
     told = page.all("section", class_="namespace")
     assert 0 < len(told) < 5
-    assert f"{5 - len(told)} of 5 namespaces are not told in full here" in words(page)
+    assert f"{5 - len(told)} of 5 namespaces are not shown in full here" in words(page)
     assert [row[1] for row in rows(page, "by the worst finding")][-1] == "db"
     identifiers = {each.attributes["id"] for each in page.all() if "id" in each.attributes}
     assert {link.attributes["href"][1:] for link in page.all("a")} <= identifiers
