@@ -6,7 +6,4 @@ filter, one record batch after the other, as they were recorded.
 
 from sigtrace.export.source import Source
 
-FORMATS = ("parquet", "csv", "json", "perfetto")
-"""The values of `sigtrace export --to`."""
-
-__all__ = ["FORMATS", "Source"]
+__all__ = ["Source"]
