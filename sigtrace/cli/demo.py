@@ -13,12 +13,12 @@ from sigtrace import signals
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.options import format_option
 from sigtrace.cli.output import echo_json
-from sigtrace.events.outcome import ends, told
+from sigtrace.events.outcome import ends, past
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
-    from sigtrace.lab.demo import Told
+    from sigtrace.lab.demo import DemoStop
 
 _WIDTH = 80
 
@@ -79,11 +79,11 @@ def demo(output: str, save: Path | None) -> None:
 
 def _show_all(batches: Iterable[Batch], output: str, origin: str = "", because: str = "") -> list[Batch]:
     """Show each stop as it comes, with `origin` and `because` if it is replayed. Returns the batches, for --save."""
-    from sigtrace.lab.demo import retell
+    from sigtrace.lab.demo import read_stop
 
     kept: list[Batch] = []
     for batch in batches:
-        stop = retell(batch)
+        stop = read_stop(batch)
         if output == "json":
             echo_json(_row(stop) | {"replayed_from": origin, "replayed_because": because})
         else:
@@ -92,15 +92,15 @@ def _show_all(batches: Iterable[Batch], output: str, origin: str = "", because: 
     return kept
 
 
-def _show(stop: Told, number: int) -> None:
+def _show(stop: DemoStop, number: int) -> None:
     kind = "without a handler for SIGTERM" if stop.dropped else "with a handler for SIGTERM"
     _say(f"{number}. {printable(stop.init)}, pid 1 of pid:[{stop.nsid}], {kind}")
-    for act in stop.sent:
-        name = signals.name(act.signal)
-        sender = f"{printable(act.sender_comm)}[{act.sender_pid}]"
-        parent = f"{printable(act.sender_parent_comm)}[{act.sender_parent_pid}]"
-        _moment(act.after, f"{name} from {sender}, child of {parent}")
-        _moment(None, ", ".join(map(told, act.verdicts)))
+    for step in stop.sent:
+        name = signals.name(step.signal)
+        sender = f"{printable(step.sender_comm)}[{step.sender_pid}]"
+        parent = f"{printable(step.sender_parent_comm)}[{step.sender_parent_pid}]"
+        _moment(step.after, f"{name} from {sender}, child of {parent}")
+        _moment(None, ", ".join(map(past, step.verdicts)))
     end = stop.end
     _moment(end.after, f"{printable(stop.init)} {ends(end.exit_code, end.signal)}")
     if stop.dropped:
@@ -138,7 +138,7 @@ def _sentence(err: Exception) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
-def _row(stop: Told) -> dict[str, Any]:
+def _row(stop: DemoStop) -> dict[str, Any]:
     return {
         "time": stop.time,
         "nsid": stop.nsid,
@@ -150,14 +150,14 @@ def _row(stop: Told) -> dict[str, Any]:
         "exit_code": stop.end.exit_code,
         "signals": [
             {
-                "after_seconds": round(act.after, 6),
-                "signal_name": signals.name(act.signal),
-                "sender_comm": act.sender_comm,
-                "sender_pid": act.sender_pid,
-                "sender_parent_comm": act.sender_parent_comm,
-                "sender_parent_pid": act.sender_parent_pid,
-                "verdicts": list(act.verdicts),
+                "after_seconds": round(step.after, 6),
+                "signal_name": signals.name(step.signal),
+                "sender_comm": step.sender_comm,
+                "sender_pid": step.sender_pid,
+                "sender_parent_comm": step.sender_parent_comm,
+                "sender_parent_pid": step.sender_parent_pid,
+                "verdicts": list(step.verdicts),
             }
-            for act in stop.sent
+            for step in stop.sent
         ],
     }

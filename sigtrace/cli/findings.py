@@ -13,7 +13,7 @@ import numpy as np
 
 from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
-from sigtrace.postmortem.timeline import story, title
+from sigtrace.postmortem.timeline import timeline_entries, title
 from sigtrace.text import columns, padded, printable
 from sigtrace.units import duration, number
 
@@ -50,8 +50,8 @@ def _name(case: Case) -> str:
     if case.container:
         return printable(case.container.label)
     event = next(reversed(case.to_init), None)
-    sight = next((s.init for s in case.sights if s.init), None)
-    return event.target if event else sight.name if sight else "-"
+    snapshot = next((s.init for s in case.snapshots if s.init), None)
+    return event.target if event else snapshot.name if snapshot else "-"
 
 
 def _row(cells: tuple[str, str, str, str, str], widths: tuple[int, int]) -> str:
@@ -89,7 +89,7 @@ def _report(report: Report, width: int) -> Iterator[str]:
 
 
 def _timeline(report: Report, width: int) -> Iterator[str]:
-    entries, day = story(report.case), ""
+    entries, day = timeline_entries(report.case), ""
     start = report.case.requests[0].time if report.case.requests else None
     for entry in entries:
         date, _, clock = np.datetime_as_string(np.datetime64(entry.time, "ns"), unit="ms").partition("T")

@@ -132,7 +132,7 @@ def _recorded(
                 _name_others(matching, matching[-1], f"namespaces had {shared}, one after the other")
         elif len(found := [] if wanted.empty else from_recording.lives(recording, wanted, at)) == 1:
             matching = found[0].namespaces
-            chosen_one = incarnation.telling(recording, matching) if at is None else matching[-1]
+            chosen_one = incarnation.most_relevant(recording, matching) if at is None else matching[-1]
             cases = from_recording.recorded(recording, [chosen_one], at)
             if len(matching) > 1 and at is None:
                 _name_others(matching, chosen_one, f"times {printable(found[0].container.label)} was started")

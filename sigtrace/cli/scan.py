@@ -13,7 +13,7 @@ from sigtrace.cli.output import console, echo_json
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from sigtrace.predict.scan import Row
+    from sigtrace.predict.scan import ScanRow
 
 _FEW = 3
 """The summary names at most this many containers."""
@@ -114,7 +114,7 @@ def scan(
         click.echo("sigtrace: /proc is mounted with hidepid: other users' processes are not listed", err=True)
 
 
-def _is_nameless(row: Row) -> bool:
+def _is_nameless(row: ScanRow) -> bool:
     """Whether its runtime names containers, but none of the files with the names was found."""
     from sigtrace.containers.runtimes import registry
 
@@ -125,9 +125,9 @@ def _is_nameless(row: Row) -> bool:
     return not (container.name or container.image or container.stop_signal) and len(container.id) == _LONG_ID
 
 
-def _summary(rows: Iterable[Row]) -> str:
+def _summary(rows: Iterable[ScanRow]) -> str:
     """How many namespaces have which verdict, with their containers' names if there are few."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[ScanRow]] = {}
     for row in rows:
         if row.verdict or row.ending:
             groups.setdefault(row.verdict or "ending", []).append(row)
@@ -145,7 +145,7 @@ def _summary(rows: Iterable[Row]) -> str:
     return textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)
 
 
-def _named(rows: list[Row]) -> str:
+def _named(rows: list[ScanRow]) -> str:
     """Their containers, as ` (web-1, db)`; empty if one has no container of its own, or there are many."""
     containers = [row.request.container for row in rows if not row.request.nested]
     labels = [printable(container.label) for container in containers if container]

@@ -24,7 +24,7 @@ from sigtrace.units import DAY, SECOND, number, span
 
 if TYPE_CHECKING:
     from sigtrace.recording.selection import Selection
-    from sigtrace.recording.summary import Line, Summary
+    from sigtrace.recording.summary import Summary, SummaryLine
 
 _NS, _WIDEST_NS = 10, 50
 """Columns for a namespace on a terminal of 80 columns, and the most on a wider one."""
@@ -116,7 +116,7 @@ def _table(found: Summary) -> Iterator[str]:
     yield from _end(found)
 
 
-def _reused(lines: Sequence[Line]) -> dict[int, list[int]]:
+def _reused(lines: Sequence[SummaryLine]) -> dict[int, list[int]]:
     """Inodes that several namespaces of these lines have had, each with the PIDs of their inits."""
     starts: dict[int, dict[int, int]] = {}
     for line in lines:
@@ -126,14 +126,14 @@ def _reused(lines: Sequence[Line]) -> dict[int, list[int]]:
     return {inode: [pid for _, pid in sorted(pids.items()) if pid] for inode, pids in several.items()}
 
 
-def _name(line: Line, width: int, reused: Mapping[int, Collection[int]]) -> str:
+def _name(line: SummaryLine, width: int, reused: Mapping[int, Collection[int]]) -> str:
     """The container's name, else the inode; if several namespaces had that inode, the PID of the init."""
     if line.container:
         return line.container.fitting(width)
     return f"#{line.init_pid}" if line.init_pid in reused.get(line.nsid, ()) else str(line.nsid)
 
 
-def _of(line: Line, width: int, name: str, several_days: bool) -> str:
+def _of(line: SummaryLine, width: int, name: str, several_days: bool) -> str:
     return _row(
         width,
         name,

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sigtrace import signals
 from sigtrace.events.container import Container
-from sigtrace.predict.scan import Row
+from sigtrace.predict.scan import ScanRow
 from sigtrace.procfs.namespaces import PidNamespace
 from sigtrace.text import printable, shorten
 from sigtrace.units import age
@@ -40,7 +40,7 @@ _ASCII = str.maketrans("│├└─", "||`-")
 class _Line:
     """A row with its tree guides: before its first line, before its second line, and before its reason."""
 
-    row: Row
+    row: ScanRow
     guide: str
     beside: str
     below: str
@@ -51,7 +51,7 @@ class _Line:
         return _Line(self.row, *guides)
 
 
-def print_tree(console: Console, rows: Sequence[Row], asked: Sequence[int]) -> None:
+def print_tree(console: Console, rows: Sequence[ScanRow], asked: Sequence[int]) -> None:
     """Print the namespaces as a tree: the container, then facts and words, then verdict and reason."""
     lines = list(_guided(rows))
     if not console.encoding.startswith("utf"):
@@ -96,7 +96,7 @@ def _heading(line: _Line, container: Container, width: int) -> Text:
     return text.append(f" ({known})" if known and room >= 0 else "")
 
 
-def _columns(rows: Sequence[Row], asked: Sequence[int], room: int) -> dict[int, int]:
+def _columns(rows: Sequence[ScanRow], asked: Sequence[int], room: int) -> dict[int, int]:
     """Width of each signal's column, with a trailing blank; wider if there is room."""
     needed = {
         number: 1 + max(len(_title(number)), *(len(row.words.get(number, "")) for row in rows), 0)
@@ -125,13 +125,13 @@ def _reason(line: _Line, width: int) -> Iterator[Text]:
         yield text
 
 
-def _guided(rows: Sequence[Row]) -> Iterator[_Line]:
+def _guided(rows: Sequence[ScanRow]) -> Iterator[_Line]:
     """The rows with their tree guides; a row without its parent in `rows` is a root."""
-    children: dict[int | None, list[Row]] = {}
+    children: dict[int | None, list[ScanRow]] = {}
     for place, row in enumerate(rows):
         children.setdefault(_parent(rows[:place], row.namespace), []).append(row)
 
-    def walk(row: Row, guide: str, rest: str) -> Iterator[_Line]:
+    def walk(row: ScanRow, guide: str, rest: str) -> Iterator[_Line]:
         below = children.get(id(row), [])
         yield _Line(row, guide, rest, rest + ("│ " if below else "  "))
         for child in below:
@@ -142,7 +142,7 @@ def _guided(rows: Sequence[Row]) -> Iterator[_Line]:
         yield from walk(row, "", "")
 
 
-def _parent(before: Sequence[Row], namespace: PidNamespace) -> int | None:
+def _parent(before: Sequence[ScanRow], namespace: PidNamespace) -> int | None:
     """The id() of the preceding row that is the namespace's parent; with hidden inodes, by level."""
     for row in reversed(before):
         above = row.namespace
@@ -155,7 +155,7 @@ def _parent(before: Sequence[Row], namespace: PidNamespace) -> int | None:
     return None
 
 
-def _label(row: Row) -> str:
+def _label(row: ScanRow) -> str:
     return "(hidden)" if row.namespace.nsid is None else str(row.namespace.nsid)
 
 

@@ -116,9 +116,9 @@ def _fewest(
     The last of them, `rest`, stands for all others, where there are more than fit.
     """
     counts = np.bincount(codes[counted], minlength=len(names))
-    there = np.flatnonzero(counts)
-    few = len(there) <= most + 1
-    own = there if few else np.sort(there[np.argsort(-counts[there], kind="stable")][:most])
+    present = np.flatnonzero(counts)
+    few = len(present) <= most + 1
+    own = present if few else np.sort(present[np.argsort(-counts[present], kind="stable")][:most])
     where = np.full(len(names), len(own), np.intp)
     where[own] = np.arange(len(own))
     return [names[code] for code in own.tolist()] + ([] if few else [rest]), where[codes]

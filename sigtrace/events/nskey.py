@@ -96,9 +96,9 @@ def _distinct(key: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.intp], npt.ND
         owner = np.full(1 << 16, -1)
         owner[slots] = np.arange(len(key))
         if (key[owner[slots]] == key).all():
-            there = np.flatnonzero(owner >= 0)
+            used = np.flatnonzero(owner >= 0)
             place = np.zeros(1 << 16, np.intp)
-            place[there] = np.arange(len(there))
-            return owner[there], place[slots]
+            place[used] = np.arange(len(used))
+            return owner[used], place[slots]
     _, first, codes = np.unique(key, return_index=True, return_inverse=True)
     return first, codes

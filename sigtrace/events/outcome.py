@@ -89,7 +89,7 @@ FROM_INSIDE = Outcome(
 RESUMES = Outcome("resumes if stopped", "its default action is to resume a target that is stopped")
 """In place of `default_ignored` for SIGCONT."""
 
-_TOLD: Mapping[str, str] = MappingProxyType(
+_PAST: Mapping[str, str] = MappingProxyType(
     {
         "dropped_at_generate": "DROPPED by the kernel: an init, and no handler for it",
         "handled": "delivered, and its handler ran",
@@ -110,9 +110,9 @@ def label(verdict: str, signal: int) -> str:
     return of(verdict, signal).label
 
 
-def told(verdict: str) -> str:
+def past(verdict: str) -> str:
     """The same in a story, after the fact."""
-    return _TOLD.get(verdict, OUTCOMES[verdict].label)
+    return _PAST.get(verdict, OUTCOMES[verdict].label)
 
 
 def kind(verdict: str, signal: int) -> str:

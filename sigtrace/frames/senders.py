@@ -57,7 +57,7 @@ def df_matrix(source: Source, value: str = "count") -> pd.DataFrame:
     source: as for `df_senders`, or what it gave; value: `"count"` or `"dropped"`. The greatest sums come first.
     """
     if value not in ("count", "dropped"):
-        raise BadInput(f"{value!r} cannot be counted: use count or dropped.")
+        raise BadInput(f"{value!r} is not a value of the matrix: use count or dropped.")
     known = isinstance(source, pd.DataFrame) and set(_KEYS) <= set(source.columns)
     senders = source if known else df_senders(source)
     assert isinstance(senders, pd.DataFrame)

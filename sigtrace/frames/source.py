@@ -31,8 +31,7 @@ def columns_of(source: Source, columns: Sequence[str]) -> pd.DataFrame:
         return events
     if missing := [name for name in columns if name not in source]:
         raise BadInput(
-            f"this takes the event table, which has the columns {', '.join(missing)} too: "
-            "give it recording.events(), or the recording."
+            f"the table has no column {', '.join(missing)}: give the event table, recording.events(), or the recording."
         )
     return source
 
@@ -55,7 +54,7 @@ def floored(times: pd.Series, every: str | pd.Timedelta | None) -> pd.Series:
             raise ValueError(every)
         bins: pd.Series = times.dt.floor(width)
     except ValueError as err:
-        raise BadInput(f"{every!r} is no span of time: write it as 500ms, 10s, 5min or 1h.") from err
+        raise BadInput(f"{every!r} is not a span of time: write it as 500ms, 10s, 5min or 1h.") from err
     return bins
 
 

@@ -2,7 +2,7 @@
 record alone.
 
 A stop is one `Batch`: every record about the processes of one namespace. `perform` makes them on the live
-kernel, `replay` reads those that ship with the package, `save` wrote them; `retell` cannot tell the
+kernel, `replay` reads those that ship with the package, `save` wrote them; `read_stop` cannot tell the
 difference.
 
 The shipped recording is two files: `demo.npy`, the records in the wire dtype, and `demo.json`, a manifest
@@ -43,7 +43,7 @@ _HOST = "demo"
 
 
 @dataclass(frozen=True)
-class Act:
+class StopStep:
     """One moment of a stop: `after` seconds since the request that it is counted from."""
 
     after: float
@@ -60,15 +60,15 @@ class Act:
 
 
 @dataclass(frozen=True)
-class Told:
+class DemoStop:
     """How stopping one namespace went, as the record tells it: one attempt, and what became of each signal."""
 
     nsid: int
     init: str
     """comm of its init."""
     pid: int
-    sent: tuple[Act, ...]
-    end: Act
+    sent: tuple[StopStep, ...]
+    end: StopStep
     time: str
     """When it was asked, ISO 8601 UTC."""
 
@@ -78,7 +78,7 @@ class Told:
         return any(name.startswith("dropped") for name in self.sent[0].verdicts)
 
 
-def retell(batch: Batch) -> Told:
+def read_stop(batch: Batch) -> DemoStop:
     """The story in one stop's records: signals that asked the init to end, what became of each, and how it ended."""
     batch = batch[np.argsort(batch.records["time"], kind="stable")]
     attempt = next((each for each in attempts(batch) if each.exit is not None), None)
@@ -90,24 +90,24 @@ def retell(batch: Batch) -> Told:
     delivered = ((records["flags"] & wire.FLAG["init"]) != 0) & (records["stage"] == wire.STAGE["deliver"])
     rows = sorted({*attempt.rows.tolist(), *([] if attempt.kill is None else [attempt.kill])})
     began = int(records["time"][attempt.first])
-    acts = tuple(
-        _act(records[row], began, (names[row], *names[delivered & (records["signal"] == signal)].tolist()))
+    steps = tuple(
+        _step(records[row], began, (names[row], *names[delivered & (records["signal"] == signal)].tolist()))
         for row, signal in zip(rows, records["signal"][rows].tolist(), strict=True)
     )
     end = records[attempt.exit]
-    return Told(
+    return DemoStop(
         nsid=attempt.nsid,
         init=decode(bytes(end["target_comm"])),
         pid=attempt.init_pid,
-        sent=acts,
-        end=_act(end, began, ()),
+        sent=steps,
+        end=_step(end, began, ()),
         time=f"{batch.time[attempt.first]}Z",
     )
 
 
-def _act(record: np.void, began: int, verdicts: tuple[str, ...]) -> Act:
+def _step(record: np.void, began: int, verdicts: tuple[str, ...]) -> StopStep:
     ended, status = record["stage"] == wire.STAGE["exit"], int(record["exit_code"])
-    return Act(
+    return StopStep(
         after=(int(record["time"]) - began) / SECOND,
         signal=status & 0x7F if ended else int(record["signal"]),
         sender_comm=decode(bytes(record["sender_comm"])),

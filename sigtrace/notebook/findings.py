@@ -10,7 +10,7 @@ import numpy as np
 from sigtrace.notebook.table import table, text
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.runner import Report
-from sigtrace.postmortem.timeline import story, title
+from sigtrace.postmortem.timeline import timeline_entries, title
 from sigtrace.text import printable
 from sigtrace.units import duration
 
@@ -32,7 +32,7 @@ def page(report: Report) -> str:
 def _story(report: Report) -> str:
     asked = report.case.requests[0].time if report.case.requests else None
     rows = []
-    for entry in story(report.case):
+    for entry in timeline_entries(report.case):
         since = f"+{duration(entry.time - asked)}" if asked is not None and entry.time >= asked else ""
         rows.append((_clock(entry.time), since, entry.text, "; ".join(entry.detail)))
     drops = ["DROPPED" in detail for *_, detail in rows]
@@ -50,8 +50,9 @@ def _finding(finding: Finding) -> str:
 
 def _others(report: Report) -> Iterator[str]:
     if report.ruled_out:
-        said = "; ".join(cause.absent for cause in report.ruled_out)
-        yield f"<details><summary>{len(report.ruled_out)} other causes ruled out</summary>{text(said, 4000)}</details>"
+        causes = "; ".join(cause.absent for cause in report.ruled_out)
+        summary = f"{len(report.ruled_out)} other causes ruled out"
+        yield f"<details><summary>{summary}</summary>{text(causes, 4000)}</details>"
     reasons: dict[str, list[str]] = {}
     for cause, why in report.unchecked:
         reasons.setdefault(why, []).append(cause.absent)

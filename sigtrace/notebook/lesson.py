@@ -60,22 +60,21 @@ def experiment(name: str) -> Lesson:
         raise SigtraceError(why_not)
     if outcome.skipped or outcome.error:
         return _as_it_went(name, outcome.skipped or outcome.error)
-    return _played(outcome, f"Nothing is recorded: {why_not}" if why_not else "")
+    return _from_outcome(outcome, f"Nothing is recorded: {why_not}" if why_not else "")
 
 
-def _played(outcome: ExperimentOutcome, why_not: str) -> Lesson:
-    its = outcome.experiment
+def _from_outcome(outcome: ExperimentOutcome, why_not: str) -> Lesson:
+    of = outcome.experiment
     checks = tuple({key: getattr(check, key) for key in _KEYS} for check in outcome.checks)
-    return Lesson(
-        its.name, its.title, its.theory, checks, outcome.passed, f"Played just now. {why_not}".strip()
-    )
+    origin = f"Run just now. {why_not}".strip()
+    return Lesson(of.name, of.title, of.theory, checks, outcome.passed, origin)
 
 
 def _as_it_went(name: str, why: str) -> Lesson:
     lines = map(json.loads, shipped(FILE).read_text().splitlines())
     row = next((row for row in lines if row["experiment"] == name), None)
     if row is None:
-        raise SigtraceError(f"{FILE} has no experiment {name}: record it anew.")
+        raise SigtraceError(f"{FILE} has no experiment {name}: record it again.")
     origin = f"As it went when the recordings of the notebooks were made. {why}".strip()
     return Lesson(name, row["title"], row["theory"], tuple(row["checks"]), row["passed"], origin)
 

@@ -148,8 +148,8 @@ def _display() -> Show:
         ipython: Any = importlib.import_module("IPython.display")
         shell = importlib.import_module("IPython").get_ipython()
     except ImportError as err:
-        raise BadInput("this shows itself in a notebook: pip install 'sigtrace[notebook]'") from err
+        raise BadInput("a live view needs IPython: pip install 'sigtrace[notebook]'") from err
     if shell is None:
-        raise BadInput("this shows itself in a notebook: in a terminal use sigtrace watch or sigtrace top")
+        raise BadInput("a live view needs a notebook: in a terminal, use sigtrace watch or sigtrace top")
     handle = ipython.display(ipython.HTML(""), display_id=True)
     return lambda page: handle.update(ipython.HTML(page))

@@ -90,7 +90,7 @@ def _staged(name: str, play: Callable[[Path], None]) -> Staged:
         shutil.rmtree(directory, ignore_errors=True)
         if wanted == "live" or not isinstance(err, (CannotTrace, StageFailed, OSError)):
             raise
-        return _shipped(name, f"Here it cannot be recorded anew: {_sentence(err)}")
+        return _shipped(name, f"It cannot be recorded again here: {_sentence(err)}")
     weakref.finalize(recording, shutil.rmtree, directory, ignore_errors=True)
     return Staged(recording, True, f"Recorded just now, on this kernel (Linux {os.uname().release}).")
 
@@ -113,5 +113,5 @@ def _day(time: int) -> str:
 
 
 def _sentence(err: BaseException) -> str:
-    said = str(err) if isinstance(err, SigtraceError) else f"{type(err).__name__}: {err}"
-    return f"{said.rstrip('.')}."
+    message = str(err) if isinstance(err, SigtraceError) else f"{type(err).__name__}: {err}"
+    return f"{message.rstrip('.')}."

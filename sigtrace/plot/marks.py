@@ -54,8 +54,8 @@ def marks(events: pd.DataFrame) -> Marks:
     if many:
         every = nice_bin(events["time"], _BINS)
         return Marks(_counted([table, sent], every), table.iloc[0:0], order, init, every)
-    told = table.assign(signal=events["signal_name"].astype(str), what=_what(events), who=_who(events))
-    return Marks(told, sent, order, init, None)
+    labelled = table.assign(signal=events["signal_name"].astype(str), what=_what(events), who=_who(events))
+    return Marks(labelled, sent, order, init, None)
 
 
 def _parties(events: pd.DataFrame) -> Parties:

@@ -87,7 +87,7 @@ def _events(source: Source, ns: int | None, since: Time | None, until: Time | No
     if len(spaces) > 1:
         some = ", ".join(str(inode) for inode in spaces["nsid"].drop_duplicates().head(8))
         raise BadInput(
-            f"a timeline is of one PID namespace, and here are {len(spaces)}: give ns, one of {some}."
+            f"a timeline shows one PID namespace, and there are {len(spaces)}: give ns, one of {some}."
         )
     return events
 
@@ -174,12 +174,12 @@ def _marks(found: Marks, axis: alt.X) -> Iterator[Any]:
         time=milliseconds(found.marks["time"]),
         size=found.marks["outcome"].map(_SIZES).fillna(60),
     )
-    there = set(marks["outcome"])
-    glyphs = {kind.words: kind.glyph for kind in KINDS.values() if kind.words in there}
+    present = set(marks["outcome"])
+    glyphs = {kind.words: kind.glyph for kind in KINDS.values() if kind.words in present}
     shapes = alt.Scale(domain=list(glyphs), range=list(glyphs.values()))
-    for place, kind in enumerate(kind for kind in _DRAWN if kind.words in there):
-        its = alt.Chart(marks[marks["outcome"] == kind.words])
-        chart = its.mark_point(
+    for place, kind in enumerate(kind for kind in _DRAWN if kind.words in present):
+        points = alt.Chart(marks[marks["outcome"] == kind.words])
+        chart = points.mark_point(
             filled=kind.filled, opacity=0.95, strokeWidth=3 if kind.words in _DROPPED else 2, clip=True
         ).encode(
             x=axis,
@@ -221,8 +221,8 @@ def _strips(found: Marks, axis: alt.X) -> Iterator[Any]:
 
 def _colours(marks: pd.DataFrame) -> dict[str, str]:
     """Of the outcomes there are."""
-    there = set(marks["outcome"])
-    return {kind.words: COLOURS[name] for name, kind in KINDS.items() if kind.words in there}
+    present = set(marks["outcome"])
+    return {kind.words: COLOURS[name] for name, kind in KINDS.items() if kind.words in present}
 
 
 def _labels(found: Marks, axis: alt.X) -> Iterator[Any]:

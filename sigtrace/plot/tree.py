@@ -160,9 +160,9 @@ def _nodes(data: pd.DataFrame) -> Iterator[Any]:
     yield base.mark_point(size=110, filled=True, strokeWidth=0).encode(color=colour, opacity=full)
     labels = data.assign(text=data["label"] + data["drops"])
     for heavy in (False, True):
-        its = labels[(labels["dropped"] > 0) == heavy]
-        if len(its):
-            text = alt.Chart(its).mark_text(
+        part = labels[(labels["dropped"] > 0) == heavy]
+        if len(part):
+            text = alt.Chart(part).mark_text(
                 align="left", dx=12, fontSize=12, fontWeight=700 if heavy else 400
             )
             yield text.encode(x=_x("depth", deepest), y=_y("row", rows), text="text:N")

@@ -1,15 +1,15 @@
-"""Why did, or does, this container not stop? A case, its timeline, and a check for every known cause.
+"""Explains why a container did not stop, or does not: a case, its timeline, and a check for each known cause.
 
-    sigtrace.open("/var/tmp/signals").postmortem(container="web-1")  # of a recording
+    sigtrace.open("/var/tmp/signals").postmortem(container="web-1")  # from a recording
     sigtrace.postmortem.live(container="web-1")                      # of this host, as it is now
 
-give a `Report`, which a notebook shows: `findings`, each with its `cause`, `summary`, `evidence` and `advice`, and what
-was ruled out. `postmortems` has all of a recording as a table.
+Both return a `Report`, which a notebook displays: its `findings`, each with `cause`, `summary`, `evidence` and
+`advice`, and the causes that were ruled out. `postmortems` returns a table of all namespaces of a recording.
 """
 
 from __future__ import annotations
 
-from sigtrace.postmortem.case import Case, Scene, last_stop, stops
+from sigtrace.postmortem.case import Case, Window, last_stop, stops
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.diagnosis import live, postmortem, postmortems
@@ -22,8 +22,8 @@ __all__ = [
     "Cause",
     "Finding",
     "Report",
-    "Scene",
     "Stop",
+    "Window",
     "all_causes",
     "diagnose",
     "last_stop",

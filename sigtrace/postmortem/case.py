@@ -1,8 +1,8 @@
-"""A case: all that is known of one PID namespace, as every check gets it.
+"""A case: everything that is known about one PID namespace, in the form that every check takes.
 
-`batch` has the records of the namespace and of those below it in the order of kernel time, and nothing of what happened
-before it was born; `events` the few of them that tell the story; `sights` the snapshots; `attempts` those to stop it,
-cut from the whole batch by `sigtrace.stops.attempt`. Times are ns UTC.
+`batch` holds the records of the namespace and of those below it, in the order of kernel time, from its birth on;
+`events` is the selection of them that people and checks read; `snapshots` are its snapshots, and `attempts` the
+attempts to stop it, which `sigtrace.stops.attempt` derives from the whole batch. Times are ns UTC.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sigtrace.events.batch import Batch
 from sigtrace.events.columns import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
-from sigtrace.postmortem.event import Event, telling, totals
+from sigtrace.postmortem.event import Event, selected, totals
 from sigtrace.postmortem.life import at_home, life, resident
-from sigtrace.postmortem.snapshot import Sight, sights
+from sigtrace.postmortem.snapshot import Snapshot, snapshots_of
 from sigtrace.postmortem.stop import Stop, stop_of
 from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.stops.attempt import Attempt, attempts
@@ -28,24 +28,30 @@ from sigtrace.stops.request import asking, failed_starts, own_stop_signals
 from sigtrace.units import SECOND
 
 PATIENCE = 10 * SECOND
-"""How long a program that was asked to end may take before it counts as slow: the default of `docker stop`."""
+"""A program that takes longer than this to end counts as slow: the default grace period of `docker stop`."""
 SETTLED = SECOND // 5
-"""How long after an exit what is left is a survivor, and no longer somebody who is just dying."""
+"""A process that is left this long after its init's exit counts as a survivor.
+
+zap_pid_ns_processes() kills the members when the init exits; most are gone within milliseconds of that.
+"""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What is known of how the events were recorded. Times are ns UTC."""
+class Window:
+    """The time in which events were recorded, and which events. Times are ns UTC."""
 
     since: int = 0
-    """From when on; 0 = there are none."""
+    """Its beginning; 0: no events were recorded."""
     until: int = 0
+    """Its end."""
     live: bool = False
+    """See `Case.live`."""
     has_members: bool = False
+    """See `Case.has_members`."""
 
     @classmethod
-    def of(cls, batch: Batch) -> Scene:
-        """What the batch itself shows."""
+    def of(cls, batch: Batch) -> Window:
+        """Return the window from the first to the last record of a batch."""
         times = batch.time.astype("i8")
         if not len(times):
             return cls()
@@ -55,27 +61,27 @@ class Scene:
 
 @dataclass(frozen=True)
 class Case:
-    """One namespace. Build it with `from_batch`."""
+    """One namespace. `from_batch` makes it."""
 
     key: NsKey
-    """Which; its start is 0 where no record and nobody else told it."""
+    """Its identity; the start is 0 if no record has it and the caller did not give it."""
     batch: Batch
     attempts: tuple[Attempt, ...]
-    """Those to stop it, in order; their rows are those of the batch."""
+    """The attempts to stop it, in the order of time; their rows index `batch`."""
     events: tuple[Event, ...]
-    sights: tuple[Sight, ...]
+    snapshots: tuple[Snapshot, ...]
     since: int
-    """From when on events were recorded; 0 = they were not at all."""
+    """The time from which events were recorded; 0: none were recorded."""
     until: int
-    """Until when."""
+    """The time until which events were recorded, or of the last snapshot if that is later."""
     live: bool = False
-    """It is looked at now, and nothing is known of the time before `since`."""
+    """The namespace is examined as it is now; what happened before `since` is unknown."""
     has_members: bool = False
-    """Events of others than inits were recorded too."""
+    """Events of processes other than inits were recorded too."""
     totals: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
-    """How many events of its init there are by stage, signal and verdict: `events` has only some of many alike."""
+    """The number of events of its init by stage, signal and verdict; `events` leaves out most of many similar ones."""
     container: Container | None = None
-    """The container it is of, or inside of; None when that is not known."""
+    """The container that the namespace belongs to; None if it is not known."""
 
     @classmethod
     def from_batch(
@@ -84,36 +90,39 @@ class Case:
         snapshots: Iterable[Mapping[str, object]] = (),
         *,
         ns: int | NsKey,
-        scene: Scene | None = None,
+        window: Window | None = None,
         container: Container | None = None,
     ) -> Case:
-        """The case of a namespace, from its records (and of those below it) in order, and rows of snapshots.
+        """Make the case of a namespace from records in the order of kernel time, and from rows of snapshots.
 
-        ns: the namespace, or an inode: of several that had it one after the other the last in the batch. What the
-        batch has of others than it and those born inside it is left out. Its container, unless given, is the one that
-        the batch knows.
+        ns: the namespace, or its inode; of several namespaces that reused the inode, the last in the batch is meant.
+        Records of other namespaces than it and those born inside it are ignored. window: by default that of the
+        batch. container: by default the one that the batch has for the namespace.
         """
-        scene = scene or Scene.of(batch)
+        window = window or Window.of(batch)
         batch, key = life(batch, NsKey(ns, 0) if isinstance(ns, int) else ns)
         container = container or resident(batch, key)
         batch = at_home(batch, key, container)
         taken = tuple(
-            s for s in sights(snapshots, key.inode) if not key.start or s.space.ns_start in (0, key.start)
+            s
+            for s in snapshots_of(snapshots, key.inode)
+            if not key.start or s.space.ns_start in (0, key.start)
         )
         asks = asking(batch, own_stop_signals(batch))
-        its = sorted((a for a in attempts(batch, asks) if a.key == key), key=lambda each: int(each.rows[0]))
-        marks = {row for a in its for row in (int(a.rows[0]), a.first, a.kill, a.exit) if row is not None}
+        own = sorted((a for a in attempts(batch, asks) if a.key == key), key=lambda each: int(each.rows[0]))
+        # `stops` and `failed_start` look these events up by row, so the selection must not leave them out.
+        marks = {row for a in own for row in (int(a.rows[0]), a.first, a.kill, a.exit) if row is not None}
         always = np.array(sorted(marks.union(failed_starts(batch))), np.intp)
         return cls(
             key,
             batch,
-            tuple(its),
-            tuple(telling(batch, key.inode, asks, always)),
+            tuple(own),
+            tuple(selected(batch, key.inode, asks, always)),
             taken,
-            scene.since,
-            max([scene.until, *(sight.time for sight in taken)]),
-            scene.live,
-            scene.has_members,
+            window.since,
+            max([window.until, *(snapshot.time for snapshot in taken)]),
+            window.live,
+            window.has_members,
             totals(batch, key.inode),
             container,
         )
@@ -125,12 +134,12 @@ class Case:
 
     @property
     def has_events(self) -> bool:
-        """Whether signals were recorded at all, for however long."""
+        """Whether signals were recorded, for however short a time."""
         return self.since > 0
 
     @property
     def host(self) -> str:
-        """Where it happened."""
+        """The name of the machine."""
         host = self.batch.host
         return host if isinstance(host, str) else next(iter(host.tolist()), "")
 
@@ -141,30 +150,30 @@ class Case:
 
     @cached_property
     def to_others(self) -> tuple[Event, ...]:
-        """The events of everybody else, in the namespace and below it."""
+        """The events of all other processes in the namespace and below it."""
         return tuple(event for event in self.events if not (event.is_init and event.nsid == self.nsid))
 
     @cached_property
     def requests(self) -> tuple[Event, ...]:
-        """Signals to the init that ask it to end, SIGKILL included."""
+        """The signals that ask the init to end, SIGKILL included."""
         return tuple(event for event in self.to_init if event.asks)
 
     @cached_property
     def stops(self) -> tuple[Stop, ...]:
-        """The attempts to stop it, in order, with their events."""
+        """The attempts to stop it, in the order of time, with their events."""
         by_row = {event.number: event for event in self.events}
         return tuple(stop_of(attempt, by_row) for attempt in self.attempts)
 
     @cached_property
     def failed_start(self) -> Event | None:
-        """The SIGKILL by which its runtime ended the init before it ran anything, which is no request."""
+        """The SIGKILL by which the runtime ended an init that had not run a program yet; it is not a stop request."""
         rows = failed_starts(self.batch)
-        its = (e for e in self.to_init if e.number in rows)
-        return next((e for e in its if e.verdict == "queued" and e.relation != "kernel"), None)
+        kills = (e for e in self.to_init if e.number in rows)
+        return next((e for e in kills if e.verdict == "queued" and e.relation != "kernel"), None)
 
     @property
     def ended_by_kernel(self) -> Event | None:
-        """The kernel's own SIGKILL to an init that nobody had asked to end."""
+        """The kernel's own SIGKILL to an init that had not been asked to end."""
         if self.attempts:
             return None
         kills = (e for e in self.to_init if e.signal == KILL and e.stage == "generate")
@@ -172,43 +181,49 @@ class Case:
 
     @property
     def exit(self) -> Event | None:
-        """The end of the init."""
+        """The exit of the init."""
         return next((event for event in self.to_init if event.stage == "exit"), None)
 
     @property
-    def last(self) -> Sight | None:
+    def last(self) -> Snapshot | None:
         """The last snapshot."""
-        return self.sights[-1] if self.sights else None
+        return self.snapshots[-1] if self.snapshots else None
 
     def count(self, events: Sequence[Event]) -> int:
-        """How many there were of these events of the init, those included that `events` leaves out."""
+        """Return how many such events of the init there were, including those that `Case.events` leaves out.
+
+        The totals are by kind: they apply only where `events` has all that were kept of its kinds.
+        """
         kinds = {(event.stage, event.signal, event.verdict) for event in events}
         kept = [event for event in self.to_init if (event.stage, event.signal, event.verdict) in kinds]
         everything = sum(self.totals.get(kind, 0) for kind in kinds)
         return everything if len(kept) == len(events) else len(events)
 
-    def sight_after(self, time: int) -> Sight | None:
-        """The first snapshot after a moment in which the init lives and is not exiting."""
-        return next((s for s in self.sights if s.time >= time and s.init and not s.init.exiting), None)
+    def snapshot_after(self, time: int) -> Snapshot | None:
+        """Return the first snapshot after a time in which the init is alive and not exiting."""
+        return next((s for s in self.snapshots if s.time >= time and s.init and not s.init.exiting), None)
 
-    def last_sight_after(self, time: int) -> Sight | None:
-        """The last such snapshot: by then what was under way at the first is done."""
+    def last_snapshot_after(self, time: int) -> Snapshot | None:
+        """Return the last such snapshot, by which time what the init was still doing at the first is done."""
         return next(
-            (s for s in reversed(self.sights) if s.time >= time and s.init and not s.init.exiting), None
+            (s for s in reversed(self.snapshots) if s.time >= time and s.init and not s.init.exiting), None
         )
 
-    def sight_of_init(self) -> Sight | None:
-        """The last snapshot in which the init lives and is not exiting."""
-        return next((s for s in reversed(self.sights) if s.init and not s.init.exiting), None)
+    def snapshot_of_init(self) -> Snapshot | None:
+        """Return the last snapshot in which the init is alive and not exiting."""
+        return next((s for s in reversed(self.snapshots) if s.init and not s.init.exiting), None)
 
     def fate_of(self, event: Event) -> Event | None:
-        """What the init did with a queued signal: the delivery that follows, None if none does."""
+        """Return the delivery to the init that follows a queued signal; None if there is none."""
         later = self._deliveries.get(event.signal, ())
         where = bisect.bisect_left(later, event.time, key=lambda each: each.time)
         return later[where] if where < len(later) else None
 
     def stop_of(self, event: Event) -> Stop | None:
-        """The attempt an event of the init belongs to: from the first request to the exit, or to the next attempt."""
+        """Return the attempt that an event of the init belongs to; None outside of any.
+
+        An attempt lasts from its first request to the exit, or to the next attempt.
+        """
         if not event.is_init or event.nsid != self.nsid:
             return None
         where = bisect.bisect_right(self.attempts, event.number, key=lambda each: int(each.rows[0])) - 1
@@ -226,37 +241,38 @@ class Case:
         return by_signal
 
     def outlasted(self, event: Event) -> bool:
-        """Whether the init did not end of itself after this event: SIGKILL came, or it lived on for long."""
+        """Whether the init did not end by itself after this event: SIGKILL came, or it ran on for PATIENCE or more."""
         stop = self.stop_of(event)
         if stop is None:
             return False
         if stop.cut_off:
             return stop.cut_off.time > event.time
-        # What the kernel kills might have ended a moment later.
+        # An init that the kernel killed might have ended by itself a moment later: only the time it had counts.
         lived = stop.kill.time if stop.kill else None if stop.exit else self.until
         return lived is not None and lived - event.time >= PATIENCE
 
     def stopped_at(self, time: int) -> bool:
-        """Whether the init was stopped, by the signals recorded, at that moment."""
+        """Whether the init was in state T at that time, judging by the recorded signals."""
         stopped = False
         for event in self.to_init:
             if event.time > time:
                 break
             if event.signal == STOP and event.verdict == "default_action":
                 stopped = True
+            # prepare_signal() resumes the target as SIGCONT is sent, whatever becomes of the signal itself.
             elif event.signal in (CONT, KILL) and event.stage == "generate":
                 stopped = False
         return stopped
 
 
 def stops(case: Case) -> list[Stop]:
-    """The attempts to stop the namespace's init, in order, each with who made it.
+    """Return the attempts to stop the namespace's init, in the order of time, each with its sender.
 
-    What asks, and what does not, says `sigtrace.stops.request`; what an attempt is `sigtrace.stops.attempt`.
+    `sigtrace.stops.request` defines which signals are stop requests, `sigtrace.stops.attempt` what an attempt is.
     """
     return list(case.stops)
 
 
 def last_stop(case: Case) -> Stop | None:
-    """The last of them."""
+    """Return the last attempt; None if there is none."""
     return next(reversed(case.stops), None)

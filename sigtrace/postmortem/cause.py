@@ -1,4 +1,4 @@
-"""What a cause declares: its slug, what it needs, and the check. One module of `causes/` each, found by itself."""
+"""What a cause declares: its slug, the data it needs, and its check. `causes.all_causes` finds one in each module."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sigtrace.postmortem.checks import too_early
 from sigtrace.postmortem.finding import Finding
 
 Need = Literal["events", "history", "members", "snapshot"]
-"""events: signals were recorded, for however long. history: and before anybody asked, so that what is not there did
-not happen. members: and those to others than inits. snapshot: there is one at least."""
+"""events: signals were recorded, for however short a time. history: they were recorded before the first request, so
+that what was not recorded did not happen. members: signals to processes other than inits were recorded too. snapshot:
+there is at least one snapshot."""
 
 _WHY: dict[Need, str] = {
     "events": "no signals were recorded",
@@ -29,27 +30,27 @@ class Cause:
 
     slug: str
     absent: str
-    """What is ruled out when the check finds nothing: completes "Ruled out: ..."."""
+    """What is ruled out if the check finds nothing; completes the sentence "Ruled out: ..."."""
     check: Callable[[Case], Iterable[Finding]]
-    """Pure: looks at the case, and at nothing else."""
+    """A pure function of the case."""
     needs: tuple[Need, ...] = ()
     instead_of: tuple[str, ...] = ()
-    """Causes that are less than the whole truth where this one holds: their findings about the same events go."""
+    """Slugs of less specific causes, whose findings about the same events this one replaces."""
 
     residual: bool = False
-    """Worth saying only where no other cause was found."""
+    """It is reported only if no other cause was found."""
 
     waits: bool = False
-    """It is found only when those who were asked have had their time, or SIGKILL came."""
+    """The check finds it only once the init has had PATIENCE to end, or SIGKILL came."""
 
     def lacks(self, case: Case) -> str:
-        """Why it cannot be checked in this case; empty if it can."""
-        there = {"events": case.has_events, "history": case.has_events and not case.live}
-        there |= {"members": case.has_events and case.has_members, "snapshot": bool(case.sights)}
-        return next((_WHY[need] for need in self.needs if not there[need]), "")
+        """Return why it cannot be checked in this case; empty if it can."""
+        present = {"events": case.has_events, "history": case.has_events and not case.live}
+        present |= {"members": case.has_events and case.has_members, "snapshot": bool(case.snapshots)}
+        return next((_WHY[need] for need in self.needs if not present[need]), "")
 
     def undecided(self, case: Case) -> str:
-        """Why it is not ruled out, though the check found nothing; empty if it is."""
+        """Return why it is not ruled out although the check found nothing; empty if it is ruled out."""
         if self.waits and too_early(case):
             return _TOO_EARLY
         return _WHY["history"] if case.live and "events" in self.needs else ""

@@ -1,4 +1,4 @@
-"""What several checks need to say or to ask: lines of evidence, and what an init would do with a signal."""
+"""Helpers that several checks share: lines of evidence, and what an init would do with a signal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from sigtrace.containers.stop_signal import stop_request
 from sigtrace.postmortem.case import PATIENCE, Case
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Severity
-from sigtrace.postmortem.snapshot import Sight, Task
+from sigtrace.postmortem.snapshot import Snapshot, Task
 from sigtrace.signals import KILL, STOP, TERM
 
 _MOST = 3
+"""Events that a finding quotes; a storm of thousands would bury the rest of the evidence."""
 
 
 def install(case: Case) -> str:
-    """What helps an init without a handler, in the words of the container's runtime."""
+    """Return the advice for an init without a handler, with the option of the container's runtime for a small init."""
     return (
         "install a handler for it in the program, before it starts its work; or run a small init as PID 1: "
         + advice.small_init(case.container)
@@ -25,14 +26,18 @@ def install(case: Case) -> str:
 
 
 def stop_signal(case: Case, event: Event) -> str:
-    """`SIGQUIT (its configured stop signal)` where it is that, else its name alone."""
+    """Return `SIGQUIT (its configured stop signal)` if it is that, else the name alone."""
     request = stop_request(case.container)
+    # A configured SIGTERM is the default of all runtimes: to mention it would point at the wrong place.
     own = request.source == "container" and request.signal == event.signal != TERM
     return f"{event.signal_name} (its configured stop signal)" if own else event.signal_name
 
 
 def lines(events: Sequence[Event], total: int = 0) -> tuple[str, ...]:
-    """The first few events, and how many more there are; `total`: in all, where `events` has only some."""
+    """Return the first few events as lines of evidence, and a line with the number of the others.
+
+    total: the number of events in all, if `events` has only some of them.
+    """
     more = max(total, len(events)) - _MOST
     return tuple(str(event) for event in events[:_MOST]) + (
         (f"and {more:,} more like it",) if more > 0 else ()
@@ -40,7 +45,7 @@ def lines(events: Sequence[Event], total: int = 0) -> tuple[str, ...]:
 
 
 def by_signal(events: Iterable[Event]) -> list[list[Event]]:
-    """The events grouped by signal, in the order of the first of each."""
+    """Group events by signal, in the order of each group's first event."""
     groups: dict[int, list[Event]] = {}
     for event in events:
         groups.setdefault(event.signal, []).append(event)
@@ -48,90 +53,102 @@ def by_signal(events: Iterable[Event]) -> list[list[Event]]:
 
 
 def dropped_requests(case: Case) -> list[Event]:
-    """Requests to end that were discarded as they were sent; SIGKILL and SIGSTOP, which no handler helps, apart."""
+    """Return the requests that were discarded at generation, except SIGKILL: no handler can be set for that.
+
+    `kill-from-inside` reports a discarded SIGKILL or SIGSTOP.
+    """
     return [e for e in case.requests if e.verdict == "dropped_at_generate" and e.signal not in (KILL, STOP)]
 
 
 def severity_of(case: Case, events: Sequence[Event]) -> Severity:
-    """How grave it is that these requests came to nothing: a warning if the init then ended all the same."""
+    """Return the severity of requests without effect: a warning if the init ended without SIGKILL all the same."""
     stops = [stop for event in events if (stop := case.stop_of(event))]
     ended = all(stop.exit and not stop.kill for stop in stops)
     return "warning" if stops and ended else "error"
 
 
 def times(count: int) -> str:
-    """`once`, `twice`, `3 times`."""
+    """Return `once`, `twice`, `3 times`."""
     return {1: "once", 2: "twice"}.get(count, f"{count:,} times")
 
 
-def masks(sight: Sight | None, *columns: str) -> tuple[str, ...]:
-    """The init's masks as a line of evidence; none without a snapshot of it."""
-    if sight is None or sight.init is None:
+def masks(snapshot: Snapshot | None, *columns: str) -> tuple[str, ...]:
+    """Return the init's signal masks as a line of evidence; none if the snapshot does not have the init."""
+    if snapshot is None or snapshot.init is None:
         return ()
-    return (sight.line(sight.init.masks(*(columns or ("caught", "ignored", "blocked")))),)
+    return (snapshot.line(snapshot.init.masks(*(columns or ("caught", "ignored", "blocked")))),)
 
 
-def takes(sight: Sight, signal: int) -> bool:
-    """Whether the init would run a handler for the signal, or take it by sigtimedwait(2) or a signalfd."""
-    threads = sight.init_threads
-    return any(t.in_mask("caught", signal) for t in threads) or consumes(sight, signal)
+def takes(snapshot: Snapshot, signal: int) -> bool:
+    """Whether the init would run a handler for the signal, or fetch it by sigtimedwait(2) or a signalfd."""
+    threads = snapshot.init_threads
+    return any(t.in_mask("caught", signal) for t in threads) or consumes(snapshot, signal)
 
 
-def consumes(sight: Sight, signal: int) -> bool:
-    """Whether a thread of the init waits for the signal in sigtimedwait(2), or it has a signalfd for it."""
-    return any(t.in_mask("awaited", signal) or t.in_mask("signalfd", signal) for t in sight.init_threads)
+def consumes(snapshot: Snapshot, signal: int) -> bool:
+    """Whether a thread of the init waits for the signal in sigtimedwait(2), or the init has a signalfd for it."""
+    return any(t.in_mask("awaited", signal) or t.in_mask("signalfd", signal) for t in snapshot.init_threads)
 
 
-def is_pending(sight: Sight, signal: int) -> bool:
-    """Whether the signal waits in a queue of the init."""
-    threads = sight.init_threads
+def is_pending(snapshot: Snapshot, signal: int) -> bool:
+    """Whether the signal is pending for the init, either shared or for one of its threads."""
+    threads = snapshot.init_threads
     return any(t.in_mask("pending", signal) or t.in_mask("shared_pending", signal) for t in threads)
 
 
-def is_left_pending(case: Case, sight: Sight, signal: int) -> bool:
-    """Whether the signal waits in a queue of the init, and not just until a thread that was woken for it has run."""
-    earlier = (s for s in case.sights if s.time < sight.time and is_pending(s, signal))
-    return is_pending(sight, signal) and (all(t.state != "R" for t in sight.init_threads) or any(earlier))
+def is_left_pending(case: Case, snapshot: Snapshot, signal: int) -> bool:
+    """Whether the signal stays pending for the init.
+
+    A signal is also pending for the moment between complete_signal() waking a thread and the thread running: if a
+    thread is runnable (state R), an earlier snapshot must show the signal too.
+    """
+    earlier = (s for s in case.snapshots if s.time < snapshot.time and is_pending(s, signal))
+    return is_pending(snapshot, signal) and (
+        all(t.state != "R" for t in snapshot.init_threads) or any(earlier)
+    )
 
 
 def is_held(task: Task) -> bool:
-    """Whether the task cannot act now, whatever its masks: stopped, frozen, or in uninterruptible sleep."""
+    """Whether the task cannot act now, whatever its masks: stopped, traced, frozen, or in uninterruptible sleep."""
     return task.state in "TtD" or task.frozen != ""
 
 
 def would_ask(case: Case) -> int:
-    """The signal by which its runtime would ask the namespace to stop."""
+    """Return the signal by which the container's runtime would ask the namespace to stop."""
     return stop_request(case.container).signal
 
 
-def would_drop(case: Case) -> Sight | None:
-    """For a namespace seen live, before which nothing is known: the snapshot that shows a stop would be dropped.
+def would_drop(case: Case) -> Snapshot | None:
+    """Return the snapshot of a live namespace which shows that its stop signal would be dropped; None otherwise.
 
-    None when somebody asked it to end before our eyes, or when it would not be dropped.
+    None as well if a request was recorded: then the checks judge that request instead of a possible one.
     """
-    sight = unasked(case)
-    if sight is None or sight.init is None:
+    snapshot = unasked(case)
+    if snapshot is None or snapshot.init is None:
         return None
-    init, signal = sight.init, would_ask(case)
-    kept = any(init.in_mask(column, signal) for column in ("ignored", "blocked")) or takes(sight, signal)
-    unseen = any(t.awaited == "" for t in sight.init_threads)
-    return None if kept or unseen else sight
+    init, signal = snapshot.init, would_ask(case)
+    # sig_ignored() does not drop a blocked signal; an ignored one has a cause of its own, `ignored-by-program`.
+    kept = any(init.in_mask(column, signal) for column in ("ignored", "blocked")) or takes(snapshot, signal)
+    # sigtimedwait(2) takes its signals out of the blocked mask while it waits: without /proc/PID/syscall, an init
+    # that waits for the signal looks like one that drops it.
+    unseen = any(t.awaited == "" for t in snapshot.init_threads)
+    return None if kept or unseen else snapshot
 
 
-def unasked(case: Case) -> Sight | None:
-    """The last snapshot of a live namespace that nobody asked to end before our eyes; None for any other."""
+def unasked(case: Case) -> Snapshot | None:
+    """Return the last snapshot of a live namespace without a recorded request; None for any other case."""
     if not case.live or case.requests or case.exit:
         return None
     return case.last if case.last and case.last.init and not case.last.init.exiting else None
 
 
 def too_early(case: Case) -> bool:
-    """Whether a request that reached the init may yet end it: nothing followed, and it had less than its time."""
+    """Whether a request may still end the init: it had an effect, and the init has had less than PATIENCE since."""
     return any(is_under_way(case, event) for event in case.requests)
 
 
 def is_under_way(case: Case, event: Event) -> bool:
-    """The same of one request."""
+    """The same for one request."""
     stop = case.stop_of(event)
     came_to_nothing = event.verdict == "ignored" or event.verdict.startswith("dropped")
     ended = stop is None or stop.exit is not None or stop.kill is not None
@@ -139,5 +156,5 @@ def is_under_way(case: Case, event: Event) -> bool:
 
 
 def name(signal: int) -> str:
-    """`SIGTERM`."""
+    """Return the name of a signal: `SIGTERM`."""
     return signals.name(signal)

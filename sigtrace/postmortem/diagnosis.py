@@ -1,4 +1,4 @@
-"""Postmortems by name: of one container, of a recording or of this host, or all of a recording as a table."""
+"""Postmortems by name: of one container, from a recording or live, or of all namespaces of a recording as a table."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sigtrace.recording.reader import Recording
 
 _MOST = 8
+"""Candidates that an error message lists."""
 
 
 def postmortem(
@@ -32,15 +33,15 @@ def postmortem(
     host: str = "",
     at: Time | None = None,
 ) -> Report:
-    """Why a container, or PID namespace, did not stop, as `sigtrace postmortem` tells it; a notebook shows it.
+    """Explain why a container, or PID namespace, of a recording did not stop, as `sigtrace postmortem` does.
 
-    ns: the namespace: an inode, or a text as `--ns` takes it.
-    container, pod: or the container, by name, label or beginning of the ID, or the pod, as NAMESPACE/NAME.
-    host: there, or wherever it is. at: as it was then: UTC, as text, datetime or ns.
+    ns: the namespace: an inode, or text as `--ns` takes it.
+    container, pod: instead of ns, the container, by name, label or beginning of the ID, or the pod, as NAMESPACE/NAME.
+    host: the host to look on; by default all. at: the time up to which events count: UTC, as text, datetime or ns.
 
-    Of the namespaces that a container had, one each time it ran, the last that was asked to stop or has findings; of
-    those that had one inode, the last. `findings` has the causes, the gravest first. Raises BadInput when the recording
-    has none such, or several.
+    A container has one namespace for each time it ran: the last that was asked to stop or has findings is chosen. Of
+    namespaces that reused one inode, the last is chosen. The report's `findings` are in the order of severity. Raises
+    BadInput if the recording has no such container or namespace, or several.
     """
     wanted = _wanted(ns, container, pod)
     until = None if at is None else nanoseconds(at)
@@ -60,17 +61,19 @@ def postmortem(
         meant = [one for each in lives for one in each.namespaces]
     if not meant:
         words = " ".join(map(printable, wanted.words)) or ns
-        raise BadInput(f"the recording has no {words} on {host}; its hosts: {', '.join(recording.hosts())}.")
-    one = meant[-1] if wanted.empty or until is not None else incarnation.telling(recording, meant)
+        raise BadInput(
+            f"the recording has no {words} on {host}: its hosts are {', '.join(recording.hosts())}."
+        )
+    one = meant[-1] if wanted.empty or until is not None else incarnation.most_relevant(recording, meant)
     return diagnose(from_recording.recorded(recording, [one], until)[-1])
 
 
 def live(*, ns: int | str | None = None, container: str = "", pod: str = "", listen: float = 1.0) -> Report:
-    """Why a container, or PID namespace, of this host does not stop, or would not, as it is now.
+    """Explain why a container, or PID namespace, of this host does not stop, or would not stop, as it is now.
 
-    ns, container, pod: as for a recording. listen: for how many seconds to watch its signals, between two snapshots
-    of /proc. `problems` says what could not be seen: without the privilege to trace there are no signals, and without
-    root only a part of /proc. Raises BadInput when there is none such here, or several.
+    ns, container, pod: as for a recording. listen: seconds for which to trace its signals, between two snapshots of
+    /proc. The report's `problems` state what could not be read: without the privilege to trace there are no signals,
+    without root only a part of /proc. Raises BadInput if there is no such container or namespace here, or several.
 
         sigtrace.postmortem.live(container="web-1").findings
     """
@@ -82,22 +85,22 @@ def live(*, ns: int | str | None = None, container: str = "", pod: str = "", lis
         found = from_live.alive(wanted)
         _see_that_one(wanted.words, [f"PID namespace {inode}" for inode in found])
         if not found:
-            raise BadInput(f"nothing of {' '.join(map(printable, wanted.words))} runs here.")
+            raise BadInput(f"no container of {' '.join(map(printable, wanted.words))} is running here.")
         ((inode, home),) = found.items()
     case, problem = from_live.live(inode, listen, home)
     return diagnose(case, problems=(problem,) if problem else ())
 
 
 def _wanted(ns: int | str | None, container: str, pod: str) -> ContainerSelector:
-    """The containers that are meant; empty: the namespace is. Raises BadInput where it is not one of the two."""
+    """Return the wanted containers; empty if a namespace is wanted. Raises BadInput unless one of the two is given."""
     wanted = ContainerSelector((container,) if container else (), (pod,) if pod else ())
     if (ns is None) == wanted.empty:
-        raise BadInput("whose postmortem? Give either ns, or container and pod.")
+        raise BadInput("a postmortem is of one namespace or container: give either ns, or container or pod.")
     return wanted
 
 
 def _see_that_one(words: Iterable[str], found: Iterable[str]) -> None:
-    """Raises BadInput if the words stand for several things."""
+    """Raise BadInput if the words match several things."""
     things = sorted(found)
     if len(things) > 1:
         listed = ", ".join(map(printable, things[:_MOST]))
@@ -106,17 +109,17 @@ def _see_that_one(words: Iterable[str], found: Iterable[str]) -> None:
 
 
 def postmortems(recording: Recording) -> pd.DataFrame:
-    """Every PID namespace of a recording in which something happened: a row each, the most stuck first.
+    """Return a row for each PID namespace of a recording that has events, those with the worst findings first.
 
     host       category         host name
     nsid       uint32           inode
     container  category         its container's name; empty if not known
     image      category         its container's image
-    asked      category         the signal it was asked to end by: SIGTERM; empty: nobody asked
-    outcome    object           what came of it, in words
-    took       timedelta64[ns]  from that signal to its end, or until the recording ends
-    cause      category         slug of the gravest finding (docs/postmortem.md); empty: nothing was found
-    findings   int64            how many there are, notices aside
+    asked      category         the signal that asked it to end: SIGTERM; empty: it was not asked
+    outcome    object           how it ended, in words
+    took       timedelta64[ns]  from that signal to its end, or to the end of the recording
+    cause      category         slug of the worst finding (docs/postmortem.md); empty: none
+    findings   int64            the number of findings, without notices
     """
     rows = []
     for standing in rank(from_recording.all_recorded(recording)):

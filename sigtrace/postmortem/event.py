@@ -1,4 +1,4 @@
-"""Single events, for people and checks: the few of a namespace that tell its story, out of a batch of any size."""
+"""Single events, for people and checks: a bounded selection of the records of a namespace."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from sigtrace.events.columns import Labels, enum_labels, flag, text_labels
 from sigtrace.events.verdict import CODE, VERDICTS
 
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
-"""Signals by which programs are asked to end, whoever sends them."""
+"""The signals that ask a program to end, whoever sends them."""
 
 OF_INIT, OF_OTHERS = 30, 6
-"""How many events of one kind are kept, from the beginning and from the end each."""
+"""Events of one kind that are kept from the beginning, and as many from the end.
+
+They bound the time and the memory of a postmortem of a storm; the exact numbers are in `totals`.
+"""
 
 
 class Event(NamedTuple):
-    """One record; `number` is its place in the case's batch. Times are ns UTC."""
+    """One record. Times are ns UTC."""
 
     number: int
+    """Its row in the case's batch."""
     time: int
     stage: str
     signal: int
@@ -49,7 +53,7 @@ class Event(NamedTuple):
     exit_code: int
     """As wait(2) reports it."""
     asks: bool = False
-    """It asks its target to end, by the rule of `sigtrace.stops.request`; False where nobody worked that out."""
+    """It is a stop request, as `sigtrace.stops.request` defines it; False if that was not determined."""
 
     @property
     def signal_name(self) -> str:
@@ -73,7 +77,7 @@ class Event(NamedTuple):
 
     @property
     def outcome(self) -> str:
-        """What became of it, in a few words."""
+        """The outcome in a few words."""
         if self.stage == "exit":
             return outcome.ended(self.exit_code >> 8 & 0xFF, self.exit_code & 0x7F)
         found = outcome.of(self.verdict, self.signal)
@@ -88,15 +92,15 @@ class Event(NamedTuple):
         return f"{when} {self.stage} {self.target}: {self.outcome}"
 
 
-def telling(
+def selected(
     batch: Batch, nsid: int, asks: npt.NDArray[np.bool_], always: npt.NDArray[np.intp]
 ) -> list[Event]:
-    """The events that tell the story of `nsid`, in the order of the batch, which is that of kernel time.
+    """Select the events of a batch that explain what happened in `nsid`, in the order of the batch (kernel time).
 
-    asks: which records are requests, shape (n,). always: the rows that are kept however many are alike.
+    asks: which records are requests, shape (n,). always: rows that are kept in any case.
 
-    Left out: what is harmless by default (SIGCHLD and its like), and of each kind of event all but the first and
-    the last few.
+    Signals that are ignored by default (SIGCHLD and others) are left out, and all but the first and the last few
+    events of each kind: stage, signal, relation, verdict, and whether it is the init's.
     """
     r, verdicts = batch.records, batch.verdicts
     if not len(r):
@@ -118,7 +122,7 @@ def telling(
 
 
 def totals(batch: Batch, nsid: int) -> dict[tuple[str, int, str], int]:
-    """How many records of the namespace's own init there are, by stage, signal and verdict."""
+    """Count the records of the namespace's own init by stage, signal and verdict."""
     r = batch.records
     own = np.flatnonzero((r["nsid"] == nsid) & flag(r, "init"))
     key = r["stage"][own].astype("u4") << 16 | r["signal"][own].astype("u4") << 8 | batch.verdicts[own]
@@ -131,7 +135,7 @@ def totals(batch: Batch, nsid: int) -> dict[tuple[str, int, str], int]:
 def events(
     batch: Batch, which: npt.NDArray[np.int64], asks: npt.NDArray[np.bool_] | None = None
 ) -> list[Event]:
-    """These records of the batch as events; `asks`: which of them do, shape (len(which),)."""
+    """Return rows of a batch as events; `asks`: which of them are requests, shape (len(which),)."""
     part = batch[which]
     r, times = part.records, part.time.astype("i8")
     columns = [
@@ -160,7 +164,7 @@ def events(
 
 
 def _first_and_last(key: npt.NDArray[np.uint64], own: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Which to keep: of each key the first and the last few, more of them for the init's own. Shape (n,)."""
+    """Mark the first and the last rows of each key, more of them for the init's own: shape (n,)."""
     order = np.argsort(key, kind="stable")
     _, starts, sizes = np.unique(key[order], return_index=True, return_counts=True)
     rank = np.empty(len(key), "i8")

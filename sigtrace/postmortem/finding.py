@@ -1,4 +1,4 @@
-"""What a check finds: the cause, the evidence, and what to do about it."""
+"""What a check finds: the cause, the evidence, and the advice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from sigtrace.postmortem.event import Event
 
 Severity = Literal["error", "warning", "notice"]
-"""error: why the namespace hung, or hangs. warning: why the next stop will hang. notice: good to know."""
+"""error: the namespace hung, or hangs, because of it. warning: the next stop will hang. notice: for information."""
 
 Confidence = Literal["certain", "likely", "possible"]
 
@@ -18,23 +18,23 @@ CONFIDENCES: tuple[Confidence, ...] = ("certain", "likely", "possible")
 
 @dataclass(frozen=True)
 class Finding:
-    """One answer to "why?"."""
+    """One cause, found in one namespace."""
 
     cause: str
-    """The slug of the cause: stable."""
+    """The slug of the cause, which is stable."""
     nsid: int
     severity: Severity
     confidence: Confidence
     summary: str
     """One sentence."""
     evidence: tuple[str, ...]
-    """The very events and lines of snapshots, each as one line of text."""
+    """Events and facts of snapshots, each as one line of text."""
     advice: str
     about: frozenset[int] = frozenset()
-    """Numbers of the events it explains: a more specific cause that explains them too takes its place."""
+    """Numbers of the events that it explains; a finding of a more specific cause about all of them replaces it."""
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON Lines: stable keys; `Report.rows` adds whose namespace it is, and how it was stopped."""
+        """Return it for JSON Lines, with stable keys; `Report.rows` adds the container and the stop."""
         return {
             "cause": self.cause,
             "nsid": self.nsid,
@@ -47,5 +47,5 @@ class Finding:
 
 
 def numbers(*events: Event) -> frozenset[int]:
-    """What `about` is made of."""
+    """Return the numbers of events, for `Finding.about`."""
     return frozenset(event.number for event in events)

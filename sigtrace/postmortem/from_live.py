@@ -1,4 +1,4 @@
-"""Cases of this host as it is now: snapshots of /proc, and the signals of a moment."""
+"""Live cases: this host's namespaces as they are now, from snapshots of /proc and the signals traced meanwhile."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.live.collector import Collector
-from sigtrace.postmortem.case import Case, Scene
+from sigtrace.postmortem.case import Case, Window
 from sigtrace.procfs.pidns import PidNamespace, survey
 from sigtrace.snapshot import Helper, SnapshotRow
 
 
 def alive(wanted: ContainerSelector) -> dict[int, Container | None]:
-    """The namespaces below this one whose containers are wanted (by default all), by inode.
+    """Return the namespaces below our own whose containers are wanted (by default all), by inode.
 
-    Those made inside a container that was asked for are left out, and a pod's sandbox where the pod has others.
-    Raises BadInput for words that mean nothing here, or several things.
+    Namespaces made inside a wanted container are left out, and the sandbox of a pod that has other containers. Raises
+    BadInput for words that match no container, or several.
     """
     seen = survey()
     homes = NamespaceContainers(seen)
@@ -42,23 +42,26 @@ def alive(wanted: ContainerSelector) -> dict[int, Container | None]:
 
 
 def home_of(nsid: int) -> Container | None:
-    """The container of a namespace, if it is known."""
+    """Return the container of a namespace; None if it is not known."""
     seen = survey()
     found = seen.find(nsid)
     return _home(NamespaceContainers(seen), found) if found else None
 
 
 def _home(homes: NamespaceContainers, namespace: PidNamespace) -> Container | None:
-    """The container of a namespace; nobody stops one inside it by the container's own signal."""
+    """Return the container of a namespace, without its stop signal for a namespace nested in the container.
+
+    The runtime sends the configured stop signal to the container's own init only.
+    """
     container = homes.of(namespace)
     return replace(container, stop_signal="") if container and homes.nested(namespace) else container
 
 
 def live(nsid: int, listen: float, container: Container | None = None) -> tuple[Case, str]:
-    """The case of a namespace now: a snapshot, `listen` seconds of its signals, and another snapshot.
+    """Return the case of a namespace now: a snapshot, its signals during `listen` seconds, and another snapshot.
 
-    Also a sentence about what could not be seen, or an empty text: where this host cannot trace there are only the
-    snapshots.
+    The second value is a sentence about what could not be read; empty if nothing. Without the privilege to trace, the
+    case has only the snapshots.
     """
     problem, since, batch = "", 0, _nothing()
     with Helper() as helper:
@@ -70,26 +73,26 @@ def live(nsid: int, listen: float, container: Container | None = None) -> tuple[
         except CannotTrace as err:
             rows, problem = _looked(helper, nsid, listen), f"no signals were seen: {err}"
     batch = batch[np.argsort(batch.records["time"], kind="stable")]
-    scene = Scene(since, time.time_ns() if since else 0, live=True, has_members=since > 0)
-    case = Case.from_batch(batch, rows, ns=nsid, scene=scene, container=container)
+    window = Window(since, time.time_ns() if since else 0, live=True, has_members=since > 0)
+    case = Case.from_batch(batch, rows, ns=nsid, window=window, container=container)
     return case, problem or _problems(rows)
 
 
-def all_live(pause: float, whose: Mapping[int, Container | None]) -> Iterator[Case]:
-    """A case for each of these namespaces (of `alive`), from two snapshots each, `pause` seconds apart."""
+def all_live(pause: float, containers: Mapping[int, Container | None]) -> Iterator[Case]:
+    """Yield a case for each of these namespaces (of `alive`), from two snapshots taken `pause` seconds apart."""
     rows: dict[int, list[SnapshotRow]] = {}
     with Helper() as helper:
         for again in (False, True):
-            for nsid in whose:
+            for nsid in containers:
                 rows.setdefault(nsid, []).extend(helper.take(nsid, "asked", again=again))
-            if not again and whose:
+            if not again and containers:
                 time.sleep(pause)
-    for nsid, container in whose.items():
-        yield Case.from_batch(_nothing(), rows[nsid], ns=nsid, scene=Scene(live=True), container=container)
+    for nsid, container in containers.items():
+        yield Case.from_batch(_nothing(), rows[nsid], ns=nsid, window=Window(live=True), container=container)
 
 
 def _looked(helper: Helper, nsid: int, pause: float) -> list[SnapshotRow]:
-    """Two snapshots, `pause` seconds apart."""
+    """Take two snapshots, `pause` seconds apart, and return their rows."""
     rows = helper.take(nsid, "asked")
     time.sleep(pause)
     return rows + helper.take(nsid, "asked", again=True)
@@ -100,5 +103,5 @@ def _problems(rows: Iterable[SnapshotRow]) -> str:
 
 
 def _nothing() -> Batch:
-    """No events."""
+    """Return an empty batch."""
     return Batch(np.zeros(0, wire.EVENT.dtype()), 0)

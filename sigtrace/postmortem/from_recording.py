@@ -1,4 +1,4 @@
-"""Cases of a recording: of some namespaces, of a container, or of all there are."""
+"""Cases from a recording: of some namespaces, of one container, or of all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import HostNs, NsKey, among
-from sigtrace.postmortem.case import Case, Scene
+from sigtrace.postmortem.case import Case, Window
 from sigtrace.recording.namespaces import Namespaces, RecordedNs
 from sigtrace.recording.selection import Selection
 from sigtrace.text import printable
@@ -28,63 +28,63 @@ _Row = Mapping[str, Any]
 
 
 def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | None = None) -> list[Case]:
-    """The cases of these namespaces, each with what happened in those below it.
+    """Return the cases of these namespaces, each with the events of the namespaces below it.
 
-    at: only what was recorded until then (ns UTC). Raises BadInput when nothing was.
+    at: use only what was recorded until this time (ns UTC). Raises BadInput if nothing was.
     """
     spaces, cases = recording.spaces, []
-    for boot, batch, scene, rows in _boots(recording, Selection(until=_end(at))):
-        its = _by_namespace(boot, rows, spaces)
+    for boot, batch, window, rows in _boots(recording, Selection(until=_end(at))):
+        snapshots = _by_namespace(boot, rows, spaces)
         for each in (each for each in chosen if each.boot == boot):
             keys = [each.key, *(home.key for home in spaces.below([each.home]))]
             part = batch[among(batch.records["nsid"], batch.records["ns_start"], keys)]
-            cases.append(Case.from_batch(part, its.get(each.home, ()), ns=each.key, scene=scene))
+            cases.append(Case.from_batch(part, snapshots.get(each.home, ()), ns=each.key, window=window))
     if not cases:
         inodes = ", ".join(dict.fromkeys(str(each.nsid) for each in chosen))
-        raise BadInput(f"nothing had been recorded of PID namespace {inodes} by then.")
+        raise BadInput(f"no events of PID namespace {inodes} had been recorded by then.")
     return cases
 
 
 def all_recorded(
     recording: Recording, selection: Selection | None = None, only: Collection[HostNs] | None = None
 ) -> Iterator[Case]:
-    """A case for every namespace with events, on its own: without those below it.
+    """Yield a case for each namespace that has events, without the events of the namespaces below it.
 
-    selection: of which part of the recording; its signals and verdicts are not looked at. only: of these namespaces.
+    selection: the part of the recording to read; its signals and verdicts are ignored. only: restrict to these.
     """
     spaces = recording.spaces
     chosen = replace(selection or Selection(), signal=(), verdict=())
     where = recording.filter(chosen)
-    for boot, batch, scene, rows in _boots(
+    for boot, batch, window, rows in _boots(
         recording, replace(chosen, ns=(), container=(), pod=(), descendants=False)
     ):
-        its = _by_namespace(boot, rows, spaces)
+        snapshots = _by_namespace(boot, rows, spaces)
         r = batch.records
         inside = np.flatnonzero((r["ns_level"] > 0) & (r["ns_start"] > 0))
         keys, which = NsKey.from_records(r["nsid"][inside], r["ns_start"][inside])
         order = np.argsort(which, kind="stable")
         ends = np.cumsum(np.bincount(which, minlength=len(keys)))
         parts = np.split(inside[order], ends[:-1]) if keys else []
-        for key, its_rows in sorted(zip(keys, parts, strict=True), key=lambda each: each[0]):
+        for key, part in sorted(zip(keys, parts, strict=True), key=lambda each: each[0]):
             home = HostNs(*boot, key)
             if (only is None or home in only) and (not where.by_namespace or where.takes(home)):
-                yield Case.from_batch(batch[its_rows], its.get(home, ()), ns=key, scene=scene)
+                yield Case.from_batch(batch[part], snapshots.get(home, ()), ns=key, window=window)
 
 
 @dataclass(frozen=True)
 class Lives:
-    """The recorded namespaces of one container, which has one each time it runs."""
+    """The recorded namespaces of one container: one for each time it ran."""
 
     container: Container
     namespaces: tuple[RecordedNs, ...]
-    """In the order of time; those made inside the container are left out."""
+    """In the order of time, without namespaces made inside the container."""
 
 
 def lives(recording: Recording, wanted: ContainerSelector, at: int | None = None) -> list[Lives]:
-    """The containers that are wanted, each with its namespaces (that were there by `at`, ns UTC).
+    """Return the wanted containers, each with its namespaces that were born by `at` (ns UTC).
 
-    A pod's sandbox is left out where the pod has others. Raises BadInput for words that mean nothing there, or several
-    things.
+    The sandbox of a pod that has other containers is left out. Raises BadInput for words that match no container of
+    the recording, or several.
     """
     sure = wanted.checked(recording.spaces.containers.values(), "in the recording")
     found: dict[tuple[str, ...], list[tuple[RecordedNs, Container]]] = {}
@@ -94,18 +94,18 @@ def lives(recording: Recording, wanted: ContainerSelector, at: int | None = None
             name = container.label if container.name else container.id
             found.setdefault((each.home.host, container.runtime, name), []).append((each, container))
     if not found:
-        raise BadInput(f"nothing of {' '.join(map(printable, wanted.words))} had been started by then.")
+        raise BadInput(f"no container of {' '.join(map(printable, wanted.words))} had been started by then.")
     every = [_outermost(each) for each in found.values()]
     return [each for each in every if sure.containers or each.container.name != SANDBOX] or every
 
 
 def last_of_each_boot(namespaces: Sequence[RecordedNs]) -> list[RecordedNs]:
-    """Of namespaces in the order of their births, the last on each host and boot."""
+    """Return, of namespaces in the order of their births, the last on each host and boot."""
     return list({each.boot: each for each in namespaces}.values())
 
 
 def _outermost(found: Sequence[tuple[RecordedNs, Container]]) -> Lives:
-    """Those namespaces that no other of the same container is above."""
+    """Return the namespaces that have no other namespace of the same container above them."""
     least: dict[str, int] = {}
     for each, container in found:
         least[container.id] = min(each.level, least.get(container.id, each.level))
@@ -115,28 +115,32 @@ def _outermost(found: Sequence[tuple[RecordedNs, Container]]) -> Lives:
 
 def _boots(
     recording: Recording, selection: Selection
-) -> Iterator[tuple[tuple[str, str], Batch, Scene, list[_Row]]]:
-    """(host, boot_id), its events, how they were recorded, and the rows of its snapshots, for each boot."""
+) -> Iterator[tuple[tuple[str, str], Batch, Window, list[_Row]]]:
+    """Yield (host, boot_id), the events, the window of the recording, and the rows of snapshots of each boot."""
     where = recording.filter(selection)
     frame = recording.snapshots()
     frame = frame.assign(time=frame["time"].astype("int64")) if len(frame) else frame
     for boot, batch in recording.boots(selection):
         if not len(batch):
             continue
-        its = frame
+        part = frame
         if len(frame):
-            its = frame[(frame["host"] == boot[0]) & (frame["boot_id"] == boot[1])]
-        if where.until is not None and len(its):
-            its = its[its["time"] < where.until]
-        if where.since is not None and len(its):
-            its = its[its["time"] >= where.since]
-        yield boot, batch, Scene.of(batch), _dicts(its)
+            part = frame[(frame["host"] == boot[0]) & (frame["boot_id"] == boot[1])]
+        if where.until is not None and len(part):
+            part = part[part["time"] < where.until]
+        if where.since is not None and len(part):
+            part = part[part["time"] >= where.since]
+        yield boot, batch, Window.of(batch), _dicts(part)
 
 
 def _by_namespace(
     boot: tuple[str, str], rows: Sequence[_Row], spaces: Namespaces
 ) -> dict[HostNs, list[_Row]]:
-    """Rows of snapshots by the namespace they are of; one whose init was gone is of whoever had the inode then."""
+    """Group rows of snapshots by namespace.
+
+    A snapshot taken after the init was gone has no start of the init: it belongs to the namespace that had the inode
+    at that time.
+    """
     found: dict[HostNs, list[_Row]] = {}
     for row in rows:
         nsid, ticks = int(row["nsid"]), int(row["ns_start"])

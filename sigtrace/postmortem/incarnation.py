@@ -1,4 +1,4 @@
-"""Which of the namespaces a container had, one each time it ran, a postmortem is of; and how to ask for another."""
+"""Chooses among the namespaces of a container, one for each time it ran, and lists the `--at` of the others."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 _MOST = 8
 
 
-def telling(recording: Recording, namespaces: Sequence[RecordedNs]) -> RecordedNs:
-    """The last of these that was asked to stop or has findings; the very last where none was and none has.
+def most_relevant(recording: Recording, namespaces: Sequence[RecordedNs]) -> RecordedNs:
+    """Return the last namespace that was asked to stop or has findings; the last of all if there is none.
 
-    namespaces: at least one, in the order of time.
+    The last run of a container that was restarted is usually a healthy one. namespaces: at least one, in the order of
+    time.
     """
     if len(namespaces) == 1:
         return namespaces[0]
@@ -32,18 +33,18 @@ def telling(recording: Recording, namespaces: Sequence[RecordedNs]) -> RecordedN
         for each in all_recorded(recording, only={each.home for each in namespaces})
     }
     found = ((each, cases.get((each.home.host, each.key))) for each in reversed(namespaces))
-    return next((each for each, case in found if case and _tells(case)), namespaces[-1])
+    return next((each for each, case in found if case and _is_relevant(case)), namespaces[-1])
 
 
-def _tells(case: Case) -> bool:
+def _is_relevant(case: Case) -> bool:
     grave = (finding for finding in diagnose(case).findings if finding.severity != "notice")
     return last_stop(case) is not None or any(grave)
 
 
 def others(namespaces: Sequence[RecordedNs], shown: RecordedNs) -> Iterator[str]:
-    """For each but the one that is shown, the last first: by which `--at` to ask for it, and when it started.
+    """Yield a line for each namespace but the one shown, the last first: its `--at`, and when it started.
 
-    Each is best asked for as it was when the next one started: by then all had happened.
+    The `--at` of a namespace is just before the next one started: by then all its events had happened.
     """
     ends = [after.born - 1 for _, after in pairwise(namespaces)] + [time.time_ns()]
     known = [

@@ -1,4 +1,4 @@
-"""What of a batch is of one namespace, and of those that were born inside it; and whose the namespace is."""
+"""Selects the records of one namespace and of those born inside it, and finds its container."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ _NEVER = np.iinfo("i8").max // TICK_NS
 
 
 def life(batch: Batch, ns: NsKey) -> tuple[Batch, NsKey]:
-    """What happened in one namespace and in those born inside it; and which it is, if its start is to be found.
+    """Return the records of one namespace and of those born inside it, and its key with the start of its init.
 
-    Another had its inode before or after it, or has one that a namespace inside it had: that is none of its.
+    The key's start stays 0 if no record has it; then all records are returned. Records of other namespaces that had
+    the same inode, or that of a namespace inside it, before or after are left out.
     """
     r = batch.records
     own, starts = r["nsid"] == ns.inode, r["ns_start"] // TICK_NS
-    there = starts[own & (starts > 0)]
-    key = NsKey(ns.inode, int(there[-1])) if len(there) and not ns.start else ns
+    known_starts = starts[own & (starts > 0)]
+    key = NsKey(ns.inode, int(known_starts[-1])) if len(known_starts) and not ns.start else ns
     if not key.start:
         return batch, key
-    mine = own & (starts == key.start)
-    next_one = int(there[there > key.start].min(initial=_NEVER)) * TICK_NS
+    own_records = own & (starts == key.start)
+    next_one = int(known_starts[known_starts > key.start].min(initial=_NEVER)) * TICK_NS
     during = (r["time"] >= key.start_ns) & (r["time"] < next_one)
-    inside = ~own & (r["ns_level"] > r["ns_level"][mine].max(initial=0)) & (starts >= key.start)
-    ends = r["time"][mine & (r["stage"] == wire.STAGE["exit"]) & flag(r, "init")]
+    inside = ~own & (r["ns_level"] > r["ns_level"][own_records].max(initial=0)) & (starts >= key.start)
+    ends = r["time"][own_records & (r["stage"] == wire.STAGE["exit"]) & flag(r, "init")]
     inside &= r["ns_start"] <= ends.min(initial=next_one)
-    its = mine | during & (inside | own & (starts == 0))
-    return (batch if its.all() else batch[its]), key
+    belongs = own_records | during & (inside | own & (starts == 0))
+    return (batch if belongs.all() else batch[belongs]), key
 
 
 def resident(batch: Batch, key: NsKey) -> Container | None:
-    """The container of the namespace, as far as the batch knows."""
+    """Return the container that the batch has for the namespace; None if it has none."""
     if batch.known is None:
         return None
     if not isinstance(batch.known, Residents):
@@ -47,7 +48,7 @@ def resident(batch: Batch, key: NsKey) -> Container | None:
 
 
 def at_home(batch: Batch, key: NsKey, container: Container | None) -> Batch:
-    """The batch, knowing whose the namespace is."""
+    """Return the batch with `container` as the container of the namespace."""
     homes, own = batch.residents, batch.records["nsid"] == key.inode
     codes = np.where(own, len(homes.containers), homes.codes)
     known = Residents(codes, [*homes.containers, container])

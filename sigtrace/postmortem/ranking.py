@@ -1,4 +1,4 @@
-"""Which of many namespaces is stuck most: the worst finding first, then the longest time a stop took."""
+"""Ranks namespaces: by the worst finding, then by the longest time that a stop took."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Standing:
 
     report: Report
     worst: Stop | None
-    """The attempt to stop it that took longest."""
+    """The attempt to stop it that took longest; None without an attempt."""
 
     @property
     def took(self) -> int:
-        """How long that took, or has taken so far, in ns."""
+        """The time that attempt took, or has taken so far, in ns."""
         return _took(self.worst, self.report.case) if self.worst else 0
 
     @property
     def outcome(self) -> str:
-        """What it came to, in a few words."""
+        """How it ended, in a few words."""
         case = self.report.case
         if case.failed_start:
             return "failed to start"
@@ -41,7 +41,7 @@ class Standing:
 
     @property
     def signal(self) -> str:
-        """What it was asked by: `TERM`; `-` if it was not, `?` if nobody knows."""
+        """The signal that asked it to end: `TERM`; `-`: it was not asked; `?`: not known, as it is a live case."""
         if self.worst is None:
             return "?" if self.report.case.live else "-"
         return signals.name(self.worst.first.signal).removeprefix("SIG")
@@ -56,7 +56,7 @@ def _ended(stop: Stop) -> str:
 
 
 def rank(cases: Iterable[Case]) -> list[Standing]:
-    """The namespaces, the most stuck first. Notices, which are true of many a healthy one, are left out."""
+    """Diagnose the cases and rank them, the worst first, without notices, which many healthy namespaces have."""
     standings, checks = [], all_causes()
     for case in cases:
         report = diagnose(case, checks)

@@ -1,4 +1,4 @@
-"""Run every check on a case, each on its own, and keep what is the whole truth."""
+"""Runs the checks on a case, each independently, and keeps the most specific findings."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it."""
+    """The result of a postmortem."""
 
     case: Case
     findings: tuple[Finding, ...]
-    """The gravest first."""
+    """In the order of severity, then of confidence."""
     ruled_out: tuple[Cause, ...]
-    """Checked, and not so."""
+    """The causes that were checked and not found."""
     unchecked: tuple[tuple[Cause, str], ...]
-    """Not checked, or not to be decided yet, and why."""
+    """The causes that could not be checked, or not be decided yet, each with the reason."""
     failed: tuple[tuple[Cause, str], ...]
-    """Checks that broke, with the error: a fault of sigtrace, or of the recording."""
+    """The checks that raised, each with the error: a bug in sigtrace, or a damaged recording."""
     problems: tuple[str, ...] = ()
-    """What could not be seen, in sentences."""
+    """What could not be read, in sentences."""
 
     def _repr_html_(self) -> str:
         from sigtrace.notebook.findings import page
@@ -35,7 +35,7 @@ class Report:
         return page(self)
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """The findings for JSON Lines: stable keys, those of the container empty where it is not known."""
+        """Yield the findings for JSON Lines, with stable keys; those of the container are empty if it is not known."""
         container, stop = self.case.container, last_stop(self.case)
         values = container.columns if container else ("",) * len(COLUMNS)
         for finding in self.findings:
@@ -48,7 +48,7 @@ class Report:
             }
 
     def _began(self, finding: Finding) -> int:
-        """When the attempt to stop it began that a finding is about (ns UTC); 0 if nothing of it was seen."""
+        """Return when the attempt that a finding is about began (ns UTC); 0 if no attempt was recorded."""
         if not finding.about:
             stop = last_stop(self.case)
             return stop.first.time if stop else 0
@@ -58,9 +58,9 @@ class Report:
 
 
 def diagnose(case: Case, checks: Sequence[Cause] | None = None, problems: tuple[str, ...] = ()) -> Report:
-    """Run the checks (by default all there are); one that fails does not keep the rest from running.
+    """Run the checks (by default all) on a case; one that raises does not keep the others from running.
 
-    problems: of the report: what could not be seen.
+    problems: see `Report.problems`.
     """
     checks = all_causes() if checks is None else checks
     found: list[tuple[Cause, Finding]] = []
@@ -71,12 +71,12 @@ def diagnose(case: Case, checks: Sequence[Cause] | None = None, problems: tuple[
             unchecked.append((cause, lacks))
             continue
         try:
-            its = list(cause.check(case))
+            findings = list(cause.check(case))
         except Exception as err:
             failed.append((cause, f"{type(err).__name__}: {err}"))
             continue
-        found += [(cause, finding) for finding in its]
-        if not its:
+        found += [(cause, finding) for finding in findings]
+        if not findings:
             undecided = cause.undecided(case)
             if undecided:
                 unchecked.append((cause, undecided))
@@ -88,7 +88,7 @@ def diagnose(case: Case, checks: Sequence[Cause] | None = None, problems: tuple[
 
 
 def _replaced(cause: Cause, finding: Finding, found: list[tuple[Cause, Finding]]) -> bool:
-    """Whether a more specific cause explains all that this one does, or any other does where it is the last resort."""
+    """Whether a finding of a more specific cause explains all its events; of a residual cause, whether any other."""
     others = [(each, other) for each, other in found if other is not finding]
     if cause.residual and others:
         return True

@@ -1,4 +1,4 @@
-"""Snapshots as the checks see them: tasks with masks as numbers, in the order of time."""
+"""Snapshots in the form that checks take: tasks with their columns as attributes and masks as numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sigtrace.text import printable, shorten
 
 
 class Columns:
-    """The columns of a snapshot as attributes: `snapshot.COLUMNS` says what each means."""
+    """The columns of a snapshot as attributes; `sigtrace.snapshot.COLUMNS` documents them."""
 
     time: int
     nsid: int
@@ -68,7 +68,7 @@ class Task(Columns):
 
     row: Mapping[str, object]
 
-    if not TYPE_CHECKING:  # else a name that is no column would have a type
+    if not TYPE_CHECKING:  # to a type checker, only the names in `Columns` exist
 
         def __getattr__(self, name: str) -> object:
             try:
@@ -77,16 +77,16 @@ class Task(Columns):
                 raise AttributeError(name) from err
 
     def mask(self, column: str) -> int:
-        """A mask column as a number; 0 when it could not be read."""
+        """Return a mask column as a number; 0 if it could not be read."""
         return int(str(self.row[column]) or "0", 16)
 
     def in_mask(self, column: str, signal: int) -> bool:
-        """Whether a mask column has the signal; False when it could not be read."""
+        """Whether a mask column has the signal; False if it could not be read."""
         return signals.has(self.mask(column), signal)
 
     @property
     def is_shell(self) -> bool:
-        """Whether it is a shell, by its name, or a script that one runs."""
+        """Whether it is a shell, by its name, or a script that a shell runs."""
         return is_shell(self.comm, str(self.row.get("cmdline", "")).split())
 
     @property
@@ -95,7 +95,7 @@ class Task(Columns):
         return f"{shorten(self.comm, 16)}[{self.pid}]"
 
     def __str__(self) -> str:
-        """What matters of it on one line."""
+        """Return the facts that explain a hang, on one line."""
         thread = f" thread {self.tid}" if self.tid != self.pid else ""
         facts = [f"state {self.state}"]
         facts += [f"wchan {printable(self.wchan)}"] if self.wchan not in ("", "0") else []
@@ -107,7 +107,7 @@ class Task(Columns):
         return f"{self.name}{thread}: {', '.join(facts)}"
 
     def masks(self, *columns: str) -> str:
-        """`app[4242]: SigCgt 0000000000000000, ...`, under the names /proc has for them."""
+        """Return `app[4242]: SigCgt 0000000000000000, ...`, with the names of /proc/PID/status."""
         names = {"caught": "SigCgt", "ignored": "SigIgn", "blocked": "SigBlk", "shared_pending": "ShdPnd"}
         names |= {"pending": "SigPnd", "awaited": "sigtimedwait", "signalfd": "signalfd"}
         shown = (f"{names[column]} {self.row[column] or '?'}" for column in columns)
@@ -115,25 +115,26 @@ class Task(Columns):
 
     @property
     def identity(self) -> tuple[int, int]:
-        """Tells a task from another that got the same number later."""
+        """What distinguishes the task from a later one with the same TID: (tid, start_ticks)."""
         return self.tid, self.start_ticks
 
 
 @dataclass(frozen=True)
-class Sight:
-    """One snapshot."""
+class Snapshot:
+    """One snapshot of one namespace."""
 
     time: int
+    """ns UTC."""
     trigger: str
     again: bool
     nsid: int
     space: Task
-    """The namespace's own row."""
+    """The row of the namespace itself (tid 0)."""
     tasks: tuple[Task, ...]
 
     @cached_property
     def init(self) -> Task | None:
-        """The leader of the namespace's init; None when there is none."""
+        """The thread group leader of the namespace's init; None if there is none."""
         return next(
             (t for t in self.tasks if t.is_init and t.tid == t.pid and t.task_nsid == self.nsid), None
         )
@@ -145,20 +146,21 @@ class Sight:
 
     @property
     def others(self) -> tuple[Task, ...]:
-        """All tasks but the init's."""
-        mine = {t.pid for t in self.init_threads}
-        return tuple(t for t in self.tasks if t.pid not in mine)
+        """All tasks except the init's threads."""
+        init_pids = {t.pid for t in self.init_threads}
+        return tuple(t for t in self.tasks if t.pid not in init_pids)
 
     @property
     def processes(self) -> tuple[Task, ...]:
-        """The leaders of all processes but the init."""
+        """The thread group leaders of all processes except the init."""
         return tuple(t for t in self.others if t.tid == t.pid)
 
     @property
     def init_waits(self) -> bool:
-        """The init has exited but for its namespace: it waits in zap_pid_ns_processes() for the rest to go.
+        """Whether the init has exited and waits in zap_pid_ns_processes() until all other processes are gone.
 
-        Told by its stack, or where that is hidden by PF_EXITING of a thread that is no zombie.
+        Its kernel stack shows that. Reading the stack takes CAP_SYS_ADMIN: without it, PF_EXITING of a thread that is
+        not a zombie is taken for the same.
         """
         return any(
             "zap_pid_ns_processes" in t.stack or (t.exiting and t.state not in "ZX" and not t.stack)
@@ -166,19 +168,22 @@ class Sight:
         )
 
     def line(self, what: str) -> str:
-        """A line of evidence from this snapshot."""
+        """Return a line of evidence: the time, `snapshot`, and the text."""
         return f"{np.datetime_as_string(np.datetime64(self.time, 'ns'), unit='ms')[11:]} snapshot {what}"
 
 
-def sights(rows: Iterable[Mapping[str, object]], nsid: int) -> tuple[Sight, ...]:
-    """The snapshots of one namespace among these rows (of `snapshot.take`, or of a recording), by time."""
+def snapshots_of(rows: Iterable[Mapping[str, object]], nsid: int) -> tuple[Snapshot, ...]:
+    """Return the snapshots of one namespace in the order of time.
+
+    rows: those of `sigtrace.snapshot`, or of a recording's snapshots table, of any namespaces.
+    """
     taken: dict[tuple[int, str, bool], list[Task]] = {}
     for task in map(Task, rows):
         if task.nsid == nsid:
             taken.setdefault((task.time, task.trigger, task.again), []).append(task)
     out = []
-    for (time, trigger, again), its in sorted(taken.items(), key=lambda item: item[0]):
-        space = next((task for task in its if not task.tid), None)
+    for (time, trigger, again), tasks in sorted(taken.items(), key=lambda item: item[0]):
+        space = next((task for task in tasks if not task.tid), None)
         if space is not None:
-            out.append(Sight(time, trigger, again, nsid, space, tuple(task for task in its if task.tid)))
+            out.append(Snapshot(time, trigger, again, nsid, space, tuple(task for task in tasks if task.tid)))
     return tuple(out)

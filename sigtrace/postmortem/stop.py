@@ -1,8 +1,8 @@
-"""How a container was stopped, in words: who asked, by which signal, how long it was given, and how it ended.
+"""How a container was stopped: the sender and signal of the request, the grace period, and the end.
 
-What a stop is says `sigtrace.stops.attempt`: a `Stop` is one of its attempts, with the events that tell of it.
+A `Stop` is an attempt, as `sigtrace.stops.attempt` defines it, together with its events.
 
-`Stop.by` and `Stop.runtime`, as `sigtrace postmortem --format json` has them, for each runtime's own stop:
+`Stop.by` and `Stop.runtime`, which `sigtrace postmortem --format json` prints, for each runtime's own stop:
 
     docker stop, rm -f, kill         by "dockerd"          runtime "docker"
     kubelet, crictl (containerd)     by "CRI"              runtime "containerd"
@@ -33,7 +33,7 @@ from sigtrace.stops.sender import Asker
 from sigtrace.units import SECOND
 
 _LATE = SECOND * 3 // 4
-"""How much later than its timer a runtime's SIGKILL may arrive."""
+"""A runtime's SIGKILL may arrive this much (ns) after its timer: it starts a process to send it."""
 
 
 @dataclass(frozen=True)
@@ -42,53 +42,53 @@ class Stop:
 
     attempt: Attempt
     first: Event
-    """The signal that it is counted from."""
+    """The request from which the attempt is counted."""
     kill: Event | None
-    """The SIGKILL that the init obeyed, whoever sent it."""
+    """The SIGKILL that ended the init, whoever sent it."""
     exit: Event | None
     earlier: Event | None = None
-    """The first that asked in the same attempt, if that was another before."""
+    """The first request of the attempt, if that was before `first`."""
     own: str = ""
-    """The stop signal that the container is configured with, where that is known not to be SIGTERM."""
+    """The configured stop signal of the container, if it is known and not SIGTERM."""
 
     @property
     def asker(self) -> Asker:
-        """Who asked, by that signal."""
+        """The sender of the request."""
         return self.attempt.asker
 
     @property
     def by(self) -> str:
-        """Who asked: see above."""
+        """The sender's name: see above."""
         return self.asker.by
 
     @property
     def runtime(self) -> str:
-        """The runtime that asked; empty if it was anybody else."""
+        """The runtime that the sender belongs to; empty for any other sender."""
         return self.asker.runtime
 
     @property
     def killer(self) -> Asker | None:
-        """Who sent the SIGKILL that the init obeyed."""
+        """The sender of the SIGKILL that ended the init."""
         return self.attempt.killer
 
     @property
     def cut_off(self) -> Event | None:
-        """The SIGKILL by which somebody put an end to it; None without one, and for the kernel's own."""
+        """The SIGKILL that ended the init; None without one, and for the kernel's own."""
         return self.kill if self.attempt.needed_kill else None
 
     @property
     def grace(self) -> int | None:
-        """From that signal to SIGKILL; None if nobody sent one, or nothing before it."""
+        """From the request to SIGKILL, in ns; None without a SIGKILL, or without a request before it."""
         return self.attempt.grace
 
     @property
     def took(self) -> int | None:
-        """From that signal to the exit; None if there was none."""
+        """From the request to the exit, in ns; None without an exit."""
         return self.attempt.duration
 
     @property
     def configured(self) -> bool | None:
-        """Whether a runtime asked by the container's own stop signal; None where that is not known, and for SIGKILL."""
+        """Whether a runtime sent the container's configured stop signal; None if that is not known, or for SIGKILL."""
         if not (self.own and self.runtime) or (
             self.first.signal == signals.KILL and self.own != self.first.signal_name
         ):
@@ -97,7 +97,7 @@ class Stop:
 
     @property
     def looks_like(self) -> str:
-        """What the observed times are known from, in words; empty if from nothing. A guess, and to be told as one."""
+        """The command or default whose timing matches the observed one, in words; empty if none does. It is a guess."""
         runtime = asked_by(self.by)
         if self.first.signal == signals.KILL or runtime is None:
             return runtime.at_once if runtime else ""
@@ -108,7 +108,7 @@ class Stop:
         return ""
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON Lines: stable keys; seconds are null where there was no SIGKILL, or no end."""
+        """Return it for JSON Lines, with stable keys; seconds are null without a SIGKILL or an exit."""
         return {
             "by": self.by,
             "runtime": self.runtime,
@@ -122,7 +122,7 @@ class Stop:
 
 
 def stop_of(attempt: Attempt, by_row: Mapping[int, Event]) -> Stop:
-    """An attempt with its events; `by_row`: those at its rows."""
+    """Return an attempt with its events; `by_row`: events by their row in the batch."""
     first, earliest = by_row[attempt.first], by_row[int(attempt.rows[0])]
     return Stop(
         attempt,

@@ -1,7 +1,7 @@
-"""What keeps a namespace whose init was killed, or has exited: each survivor and what holds it.
+"""Survivors: the processes that keep a namespace whose init was killed or has exited, and what holds each of them.
 
-An init that exits sends SIGKILL to every member and waits, in zap_pid_ns_processes() (kernel/pid_namespace.c),
-until all are dead and reaped. What is still there a moment later holds it up.
+An init that exits sends SIGKILL to every member and waits, in zap_pid_ns_processes() (kernel/pid_namespace.c), until
+all are dead and reaped. A process that is still there a moment later keeps the namespace from ending.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Literal
 
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import Event
-from sigtrace.postmortem.snapshot import Sight, Task
+from sigtrace.postmortem.snapshot import Snapshot, Task
 from sigtrace.signals import KILL
 
 Held = Literal["frozen", "zombie", "uninterruptible", "traced", "core", "exiting"]
 
 _UNMAPPING = ("exit_mm", "exit_mmap", "mmput", "exit_files", "exit_sem")
-"""Functions of do_exit() that can take long."""
+"""Functions that do_exit() calls and that can take long; a task in one of them is exiting, even in state D."""
 
 
 @dataclass(frozen=True)
@@ -25,41 +25,43 @@ class Survivor:
     """One process that should be gone."""
 
     task: Task
-    """The thread of it that tells why."""
+    """Its thread that shows what holds it."""
     held: Held
 
 
 @dataclass(frozen=True)
 class Ending:
-    """A namespace that is on its way out, or should be, as the last snapshot shows it."""
+    """A namespace that is ending, as its last snapshot shows it."""
 
-    sight: Sight
+    snapshot: Snapshot
     since: int
-    """When its init exited or was sent SIGKILL, ns UTC; or when it was first seen to be exiting."""
+    """When its init exited or was sent SIGKILL, or the first snapshot in which it is exiting: ns UTC."""
     cause: Event | None
-    """That exit, or that SIGKILL."""
+    """That exit or SIGKILL; None if no event shows it."""
     waits: bool
-    """The init is waiting for the others in zap_pid_ns_processes()."""
+    """The init waits for the other processes in zap_pid_ns_processes()."""
     survivors: tuple[Survivor, ...]
 
 
 def ending(case: Case) -> Ending | None:
-    """The last snapshot of a namespace that is ending and does not get there; None when there is none such."""
+    """Return the ending of a namespace that has been ending for SETTLED or longer; None for any other namespace."""
     last = case.last
     if last is None:
         return None
     began, cause = _began(case, last)
     if not began or last.time - began < SETTLED:
         return None
-    earlier = {t.identity for s in case.sights if s.time < last.time for t in s.tasks}
+    earlier = {t.identity for s in case.snapshots if s.time < last.time for t in s.tasks}
     waits = last.init_waits
     found = []
     gone = waits or last.init is None or last.init.state in "ZX"
     for pid in dict.fromkeys(t.pid for t in last.tasks):
         threads = [t for t in last.tasks if t.pid == pid]
         own = last.init is not None and pid == last.init.pid
-        if own == gone:  # the others, once the init has exited; before that, the init itself
+        # The survivors are the other processes once the init has exited, and the init itself before that.
+        if own == gone:
             continue
+        # Without an event, it takes two snapshots to tell a survivor from a process that is just dying.
         if cause is None and threads[0].identity not in earlier:
             continue
         survivor = _judge(threads)
@@ -69,24 +71,26 @@ def ending(case: Case) -> Ending | None:
 
 
 def held(case: Case, how: Held) -> list[Survivor]:
-    """The survivors that this holds."""
+    """Return the survivors that are held in this way."""
     end = ending(case)
     return [s for s in end.survivors if s.held == how] if end else []
 
 
 def why_gone(end: Ending) -> tuple[str, ...]:
-    """Evidence that the namespace is ending."""
-    said: tuple[str, ...] = (str(end.cause),) if end.cause else ()
-    if end.waits and end.sight.init:
-        stack = " < ".join(end.sight.init.stack.split()[:4])
-        threads = (t for t in end.sight.init_threads if "zap_pid_ns_processes" in t.stack)
+    """Return the evidence that the namespace is ending."""
+    evidence: tuple[str, ...] = (str(end.cause),) if end.cause else ()
+    if end.waits and end.snapshot.init:
+        stack = " < ".join(end.snapshot.init.stack.split()[:4])
+        threads = (t for t in end.snapshot.init_threads if "zap_pid_ns_processes" in t.stack)
         stack = next((" < ".join(t.stack.split()[:4]) for t in threads), stack)
-        said += (end.sight.line(f"{end.sight.init.name} exiting, in {stack or 'an unreadable place'}"),)
-    return said
+        evidence += (
+            end.snapshot.line(f"{end.snapshot.init.name} exiting, in {stack or 'an unreadable place'}"),
+        )
+    return evidence
 
 
-def _began(case: Case, last: Sight) -> tuple[int, Event | None]:
-    """When the end began, and the event that shows it."""
+def _began(case: Case, last: Snapshot) -> tuple[int, Event | None]:
+    """Return when the end began (ns UTC; 0: it has not), and the event that shows it."""
     if case.exit:
         return case.exit.time, case.exit
     kills = [e for e in case.to_init if e.signal == KILL and e.stage == "generate" and e.verdict == "queued"]
@@ -94,16 +98,21 @@ def _began(case: Case, last: Sight) -> tuple[int, Event | None]:
         return kills[0].time, kills[0]
     if last.init is None and not last.tasks:
         return 0, None
-    going = [s for s in case.sights if s.init is None or s.init_waits or s.init.state in "ZX" or _killed(s)]
+    going = [
+        s for s in case.snapshots if s.init is None or s.init_waits or s.init.state in "ZX" or _killed(s)
+    ]
     return (going[0].time if going else 0), None
 
 
-def _killed(sight: Sight) -> bool:
-    return any(t.in_mask("pending", KILL) or t.in_mask("shared_pending", KILL) for t in sight.init_threads)
+def _killed(snapshot: Snapshot) -> bool:
+    return any(t.in_mask("pending", KILL) or t.in_mask("shared_pending", KILL) for t in snapshot.init_threads)
 
 
 def _judge(threads: list[Task]) -> Survivor | None:
-    """What holds a process; None when it is not itself held: it waits for another of the survivors."""
+    """Return what holds a process; None for one that only waits for other survivors, or for its reaper inside.
+
+    The freezer comes first: under cgroup v1 a frozen task shows state D, like an uninterruptible sleep.
+    """
     leader = threads[0]
     if leader.state not in "ZX":
         for task in threads:
@@ -116,12 +125,12 @@ def _judge(threads: list[Task]) -> Survivor | None:
         if how:
             return Survivor(task, how)
     if any("zap_pid_ns_processes" in t.stack for t in threads):
-        return None  # the init of a namespace below: it waits for its own
+        return None  # the init of a namespace below: it waits for processes that are survivors themselves
     return Survivor(leader, "exiting")
 
 
 def _holds(task: Task) -> Held | None:
-    """What holds a single living thread, if it can be told."""
+    """Return what holds a thread that is not a zombie; None if that is not known."""
     if task.core_dumping:
         return "core"
     if task.state == "t":

@@ -1,4 +1,4 @@
-"""The timeline of a namespace: what happened to it, in order, in plain words."""
+"""The timeline of a namespace: what happened to it, in the order of time, as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import groupby
 from sigtrace import signals
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
-from sigtrace.postmortem.snapshot import Sight
+from sigtrace.postmortem.snapshot import Snapshot
 from sigtrace.postmortem.stop import Stop
 from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.text import printable
@@ -20,23 +20,23 @@ _QUICK = SECOND // 100
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One step of the story; `time` in ns UTC, `detail` what follows on lines of their own."""
+class TimelineEntry:
+    """One entry of the timeline. `time`: ns UTC; `detail`: further lines."""
 
     time: int
     text: str
     detail: tuple[str, ...] = ()
 
 
-def story(case: Case) -> list[Entry]:
-    """The steps in the order of time."""
+def timeline_entries(case: Case) -> list[TimelineEntry]:
+    """Return the entries in the order of time."""
     entries = [
         *_births(case),
         *_stops(case),
         *_requests(case),
         *_ends(case),
         *_members(case),
-        *_sights(case),
+        *_snapshots(case),
         *_end(case),
     ]
     return sorted(entries, key=lambda entry: entry.time)
@@ -49,54 +49,58 @@ def title(case: Case) -> str:
         about = [case.container.runtime, case.container.image and f"image {case.container.image}"]
         known = ", ".join(filter(None, about))
         text = f"{printable(case.container.label)}{known and f' ({printable(known)})'}, {text}"
-    sight = next((s for s in case.sights if s.init), None)
+    snapshot = next((s for s in case.snapshots if s.init), None)
     if case.to_init:
         text += f", init {case.to_init[-1].target}"
-    elif sight and sight.init:
-        text += f", init {sight.init.name}"
-    command = sight.init.cmdline if sight and sight.init else ""
+    elif snapshot and snapshot.init:
+        text += f", init {snapshot.init.name}"
+    command = snapshot.init.cmdline if snapshot and snapshot.init else ""
     return text + (f": {printable(command)}" if command else "")
 
 
-def _births(case: Case) -> Iterator[Entry]:
+def _births(case: Case) -> Iterator[TimelineEntry]:
     for event in case.to_init:
         if event.stage == "init":
-            yield Entry(event.time, f"{event.target} is born as the namespace's init")
+            yield TimelineEntry(event.time, f"{event.target} is born as the namespace's init")
         elif event.stage == "exec":
-            yield Entry(event.time, f"{event.target} runs a new program")
+            yield TimelineEntry(event.time, f"{event.target} runs a new program")
 
 
-def _stops(case: Case) -> Iterator[Entry]:
-    """Each attempt to stop it as a whole: who asked, by what signal, the grace period, SIGKILL."""
+def _stops(case: Case) -> Iterator[TimelineEntry]:
+    """Yield an entry for each attempt: the sender and signal of the request, the grace period, SIGKILL."""
     if case.failed_start:
-        yield Entry(case.failed_start.time, "its runtime ended it before it ran anything: it failed to start")
+        yield TimelineEntry(
+            case.failed_start.time, "its runtime ended it before it ran anything: it failed to start"
+        )
     for stop in case.stops:
         how = {None: "", True: ", its configured stop signal", False: f", though {stop.own} is configured"}
         text = f"{stop.first.signal_name}{how[stop.configured]}"
         if stop.grace is not None and stop.killer:
-            whose = "" if stop.killer.same(stop.asker) else f" from {stop.killer}"
-            text += f", then SIGKILL{whose} after a grace period of {duration(stop.grace)}"
+            kill_text = "" if stop.killer.same(stop.asker) else f" from {stop.killer}"
+            text += f", then SIGKILL{kill_text} after a grace period of {duration(stop.grace)}"
         elif stop.kill is stop.first:
             text += " at once"
         elif stop.kill and stop.attempt.until_kill is not None:
-            whose = "the kernel's own SIGKILL" if stop.attempt.by_kernel else f"SIGKILL from {stop.killer}"
-            text += f", ended by {whose} {duration(stop.attempt.until_kill)} later"
+            kill_text = (
+                "the kernel's own SIGKILL" if stop.attempt.by_kernel else f"SIGKILL from {stop.killer}"
+            )
+            text += f", ended by {kill_text} {duration(stop.attempt.until_kill)} later"
         text += f": it looks like {stop.looks_like}" if stop.looks_like else ""
         before = (_earlier(stop),) if stop.earlier else ()
         left = case.until - stop.first.time
         still = () if stop.exit or left <= 0 else (f"it is still there {duration(left)} later",)
-        yield Entry(stop.first.time, f"asked to stop by {stop.asker}", (text, *before, *still))
+        yield TimelineEntry(stop.first.time, f"asked to stop by {stop.asker}", (text, *before, *still))
 
 
 def _earlier(stop: Stop) -> str:
-    """When it was asked already before the stop began."""
+    """Return the text about the first request of an attempt that is counted from a later one."""
     assert stop.earlier is not None
     ago = duration(stop.first.time - stop.earlier.time)
     return f"first asked {ago} before, by {stop.earlier.signal_name} from {stop.earlier.sender}"
 
 
-def _requests(case: Case) -> Iterator[Entry]:
-    """Signals to the init, with what became of them; a row of the same is told once."""
+def _requests(case: Case) -> Iterator[TimelineEntry]:
+    """Yield an entry for each run of similar signals to the init, with their outcome."""
     row: list[Event] = []
     begins = {stop.first.number for stop in case.stops}
     sent = [event for event in case.to_init if event.stage == "generate" and _matters(event)]
@@ -104,43 +108,45 @@ def _requests(case: Case) -> Iterator[Entry]:
         if event.stage == "generate" and _matters(event):
             apart = event.number in begins and row and row[-1].sender_pid != event.sender_pid
             if row and (apart or not _alike(row[-1], event)):
-                yield _told(case, row)
+                yield _signals_entry(case, row)
                 row = []
             row.append(event)
         elif _unasked(event) and not any(_alike_signal(e, event) for e in sent):
-            yield Entry(event.time, f"{event.signal_name or 'a signal'} at {event.target}", (event.outcome,))
+            yield TimelineEntry(
+                event.time, f"{event.signal_name or 'a signal'} at {event.target}", (event.outcome,)
+            )
     if row:
-        yield _told(case, row)
+        yield _signals_entry(case, row)
 
 
 def _unasked(event: Event) -> bool:
-    """A delivery that is worth telling though nobody asked: not the deaths of threads, nor a program's own signals."""
+    """Whether a delivery without a recorded request is shown: not SIGKILL to threads, nor a program's own signals."""
     if event.stage != "deliver" or event.signal == KILL:
         return False
     return event.verdict != "handled" or event.signal in MEANT_TO_STOP
 
 
 def _matters(event: Event) -> bool:
-    """Whether a signal is worth telling: what asks, or acts, or is dropped, and what somebody outside sends."""
+    """Whether a signal is shown: requests, SIGKILL, SIGSTOP, SIGCONT, drops, and any signal from outside."""
     from_above = event.relation == "ancestor" and event.sender_pid != 0
     return (
         event.asks or from_above or event.signal in (KILL, STOP, CONT) or event.verdict.startswith("dropped")
     )
 
 
-def _told(case: Case, row: Sequence[Event]) -> Entry:
+def _signals_entry(case: Case, row: Sequence[Event]) -> TimelineEntry:
     first, count = row[0], case.count(row)
     times = f", {count:,} times" if count > 1 else ""
     senders = len({event.sender_pid for event in row})
     if senders > 1:
         times += f", by {senders if count == len(row) else 'many'} senders"
-    detail = [_became(case, first)]
+    detail = [_outcome_text(case, first)]
     if len(row) > 1:
         detail.append(f"the last time {duration(row[-1].time - first.time)} later")
-    return Entry(first.time, f"{first.signal_name} from {first.sender}{times}", tuple(detail))
+    return TimelineEntry(first.time, f"{first.signal_name} from {first.sender}{times}", tuple(detail))
 
 
-def _became(case: Case, event: Event) -> str:
+def _outcome_text(case: Case, event: Event) -> str:
     if event.verdict.startswith("dropped"):
         return f"DROPPED: {event.outcome}"
     if event.verdict != "queued":
@@ -164,7 +170,7 @@ def _alike_signal(sent: Event, event: Event) -> bool:
     return sent.signal == event.signal and sent.time <= event.time
 
 
-def _ends(case: Case) -> Iterator[Entry]:
+def _ends(case: Case) -> Iterator[TimelineEntry]:
     if case.exit is None:
         return
     stop = case.stop_of(case.exit)
@@ -174,91 +180,97 @@ def _ends(case: Case) -> Iterator[Entry]:
         since = f"{duration(stop.took + before)} after the first signal that asked it to"
         own = f"{duration(stop.took)} after that {stop.first.signal_name}, "
         detail = (own + since if stop.earlier else since,)
-    yield Entry(case.exit.time, f"{case.exit.target} {case.exit.outcome}", detail)
+    yield TimelineEntry(case.exit.time, f"{case.exit.target} {case.exit.outcome}", detail)
 
 
-def _members(case: Case) -> Iterator[Entry]:
-    """What others were sent and how they ended, each kind of thing told once."""
+def _members(case: Case) -> Iterator[TimelineEntry]:
+    """Yield entries about the other processes: the signals that they were sent, and their exits, grouped."""
     end = case.exit.time if case.exit else None
     zapped = [
         e for e in case.to_others if e.signal == KILL and e.relation == "kernel" and e.stage == "generate"
     ]
     zapped = [e for e in zapped if end is not None and e.time >= end and e.verdict == "queued"]
     if zapped:
-        yield Entry(zapped[0].time, f"the kernel sends SIGKILL to {_who(zapped)}: their init has exited")
+        yield TimelineEntry(
+            zapped[0].time, f"the kernel sends SIGKILL to {_names_of(zapped)}: their init has exited"
+        )
     asked: dict[tuple[int, int, str], list[Event]] = {}
     for event in case.to_others:
         if event not in zapped and (event.asks or event.verdict == "overflowed"):
             asked.setdefault((event.signal, event.sender_pid, event.verdict), []).append(event)
-    for its in asked.values():
-        yield Entry(
-            its[0].time, f"{its[0].signal_name} from {its[0].sender} to {_who(its)}", (its[0].outcome,)
+    for group in asked.values():
+        yield TimelineEntry(
+            group[0].time,
+            f"{group[0].signal_name} from {group[0].sender} to {_names_of(group)}",
+            (group[0].outcome,),
         )
     since = case.requests[0].time if case.requests else end or case.until
     exits = [e for e in case.to_others if e.stage == "exit" and (e.time >= since or asked)]
     before = [e for e in exits if end is None or e.time < end]
     after = [e for e in exits if e not in before]
-    for its, how in ((before, "ended"), (after, "ended after it")):
-        if its:
-            fates = ", ".join(dict.fromkeys(e.outcome for e in its[:_NAMES]))
-            yield Entry(its[-1].time, f"{_who(its)} {how}: {fates}")
+    for group, how in ((before, "ended"), (after, "ended after it")):
+        if group:
+            fates = ", ".join(dict.fromkeys(e.outcome for e in group[:_NAMES]))
+            yield TimelineEntry(group[-1].time, f"{_names_of(group)} {how}: {fates}")
 
 
-def _end(case: Case) -> Iterator[Entry]:
-    """That all is over, where that is known."""
+def _end(case: Case) -> Iterator[TimelineEntry]:
+    """Yield the entry for the end of the namespace, if the exit of every known process was recorded."""
     if case.exit is None or not case.has_members:
         return
     left = case.last.tasks if case.last and case.last.time - case.exit.time > SETTLED else ()
     gone = {e.target_pid: e.time for e in case.to_others if e.stage == "exit"}
-    seen = {e.target_pid for e in case.to_others} | {t.pid for s in case.sights for t in s.processes}
+    seen = {e.target_pid for e in case.to_others} | {t.pid for s in case.snapshots for t in s.processes}
     if not left and seen <= gone.keys():
         last = max([case.exit.time, *gone.values()])
-        yield Entry(last, "the namespace has ended: nobody is left")
+        yield TimelineEntry(last, "the namespace has ended: nobody is left")
 
 
-def _who(events: Sequence[Event]) -> str:
+def _names_of(events: Sequence[Event]) -> str:
     names = list(dict.fromkeys(e.target for e in events))
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
 
 
-def _sights(case: Case) -> Iterator[Entry]:
-    for text, group in groupby(case.sights, _seen):
+def _snapshots(case: Case) -> Iterator[TimelineEntry]:
+    for text, group in groupby(case.snapshots, _snapshot_text):
         first, *more = group
-        yield Entry(first.time, _taken(first), (text,))
+        yield TimelineEntry(first.time, _snapshot_title(first), (text,))
         if more:
             left_out = f"; {len(more) - 1:,} in between too" if len(more) > 1 else ""
-            yield Entry(more[-1].time, _taken(more[-1]), (f"the same{left_out}",))
+            yield TimelineEntry(more[-1].time, _snapshot_title(more[-1]), (f"the same{left_out}",))
 
 
-def _taken(sight: Sight) -> str:
-    why = "on request" if sight.trigger == "asked" else sight.trigger
-    return f"snapshot ({why}{', again' if sight.again else ''})"
+def _snapshot_title(snapshot: Snapshot) -> str:
+    why = "on request" if snapshot.trigger == "asked" else snapshot.trigger
+    return f"snapshot ({why}{', again' if snapshot.again else ''})"
 
 
-def _seen(sight: Sight) -> str:
-    if not sight.tasks:
+def _snapshot_text(snapshot: Snapshot) -> str:
+    if not snapshot.tasks:
         return "nobody is left"
-    init = sight.init
-    count = len(sight.tasks)
+    init = snapshot.init
+    count = len(snapshot.tasks)
     if init is None:
         return f"{number(count, 'task')}, no init"
     pending = sorted(
         {
             each
-            for task in sight.init_threads
+            for task in snapshot.init_threads
             for column in ("pending", "shared_pending")
             for each in signals.members(task.mask(column))
             if signals.has(task.mask("blocked"), each) or task.state in "TtDZ" or task.frozen
         }
     )
     facts = [f"{number(count, 'task')}; init in state {init.state}"]
-    facts += ["exiting, waiting for the others"] if sight.init_waits else []
-    facts += [f"at {printable(init.wchan)}"] if init.wchan not in ("", "0") and not sight.init_waits else []
+    facts += ["exiting, waiting for the others"] if snapshot.init_waits else []
+    facts += (
+        [f"at {printable(init.wchan)}"] if init.wchan not in ("", "0") and not snapshot.init_waits else []
+    )
     facts += [f"frozen by cgroup {init.frozen}"] if init.frozen else []
     facts += [f"traced by {printable(init.tracer_comm)}[{init.tracer_pid}]"] if init.tracer_pid else []
     facts += ["dumping core"] if init.core_dumping else []
     facts += [f"{', '.join(map(signals.name, pending))} pending"] if pending else []
-    dead = sum(task.state == "Z" for task in sight.processes)
+    dead = sum(task.state == "Z" for task in snapshot.processes)
     facts += [number(dead, "zombie")] if dead else []
     return ", ".join(facts)

@@ -91,12 +91,14 @@ def explain(
     elif sender == "outside":
         relation = "ancestor"
         if target.nsid == process.INITIAL_PID_NS:
-            raise BadInput(f"process {pid} lives in the initial PID namespace: nothing is outside of that")
+            raise BadInput(
+                f"process {pid} lives in the initial PID namespace, which has no outside: use inside or a PID"
+            )
     elif sender.isascii() and sender.isdigit():
         sender_pid = int(sender)
         relation = pidns.relation_of(sender_pid, target.pid, root)
     else:
-        raise BadInput(f"{sender!r} is no sender: use inside, outside or a PID")
+        raise BadInput(f"{sender!r} is not a sender: use inside, outside or a PID")
     prediction = predict(target, request.signal, relation)
     left = remaining(pidns.survey(root), target.nsid, root) if target.lingering else ()
     cmdline = process.read_cmdline(target, root)
@@ -108,10 +110,10 @@ def _target(pid: int | None, container: str, pod: str, root: str) -> int:
     wanted = ContainerSelector((container,) if container else (), (pod,) if pod else ())
     if pid is None:
         if wanted.empty:
-            raise BadInput("whom is the signal for? Give --container, --pod or --pid")
+            raise BadInput("no target given: use --container, --pod or --pid")
         return find_init(wanted, root)[0]
     if not wanted.empty:
-        raise BadInput("--pid names the target already: give it, or --container and --pod")
+        raise BadInput("--pid already names the target: give either --pid, or --container and --pod")
     return pid
 
 

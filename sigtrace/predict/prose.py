@@ -100,13 +100,13 @@ def advice(question: Question) -> list[str]:
 def _for_the_dying(question: Question) -> list[str]:
     target = question.target
     if target.state in "ZX":
-        whose = "its parent, outside the namespace," if target.unkillable else "its parent"
+        holder = "its parent, outside the namespace," if target.unkillable else "its parent"
         fix = (
             "end that parent"
             if target.unkillable
             else "fix the parent; as PID 1 use an init that does (tini)"
         )
-        return [f"{whose} has to reap it: wait for that, or {fix}"]
+        return [f"{holder} has to reap it: wait for that, or {fix}"]
     if target.killed:
         return [THAW] if target.frozen == "v1" else []
     return release(question.remaining)

@@ -39,7 +39,7 @@ _NO_CONTAINER = StopRequest()
 
 
 @dataclass(frozen=True)
-class Row:
+class ScanRow:
     """One namespace and what stopping it would come to."""
 
     namespace: PidNamespace
@@ -103,11 +103,11 @@ def asked_about(stop_signal: int) -> tuple[int, ...]:
 class Scan:
     """What `scan` found: iterate for its rows, one a namespace, in the order of the tree."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ScanRow, ...]
     survey: Survey
     """All the namespaces that were seen, and how many processes could not be looked at."""
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[ScanRow]:
         return iter(self.rows)
 
     def __len__(self) -> int:
@@ -168,7 +168,7 @@ def row(
     request: StopRequest,
     now: float,
     left: tuple[Remaining, ...] = (),
-) -> Row:
+) -> ScanRow:
     """The row of a namespace whose init was read as `target`, `now` seconds after boot.
 
     `left` are the processes it waits for if it has ended.
@@ -192,7 +192,7 @@ def row(
     if target.global_init:
         verdict, why = "", "the initial namespace: nobody is outside it to stop it"
     age = max(now - target.start_ticks / process.TICKS_PER_SECOND, 0)
-    return Row(namespace, target.comm, age, target.frozen, words, verdict, why, left, request)
+    return ScanRow(namespace, target.comm, age, target.frozen, words, verdict, why, left, request)
 
 
 def _ending(target: Target, prediction: Prediction, left: Sequence[Remaining]) -> tuple[Verdict, str]:
@@ -231,7 +231,7 @@ def _alternatives(words: Mapping[int, str]) -> str:
     return f" (it does take {' and '.join(better)})" if better else ""
 
 
-def _without_init(namespace: PidNamespace) -> Row:
+def _without_init(namespace: PidNamespace) -> ScanRow:
     """A namespace whose init is gone, not born yet, or out of sight."""
     verdict: Verdict = ""
     why = "no process lives in it"
@@ -239,4 +239,4 @@ def _without_init(namespace: PidNamespace) -> Row:
         verdict, why = "can't be told", "its init is out of sight"
     if namespace.kept_by:
         why += f"; kept by {', '.join(namespace.kept_by[:3])}"
-    return Row(namespace, "", None, "", {}, verdict, why)
+    return ScanRow(namespace, "", None, "", {}, verdict, why)

@@ -66,12 +66,12 @@ def sentence(prediction: Prediction) -> str:
     """What becomes of the signal, in one sentence for people."""
     if prediction.generate is None:
         return "not sent: kill(2) fails with ESRCH"
-    said = _DISCARDED.get(prediction.generate, _ACTS[prediction.effect])[1]
+    sentence = _DISCARDED.get(prediction.generate, _ACTS[prediction.effect])[1]
     if prediction.effect == "continue":
-        said = _ACTS["continue"][1]
+        sentence = _ACTS["continue"][1]
     elif prediction.effect == "none" and prediction.deliver == "dropped_at_deliver":
-        said = "dropped when it is delivered"
+        sentence = "dropped when it is delivered"
     later = prediction.afterwards
     if later and later.verdict == "dropped_at_deliver":
-        said += "; then dropped"
-    return said if prediction.certain else f"not certain; most likely {said}"
+        sentence += "; then dropped"
+    return sentence if prediction.certain else f"not certain; most likely {sentence}"

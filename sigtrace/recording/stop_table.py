@@ -75,13 +75,27 @@ def _rows(host: str, batch: Batch) -> Iterator[tuple[Any, ...]]:
         yield _row(host, attempt)
 
 
-def _row(host: str, its: Attempt) -> tuple[Any, ...]:
-    status = its.status
-    container = its.container.columns if its.container else ("",) * len(CONTAINER)
+def _row(host: str, attempt: Attempt) -> tuple[Any, ...]:
+    status = attempt.status
+    container = attempt.container.columns if attempt.container else ("",) * len(CONTAINER)
     return (
-        *(host, its.nsid, its.ns_start, its.init_pid, its.init_comm, its.asked, its.signal),
-        *(signals.name(its.signal), its.asked_by, its.asked_by_parent, its.verdict, its.requests),
-        *(its.dropped > 0, its.grace, its.killed, its.exited, its.duration),
+        *(
+            host,
+            attempt.nsid,
+            attempt.ns_start,
+            attempt.init_pid,
+            attempt.init_comm,
+            attempt.asked,
+            attempt.signal,
+        ),
+        *(
+            signals.name(attempt.signal),
+            attempt.asked_by,
+            attempt.asked_by_parent,
+            attempt.verdict,
+            attempt.requests,
+        ),
+        *(attempt.dropped > 0, attempt.grace, attempt.killed, attempt.exited, attempt.duration),
         *((None, None) if status is None else (status >> 8 & 0xFF, status & 0x7F)),
         *container,
     )

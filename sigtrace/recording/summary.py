@@ -42,7 +42,7 @@ KEYS = (
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryLine:
     """One kind of signal in one PID namespace. Times are ns UTC."""
 
     host: str
@@ -91,7 +91,7 @@ class Line:
 class Summary:
     """The whole of it: lines with drops first, then by count."""
 
-    lines: list[Line]
+    lines: list[SummaryLine]
     stops: list[Attempt]
     """Those that ended with the init's exit; of these signals, where some were asked for."""
     losses: Losses
@@ -141,7 +141,9 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
         init = (namespace.init_pid, namespace.init_comm) if namespace else (0, "")
         container = namespace.container if namespace else None
         for comm, count, first, last in senders:
-            lines.append(Line(host, nsid, start, *init, container, signal, comm, name, count, first, last))
+            lines.append(
+                SummaryLine(host, nsid, start, *init, container, signal, comm, name, count, first, last)
+            )
     lines.sort(key=lambda line: (not line.verdict.startswith("dropped"), -line.count, line.nsid, line.signal))
     return Summary(lines, ended, recording.losses, recording.hosts())
 

@@ -30,7 +30,7 @@ def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> 
     if not len(times):
         return None
     codes = np.concatenate([batch.verdicts for batch in drops])
-    whose = np.repeat(np.arange(len(drops)), [len(batch) for batch in drops])
+    case_of = np.repeat(np.arange(len(drops)), [len(batch) for batch in drops])
     if end - begin < SECOND:
         begin, end = begin - SECOND // 2, end + SECOND // 2
     width = step(begin, end, _BINS)
@@ -39,11 +39,11 @@ def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> 
     most = int(counts.max())
     bars = []
     for number in bins.tolist():
-        there = place == number
-        about = _about([name for name, _ in cases], whose[there])
+        in_bin = place == number
+        about = _about([name for name, _ in cases], case_of[in_bin])
         base = 0.0
         for kind, code in zip(_KINDS, DROPPED, strict=True):
-            count = int((codes[there] == code).sum())
+            count = int((codes[in_bin] == code).sum())
             if count:
                 first, last = number * width, (number + 1) * width
                 text = f"{clock(first)} to {clock(last)}: {count:,} {KINDS[kind].words}; {about}"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
-from sigtrace.postmortem.timeline import Entry
+from sigtrace.postmortem.timeline import TimelineEntry
 
 
 @dataclass(frozen=True)
-class Mark:
+class EventMark:
     """One event in a timeline."""
 
     time: int
@@ -56,7 +56,7 @@ class Chart:
     focus: tuple[int, int]
     """The part that is shown at first."""
     lanes: Sequence[str]
-    marks: Sequence[Mark] = ()
+    marks: Sequence[EventMark] = ()
     bars: Sequence[Bar] = ()
     bands: Sequence[Band] = ()
     most: int = 0
@@ -70,7 +70,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Row:
+class NamespaceRow:
     """One namespace in the list, the most stuck first."""
 
     rank: int
@@ -93,14 +93,14 @@ class Row:
 class Section:
     """All that is told of one namespace."""
 
-    row: Row
+    row: NamespaceRow
     facts: Sequence[tuple[str, str]]
     """What is known of it: name, value."""
     around: Sequence[tuple[str, str, int]]
     """Namespaces above and below it: how each stands to this one, its name, its rank (0: none)."""
     findings: Sequence[Finding]
     chart: Chart | None
-    story: Sequence[Entry]
+    entries: Sequence[TimelineEntry]
     steps_left_out: int
     asked: int
     """When it was first asked to stop, ns UTC; 0 if it was not."""
@@ -111,7 +111,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Signals:
+class SignalRow:
     """One line of the table of signals."""
 
     label: str
@@ -126,7 +126,7 @@ class Signals:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AttemptRow:
     """One line of the table of stops: an attempt. Durations are ns."""
 
     label: str
@@ -142,10 +142,10 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Shown:
+class TopRows:
     """The first of many rows, and how many there are in all."""
 
-    rows: Sequence[Row] | Sequence[Signals] | Sequence[Asked]
+    rows: Sequence[NamespaceRow] | Sequence[SignalRow] | Sequence[AttemptRow]
     total: int
 
     @property
@@ -190,10 +190,10 @@ class Page:
     """What it was narrowed to, in words."""
     live: bool
     drops: Chart | None
-    namespaces: Shown
+    namespaces: TopRows
     sections: Sequence[Section]
-    attempts: Shown
-    signals: Shown
+    attempts: TopRows
+    signals: TopRows
     losses: Sequence[str]
     """What is not in it, in sentences."""
     origins: Sequence[Origin]
@@ -203,6 +203,6 @@ class Page:
     """What the words in it mean."""
 
     @property
-    def told(self) -> set[int]:
+    def detailed(self) -> set[int]:
         """The ranks of the namespaces that have a section."""
         return {each.row.rank for each in self.sections}

@@ -18,9 +18,9 @@ from sigtrace.postmortem.stop import Stop
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording.reader import Losses, Recording
 from sigtrace.recording.selection import Selection
-from sigtrace.recording.summary import Line, summarise
+from sigtrace.recording.summary import SummaryLine, summarise
 from sigtrace.report.drops import drops_over_time
-from sigtrace.report.facts import Asked, Headline, Origin, Page, Row, Shown, Signals
+from sigtrace.report.facts import AttemptRow, Headline, NamespaceRow, Origin, Page, SignalRow, TopRows
 from sigtrace.report.moment import stamp
 from sigtrace.report.section import Kin, Parents, section
 from sigtrace.text import printable
@@ -47,13 +47,13 @@ def gather(
     standings = rank(cases)
     parents = _parents(recording)
     rows = list(_rows(standings, summary.lines, parents))
-    told = list(zip(standings, rows, strict=True))
+    ranked = list(zip(standings, rows, strict=True))
     kin = Kin(parents, rows)
     stops = [stop for standing in standings for stop in standing.report.case.stops]
-    attempts = sorted(_attempts(told), key=lambda each: each.asked)
+    attempts = sorted(_attempts(ranked), key=lambda each: each.asked)
     begin = min((line.first for line in summary.lines), default=0)
     end = max((line.last for line in summary.lines), default=0)
-    lines = list(_signals(summary.lines[:_MOST_SIGNALS], told))
+    lines = list(_signals(summary.lines[:_MOST_SIGNALS], ranked))
     return Page(
         headline=_headline(standings, rows),
         figures=list(_figures(rows, stops, summary.dropped, summary.losses)),
@@ -62,11 +62,11 @@ def gather(
         end=end,
         scope=scope,
         live=recording.live,
-        drops=drops_over_time([(row.label, standing.report.case) for standing, row in told], begin, end),
-        namespaces=Shown(rows[:_MOST_ROWS], len(rows)),
-        sections=[section(standing, row, kin) for standing, row in told[:sections]],
-        attempts=Shown(attempts[:_MOST_ATTEMPTS], len(attempts)),
-        signals=Shown(lines, len(summary.lines)),
+        drops=drops_over_time([(row.label, standing.report.case) for standing, row in ranked], begin, end),
+        namespaces=TopRows(rows[:_MOST_ROWS], len(rows)),
+        sections=[section(standing, row, kin) for standing, row in ranked[:sections]],
+        attempts=TopRows(attempts[:_MOST_ATTEMPTS], len(attempts)),
+        signals=TopRows(lines, len(summary.lines)),
         losses=list(_losses(summary.losses, recording.problems)),
         origins=list(_origins(recording.manifests)),
         made=time.time_ns(),
@@ -83,16 +83,18 @@ def _parents(recording: Recording) -> Parents:
     }
 
 
-def _rows(standings: Sequence[Standing], lines: Sequence[Line], parents: Parents) -> Iterator[Row]:
+def _rows(
+    standings: Sequence[Standing], lines: Sequence[SummaryLine], parents: Parents
+) -> Iterator[NamespaceRow]:
     dropped: dict[tuple[str, NsKey], int] = {}
     for line in lines:
         if line.verdict.startswith("dropped"):
-            whose = line.host, line.key
-            dropped[whose] = dropped.get(whose, 0) + line.count
+            namespace = line.host, line.key
+            dropped[namespace] = dropped.get(namespace, 0) + line.count
     for place, standing in enumerate(standings, 1):
         case, findings = standing.report.case, standing.report.findings
         init = _init(case)
-        yield Row(
+        yield NamespaceRow(
             rank=place,
             host=case.host,
             key=case.key,
@@ -121,14 +123,14 @@ def _cut(name: str) -> str:
 
 def _init(case: Case) -> str:
     event = next(reversed(case.to_init), None)
-    sight = next((sight.init for sight in case.sights if sight.init), None)
-    return event.target if event else sight.name if sight else ""
+    snapshot = next((snapshot.init for snapshot in case.snapshots if snapshot.init), None)
+    return event.target if event else snapshot.name if snapshot else ""
 
 
-def _attempts(told: Sequence[tuple[Standing, Row]]) -> Iterator[Asked]:
-    for standing, row in told:
+def _attempts(ranked: Sequence[tuple[Standing, NamespaceRow]]) -> Iterator[AttemptRow]:
+    for standing, row in ranked:
         for stop in standing.report.case.stops:
-            yield Asked(
+            yield AttemptRow(
                 label=row.label,
                 rank=row.rank,
                 asked=stop.first.time,
@@ -141,12 +143,14 @@ def _attempts(told: Sequence[tuple[Standing, Row]]) -> Iterator[Asked]:
             )
 
 
-def _signals(lines: Sequence[Line], told: Sequence[tuple[Standing, Row]]) -> Iterator[Signals]:
-    names = {(row.host, row.key): row.label for _, row in told}
+def _signals(
+    lines: Sequence[SummaryLine], ranked: Sequence[tuple[Standing, NamespaceRow]]
+) -> Iterator[SignalRow]:
+    names = {(row.host, row.key): row.label for _, row in ranked}
     for line in lines:
         own = _cut(line.container.label) if line.container else f"{line.init_comm} {line.nsid}".strip()
         label = names.get((line.host, line.key), own)
-        yield Signals(
+        yield SignalRow(
             label=f"the host {line.host}" if line.nsid == INITIAL_PID_NS else label,
             nsid=line.nsid,
             signal=line.signal,
@@ -159,7 +163,7 @@ def _signals(lines: Sequence[Line], told: Sequence[tuple[Standing, Row]]) -> Ite
         )
 
 
-def _headline(standings: Sequence[Standing], rows: Sequence[Row]) -> Headline:
+def _headline(standings: Sequence[Standing], rows: Sequence[NamespaceRow]) -> Headline:
     if not rows:
         return Headline("ok", "No signals in PID namespaces were recorded")
     bad = [(row, standing) for row, standing in zip(rows, standings, strict=True) if row.severity]
@@ -187,18 +191,22 @@ def _hung(standing: Standing) -> bool:
 
 
 def _figures(
-    rows: Sequence[Row], stops: Sequence[Stop], dropped: int, losses: Losses
+    rows: Sequence[NamespaceRow], stops: Sequence[Stop], dropped: int, losses: Losses
 ) -> Iterator[tuple[str, str, str]]:
     yield "PID namespaces", f"{len(rows):,}", f"{sum(bool(row.severity) for row in rows):,} with findings"
-    whose = sum(bool(row.dropped) for row in rows)
-    yield "Signals dropped", f"{dropped:,}", f"for {number(whose, 'init')}" if dropped else "none"
+    inits = sum(bool(row.dropped) for row in rows)
+    yield "Signals dropped", f"{dropped:,}", f"for {number(inits, 'init')}" if dropped else "none"
     needed = sum(stop.attempt.needed_kill for stop in stops)
     by_kernel = sum(stop.attempt.by_kernel for stop in stops)
     how = f"{needed:,} needed SIGKILL" + (f", {by_kernel:,} killed by the kernel" if by_kernel else "")
     yield "Attempts to stop", f"{len(stops):,}", how
     took = max((stop.took for stop in stops if stop.took is not None), default=None)
-    there = sum(stop.took is None for stop in stops)
-    yield "Longest stop", "-" if took is None else duration(took), f"{there:,} did not end" if there else ""
+    unfinished = sum(stop.took is None for stop in stops)
+    yield (
+        "Longest stop",
+        "-" if took is None else duration(took),
+        f"{unfinished:,} did not end" if unfinished else "",
+    )
     yield (
         "Records lost",
         f"{losses.total:,}",
@@ -231,7 +239,7 @@ def _origins(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Origin]:
         yield Origin(*(str(manifest.get(name, "")) for name in ("host", "kernel", "boot_id", "version")))
 
 
-def _glossary(lines: Sequence[Signals]) -> list[tuple[str, str]]:
-    there = {outcome.of(line.verdict, line.signal)[:2] for line in lines}
+def _glossary(lines: Sequence[SignalRow]) -> list[tuple[str, str]]:
+    used = {outcome.of(line.verdict, line.signal)[:2] for line in lines}
     known = [*outcome.OUTCOMES.values(), outcome.FROM_INSIDE, outcome.RESUMES]
-    return [each[:2] for each in known if each[:2] in there]
+    return [each[:2] for each in known if each[:2] in used]

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from sigtrace.events.outcome import KINDS, label
 from sigtrace.report import moment
-from sigtrace.report.facts import Band, Chart, Mark, Page
+from sigtrace.report.facts import Band, Chart, EventMark, Page
 from sigtrace.text import printable
 from sigtrace.units import duration
 
@@ -71,7 +71,7 @@ def _render(page: Page) -> bytes:
     style, script = ((_HERE / name).read_text() for name in ("style.css", "script.js"))
     text = environment.get_template("page.html").render(
         page=page,
-        told=page.told,
+        detailed=page.detailed,
         kinds=KINDS,
         frame=_Frame,
         style=Markup(style),
@@ -139,7 +139,7 @@ class _Frame:
         """The longest band, whose name is shown."""
         return sorted(self.chart.bands, key=lambda band: band.end - band.begin)[-1:]
 
-    def drawn(self) -> list[Mark]:
+    def drawn(self) -> list[EventMark]:
         """The marks, the most telling last, and so on top."""
         order = list(KINDS)
         return sorted(self.chart.marks, key=lambda mark: -order.index(mark.kind))

@@ -10,8 +10,8 @@ from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.runner import diagnose
-from sigtrace.postmortem.timeline import story
-from sigtrace.report.facts import Row, Section
+from sigtrace.postmortem.timeline import timeline_entries
+from sigtrace.report.facts import NamespaceRow, Section
 from sigtrace.report.moment import stamp
 from sigtrace.report.timeline import timeline
 
@@ -29,10 +29,10 @@ class Kin:
     """Which namespaces are inside which."""
 
     parents: Parents
-    rows: Sequence[Row]
+    rows: Sequence[NamespaceRow]
     """Those that the report lists."""
 
-    def around(self, row: Row) -> Iterator[tuple[str, str, int]]:
+    def around(self, row: NamespaceRow) -> Iterator[tuple[str, str, int]]:
         """How others stand to this one, what to call them, and their ranks (0: none)."""
         parent = self.parents.get((row.host, row.key))
         if parent is not None:
@@ -48,11 +48,11 @@ class Kin:
             yield "has inside it", f"{len(below) - _NAMED:,} more", 0
 
 
-def section(standing: Standing, row: Row, kin: Kin) -> Section:
+def section(standing: Standing, row: NamespaceRow, kin: Kin) -> Section:
     """Everything of a namespace; unlike the list, with what is merely good to know of it."""
     report = diagnose(standing.report.case)
     case = report.case
-    steps = story(case)
+    steps = timeline_entries(case)
     reasons: dict[str, list[str]] = {}
     for cause, why in report.unchecked:
         reasons.setdefault(why, []).append(cause.absent)
@@ -62,7 +62,7 @@ def section(standing: Standing, row: Row, kin: Kin) -> Section:
         around=list(kin.around(row)),
         findings=report.findings,
         chart=timeline(case, standing.worst),
-        story=steps[:_MOST_STEPS],
+        entries=steps[:_MOST_STEPS],
         steps_left_out=max(len(steps) - _MOST_STEPS, 0),
         asked=case.requests[0].time if case.requests else 0,
         ruled_out=report.ruled_out,
@@ -71,11 +71,11 @@ def section(standing: Standing, row: Row, kin: Kin) -> Section:
     )
 
 
-def _called(row: Row) -> tuple[str, int]:
+def _called(row: NamespaceRow) -> tuple[str, int]:
     return f"{row.label} ({row.key.inode})", row.rank
 
 
-def _facts(case: Case, row: Row) -> Iterator[tuple[str, str]]:
+def _facts(case: Case, row: NamespaceRow) -> Iterator[tuple[str, str]]:
     """Name and value of what is known."""
     container = case.container
     if container:
@@ -86,9 +86,9 @@ def _facts(case: Case, row: Row) -> Iterator[tuple[str, str]]:
         yield "stop signal", container.stop_signal if container.stop_signal != "SIGTERM" else ""
     yield "PID namespace", str(case.nsid)
     yield "init", row.init
-    sight = next((sight for sight in case.sights if sight.init), None)
-    if sight and sight.init:
-        yield "command", str(sight.init.cmdline)
+    snapshot = next((snapshot for snapshot in case.snapshots if snapshot.init), None)
+    if snapshot and snapshot.init:
+        yield "command", str(snapshot.init.cmdline)
     born = next((event for event in case.to_init if event.stage == "init"), None)
     yield "born", f"{stamp(born.time)} UTC" if born else ""
     yield "host", case.host

@@ -17,7 +17,7 @@ from sigtrace.events.verdict import CODE
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import events
 from sigtrace.postmortem.stop import Stop
-from sigtrace.report.facts import Band, Bar, Chart, Mark
+from sigtrace.report.facts import Band, Bar, Chart, EventMark
 from sigtrace.report.moment import clock
 from sigtrace.signals import KILL
 from sigtrace.units import duration, number
@@ -34,7 +34,7 @@ _LEAST = 20_000_000
 
 def timeline(case: Case, worst: Stop | None) -> Chart | None:
     """The picture of a case; its worst attempt to stop it is what it shows first. None if nothing happened."""
-    batch = case.batch[np.flatnonzero(_telling(case.batch))]
+    batch = case.batch[np.flatnonzero(_is_shown(case.batch))]
     if not len(batch):
         return None
     many = len(batch) > MOST_MARKS
@@ -62,12 +62,12 @@ def timeline(case: Case, worst: Stop | None) -> Chart | None:
     )
 
 
-def _telling(batch: Batch) -> npt.NDArray[np.bool_]:
+def _is_shown(batch: Batch) -> npt.NDArray[np.bool_]:
     """All but what is harmless by default, and the deaths of threads that SIGKILL has: shape (n,)."""
     r = batch.records
     dies = (r["stage"] == wire.STAGE["deliver"]) & (r["signal"] == KILL) & flag(r, "exiting")
-    telling: npt.NDArray[np.bool_] = (batch.verdicts != CODE["default_ignored"]) & ~dies
-    return telling
+    shown: npt.NDArray[np.bool_] = (batch.verdicts != CODE["default_ignored"]) & ~dies
+    return shown
 
 
 def _focus(begin: int, end: int, worst: Stop | None, until: int) -> tuple[int, int]:
@@ -97,11 +97,11 @@ def _milestones(batch: Batch) -> npt.NDArray[np.intp]:
 
 def _marks(
     batch: Batch, which: npt.NDArray[np.intp], found: Lanes, kind: npt.NDArray[np.intp]
-) -> Iterator[Mark]:
+) -> Iterator[EventMark]:
     for event, row in zip(events(batch, which), which.tolist(), strict=True):
         sender = int(found.sender[row])
         sender_lane = None if sender < 0 else sender
-        yield Mark(event.time, int(found.target[row]), _KINDS[kind[row]], str(event), sender_lane)
+        yield EventMark(event.time, int(found.target[row]), _KINDS[kind[row]], str(event), sender_lane)
 
 
 def _edges(begin: int, end: int, focus: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -134,15 +134,15 @@ def _bars(
     bins: dict[int, list[tuple[int, int]]] = {}
     for each, count in zip(key.tolist(), counts.tolist(), strict=True):
         bins.setdefault(each // len(KINDS), []).append((each % len(KINDS), count))
-    most = max(sum(count for _, count in its) for its in bins.values())
+    most = max(sum(count for _, count in kinds_in_bin) for kinds_in_bin in bins.values())
     bars = []
-    for where, its in bins.items():
+    for where, kinds_in_bin in bins.items():
         lane, first = divmod(where, len(edges))
         begin, end = int(edges[first]), int(edges[first + 1])
-        words = ", ".join(f"{count:,} {KINDS[_KINDS[each]].words}" for each, count in its)
-        height = math.log1p(sum(count for _, count in its)) / math.log1p(most)
+        words = ", ".join(f"{count:,} {KINDS[_KINDS[each]].words}" for each, count in kinds_in_bin)
+        height = math.log1p(sum(count for _, count in kinds_in_bin)) / math.log1p(most)
         text = f"{clock(begin)} to {clock(end)}, {found.names[lane]}: {words}"
-        bars.append(Bar(begin, end, lane, _KINDS[its[0][0]], height, text))
+        bars.append(Bar(begin, end, lane, _KINDS[kinds_in_bin[0][0]], height, text))
     return bars, most
 
 

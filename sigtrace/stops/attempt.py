@@ -159,7 +159,7 @@ def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[At
     chosen = (asks | late | obeyed) & (row < end) | (row == end)
     order = np.argsort(codes, kind="stable")
     order = order[chosen[order]]
-    table = _Rows(part, own, part.residents, asks, dropped, obeyed)
+    table = _InitRecords(part, own, part.residents, asks, dropped, obeyed)
     found = [
         table.attempt(its) for its in _cut(r["time"][order].astype("i8"), codes[order], asks[order], order)
     ]
@@ -191,7 +191,7 @@ def _cut(
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _InitRecords:
     """What `attempts` cuts: records of inits; the arrays have a value for each, shape (n,)."""
 
     batch: Batch
@@ -246,12 +246,12 @@ class _Rows:
     ) -> tuple[int, Asker]:
         """The one of these requests that the stop is counted from, and who sent it."""
         before = requests if kill is None else requests[: np.searchsorted(requests, kill, side="right")]
-        few = (before if len(before) <= 4 * _FEW else self._telling(before)).tolist()
+        few = (before if len(before) <= 4 * _FEW else self._sample(before)).tolist()
         known = [request(self.batch, row, container) for row in few]
         which = counted(known)
         return few[which], known[which].asker
 
-    def _telling(self, requests: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    def _sample(self, requests: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         """Of many requests the first and the last ones, and those by senders that are called as the last one is."""
         r, last = self.batch.records, requests[-1]
         same = np.ones(len(requests), bool)

@@ -58,7 +58,7 @@ class Record(NamedTuple):
     sender_parent_comm: str
 
 
-class Request(NamedTuple):
+class SignalRequest(NamedTuple):
     """One request of an attempt to stop an init."""
 
     asker: Asker
@@ -142,10 +142,10 @@ def _to_the_dead(batch: Batch) -> npt.NDArray[np.bool_]:
     """Which records are of an init whose exit came before: shape (n,)."""
     r = batch.records
     dead = np.zeros(len(r), bool)
-    its = np.flatnonzero(flag(r, "init"))
-    if (r["stage"][its] == wire.STAGE["exit"]).any():
-        part = batch[its].records
-        dead[its] = np.arange(len(its)) > exits(part, inits(part))
+    rows = np.flatnonzero(flag(r, "init"))
+    if (r["stage"][rows] == wire.STAGE["exit"]).any():
+        part = batch[rows].records
+        dead[rows] = np.arange(len(rows)) > exits(part, inits(part))
     return dead
 
 
@@ -191,16 +191,16 @@ def sender(batch: Batch, row: int, container: Container | None) -> Asker:
     return asker(_record(batch.records[row]), container)
 
 
-def request(batch: Batch, row: int, container: Container | None) -> Request:
+def request(batch: Batch, row: int, container: Container | None) -> SignalRequest:
     """The request that a record is."""
-    return Request(
+    return SignalRequest(
         sender(batch, row, container),
         int(batch.records["signal"][row]),
         verdict.VERDICTS[batch.verdicts[row]],
     )
 
 
-def counted(requests: Sequence[Request]) -> int:
+def counted(requests: Sequence[SignalRequest]) -> int:
     """Which of an attempt's requests, in the order of time, its stop is counted from.
 
     With SIGKILL: the last one before by the same party, for a runtime sends one and then SIGKILL; else the last from
@@ -213,13 +213,15 @@ def counted(requests: Sequence[Request]) -> int:
     kill = next((each for each in kills if requests[each].verdict == "queued"), next(iter(kills), None))
     if kill is not None:
         before = [n for n in range(kill) if requests[n].asker.by != INSIDE]
-        its = [n for n in range(kill) if requests[n].asker.same(requests[kill].asker)]
-        return (its or before or [kill])[-1]
+        rows = [n for n in range(kill) if requests[n].asker.same(requests[kill].asker)]
+        return (rows or before or [kill])[-1]
     runtimes = [each for each in requests if each.asker.runtime]
     outside = [each for each in requests if each.asker.by != INSIDE]
     last = (runtimes or outside or requests)[-1]
-    its = [n for n, each in enumerate(requests) if each.asker.same(last.asker) and each.signal == last.signal]
-    return next((n for n in its if requests[n].taken), its[0])
+    rows = [
+        n for n, each in enumerate(requests) if each.asker.same(last.asker) and each.signal == last.signal
+    ]
+    return next((n for n in rows if requests[n].taken), rows[0])
 
 
 def _record(one: np.void) -> Record:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
-from sigtrace.postmortem import Case, Scene, diagnose
+from sigtrace.postmortem import Case, Window, diagnose
 from sigtrace.snapshot.columns import SnapshotRow, row
 from tests.builders.records import record
 
@@ -30,18 +30,21 @@ def event(at: float, **changes: Any) -> npt.NDArray[np.void]:
 
 
 def case(
-    records: Sequence[npt.NDArray[np.void]], rows: Sequence[SnapshotRow] = (), ns_start: int = 0, **scene: Any
+    records: Sequence[npt.NDArray[np.void]],
+    rows: Sequence[SnapshotRow] = (),
+    ns_start: int = 0,
+    **window: Any,
 ) -> Case:
     """The case of these records and rows of snapshots; ns_start: 0 for the last that had the inode."""
     nothing = np.zeros(0, wire.EVENT.dtype())
     batch = Batch(np.concatenate(records) if records else nothing, 0, "host")
     ns = NsKey.of(NSID, ns_start)
-    return Case.from_batch(batch, rows, ns=ns, scene=Scene(**scene) if scene else None)
+    return Case.from_batch(batch, rows, ns=ns, window=Window(**window) if window else None)
 
 
-def causes(*args: Any, **scene: Any) -> list[str]:
+def causes(*args: Any, **window: Any) -> list[str]:
     """What a case's diagnosis finds; no check may break."""
-    report = diagnose(case(*args, **scene))
+    report = diagnose(case(*args, **window))
     assert report.failed == ()
     return [finding.cause for finding in report.findings]
 

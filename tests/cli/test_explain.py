@@ -418,11 +418,11 @@ def test_hostile_names_and_command_lines_are_harmless() -> None:
     [
         ("--signal TREM --pid 1", "unknown signal 'TREM': did you mean TERM?"),
         ("--signal TERM --pid 4194303", "there is no process 4194303 here: it has ended, or never existed"),
-        ("--signal TERM --pid {} --from host", "'host' is no sender: use inside, outside or a PID"),
-        ("--signal TERM", "whom is the signal for? Give --container, --pod or --pid"),
+        ("--signal TERM --pid {} --from host", "'host' is not a sender: use inside, outside or a PID"),
+        ("--signal TERM", "no target given: use --container, --pod or --pid"),
         (
             "--pid 1 --container web-1",
-            "--pid names the target already: give it, or --container and --pod",
+            "--pid already names the target: give either --pid, or --container and --pod",
         ),
         ("--signal TERM --pid 0", "0 is not a PID: a PID is 1 or more"),
         ("--signal TERM --pid {} --from 0", "0 is not a PID: a PID is 1 or more"),
@@ -442,7 +442,7 @@ def test_there_is_no_outside_of_the_initial_namespace() -> None:
     require(inode == 4026531836, "initial-namespace", "these tests run in a container")
     done = sigtrace("explain", "--signal", "TERM", "--pid", str(os.getpid()), "--from", "outside")
     assert done.returncode == 2
-    assert "lives in the initial PID namespace: nothing is outside of that" in done.stderr
+    assert "lives in the initial PID namespace, which has no outside" in done.stderr
 
 
 def test_the_library_gives_the_same_answer(init: Actor) -> None:

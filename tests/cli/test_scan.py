@@ -22,7 +22,7 @@ from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
-from sigtrace.predict.scan import Row, asked_about, row
+from sigtrace.predict.scan import ScanRow, asked_about, row
 from sigtrace.predict.scan import scan as look
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import PidNamespace
@@ -58,11 +58,11 @@ def judged(
     container: Container | None = None,
     nested: bool = False,
     chosen: int | None = None,
-) -> Row:
+) -> ScanRow:
     return row(*pair, stop_request(container, nested, chosen), NOW)
 
 
-def drawn(rows: list[Row], asked: tuple[int, ...] = (15, 2, 1, 3), width: int = 80) -> str:
+def drawn(rows: list[ScanRow], asked: tuple[int, ...] = (15, 2, 1, 3), width: int = 80) -> str:
     out = io.StringIO()
     print_tree(Console(file=out, width=width), rows, asked)
     return out.getvalue()

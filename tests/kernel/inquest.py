@@ -13,7 +13,7 @@ from sigtrace import clock
 from sigtrace.events.batch import Batch
 from sigtrace.lab.actor import Namespace
 from sigtrace.live.collector import Collector
-from sigtrace.postmortem import Case, Report, Scene, diagnose
+from sigtrace.postmortem import Case, Report, Window, diagnose
 from sigtrace.procfs.process import read_stat
 from sigtrace.snapshot import Helper, SnapshotRow
 
@@ -54,8 +54,8 @@ class Inquest:
         records = np.concatenate([part.records for part in self._parts])
         records = records[np.argsort(records["time"], kind="stable")]
         batch = Batch(records, clock.boot_to_utc())
-        scene = Scene(self._since, time.time_ns(), live=live, has_members=True)
-        return Case.from_batch(batch, self._rows, ns=self._nsid, scene=scene)
+        window = Window(self._since, time.time_ns(), live=live, has_members=True)
+        return Case.from_batch(batch, self._rows, ns=self._nsid, window=window)
 
     def report(self, live: bool = False) -> Report:
         """The diagnosis; fails if a check broke."""
@@ -70,7 +70,7 @@ class Inquest:
     def live_only(self) -> list[str]:
         """The slugs found when one comes too late for the events, with the snapshots alone."""
         empty = Batch(np.zeros(0, self.case().batch.records.dtype), 0)
-        report = diagnose(Case.from_batch(empty, self._rows, ns=self._nsid, scene=Scene(live=True)))
+        report = diagnose(Case.from_batch(empty, self._rows, ns=self._nsid, window=Window(live=True)))
         assert report.failed == ()
         return [finding.cause for finding in report.findings]
 

@@ -44,7 +44,7 @@ def test_live_a_stop_without_a_handler_hangs_for_the_grace_period_and_one_with_a
     assert (term["sender_comm"], term["sender_parent_comm"]) == ("demo-stop", "demo-runtime")
     assert term["sender_pid"] != kill["sender_pid"]
     assert term["sender_parent_pid"] == kill["sender_parent_pid"]
-    assert [act["verdicts"] for act in with_handler["signals"]] == [["queued", "handled"]]
+    assert [step["verdicts"] for step in with_handler["signals"]] == [["queued", "handled"]]
     assert (with_handler["exit_signal"], with_handler["exit_code"], with_handler["dropped"]) == (0, 0, False)
     assert with_handler["took_seconds"] < without["took_seconds"]
     assert (without["replayed_from"], without["replayed_because"]) == ("", "")
@@ -56,13 +56,13 @@ def test_what_is_saved_tells_the_same_story_again(tmp_path: Path) -> None:
     demo.save(performed, tmp_path)
     replayed, origin = demo.replay(tmp_path)
     assert [retold(batch) for batch in replayed] == [retold(batch) for batch in performed]
-    assert demo.retell(replayed[0]).time == demo.retell(performed[0]).time
+    assert demo.read_stop(replayed[0]).time == demo.read_stop(performed[0]).time
     assert origin.startswith(f"Linux {os.uname().release.split('-')[0]}")
 
 
-def retold(batch: Batch) -> demo.Told:
+def retold(batch: Batch) -> demo.DemoStop:
     """The story but its date: the clock offset is measured anew for each live batch, and differs by nanoseconds."""
-    return replace(demo.retell(batch), time="")
+    return replace(demo.read_stop(batch), time="")
 
 
 @pytest.mark.kernel
@@ -96,11 +96,11 @@ def test_the_shipped_recording_is_of_this_wire_format_and_tells_of_the_drop_and_
     batches, origin = demo.replay()
     assert origin.startswith("Linux ")
     assert all(batch.records.dtype == wire.EVENT.dtype() for batch in batches)
-    hung, stopped = map(demo.retell, batches)
-    assert [act.verdicts for act in hung.sent] == [("dropped_at_generate",), ("queued", "default_action")]
+    hung, stopped = map(demo.read_stop, batches)
+    assert [step.verdicts for step in hung.sent] == [("dropped_at_generate",), ("queued", "default_action")]
     assert (hung.dropped, hung.end.signal) == (True, signal.SIGKILL)
     assert 3 <= hung.end.after < 4
-    assert [act.verdicts for act in stopped.sent] == [("queued", "handled")]
+    assert [step.verdicts for step in stopped.sent] == [("queued", "handled")]
     assert (stopped.dropped, stopped.end.signal, stopped.end.exit_code) == (False, 0, 0)
     assert stopped.end.after < 1
 

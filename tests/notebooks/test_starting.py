@@ -76,4 +76,4 @@ def test_without_privileges_it_takes_the_shipped_recording_and_says_why() -> Non
         env={**env, "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout.startswith("False ['host-a'] This recording ships with the notebooks"), done.stderr
-    assert "Here it cannot be recorded anew: not permitted to trace" in done.stdout
+    assert "It cannot be recorded again here: not permitted to trace" in done.stdout

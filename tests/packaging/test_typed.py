@@ -17,9 +17,9 @@ import sigtrace
 from sigtrace import notebook, plot, postmortem
 from sigtrace.events.counts import Counts
 from sigtrace.postmortem.event import Event
-from sigtrace.postmortem.snapshot import Columns, Sight, Task
+from sigtrace.postmortem.snapshot import Columns, Snapshot, Task
 from sigtrace.predict.explain import Explanation
-from sigtrace.predict.scan import Row, Scan
+from sigtrace.predict.scan import Scan, ScanRow
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.snapshot import COLUMNS
 
@@ -31,7 +31,7 @@ import sigtrace
 from sigtrace import frames, plot
 from sigtrace.events.container import Container
 from sigtrace.events.counts import Counts
-from sigtrace.postmortem.snapshot import Sight
+from sigtrace.postmortem.snapshot import Snapshot
 from sigtrace.predict.explain import Explanation
 from sigtrace.predict.scan import Scan
 
@@ -46,7 +46,7 @@ for finding in recording.postmortem(container="web-1", host="host-a").findings:
     assert_type(finding.advice, str)
     assert_type(finding.evidence, tuple[str, ...])
 live = sigtrace.postmortem.live(container="web-1", listen=0.5)
-assert_type(live.case.last, Sight | None)
+assert_type(live.case.last, Snapshot | None)
 if live.case.last:
     assert_type(live.case.last.space.pids_max, int)
 assert_type(sigtrace.postmortem.postmortems(recording), pd.DataFrame)
@@ -145,7 +145,7 @@ def public() -> Iterator[tuple[str, object]]:
     """What users reach from the top: functions, methods and properties, and the classes whose attributes these are."""
     heads = {sigtrace, sigtrace.frames, plot, postmortem, notebook}
     things = {getattr(module, name) for module in heads for name in module.__all__ if name != "__version__"}
-    things |= {Counts, Event, Explanation, Namespaces, Row, Scan, Sight, Task}
+    things |= {Counts, Event, Explanation, Namespaces, ScanRow, Scan, Snapshot, Task}
     for thing in things - heads:
         name = getattr(thing, "__qualname__", repr(thing))
         yield name, thing

@@ -1,4 +1,4 @@
-"""Every known cause, one module each: a module of this package defines `CAUSE`, and there is no list to add it to."""
+"""The known causes: each module of this package defines one as `CAUSE`, and `all_causes` finds it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sigtrace.postmortem.cause import Cause
 
 
 def all_causes() -> tuple[Cause, ...]:
-    """Every cause there is, by slug."""
+    """Return all causes, in the order of their slugs."""
     names = (module.name for module in pkgutil.iter_modules(__path__))
     found = (importlib.import_module(f"{__name__}.{name}").CAUSE for name in names)
     return tuple(sorted(found, key=lambda cause: str(cause.slug)))

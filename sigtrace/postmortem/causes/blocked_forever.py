@@ -1,4 +1,4 @@
-"""The signal is blocked, and nobody ever unblocks it or fetches it: it stays pending."""
+"""The signal is blocked, and is neither unblocked nor fetched: it stays pending."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ADVICE = (
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests that were queued, blocked, and never taken; or, without them, one that a snapshot shows pending."""
+    """Report requests that were queued while blocked and never taken, and other stop signals that stay pending."""
     explained = set()
     queued = (e for e in case.requests if e.verdict in ("queued", "coalesced") and e.blocked)
     for events in by_signal(queued):
@@ -42,41 +42,46 @@ def check(case: Case) -> Iterator[Finding]:
             severity_of(case, events),
             confidence,
             f"{first.signal_name} is blocked by {first.target}: it was queued, and nobody took it.",
-            lines(events) + masks(case.last_sight_after(first.time), *_SHOWN),
+            lines(events) + masks(case.last_snapshot_after(first.time), *_SHOWN),
             _ADVICE,
             numbers(*events),
         )
-    sight = case.sight_of_init()
+    snapshot = case.snapshot_of_init()
     for signal in sorted(MEANT_TO_STOP - explained):
-        if sight is None or sight.init is None or is_held(sight.init) or consumes(sight, signal):
+        if snapshot is None or snapshot.init is None or is_held(snapshot.init) or consumes(snapshot, signal):
             continue
-        if is_left_pending(case, sight, signal) and all(
-            t.in_mask("blocked", signal) for t in sight.init_threads
+        if is_left_pending(case, snapshot, signal) and all(
+            t.in_mask("blocked", signal) for t in snapshot.init_threads
         ):
             yield Finding(
                 "blocked-forever",
                 case.nsid,
                 "error",
                 "certain",
-                f"{name(signal)} is pending for {sight.init.name}, which blocks it.",
-                masks(sight, *_SHOWN),
+                f"{name(signal)} is pending for {snapshot.init.name}, which blocks it.",
+                masks(snapshot, *_SHOWN),
                 _ADVICE,
             )
 
 
 def _confidence(case: Case, events: Sequence[Event]) -> Confidence | None:
-    """How sure it is that the signal is pending still, and not just fetched without a delivery."""
+    """Return how certain it is that the signal is still pending; None if it is not, or was probably fetched.
+
+    sigtimedwait(2) and a signalfd dequeue a signal without a signal_deliver event: only a snapshot distinguishes that
+    from a signal that stays pending.
+    """
     first, signal = events[0], events[0].signal
     if case.fate_of(first) is not None or any(e.traced for e in events):
         return None
-    sight = case.last_sight_after(first.time)
-    if sight is not None and sight.init is not None:
-        held = is_held(sight.init) or consumes(sight, signal)
-        return "certain" if is_left_pending(case, sight, signal) and not held else None
-    if any(consumes(s, signal) for s in case.sights) or case.stopped_at(first.time):
+    snapshot = case.last_snapshot_after(first.time)
+    if snapshot is not None and snapshot.init is not None:
+        held = is_held(snapshot.init) or consumes(snapshot, signal)
+        return "certain" if is_left_pending(case, snapshot, signal) and not held else None
+    if any(consumes(s, signal) for s in case.snapshots) or case.stopped_at(first.time):
         return None
     if any(e.verdict == "coalesced" for e in events):
-        return "likely"
+        return "likely"  # the first was still pending when the next was sent
+    # An init that signals others afterwards has fetched it: small inits forward what they take.
     forwarded = any(e.sender_pid == first.target_pid and e.time > first.time for e in case.to_others)
     return "possible" if case.outlasted(first) and not forwarded else None
 

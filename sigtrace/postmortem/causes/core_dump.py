@@ -1,4 +1,7 @@
-"""A core dump is being written: until it is done, the process is there, and only SIGKILL still reaches it."""
+"""A process is dumping core: until the dump is written it stays, and only SIGKILL reaches it.
+
+`prepare_signal()` in kernel/signal.c discards every other signal once SIGNAL_GROUP_EXIT is set with `core_state`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from sigtrace.postmortem.finding import Finding, numbers
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Processes with CoreDumping in the last snapshot."""
+    """Report processes with CoreDumping in the last snapshot."""
     last = case.last
     dumping = [t for t in last.tasks if t.core_dumping and t.tid == t.pid] if last else []
     if not dumping or last is None:

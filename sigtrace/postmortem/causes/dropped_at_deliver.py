@@ -1,6 +1,6 @@
-"""The second drop point: blocked when it was sent, without a handler when it was unblocked.
+"""The second drop point: the signal was blocked when it was sent, and had no handler when it was unblocked.
 
-`get_signal()` of kernel/signal.c discards it there for an init.
+`get_signal()` in kernel/signal.c discards it for an init.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sigtrace.postmortem.finding import Finding, numbers
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Drops at delivery of signals that were meant to end the init."""
+    """Report stop signals that were dropped at delivery."""
     asked = {event.signal for event in case.requests} | MEANT_TO_STOP
     late = [e for e in case.to_init if e.verdict == "dropped_at_deliver" and e.signal in asked]
     for events in by_signal(late):
@@ -28,7 +28,7 @@ def check(case: Case) -> Iterator[Finding]:
             "certain",
             f"{first.signal_name} was pending for {first.target}, and discarded when it was to be delivered: by "
             "then there was no handler for it.",
-            lines([*sent, *events]) + masks(case.sight_after(first.time)),
+            lines([*sent, *events]) + masks(case.snapshot_after(first.time)),
             "install the handler before unblocking the signal; exec resets handlers but keeps the mask",
             numbers(*events),
         )

@@ -1,6 +1,6 @@
-"""The commonest of all: an init without a handler, so the kernel discards the signal as it is sent.
+"""The most common cause: the init has no handler for the signal, so the kernel discards it at generation.
 
-`sig_task_ignored()` of kernel/signal.c, by SIGNAL_UNKILLABLE.
+`sig_task_ignored()` in kernel/signal.c: the target has SIGNAL_UNKILLABLE, and the disposition is SIG_DFL.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SLUG = "dropped-at-generate"
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """One finding a signal; for a live namespace that nobody asked yet, what a stop would come to."""
+    """Report each signal that was dropped as a request; for a live namespace without requests, one that would be."""
     for events in by_signal(dropped_requests(case)):
         first = events[0]
         yield Finding(
@@ -38,20 +38,20 @@ def check(case: Case) -> Iterator[Finding]:
             "certain",
             f"{stop_signal(case, first)} was sent to {first.target}, PID 1 of its namespace, "
             f"{times(case.count(events))} and discarded: it has no handler for it.",
-            lines(events, case.count(events)) + masks(case.sight_after(first.time)),
+            lines(events, case.count(events)) + masks(case.snapshot_after(first.time)),
             install(case),
             numbers(*events),
         )
-    sight = would_drop(case)
-    if sight is not None and sight.init is not None:
+    snapshot = would_drop(case)
+    if snapshot is not None and snapshot.init is not None:
         yield Finding(
             SLUG,
             case.nsid,
             "warning",
             "possible",
-            f"A {name(would_ask(case))} to {sight.init.name}, PID 1 of its namespace, is discarded: it has no handler. "
-            "If it was asked to stop before sigtrace looked, that is why it did not.",
-            masks(sight),
+            f"A {name(would_ask(case))} to {snapshot.init.name}, PID 1 of its namespace, is discarded: it has no "
+            "handler. If it was asked to stop before sigtrace looked, that is why it did not.",
+            masks(snapshot),
             install(case),
         )
 

@@ -1,4 +1,4 @@
-"""SIG_IGN: the program's own wish, or one it inherited; exec keeps it, and so `nohup` and `&` in scripts do."""
+"""SIG_IGN: the program set it, or inherited it through exec, as from `nohup` or from `&` in a script."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ADVICE = (
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests that met SIG_IGN; or, live, an init that would ignore its stop signal."""
+    """Report requests that met SIG_IGN; for a live namespace, an init that would ignore its stop signal."""
     for events in by_signal(e for e in case.requests if e.verdict == "ignored"):
         first = events[0]
         yield Finding(
@@ -26,20 +26,24 @@ def check(case: Case) -> Iterator[Finding]:
             "certain",
             f"{first.signal_name} was sent to {first.target} {times(case.count(events))}, and it ignores that signal "
             "(SIG_IGN).",
-            lines(events, case.count(events)) + masks(case.sight_after(first.time)),
+            lines(events, case.count(events)) + masks(case.snapshot_after(first.time)),
             _ADVICE,
             numbers(*events),
         )
-    sight = unasked(case)
-    if sight is not None and sight.init is not None and sight.init.in_mask("ignored", would_ask(case)):
+    snapshot = unasked(case)
+    if (
+        snapshot is not None
+        and snapshot.init is not None
+        and snapshot.init.in_mask("ignored", would_ask(case))
+    ):
         yield Finding(
             "ignored-by-program",
             case.nsid,
             "warning",
             "possible",
-            f"{sight.init.name} ignores {name(would_ask(case))} (SIG_IGN). If it was asked to stop before sigtrace "
+            f"{snapshot.init.name} ignores {name(would_ask(case))} (SIG_IGN). If it was asked to stop before sigtrace "
             "looked, that is why it did not.",
-            masks(sight),
+            masks(snapshot),
             _ADVICE,
         )
 

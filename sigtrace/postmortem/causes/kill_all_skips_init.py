@@ -1,4 +1,8 @@
-"""`kill -1` inside reaches everybody but PID 1: kill_something_info() passes it over, without any event."""
+"""`kill -1` inside a namespace reaches every process but PID 1.
+
+`kill_something_info()` in kernel/signal.c skips the init without generating a signal, so there is no event for it: the
+check infers the call from a burst of signals to all others.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +21,13 @@ from sigtrace.signals import KILL
 from sigtrace.units import SECOND
 
 _BURST = SECOND // 10
-"""One call sends all of its signals in a row."""
+"""One call sends all of its signals within this time (ns): they are sent in one loop, under tasklist_lock."""
 _FEWEST = 2
-"""A single signal is nothing special."""
+"""A signal to a single process may just as well be meant for that one."""
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """One sender inside signals every other process at once, and no event for the init."""
+    """Report one sender inside that signals every other process at once, but not the init."""
     r = case.batch.records
     sent = (r["stage"] == wire.STAGE["generate"]) & np.isin(r["signal"], [KILL, *MEANT_TO_STOP])
     sent &= (r["sender_nsid"] == case.nsid) & ~(flag(r, "init") & (r["nsid"] == case.nsid))
@@ -33,11 +37,11 @@ def check(case: Case) -> Iterator[Finding]:
     )
     for call in np.flatnonzero(sizes > 1).tolist():
         sender = int(calls[call]) >> 8
-        its = which[call_of == call]
-        its = its[r["time"][its] - r["time"][its[0]] < _BURST]
-        if len(its) < _FEWEST or sender == _init_pid(case):
+        burst_rows = which[call_of == call]
+        burst_rows = burst_rows[r["time"][burst_rows] - r["time"][burst_rows[0]] < _BURST]
+        if len(burst_rows) < _FEWEST or sender == _init_pid(case):
             continue
-        burst = events(case.batch, its)
+        burst = events(case.batch, burst_rows)
         hit = {event.target_pid for event in burst}
         if len(hit) < _FEWEST or not _everybody(case, burst[0].time, sender) <= hit:
             continue
@@ -57,18 +61,18 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _init_pid(case: Case) -> int:
     of_init = next(iter(case.to_init), None)
-    seen = next((s.init.pid for s in case.sights if s.init), 0)
+    seen = next((s.init.pid for s in case.snapshots if s.init), 0)
     return of_init.target_pid if of_init else seen
 
 
 def _everybody(case: Case, time: int, sender: int) -> set[int]:
-    """The processes known to have lived then, in the namespace or below it, but for its init and the sender."""
+    """Return the PIDs known to be alive at that time, in the namespace or below it, without its init and the sender."""
     r, times = case.batch.records, case.batch.time.astype("i8")
     then = times - r["time"].astype("i8") + r["target_start"].astype("i8") < time
     gone = then & (r["stage"] == wire.STAGE["exit"]) & (times < time)
     known = {int(pid) for pid in r["target_pid"][then]} - {int(pid) for pid in r["target_pid"][gone]}
-    for sight in case.sights:
-        known |= {t.pid for t in sight.processes if sight.time <= time and t.state not in "ZX"}
+    for snapshot in case.snapshots:
+        known |= {t.pid for t in snapshot.processes if snapshot.time <= time and t.state not in "ZX"}
     return known - {_init_pid(case), sender}
 
 

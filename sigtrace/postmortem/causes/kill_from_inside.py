@@ -1,4 +1,7 @@
-"""SIGKILL and SIGSTOP from within the namespace do nothing to its init: only an ancestor's are forced on it."""
+"""SIGKILL and SIGSTOP from inside the namespace have no effect on its init: only those of an ancestor are forced.
+
+`sig_task_ignored()` in kernel/signal.c: SIGNAL_UNKILLABLE, and not (`force` and sig_kernel_only()).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from sigtrace.signals import KILL, STOP
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Every SIGKILL or SIGSTOP to the init that was discarded."""
+    """Report each SIGKILL and SIGSTOP to the init that was discarded."""
     futile = [e for e in case.to_init if e.verdict == "dropped_at_generate" and e.signal in (KILL, STOP)]
     for events in by_signal(futile):
         first, count = events[0], case.count(events)

@@ -1,4 +1,4 @@
-"""A PID namespace inside this one (Docker in Docker, bwrap, unshare): it is its init that drops the signal."""
+"""The init of a PID namespace inside this one (Docker in Docker, bwrap, unshare) drops the signal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sigtrace.signals import KILL, STOP
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests that were dropped for the init of a namespace below."""
+    """Report requests that were dropped for the init of a namespace below."""
     below = [e for e in case.to_others if e.is_init and e.nsid != case.nsid and e.signal not in (KILL, STOP)]
     dropped = [e for e in below if e.verdict == "dropped_at_generate" and e.asks]
     dropped += [e for e in below if e.verdict == "dropped_at_deliver"]

@@ -1,4 +1,4 @@
-"""Nobody asked it to stop: whoever should have is what hangs (a preStop hook, the kubelet, a volume)."""
+"""The namespace was not asked to stop: the process that should have asked hangs (a preStop hook, the kubelet)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sigtrace.units import duration
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """No request to the init, nor from outside to anybody else, and the namespace is still there."""
+    """Report a namespace that still exists although no request came to its init, nor from outside to a member."""
     outside = (e for e in case.to_others if e.asks and e.relation != "same")
     if case.requests or case.exit or any(outside) or _is_ending(case):
         return

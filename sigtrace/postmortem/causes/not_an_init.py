@@ -1,4 +1,4 @@
-"""The process that was to stop is no PID 1 (hostPID, shareProcessNamespace): init protection is not the reason."""
+"""The process that was asked to stop is not PID 1 (hostPID, shareProcessNamespace): it has no init protection."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _WHY = {
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Members that were asked to end from outside, and did not before SIGKILL; nobody asked the init."""
+    """Report members that were asked to end from outside and did not before SIGKILL; the init was not asked."""
     if case.requests or case.exit:
         return
     asked = [e for e in case.to_others if e.asks and e.relation == "ancestor" and not e.is_init]
     for pid in dict.fromkeys(e.target_pid for e in asked if e.signal != KILL):
-        its = [e for e in asked if e.target_pid == pid]
-        first = next(e for e in its if e.signal != KILL)
-        kill = next((e for e in its if e.signal == KILL and e.time - first.time > SETTLED), None)
+        requests = [e for e in asked if e.target_pid == pid]
+        first = next(e for e in requests if e.signal != KILL)
+        kill = next((e for e in requests if e.signal == KILL and e.time - first.time > SETTLED), None)
         fates = [e for e in case.to_others if e.target_pid == pid and e.time >= first.time]
         ended = next((e for e in fates if e.stage == "exit"), None)
         if not (kill or first.verdict == "ignored") or (ended and kill and ended.time < kill.time):
@@ -41,7 +41,7 @@ def check(case: Case) -> Iterator[Finding]:
             lines([first, *([kill] if kill else [])]),
             "look at the program itself: PID 1 and its protection have no part in this (hostPID, "
             "shareProcessNamespace, or a process started by exec)",
-            numbers(*its),
+            numbers(*requests),
         )
 
 

@@ -1,4 +1,4 @@
-"""Memory ran out: the kernel kills, or, where v1 forbids it to, everybody waits."""
+"""Memory ran out: the kernel kills a process, or, where cgroup v1 disables that, the tasks wait for memory."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.signals import KILL
 
 _SI_KERNEL = 128
-"""Also of a parent's death (PR_SET_PDEATHSIG), RLIMIT_CPU, and the exit of a namespace's init: it takes the cgroup's
-count to tell them apart."""
+"""si_code of an OOM kill. RLIMIT_CPU and the exit of a namespace's init have it too, hence the check also requires the
+cgroup's count of OOM kills."""
 _ADVICE = "raise the memory limit, or find what eats it; see the kernel's log for who was chosen and why"
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """SIGKILL from the kernel while the init lived, in a cgroup that counts such kills; or a wait for memory."""
+    """Report the kernel's SIGKILL while the init was alive, if its cgroup counts OOM kills; or tasks under OOM."""
     end = case.exit.number if case.exit else len(case.batch)
     deadly = (e for e in case.events if e.signal == KILL and e.stage == "generate" and e.code == _SI_KERNEL)
     kills = [e for e in deadly if e.number < end and e.nsid == case.nsid and e.verdict == "queued"]
-    counted = next((s for s in reversed(case.sights) if s.space.oom_kills > 0), None)
+    counted = next((s for s in reversed(case.snapshots) if s.space.oom_kills > 0), None)
     if kills and counted:
         yield Finding(
             "oom",

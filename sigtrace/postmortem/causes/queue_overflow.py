@@ -1,4 +1,7 @@
-"""A real-time signal met a full queue (RLIMIT_SIGPENDING of the user): the sender got EAGAIN, the signal is gone."""
+"""A real-time signal met a full queue (RLIMIT_SIGPENDING of the user): the sender got EAGAIN, the signal is lost.
+
+TRACE_SIGNAL_OVERFLOW_FAIL in `__send_signal_locked()`, kernel/signal.c.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ from sigtrace.postmortem.finding import Finding, numbers
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Signals for which there was no room, by target."""
+    """Report the signals that were refused, by target."""
     refused = [e for e in case.events if e.verdict == "overflowed"]
     for pid in dict.fromkeys(e.target_pid for e in refused):
         events = [e for e in refused if e.target_pid == pid]
-        task = next((t for s in case.sights for t in s.tasks if t.pid == pid and t.tid == pid), None)
+        task = next((t for s in case.snapshots for t in s.tasks if t.pid == pid and t.tid == pid), None)
         queue = (f"snapshot {task.name}: SigQ {task.queue_used}/{task.queue_limit}",) if task else ()
         yield Finding(
             "queue-overflow",

@@ -1,4 +1,4 @@
-"""All are dead, and the init's own parent, a shim or a runtime, has not noticed: a zombie is all that is left."""
+"""Only a zombie init is left: its parent, a shim or a runtime, has not reaped it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from sigtrace.text import shorten
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """An init that is a zombie, and nobody else."""
+    """Report an init that is a zombie for longer than SETTLED, without other members."""
     last = case.last
     init = last.init if last else None
     if last is None or init is None or last.others or any(t.state not in "ZX" for t in last.init_threads):
         return
     dead_since = (
-        case.exit.time if case.exit else next(s.time for s in case.sights if s.init and s.init.state in "ZX")
+        case.exit.time
+        if case.exit
+        else next(s.time for s in case.snapshots if s.init and s.init.state in "ZX")
     )
     if last.time - dead_since < SETTLED:
         return

@@ -1,4 +1,4 @@
-"""PID 1 is a shell that waits for the real program and does not pass signals on: `CMD app`, or a script's `app`."""
+"""PID 1 is a shell that waits for the real program and does not pass signals on: `CMD app`, a script without exec."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from sigtrace.postmortem.checks import (
 )
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Finding, numbers
-from sigtrace.postmortem.snapshot import Sight, Task
+from sigtrace.postmortem.snapshot import Snapshot, Task
 from sigtrace.signals import INT, QUIT, TERM
 from sigtrace.text import shorten
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests to a shell with a child that were discarded, or whose trap waits for the child to end.
+    """Report requests to a shell with a child that were discarded, or whose trap waits for the child to end.
 
-    Discarded also at delivery: a shell that forks blocks signals for a moment.
+    A shell blocks signals while it forks, so that a request may also be discarded at delivery.
     """
     slow = [
         e for e in case.requests if (f := case.fate_of(e)) and f.verdict == "handled" and case.outlasted(e)
@@ -38,13 +38,18 @@ def check(case: Case) -> Iterator[Finding]:
     asked = {e.signal for e in case.requests}
     late = [e for e in case.to_init if e.verdict == "dropped_at_deliver" and e.signal in asked]
     for events in by_signal([*dropped_requests(case), *slow, *late]):
-        sight = case.sight_after(events[0].time) or case.sight_of_init()
-        children = _children(sight)
-        if not _is_shell(events[0], sight) or not (children or (sight is None and _others(case))):
+        snapshot = case.snapshot_after(events[0].time) or case.snapshot_of_init()
+        children = _children(snapshot)
+        if not _is_shell(events[0], snapshot) or not (children or (snapshot is None and _others(case))):
             continue
         first = events[0]
-        if first.signal != TERM and first.verdict == "dropped_at_generate" and sight and takes(sight, TERM):
-            continue  # it would have ended by SIGTERM: the stop signal is wrong
+        if (
+            first.signal != TERM
+            and first.verdict == "dropped_at_generate"
+            and snapshot
+            and takes(snapshot, TERM)
+        ):
+            continue  # `wrong-stop-signal`: the shell would have ended on SIGTERM
         yield Finding(
             "shell-form",
             case.nsid,
@@ -52,29 +57,33 @@ def check(case: Case) -> Iterator[Finding]:
             "certain" if children else "likely",
             f"{first.signal_name} went to the shell {first.target}, PID 1, which waits for "
             f"{_names(children) or 'its child'} and does not pass it on.",
-            lines(events) + _shown(sight, children),
+            lines(events) + _shown(snapshot, children),
             _advice(case),
             numbers(*events),
         )
     yield from _trapped(case)
-    sight = would_drop(case)
-    if sight is not None and sight.init is not None and sight.init.is_shell and _children(sight):
-        yield _unseen(case, sight, _children(sight), f"discards {name(would_ask(case))}")
-    sight = unasked(case)
-    if sight is not None and sight.init is not None and sight.init.in_mask("caught", would_ask(case)):
-        children = _in_front(sight)
+    snapshot = would_drop(case)
+    if snapshot is not None and snapshot.init is not None and snapshot.init.is_shell and _children(snapshot):
+        yield _unseen(case, snapshot, _children(snapshot), f"discards {name(would_ask(case))}")
+    snapshot = unasked(case)
+    if (
+        snapshot is not None
+        and snapshot.init is not None
+        and snapshot.init.in_mask("caught", would_ask(case))
+    ):
+        children = _in_front(snapshot)
         if children:
             how = f"runs its trap for {name(would_ask(case))} only when that has ended"
-            yield _unseen(case, sight, children, how)
+            yield _unseen(case, snapshot, children, how)
 
 
 def _trapped(case: Case) -> Iterator[Finding]:
-    """Requests of a moment ago, whose trap has to wait for the command that the shell runs."""
+    """Report recent requests whose trap has to wait for the shell's foreground command."""
     noted = [e for e in case.requests if (f := case.fate_of(e)) and f.verdict == "handled"]
     for events in by_signal(e for e in noted if is_under_way(case, e)):
-        first, sight = events[0], case.last_sight_after(events[0].time)
-        children = _in_front(sight)
-        if sight is None or not children:
+        first, snapshot = events[0], case.last_snapshot_after(events[0].time)
+        children = _in_front(snapshot)
+        if snapshot is None or not children:
             continue
         yield Finding(
             "shell-form",
@@ -83,15 +92,15 @@ def _trapped(case: Case) -> Iterator[Finding]:
             "possible",
             f"{first.signal_name} went to the shell {first.target}, PID 1, which waits for {_names(children)} and runs "
             "its trap only when that has ended.",
-            lines(events) + _shown(sight, children),
+            lines(events) + _shown(snapshot, children),
             _advice(case),
             numbers(*events),
         )
 
 
-def _unseen(case: Case, sight: Sight, children: list[Task], how: str) -> Finding:
-    """A shell as it is now; nobody knows whether it was asked before."""
-    who = sight.init.name if sight.init else ""
+def _unseen(case: Case, snapshot: Snapshot, children: list[Task], how: str) -> Finding:
+    """Return the finding for a live shell, which may have been asked to stop before sigtrace looked."""
+    who = snapshot.init.name if snapshot.init else ""
     return Finding(
         "shell-form",
         case.nsid,
@@ -99,7 +108,7 @@ def _unseen(case: Case, sight: Sight, children: list[Task], how: str) -> Finding
         "possible",
         f"PID 1 is the shell {who}, which waits for {_names(children)} and {how}. If it was asked to stop before "
         "sigtrace looked, that is why it did not.",
-        _shown(sight, children),
+        _shown(snapshot, children),
         _advice(case),
     )
 
@@ -111,29 +120,35 @@ def _advice(case: Case) -> str:
     )
 
 
-def _is_shell(event: Event, sight: Sight | None) -> bool:
-    if sight is not None and sight.init is not None:
-        return sight.init.is_shell
+def _is_shell(event: Event, snapshot: Snapshot | None) -> bool:
+    if snapshot is not None and snapshot.init is not None:
+        return snapshot.init.is_shell
     return Task({"comm": event.target_comm}).is_shell
 
 
-def _children(sight: Sight | None) -> list[Task]:
-    """The living children of a shell."""
-    if sight is None or sight.init is None or is_held(sight.init):
+def _children(snapshot: Snapshot | None) -> list[Task]:
+    """Return the children of the init that are alive; none while the init itself is held."""
+    if snapshot is None or snapshot.init is None or is_held(snapshot.init):
         return []
-    return [t for t in sight.processes if t.ppid == sight.init.pid and t.state not in "ZX"]
+    return [t for t in snapshot.processes if t.ppid == snapshot.init.pid and t.state not in "ZX"]
 
 
-def _in_front(sight: Sight | None) -> list[Task]:
-    """Those children that a shell with a trap has in the foreground.
+def _in_front(snapshot: Snapshot | None) -> list[Task]:
+    """Return the children that a shell with a trap runs in the foreground.
 
-    One that runs `wait` takes its trap at once: dash and ash sleep in sigsuspend(2) then. What a script starts by `&`
-    ignores SIGINT and SIGQUIT (POSIX, 2.11), which tells nothing where the shell was started so itself.
+    A shell in `wait` runs its trap at once; dash and ash sleep in sigsuspend(2) there. A command that a script starts
+    by `&` ignores SIGINT and SIGQUIT (POSIX, Shell Command Language 2.11), which distinguishes it unless the shell
+    itself ignores them.
     """
-    if sight is None or sight.init is None or not sight.init.is_shell or "sigsuspend" in sight.init.wchan:
+    if (
+        snapshot is None
+        or snapshot.init is None
+        or not snapshot.init.is_shell
+        or "sigsuspend" in snapshot.init.wchan
+    ):
         return []
-    children = _children(sight)
-    if _ignores_keys(sight.init):
+    children = _children(snapshot)
+    if _ignores_keys(snapshot.init):
         return children
     return [task for task in children if not _ignores_keys(task)]
 
@@ -150,11 +165,11 @@ def _names(children: list[Task]) -> str:
     return ", ".join(task.name for task in children[:3])
 
 
-def _shown(sight: Sight | None, children: list[Task]) -> tuple[str, ...]:
-    if sight is None or sight.init is None:
+def _shown(snapshot: Snapshot | None, children: list[Task]) -> tuple[str, ...]:
+    if snapshot is None or snapshot.init is None:
         return ()
-    shown = [sight.init, *children[:3]]
-    return tuple(sight.line(f"{task}: {shorten(task.cmdline, 60)}") for task in shown)
+    shown = [snapshot.init, *children[:3]]
+    return tuple(snapshot.line(f"{task}: {shorten(task.cmdline, 60)}") for task in shown)
 
 
 CAUSE = Cause(

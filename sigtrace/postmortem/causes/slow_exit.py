@@ -1,4 +1,4 @@
-"""It obeyed, and is busy leaving: unmapping much memory, closing files, a driver."""
+"""A killed process takes long to exit: it unmaps much memory, closes files, or waits for a driver."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sigtrace.units import SECOND, duration, size
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Processes that were killed and are still exiting."""
+    """Report processes that were killed more than a second ago and are still exiting."""
     survivors, end = held(case, "exiting"), ending(case)
-    if not survivors or end is None or end.sight.time - end.since < SECOND:
+    if not survivors or end is None or end.snapshot.time - end.since < SECOND:
         return
     first = survivors[0].task
     yield Finding(
@@ -22,11 +22,11 @@ def check(case: Case) -> Iterator[Finding]:
         case.nsid,
         "warning",
         "likely",
-        f"{first.name} is on its way out, and still there {duration(end.sight.time - end.since)} later "
+        f"{first.name} is on its way out, and still there {duration(end.snapshot.time - end.since)} later "
         f"({size(first.rss_kib << 10)} resident).",
         why_gone(end)
-        + tuple(end.sight.line(str(s.task)) for s in survivors[:5])
-        + (end.sight.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),),
+        + tuple(end.snapshot.line(str(s.task)) for s in survivors[:5])
+        + (end.snapshot.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),),
         "wait; if it stays, its stack shows what it waits for: much memory to unmap, a file or device to close",
     )
 

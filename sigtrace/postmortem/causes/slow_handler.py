@@ -1,4 +1,4 @@
-"""The handler ran, and the program did not end: it takes its time, hangs, or never meant to."""
+"""The handler ran, and the program did not end: it is slow, hangs, or does not end on this signal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from sigtrace.signals import HUP, INT
 from sigtrace.units import SECOND, duration
 
 _HURRY = SECOND
-"""Whoever sends SIGKILL sooner has left it no time."""
+"""A SIGKILL that comes sooner (ns) gave the program no time: it says little about the handler."""
 _ALSO_FOR_OTHER_THINGS = (INT, HUP)
-"""A program that goes on after one of these may be right: only SIGKILL of the same stop shows that it was to end."""
+"""Programs also use these for other things (a reload, an abandoned command) and go on: only a SIGKILL in the same
+attempt shows that the program was meant to end."""
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests whose handler ran, and then nothing until SIGKILL, or for long."""
+    """Report requests whose handler ran, after which the program did not end before SIGKILL, or for PATIENCE."""
     for events in by_signal(e for e in case.requests if _in_vain(case, e)):
         first = events[0]
         fate, stop = case.fate_of(first), case.stop_of(first)
@@ -27,8 +28,8 @@ def check(case: Case) -> Iterator[Finding]:
         end = stop.kill if stop else None
         took = (end.time if end else case.until) - first.time
         hurried = killed is not None and took < _HURRY
-        sight = case.sight_after(first.time)
-        shown = (sight.line(str(sight.init)),) if sight and sight.init else ()
+        snapshot = case.snapshot_after(first.time)
+        shown = (snapshot.line(str(snapshot.init)),) if snapshot and snapshot.init else ()
         yield Finding(
             "slow-handler",
             case.nsid,

@@ -1,4 +1,4 @@
-"""A frozen process does not act on any signal; under the v1 freezer not even on SIGKILL."""
+"""A frozen process does not act on signals; under the cgroup v1 freezer not even on SIGKILL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADVICE = (
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Frozen processes that hold up the end of the namespace; or a frozen init that was asked to end."""
+    """Report frozen processes that keep the namespace from ending, or a frozen init that was asked to end."""
     survivors, end = held(case, "frozen"), ending(case)
     if survivors and end:
         first = survivors[0].task
@@ -28,21 +28,26 @@ def check(case: Case) -> Iterator[Finding]:
             "error",
             "certain",
             f"The namespace cannot end: {first.name}{more} frozen by cgroup {first.frozen} and cannot die.",
-            why_gone(end) + tuple(end.sight.line(str(s.task)) for s in survivors[:5]),
+            why_gone(end) + tuple(end.snapshot.line(str(s.task)) for s in survivors[:5]),
             _ADVICE,
             numbers(*case.requests),
         )
         return
-    sight = case.sight_of_init()
-    if sight is None or sight.init is None or not sight.init.frozen or not (case.requests or case.live):
+    snapshot = case.snapshot_of_init()
+    if (
+        snapshot is None
+        or snapshot.init is None
+        or not snapshot.init.frozen
+        or not (case.requests or case.live)
+    ):
         return
     yield Finding(
         "survivor-frozen",
         case.nsid,
         "error" if case.requests else "warning",
         "certain" if case.requests else "possible",
-        f"{sight.init.name} is frozen by cgroup {sight.init.frozen}: it acts on a signal once it is thawed.",
-        (*lines(case.requests), sight.line(str(sight.init))),
+        f"{snapshot.init.name} is frozen by cgroup {snapshot.init.frozen}: it acts on a signal once it is thawed.",
+        (*lines(case.requests), snapshot.line(str(snapshot.init))),
         _ADVICE,
         numbers(*(e for e in case.requests if e.verdict == "queued")),
     )

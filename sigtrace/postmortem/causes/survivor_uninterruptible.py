@@ -1,4 +1,4 @@
-"""A process in uninterruptible sleep (NFS, FUSE, a disk that does not answer) cannot even be killed."""
+"""A process in uninterruptible sleep (NFS, FUSE, a disk that does not answer) does not act even on SIGKILL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sigtrace.text import printable
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Survivors in state D."""
+    """Report survivors in state D."""
     survivors, end = held(case, "uninterruptible"), ending(case)
     if not survivors or end is None:
         return
@@ -27,9 +27,9 @@ def check(case: Case) -> Iterator[Finding]:
         + (f" in {printable(first.wchan)}" if first.wchan not in ("", "0") else "")
         + " and cannot be killed.",
         why_gone(end)
-        + tuple(end.sight.line(str(s.task)) for s in survivors[:5])
+        + tuple(end.snapshot.line(str(s.task)) for s in survivors[:5])
         + (
-            (end.sight.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),)
+            (end.snapshot.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),)
             if first.stack
             else ()
         ),

@@ -1,4 +1,7 @@
-"""The signal was fetched by sigtimedwait(2) or a signalfd, as tini, catatonit, s6 and systemd do: look further."""
+"""The init fetched the signal by sigtimedwait(2) or a signalfd, as tini, catatonit, s6 and systemd do.
+
+The hang is then elsewhere, usually in the child to which the init passes the signal.
+"""
 
 from __future__ import annotations
 
@@ -13,41 +16,47 @@ from sigtrace.signals import KILL
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests that were queued, taken without a delivery, and did not end the init."""
+    """Report requests that were queued, taken without a delivery, and did not end the init."""
     queued = (e for e in case.requests if e.verdict == "queued" and e.signal != KILL and not e.traced)
     for events in by_signal(e for e in queued if _was_taken(case, e) and case.outlasted(e)):
         first = events[0]
         passed = [e for e in case.to_others if e.sender_pid == first.target_pid and e.time > first.time]
-        sight = case.last_sight_after(first.time) or next(
-            (s for s in case.sights if consumes(s, first.signal)), None
+        snapshot = case.last_snapshot_after(first.time) or next(
+            (s for s in case.snapshots if consumes(s, first.signal)), None
         )
-        children = [t for t in sight.processes if sight.init and t.ppid == sight.init.pid] if sight else []
+        children = (
+            [t for t in snapshot.processes if snapshot.init and t.ppid == snapshot.init.pid]
+            if snapshot
+            else []
+        )
         shown = (
-            tuple(sight.line(t.masks("caught", "ignored", "blocked")) for t in children[:3]) if sight else ()
+            tuple(snapshot.line(t.masks("caught", "ignored", "blocked")) for t in children[:3])
+            if snapshot
+            else ()
         )
         yield Finding(
             "synchronous-consumer",
             case.nsid,
             "notice",
-            "certain" if sight else "likely",
+            "certain" if snapshot else "likely",
             f"{first.target} took {first.signal_name} by sigtimedwait or a signalfd, as small inits do: it is not "
             "what hangs; look at what it passes the signal to.",
-            lines([*events, *passed[:2]]) + masks(sight, "awaited", "signalfd", "shared_pending") + shown,
+            lines([*events, *passed[:2]]) + masks(snapshot, "awaited", "signalfd", "shared_pending") + shown,
             "see what the children do with the signal: a handler that takes long, SIG_IGN, a shell in between",
             numbers(*events),
         )
 
 
 def _was_taken(case: Case, event: Event) -> bool:
-    """Queued, never delivered, and not pending any more."""
+    """Whether the signal was queued, never delivered, and is no longer pending."""
     if case.fate_of(event) is not None or not event.blocked:
         return False
     if any(e.sender_pid == event.target_pid and e.time > event.time for e in case.to_others):
-        return True  # it acts upon it
-    sight = case.last_sight_after(event.time)
-    if sight is not None and sight.init is not None:
-        return not is_pending(sight, event.signal) and not is_held(sight.init)
-    return any(consumes(s, event.signal) for s in case.sights)
+        return True  # the init reacts to it by signals of its own
+    snapshot = case.last_snapshot_after(event.time)
+    if snapshot is not None and snapshot.init is not None:
+        return not is_pending(snapshot, event.signal) and not is_held(snapshot.init)
+    return any(consumes(s, event.signal) for s in case.snapshots)
 
 
 CAUSE = Cause(

@@ -1,4 +1,4 @@
-"""A debugger or strace is attached: it decides what becomes of signals, and what a stopped tracee does."""
+"""A tracer (a debugger, strace) is attached: it sees each signal first, and may suppress it (ptrace(2))."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _ADVICE = "detach the tracer, or end it; then send the signal again"
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests that ended at a tracer, an init in a tracing stop, and survivors in one."""
+    """Report requests that a tracer holds back, an init in a ptrace-stop, and survivors in one."""
     yield from _asked(case)
     yield from _survivors(case)
 
 
 def _asked(case: Case) -> Iterator[Finding]:
-    sight = case.sight_of_init()
-    init = sight.init if sight and sight.init and sight.init.tracer_pid else None
+    snapshot = case.snapshot_of_init()
+    init = snapshot.init if snapshot and snapshot.init and snapshot.init.tracer_pid else None
     held_up = init is not None and init.state == "t"
     traced = [e for e in case.requests if e.traced and e.verdict in ("queued", "coalesced")]
     late = [f for e in traced if (f := case.fate_of(e)) and f.verdict == "dropped_at_deliver"]
     lost = [e for e in traced if case.fate_of(e) is None and (held_up or case.outlasted(e))]
-    told = [e for e in traced if case.fate_of(e) in late] + lost
-    if not told and not (held_up and (case.live or case.requests)):
+    held_back = [e for e in traced if case.fate_of(e) in late] + lost
+    if not held_back and not (held_up and (case.live or case.requests)):
         return
     tracer = f"{shorten(init.tracer_comm, 16)}[{init.tracer_pid}]" if init else "a tracer"
-    target = told[0].target if told else init.name if init else ""
+    target = held_back[0].target if held_back else init.name if init else ""
     what = (
-        f"{told[0].signal_name} to {target} went to {tracer}, which traces it"
-        if told
+        f"{held_back[0].signal_name} to {target} went to {tracer}, which traces it"
+        if held_back
         else (f"{target} is held in a tracing stop by {tracer}")
     )
     yield Finding(
@@ -43,9 +43,9 @@ def _asked(case: Case) -> Iterator[Finding]:
         "error",
         "certain" if late else "likely",
         f"{what}; " + ("it was discarded at delivery: no handler." if late else "it has not acted on it."),
-        lines([*told, *late]) + ((sight.line(str(init)),) if sight and init else ()),
+        lines([*held_back, *late]) + ((snapshot.line(str(init)),) if snapshot and init else ()),
         _ADVICE + (", and install a handler for it" if late else ""),
-        numbers(*told, *late),
+        numbers(*held_back, *late),
     )
 
 
@@ -61,7 +61,7 @@ def _survivors(case: Case) -> Iterator[Finding]:
         "certain",
         f"The namespace cannot end: {first.name} is held in a tracing stop by "
         f"{shorten(first.tracer_comm, 16)}[{first.tracer_pid}].",
-        why_gone(end) + tuple(end.sight.line(str(s.task)) for s in survivors[:5]),
+        why_gone(end) + tuple(end.snapshot.line(str(s.task)) for s in survivors[:5]),
         _ADVICE,
     )
 

@@ -1,4 +1,4 @@
-"""PID 1 does not reap the orphans it inherits: they pile up until pids.max is reached and nothing starts any more."""
+"""PID 1 does not reap the orphans it inherits: zombies accumulate until pids.max is reached and fork(2) fails."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from sigtrace.postmortem.finding import Finding
 from sigtrace.text import shorten
 
 _MANY = 5
-"""So many that are still there at the second look, or _HEAPS at a single one, are no passing state."""
+"""Zombies in two snapshots, from which on the state is not a passing one."""
 _HEAPS = 20
+"""The same for a single snapshot."""
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Zombies whose parent inside lives on and does not wait for them."""
+    """Report zombies whose parent inside the namespace is alive and does not wait(2) for them."""
     last = case.last
     if last is None or last.init is None or last.init.exiting or last.init.frozen:
         return
     zombies = [t for t in last.processes if t.state == "Z" and not t.parent_outside and not t.tracer_pid]
-    before = {t.identity for s in case.sights if s.time < last.time for t in s.tasks if t.state == "Z"}
+    before = {t.identity for s in case.snapshots if s.time < last.time for t in s.tasks if t.state == "Z"}
     settled = [t for t in zombies if t.identity in before]
     if len(settled) < _MANY and len(zombies) < _HEAPS:
         return

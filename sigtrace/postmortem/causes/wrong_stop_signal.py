@@ -1,4 +1,4 @@
-"""It was asked by a signal it does not end by, although it does handle SIGTERM: STOPSIGNAL is set wrongly."""
+"""The stop signal does not end the program, although SIGTERM would: STOPSIGNAL is set wrongly."""
 
 from __future__ import annotations
 
@@ -27,14 +27,18 @@ _ENDS_PROGRAMS = (TERM, INT, QUIT, KILL)
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Requests by another signal than SIGTERM that came to nothing, to an init that takes SIGTERM.
+    """Report requests other than SIGTERM without effect, to an init that takes SIGTERM.
 
-    For a live namespace that nobody asked yet: that its configured signal would come to nothing.
+    For a live namespace without requests, report a configured stop signal that would have no effect.
     """
     for events in by_signal(e for e in case.requests if e.signal != TERM and _came_to_nothing(case, e)):
         first = events[0]
-        sight = case.sight_after(first.time) or case.sight_of_init()
-        if sight is None or not takes(sight, TERM) or takes(sight, first.signal) != _was_handled(case, first):
+        snapshot = case.snapshot_after(first.time) or case.snapshot_of_init()
+        if (
+            snapshot is None
+            or not takes(snapshot, TERM)
+            or takes(snapshot, first.signal) != _was_handled(case, first)
+        ):
             continue
         yield Finding(
             "wrong-stop-signal",
@@ -43,20 +47,25 @@ def check(case: Case) -> Iterator[Finding]:
             "likely",
             f"{first.target} was asked to stop by {stop_signal(case, first)}, which does not end it; "
             "it does take SIGTERM.",
-            lines(events) + masks(sight, "caught", "blocked", "awaited", "signalfd"),
+            lines(events) + masks(snapshot, "caught", "blocked", "awaited", "signalfd"),
             f"correct the stop signal: {advice.stop_signal(case.container) or _ANYWHERE}",
             numbers(*events),
         )
-    sight = would_drop(case)
-    if sight is not None and sight.init is not None and would_ask(case) != TERM and takes(sight, TERM):
+    snapshot = would_drop(case)
+    if (
+        snapshot is not None
+        and snapshot.init is not None
+        and would_ask(case) != TERM
+        and takes(snapshot, TERM)
+    ):
         yield Finding(
             "wrong-stop-signal",
             case.nsid,
             "warning",
             "possible",
-            f"{name(would_ask(case))}, its configured stop signal, is discarded by {sight.init.name}; it does take "
+            f"{name(would_ask(case))}, its configured stop signal, is discarded by {snapshot.init.name}; it does take "
             "SIGTERM. If it was asked to stop before sigtrace looked, that is why it did not.",
-            masks(sight, "caught", "blocked", "awaited", "signalfd"),
+            masks(snapshot, "caught", "blocked", "awaited", "signalfd"),
             f"correct the stop signal: {advice.stop_signal(case.container) or _ANYWHERE}",
         )
 
@@ -65,7 +74,7 @@ def _came_to_nothing(case: Case, event: Event) -> bool:
     stop = case.stop_of(event)
     killed = stop is not None and stop.cut_off is not None and stop.cut_off.time > event.time
     if not killed and event.signal not in MEANT_TO_STOP:
-        return False  # a signal that means something else, and nobody wanted it to end
+        return False  # not a stop signal, and no SIGKILL followed: it was probably meant for something else
     if event.signal != KILL and event.verdict in ("dropped_at_generate", "default_ignored"):
         return True
     return killed and event.signal not in _ENDS_PROGRAMS and _was_handled(case, event)

@@ -1,4 +1,8 @@
-"""A dead process counts until it is reaped, and its tracer, or a parent outside the namespace, does not reap it."""
+"""A zombie keeps the namespace until it is reaped, and its tracer, or its parent outside the namespace, does not.
+
+zap_pid_ns_processes() (kernel/pid_namespace.c) reaps the init's own children only: a process that entered the namespace
+by setns(2) has its parent outside.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from sigtrace.text import shorten
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Zombies that keep an exiting init waiting."""
+    """Report zombies that an exiting init waits for."""
     survivors, end = held(case, "zombie"), ending(case)
     if not survivors or end is None:
         return
@@ -28,7 +32,7 @@ def check(case: Case) -> Iterator[Finding]:
         "error",
         "certain",
         f"The namespace cannot end: {first.name}{more} is dead, and {holder} has not reaped it.",
-        why_gone(end) + tuple(end.sight.line(str(s.task)) for s in survivors[:5]),
+        why_gone(end) + tuple(end.snapshot.line(str(s.task)) for s in survivors[:5]),
         "have that process wait for its child, or end it: the zombie then goes to somebody who reaps it",
     )
 

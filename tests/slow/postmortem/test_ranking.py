@@ -8,7 +8,7 @@ import numpy as np
 
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
-from sigtrace.postmortem import Case, Scene
+from sigtrace.postmortem import Case, Window
 from sigtrace.postmortem.ranking import rank
 from tests.builders.cases import NSID, SECOND, START
 from tests.builders.steps import counting
@@ -33,9 +33,9 @@ def test_of_a_million_events_of_500_namespaces_few_become_objects() -> None:
     with counting() as steps:
         order = np.argsort(records["nsid"], kind="stable")
         edges = np.flatnonzero(np.diff(records["nsid"][order])) + 1
-        scene = Scene.of(batch)
+        window = Window.of(batch)
         cases = (
-            Case.from_batch(batch[which], ns=int(records["nsid"][which[0]]), scene=replace(scene))
+            Case.from_batch(batch[which], ns=int(records["nsid"][which[0]]), window=replace(window))
             for which in np.split(order, edges)
         )
         standings = rank(cases)

@@ -130,7 +130,7 @@ def test_hostile_names_in_a_watched_collector_are_text() -> None:
 
 
 def test_outside_a_notebook_it_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadInput, match="in a terminal use sigtrace watch"):
+    with pytest.raises(BadInput, match="in a terminal, use sigtrace watch"):
         watch_in_notebook(seconds=1)
     monkeypatch.setitem(sys.modules, "IPython.display", None)
     with pytest.raises(BadInput, match=r"pip install 'sigtrace\[notebook\]'"):

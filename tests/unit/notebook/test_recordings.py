@@ -52,7 +52,7 @@ def test_a_postmortem_of_one_host_is_not_that_of_its_namesake(tmp_path: Path) ->
         found = {host: postmortem(recording, host=host, **asked).findings for host in ("host-a", "host-b")}  # type: ignore[arg-type]
         assert [finding.cause for finding in found["host-a"]] == ["dropped-at-generate"]
         assert "dropped-at-generate" not in [finding.cause for finding in found["host-b"]]
-    with pytest.raises(BadInput, match="no web-1 on nowhere; its hosts: host-a, host-b"):
+    with pytest.raises(BadInput, match="no web-1 on nowhere: its hosts are host-a, host-b"):
         postmortem(recording, container="web-1", host="nowhere")
 
 
@@ -98,7 +98,7 @@ def test_where_nothing_can_be_recorded_the_shipped_recording_says_why(
     found = stage_a_stop()
     assert not found.live
     assert found.recording.hosts() == ["host-a"]
-    assert "Here it cannot be recorded anew: tracing takes root." in found.origin
+    assert "It cannot be recorded again here: tracing takes root." in found.origin
     assert "ships with the notebooks" in found._repr_html_()
     monkeypatch.setenv(CHOICE, "live")
     with pytest.raises(CannotTrace, match="tracing takes root"):

@@ -40,7 +40,7 @@ def test_a_namespace_without_a_container_goes_by_its_inode() -> None:
 
 def test_a_timeline_of_several_namespaces_asks_which(story: Recording) -> None:
     events = pd.concat([story.events(), story.events().assign(nsid=7)])
-    with pytest.raises(BadInput, match=rf"here are 2: give ns, one of {NSID}, 7"):
+    with pytest.raises(BadInput, match=rf"there are 2: give ns, one of {NSID}, 7"):
         plot.timeline(events)
     assert "10 events" in subtitle_of(plot.timeline(events, NSID))
     assert "2 events" in subtitle_of(

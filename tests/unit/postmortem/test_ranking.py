@@ -10,7 +10,7 @@ import pytest
 
 from sigtrace.postmortem import Case
 from sigtrace.postmortem.ranking import rank
-from sigtrace.postmortem.timeline import story
+from sigtrace.postmortem.timeline import timeline_entries
 from tests.builders.cases import (
     CAUGHT,
     DROP,
@@ -37,7 +37,7 @@ from tests.builders.cases import (
 def test_a_container_that_nobody_stops_is_listed_as_such(sent: dict[str, Any]) -> None:
     (standing,) = rank([case([event(1, **sent), event(121, signal=17)])])
     assert (standing.signal, standing.outcome, standing.took) == ("-", "not asked", 0)
-    told = [entry.text for entry in story(standing.report.case)]
+    told = [entry.text for entry in timeline_entries(standing.report.case)]
     assert not [text for text in told if "stop" in text]
     assert told[0].endswith("from runc[77]")
 
@@ -54,7 +54,7 @@ def test_a_container_that_failed_to_start_was_not_asked_to_stop(comm: bytes, sen
     failed = half_made(comm, sender)
     (standing,) = rank([failed])
     assert (standing.signal, standing.outcome) == ("-", "failed to start")
-    told = [entry.text for entry in story(failed)]
+    told = [entry.text for entry in timeline_entries(failed)]
     assert "its runtime ended it before it ran anything: it failed to start" in told
     assert not [text for text in told if "asked" in text]
 

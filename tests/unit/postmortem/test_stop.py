@@ -11,9 +11,9 @@ import pytest
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
-from sigtrace.postmortem import Case, Scene, diagnose, last_stop, stops
+from sigtrace.postmortem import Case, Window, diagnose, last_stop, stops
 from sigtrace.postmortem.ranking import rank
-from sigtrace.postmortem.timeline import story, title
+from sigtrace.postmortem.timeline import timeline_entries, title
 from tests.builders.cases import snapshot
 from tests.builders.records import record
 
@@ -67,7 +67,7 @@ def case(container: Container | None, *records: npt.NDArray[np.void]) -> Case:
 
 def told(case: Case) -> list[str]:
     """What the story says of its first stop."""
-    entry = next(entry for entry in story(case) if entry.text.startswith("asked to stop"))
+    entry = next(entry for entry in timeline_entries(case) if entry.text.startswith("asked to stop"))
     return [entry.text, *entry.detail]
 
 
@@ -255,18 +255,18 @@ def test_a_grace_period_runs_from_the_request_that_sigkill_follows_up() -> None:
         "SIGTERM, then SIGKILL after a grace period of 1.00 s",
         "first asked 17.00 s before, by SIGTERM from runc[5901], child of containerd-shim[6730]",
     ]
-    texts = [entry.text for entry in story(asked)]
+    texts = [entry.text for entry in timeline_entries(asked)]
     assert [text for text in texts if text.startswith("SIGTERM")] == [
         "SIGTERM from runc[5901], child of containerd-shim[6730]",
         "SIGTERM from runc[6140], child of containerd-shim[6730]",
     ]
-    (last,) = [entry.detail for entry in story(asked) if "killed by" in entry.text]
+    (last,) = [entry.detail for entry in timeline_entries(asked) if "killed by" in entry.text]
     assert last == ("1.00 s after that SIGTERM, 18.00 s after the first signal that asked it to",)
 
 
 def test_requests_of_several_senders_are_not_told_as_ones() -> None:
     asked = case(DOCKER, *(event(at, another_runc(5900 + at)) for at in (1, 2, 3)), event(50, SHELL))
-    texts = [entry.text for entry in story(asked)]
+    texts = [entry.text for entry in timeline_entries(asked)]
     assert "SIGTERM from runc[5901], child of containerd-shim[6730], 3 times, by 3 senders" in texts
 
 
@@ -350,8 +350,8 @@ def seen_now(container: Container, **masks: str) -> list[str]:
     """The causes found in a namespace that nobody asked, by one look at its init."""
     rows = snapshot(1, masks)
     nothing = Batch(np.zeros(0, wire.EVENT.dtype()), 0, "host")
-    scene = Scene(1, 2, live=True)
-    report = diagnose(Case.from_batch(nothing, rows, ns=NSID, scene=scene, container=container))
+    window = Window(1, 2, live=True)
+    report = diagnose(Case.from_batch(nothing, rows, ns=NSID, window=window, container=container))
     assert report.failed == ()
     return [f"{finding.cause}: {finding.summary.split('.')[0]}" for finding in report.findings]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigtrace.postmortem.timeline import story
+from sigtrace.postmortem.timeline import timeline_entries
 from tests.builders.cases import (
     DROP,
     KILL,
@@ -14,7 +14,7 @@ from tests.builders.cases import (
 
 
 def test_the_story_tells_the_stop_from_the_first_signal_to_the_exit() -> None:
-    told = [(entry.text, *entry.detail) for entry in story(case([DROP, event(2), KILL, KILLED]))]
+    told = [(entry.text, *entry.detail) for entry in timeline_entries(case([DROP, event(2), KILL, KILLED]))]
     assert told == [
         (
             "SIGTERM from runc[77], 2 times",
@@ -36,7 +36,7 @@ def test_the_story_tells_the_stop_from_the_first_signal_to_the_exit() -> None:
 
 def test_the_story_has_the_first_and_the_last_of_snapshots_that_are_the_same() -> None:
     rows = [each for at in (1, 2, 3, 4) for each in snapshot(at, {"state": "S" if at < 4 else "D"})]
-    told = [(entry.text, *entry.detail) for entry in story(case([], rows, live=True))]
+    told = [(entry.text, *entry.detail) for entry in timeline_entries(case([], rows, live=True))]
     asleep, stuck = "1 task; init in state S", "1 task; init in state D"
     assert told == [
         ("snapshot (on request)", asleep),

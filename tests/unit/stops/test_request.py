@@ -10,7 +10,7 @@ import pytest
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.stops.request import (
-    Request,
+    SignalRequest,
     asking,
     counted,
     failed_starts,
@@ -140,8 +140,8 @@ def test_a_containers_stop_signal_is_its_number_or_not_known(text: str, number: 
     assert own_stop_signal(None) == -1
 
 
-def sent(who: Asker, signal: int = 15, verdict: str = "dropped_at_generate") -> Request:
-    return Request(who, signal, verdict)
+def sent(who: Asker, signal: int = 15, verdict: str = "dropped_at_generate") -> SignalRequest:
+    return SignalRequest(who, signal, verdict)
 
 
 @pytest.mark.parametrize(
@@ -158,5 +158,5 @@ def sent(who: Asker, signal: int = 15, verdict: str = "dropped_at_generate") -> 
         ([sent(INNER)], 0),
     ],
 )
-def test_a_stop_is_counted_from(requests: list[Request], which: int) -> None:
+def test_a_stop_is_counted_from(requests: list[SignalRequest], which: int) -> None:
     assert counted(requests) == which
