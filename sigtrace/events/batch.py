@@ -1,7 +1,7 @@
-"""Batches of records: the arrays everything downstream reads, live or replayed.
+"""Batches of records: the arrays that everything else reads, live or from a recording.
 
-A batch holds the kernel's facts as they came; names, verdicts and text are derived from them, column by column,
-when somebody asks. The event table's columns and their order are public and stable.
+A batch holds the kernel's facts as recorded; names, verdicts and text are derived from them on demand, column by
+column. The columns of the event table and their order are public and stable.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """Records in the order of the ring. `records`: shape (n,), dtype of the wire event.
+    """Records in the order of the ring buffer.
 
-    `boot_to_utc` is what to add to the records' CLOCK_BOOTTIME, in ns: one number, or one a record, shape (n,).
-    `host` names the machine, or the machine of each record. `known` says whose the namespaces are.
+    records: shape (n,), dtype of the wire event. boot_to_utc: ns to add to the records' CLOCK_BOOTTIME to get UTC, one
+    number or one per record, shape (n,). host: the name of the machine, or of each record's machine; by default this
+    one. known: the containers of the namespaces.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Batch:
         return len(self.records)
 
     def __getitem__(self, which: npt.NDArray[np.bool_ | np.integer] | slice) -> Batch:
-        """The rows that a mask, a slice or an array of indices picks, as a batch."""
+        """Return the rows that a mask, a slice or an array of indices selects, as a batch."""
         offset, host, known = self.boot_to_utc, self.host, self.known
         offset = offset if isinstance(offset, int) else offset[which]
         host = Labels(host.codes[which], host.names) if isinstance(host, Labels) else host
@@ -62,7 +63,7 @@ class Batch:
 
     @property
     def residents(self) -> Residents:
-        """The container of each record's PID namespace, as far as it is known by now."""
+        """The container of each record's PID namespace, as far as it is known so far."""
         if isinstance(self.known, Residents):
             return self.known
         if self.known is None or not len(self):
@@ -70,7 +71,7 @@ class Batch:
         return residents(self.records["nsid"], self.records["ns_start"], self.known)
 
     def namespaces(self) -> list[NsKey]:
-        """The different PID namespaces."""
+        """Return the PID namespaces of the records, each once."""
         return NsKey.from_records(self.records["nsid"], self.records["ns_start"])[0]
 
     @cached_property
@@ -80,11 +81,11 @@ class Batch:
 
     @property
     def time(self) -> npt.NDArray[np.datetime64]:
-        """When the kernel did it: shape (n,), datetime64[ns], UTC."""
+        """The time of each record: shape (n,), datetime64[ns], UTC."""
         return (self.records["time"].astype("i8") + self.boot_to_utc).astype("datetime64[ns]")
 
     def columns(self, texts: Callable[[npt.NDArray[np.bytes_]], Labels] = text_labels) -> dict[str, Column]:
-        """The event table, column by column, in its public order. `texts` decodes the kernel's bytes."""
+        """Return the columns of the event table in their public order. texts: decodes the kernel's bytes."""
         beside: dict[str, Column] = {
             "time": self.time,
             "verdict": Labels(self.verdicts, verdict.VERDICTS),
@@ -94,15 +95,18 @@ class Batch:
         return columns(EVENT_FIELDS, self.records, beside, texts)
 
     def rows(self) -> Iterator[Row]:
-        """Each record as a dict of the event table's columns, JSON-ready; `time` is ISO 8601 with ns and a Z."""
+        """Yield each record as a dict of the event table's columns, JSON-ready; `time` is ISO 8601 with ns and a Z."""
         return rows(self.columns())
 
     def json_lines(self) -> Iterator[str]:
-        """What json.dumps makes of each of `rows`, ASCII only, at a third of the cost: encoded column by column."""
+        """Yield the JSON of each of `rows`, as json.dumps writes it, ASCII only.
+
+        It is encoded column by column, at a third of the cost of json.dumps for each row.
+        """
         return json_lines(self.columns())
 
     def to_pandas(self) -> pd.DataFrame:
-        """The event table as pandas: categories for names, nullable integers for what a row may not have.
+        """Return the event table as pandas: categories for names, nullable integers for values that rows may lack.
 
         `time` is datetime64[ns, UTC]; `target_start` is ns of CLOCK_BOOTTIME.
         """
@@ -110,7 +114,7 @@ class Batch:
 
 
 def join(batches: Sequence[Batch]) -> Batch:
-    """All records of one or more batches, in their order, as one."""
+    """Concatenate one or more batches, in their order."""
     if len(batches) == 1:
         return batches[0]
     records = np.concatenate([_whole(batch.records) for batch in batches])
@@ -125,5 +129,5 @@ def join(batches: Sequence[Batch]) -> Batch:
 
 
 def _whole(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
-    """The records without their members, which numpy would copy one by one."""
+    """Return the records as opaque bytes: numpy copies a structured array member by member, which is slow."""
     return records.view(f"V{records.dtype.itemsize}")

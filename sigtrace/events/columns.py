@@ -1,4 +1,4 @@
-"""Columns of the public tables: arrays of numbers, of few different texts, or with gaps; as JSON and as pandas."""
+"""Columns of the public tables: numbers, texts with few distinct values, or numbers with gaps; as JSON and pandas."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Labels:
-    """A column of few different texts: `codes` (n,) index `names`."""
+    """A column of text with few distinct values: `codes`, shape (n,), index `names`."""
 
     codes: npt.NDArray[np.integer]
     names: Sequence[str]
 
     def tolist(self) -> list[str]:
-        """The text of each row."""
+        """Return the text of each row."""
         return np.array(self.names, object)[self.codes].tolist() if len(self.codes) else []
 
 
 @dataclass(frozen=True)
 class Nullable:
-    """A column of numbers that some rows do not have: `present` (n,) says which do."""
+    """A column of numbers that some rows lack: `present`, shape (n,), marks those that have one."""
 
     values: npt.NDArray[np.integer]
     present: npt.NDArray[np.bool_]
 
     def tolist(self) -> list[int | None]:
-        """The numbers, None where there is none."""
+        """Return the numbers, with None for rows that lack one."""
         out = self.values.astype(object)
         out[~self.present] = None
         numbers: list[int | None] = out.tolist()
@@ -47,17 +47,17 @@ class Nullable:
 Column = npt.NDArray[np.generic] | Labels | Nullable
 
 Row = dict[str, str | int | bool | None]
-"""A row of a table, JSON-ready: what each column has, by name."""
+"""A row of a table, JSON-ready: column name -> value."""
 
 
 def flag(records: npt.NDArray[np.void], name: str) -> npt.NDArray[np.bool_]:
-    """One of the facts packed in `flags`, by its name in `wire.FLAG`: shape (n,)."""
+    """Return one of the bits packed in `flags`, by its name in `wire.FLAG`: shape (n,), bool."""
     has: npt.NDArray[np.bool_] = (records["flags"] & wire.FLAG[name]) != 0
     return has
 
 
 def enum_labels(codes: npt.NDArray[np.integer], enum: Mapping[str, int]) -> Labels:
-    """Codes of a wire enum with its names; a code it does not know becomes `unknown:7`."""
+    """Return codes of a wire enum with its names; an unknown code becomes `unknown:7`."""
     names = list(enum)
     if len(codes) and int(codes.max()) >= len(names):
         names += [f"unknown:{code}" for code in range(len(names), int(codes.max()) + 1)]
@@ -65,12 +65,12 @@ def enum_labels(codes: npt.NDArray[np.integer], enum: Mapping[str, int]) -> Labe
 
 
 def signal_labels(numbers: npt.NDArray[np.integer]) -> Labels:
-    """Signal numbers with their names."""
+    """Return signal numbers with their names."""
     return Labels(numbers, _SIGNAL_NAMES)
 
 
 def text_labels(raw: npt.NDArray[np.bytes_]) -> Labels:
-    """Kernel bytes as text, each different one decoded once."""
+    """Decode the kernel's bytes, each distinct value once."""
     unique, codes = np.unique(raw, return_inverse=True)
     return Labels(codes, [text.decode(bytes(value)) for value in unique])
 
@@ -79,6 +79,7 @@ _SIGNAL_NAMES = tuple(signals.name(number) for number in range(256))
 
 
 def rows(columns: Mapping[str, Column]) -> Iterator[Row]:
+    """Yield each row of the columns as a dict, JSON-ready."""
     lists = [_json_ready(column) for column in columns.values()]
     names = tuple(columns)
     return (dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True))
@@ -92,14 +93,14 @@ def _json_ready(column: Column) -> list[Any]:
 
 
 def json_lines(columns: Mapping[str, Column]) -> Iterator[str]:
-    """What json.dumps makes of each row of the columns."""
+    """Yield the JSON of each row of the columns, as json.dumps writes it."""
     template = "{" + ", ".join(f'"{name}": %s' for name in columns) + "}"
     texts = [_json_texts(column) for column in columns.values()]
     return (template % row for row in zip(*texts, strict=True))
 
 
 def _json_texts(column: Column) -> list[Any]:
-    """The column's values as JSON; numbers stay numbers, for `%s` to write."""
+    """Return the column's values as JSON text; numbers stay numbers, which `%s` formats."""
     if isinstance(column, Labels):
         return Labels(column.codes, [json.dumps(name) for name in column.names]).tolist()
     if isinstance(column, Nullable):
@@ -111,7 +112,7 @@ def _json_texts(column: Column) -> list[Any]:
 
 
 def frame(columns: Mapping[str, Column]) -> pd.DataFrame:
-    """Columns as pandas: categories for names, nullable integers, UTC times."""
+    """Return columns as pandas: categories for names, nullable integers, UTC times."""
     import pandas as pd
 
     table: pd.DataFrame = pd.DataFrame({name: _series(column) for name, column in columns.items()})

@@ -1,4 +1,4 @@
-"""What is known of a container: the facts other modules and recordings name it by. No I/O."""
+"""A container: the facts by which other modules and recordings identify it. No I/O."""
 
 from __future__ import annotations
 
@@ -18,36 +18,37 @@ COLUMNS: Mapping[str, str] = {
 """The columns of the event table that a `Container` fills, and what they mean."""
 
 _LEAST_OF_POD = 4
+"""Characters of a pod's name that are still worth showing."""
 SHORT_ID = 12
-"""Characters of an ID that people see, as the runtimes' own tools print it."""
+"""Characters of an ID that are shown, as the runtimes' own tools print it."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """One container as its runtime knows it; what is not known is empty. All text is somebody else's: hostile."""
+    """One container as its runtime knows it; what is not known is empty. All text is untrusted."""
 
     id: str
     name: str = ""
-    """For Kubernetes its name in the pod; a pod's sandbox is called `POD`."""
+    """In Kubernetes, the name within the pod; `POD` for a pod's sandbox."""
     runtime: str = ""
-    """docker, cri-o, nspawn, ...: one of those that `containers.runtimes` describes."""
+    """docker, cri-o, nspawn, ...: one of those in `containers.runtimes`."""
     image: str = ""
     pod: str = ""
     pod_namespace: str = ""
-    """Of Kubernetes; podman's pods have none."""
+    """The pod's Kubernetes namespace; empty for pods of podman."""
     stop_signal: str = ""
-    """What its runtime stops it with, as `SIGQUIT`; empty if that is not known, or the usual SIGTERM."""
+    """The configured stop signal, such as `SIGQUIT`; empty if it is not known, or the default, SIGTERM."""
 
     @property
     def label(self) -> str:
-        """What people call it: `web-1`, `shop/checkout-7d4f/app`, or a short ID. Not made safe for a terminal."""
+        """The name for people: `web-1`, `shop/checkout-7d4f/app`, or a short ID. It is not escaped."""
         name = self.name or self.id[:SHORT_ID]
         return "/".join(part for part in (self.pod_namespace, self.pod, name) if part)
 
     def fitting(self, width: int) -> str:
-        """The most telling part of the label that fits `width` columns, printable; cut where none does.
+        """Return as much of the label as fits into `width` columns, printable.
 
-        The container's name and its pod tell more than the Kubernetes namespace.
+        The Kubernetes namespace is left out first, then the end of the pod's name, then the end of the container's.
         """
         name = printable(self.name or self.id[:SHORT_ID])
         for text in (printable(self.label), f"{printable(self.pod)}/{name}" if self.pod else name):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("count", "<u8")])
-"""A row of counts: the members of `sigtrace_count_key`, then how often."""
+"""dtype of a row of counts: the members of `sigtrace_count_key`, and the count."""
 
 
 class Counts:
@@ -39,18 +39,18 @@ class Counts:
 
     @property
     def signals_seen(self) -> int:
-        """How many signals were generated."""
+        """The number of signals that were generated."""
         return int(self.records["count"][self.records["stage"] == wire.STAGE["generate"]].sum())
 
     def dropped(self) -> dict[int, int]:
-        """Dropped signals by namespace inode, most first; namespaces without any are left out."""
+        """Return dropped signals by inode of the namespace, the most first; namespaces without drops are left out."""
         totals: dict[int, int] = {}
         for (inode, _), total in self.dropped_by_init().items():
             totals[inode] = totals.get(inode, 0) + total
         return dict(sorted(totals.items(), key=lambda each: each[::-1], reverse=True))
 
     def dropped_by_init(self) -> dict[NsKey, int]:
-        """The same by namespace, where an inode was used again apart."""
+        """Return the same by namespace, so that namespaces which reused an inode are separate."""
         drops = self.records[verdict.is_dropped(self.verdicts)]
         keys, where = NsKey.from_records(drops["nsid"], drops["ns_start"])
         totals = np.zeros(len(keys), "u8")
@@ -59,14 +59,14 @@ class Counts:
         return {key: total for total, key in by_count}
 
     def columns(self) -> dict[str, Column]:
-        """The counts table, column by column."""
+        """Return the columns of the counts table."""
         judged: dict[str, Column] = {"verdict": Labels(self.verdicts, verdict.VERDICTS)}
         return columns(COUNT_FIELDS, self.records, judged)
 
     def rows(self) -> Iterator[Row]:
-        """Each row as a dict, JSON-ready."""
+        """Yield each row as a dict, JSON-ready."""
         return rows(self.columns())
 
     def to_pandas(self) -> pd.DataFrame:
-        """The counts table as pandas; `ns_start` is ns of CLOCK_BOOTTIME."""
+        """Return the counts table as pandas; `ns_start` is ns of CLOCK_BOOTTIME."""
         return frame(self.columns())

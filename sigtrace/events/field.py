@@ -1,4 +1,4 @@
-"""A column of the public tables: how it is made of wire records, and how it is told to people."""
+"""Fields: the columns of the public tables, how they are made from wire records, and their documentation."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 @dataclass(frozen=True)
 class Field:
-    """A column: it shows a member of the wire record, or what is known beside the record (`member` is empty)."""
+    """A column: of a member of the wire record, or, if `member` is empty, of something that the record lacks."""
 
     name: str
     member: str
-    """Numbers appear as they are, chars as text; see `names` and `shows` for the others."""
+    """Numbers appear as they are, chars as text; see `names` and `shows` for others."""
     dtype: str
-    """In pandas. A capital letter: there are rows without it."""
+    """The dtype in pandas. A capital letter: nullable, some rows lack it."""
     meaning: str
-    """For people, in a table of Markdown and in a docstring."""
+    """The documentation, for tables in Markdown and for docstrings."""
     names: Mapping[str, int] | None = None
     """The member is one of these codes, and the column shows its name."""
     shows: Callable[[_Records], Column] | None = None
-    """What the column has of the member, shape (n,), where that is not all of it."""
+    """Makes the column of the member, shape (n,), if it shows only a part of it."""
     only: Callable[[_Records], npt.NDArray[Any]] | None = None
-    """Which of the records (n,) have it; None: all."""
+    """Marks the records that have it, shape (n,); None: all have."""
 
     @functools.cached_property
     def number(self) -> np.dtype[Any]:
-        """The dtype of the numbers it shows."""
+        """The dtype of its numbers, without gaps."""
         return np.dtype(self.dtype.lower())
 
     @property
     def whole(self) -> bool:
-        """Whether the member can be made of the column again."""
+        """Whether the member can be restored from the column."""
         return bool(self.member) and self.shows is None
 
 
@@ -53,9 +53,9 @@ def columns(
     beside: Mapping[str, Column],
     texts: Callable[[npt.NDArray[Any]], Labels] = text_labels,
 ) -> dict[str, Column]:
-    """The columns of records, shape (n,), in the order of the fields.
+    """Return the columns of records, in the order of the fields.
 
-    `beside`: columns that are not of the records alone. `texts` decodes the kernel's bytes.
+    records: shape (n,). beside: columns that are not made from the records alone. texts: decodes the kernel's bytes.
     """
     present = {rule: rule(records) for rule in {field.only for field in fields if field.only}}
     out: dict[str, Column] = {}
@@ -80,12 +80,12 @@ def _shown(field: Field, values: npt.NDArray[Any], texts: Callable[[npt.NDArray[
 
 
 def names(fields: Sequence[Field]) -> tuple[str, ...]:
-    """What the columns are called."""
+    """Return the names of the columns."""
     return tuple(field.name for field in fields)
 
 
 def listing(fields: Sequence[Field], width: int = 110) -> str:
-    """The columns as text: a line each with name, dtype and meaning, which goes on below where it is long."""
+    """Return the columns as text: name, dtype and meaning on a line each, with the meaning wrapped if it is long."""
     name = max(len(field.name) for field in fields)
     dtype = max(len(field.dtype) for field in fields)
     hanging = " " * (name + dtype + 4)
@@ -101,7 +101,7 @@ def listing(fields: Sequence[Field], width: int = 110) -> str:
 
 
 def lists(*fields: Field) -> Callable[[_Function], _Function]:
-    """Decorates what returns a table: its docstring goes on with the table's columns."""
+    """Decorate a function that returns a table: append the table's columns to its docstring."""
 
     def listed(function: _Function) -> _Function:
         if function.__doc__:

@@ -1,4 +1,4 @@
-"""On which lane of a timeline each event is: one a sender, one for the init, one a member; no loop over events."""
+"""The lanes of a timeline: one per sender, one for the init, one per member. No loop over events."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from sigtrace.text import shorten
 
 KERNEL, UNKNOWN = "the kernel", "an unknown sender"
 _MOST = {False: (5, 8), True: (3, 3)}
-"""Lanes for senders and for members at most, of single events and of counted ones; the rest share one."""
+"""The most lanes for senders and for members, by whether events are counted in bins; the others share one."""
 _WIDEST = 20
-"""Columns of a name."""
+"""The most columns of a name."""
 
 
 @dataclass(frozen=True)
 class Parties:
-    """Who is involved in each of n events: arrays of shape (n,)."""
+    """The sender and the target of each of n events: arrays of shape (n,)."""
 
     sent: npt.NDArray[np.bool_]
-    """It is a signal being sent: what has a sender's lane."""
+    """The event is the generation of a signal: only these have a sender's lane."""
     init: npt.NDArray[np.bool_]
-    """It is about the namespace's own init."""
+    """The target is the namespace's own init."""
     sender: Labels
     """comm; empty: not known."""
     by_kernel: npt.NDArray[np.bool_]
@@ -40,17 +40,18 @@ class Parties:
 
 @dataclass(frozen=True)
 class Lanes:
-    """Lanes from top to bottom, and for each event, shape (n,), which is its target's and its sender's (-1: none)."""
+    """Lanes from top to bottom, and the lanes of each event; arrays of shape (n,) that index `names`."""
 
     names: list[str]
     init: int
-    """Which of them is the init's."""
+    """The index of the init's lane."""
     target: npt.NDArray[np.intp]
     sender: npt.NDArray[np.intp]
+    """-1: none."""
 
 
 def parties(batch: Batch) -> Parties:
-    """Those of a batch of events of one namespace."""
+    """Return the parties of a batch of events of one namespace."""
     r = batch.records
     return Parties(
         sent=r["stage"] == wire.STAGE["generate"],
@@ -63,9 +64,9 @@ def parties(batch: Batch) -> Parties:
 
 
 def lanes(who: Parties, counted: bool) -> Lanes:
-    """The lanes of one namespace's events, in the order of time: senders by name, the init, members by PID.
+    """Return the lanes of one namespace's events: senders by name, the init, members by PID.
 
-    counted: they are shown as numbers in bins of time, which takes more room a lane.
+    who: in the order of time. counted: events are shown as counts in bins of time, which makes lanes taller.
     """
     most_senders, most_members = _MOST[counted]
     names = [shorten(name, _WIDEST) or UNKNOWN for name in who.sender.names]
@@ -88,21 +89,21 @@ def lanes(who: Parties, counted: bool) -> Lanes:
 
 
 def kinds(verdicts: npt.NDArray[np.uint8], signal: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
-    """The kind of each event's mark, as its place in `outcome.KINDS`: shape (n,). The lower, the more telling."""
+    """Return the kind of each event's mark, as its index in `outcome.KINDS`: shape (n,). Lower is more important."""
     found: npt.NDArray[np.intp] = _kinds()[verdicts, signal]
     return found
 
 
 @cache
 def _kinds() -> npt.NDArray[np.intp]:
-    """By verdict and signal."""
+    """Return the kinds by verdict and signal: shape (verdicts, 256)."""
     order = list(outcome.KINDS)
     table = [[order.index(outcome.kind(verdict, signal)) for signal in range(256)] for verdict in VERDICTS]
     return np.array(table, np.intp)
 
 
 def _sorted(names: Sequence[str], codes: npt.NDArray[np.intp]) -> tuple[list[str], npt.NDArray[np.intp]]:
-    """The different names in their order, and for each event which."""
+    """Return the distinct names, sorted, and the index of each event's name."""
     order = sorted(set(names))
     place = np.array([order.index(name) for name in names], np.intp)
     return order, place[codes]
@@ -111,9 +112,9 @@ def _sorted(names: Sequence[str], codes: npt.NDArray[np.intp]) -> tuple[list[str
 def _fewest(
     codes: npt.NDArray[np.intp], names: Sequence[str], counted: npt.NDArray[np.bool_], most: int, rest: str
 ) -> tuple[list[str], npt.NDArray[np.intp]]:
-    """The names with the most events that are counted, in their order, and for each event which.
+    """Return the names with the most of the `counted` events, in their order, and the index of each event's name.
 
-    The last of them, `rest`, stands for all others, where there are more than fit.
+    If there are more than `most` and one, the last name is `rest`, for all others.
     """
     counts = np.bincount(codes[counted], minlength=len(names))
     present = np.flatnonzero(counts)
@@ -125,7 +126,7 @@ def _fewest(
 
 
 def _last_names(who: Parties) -> list[str]:
-    """The name that each target, by PID, had last."""
+    """Return the last name of each target, in the order of their PIDs."""
     _, last = np.unique(who.target_pid[::-1], return_index=True)
     names = [shorten(name, _WIDEST) for name in who.target.names]
     return [names[code] for code in who.target.codes[::-1][last].tolist()]

@@ -1,6 +1,6 @@
-"""Which PID namespace: `NsKey`, the only identity of one, and the ways to come by it.
+"""`NsKey`, the identity of a PID namespace, and the ways to obtain it.
 
-An inode alone does not identify a namespace: the kernel gives it to the next one as soon as the first is gone
+An inode alone does not identify a namespace: the kernel reuses it as soon as the namespace is gone
 (`proc_alloc_inum()`, fs/proc/generic.c), often within milliseconds.
 """
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:  # numpy is imported where it is used: a watch that has seen n
     import numpy.typing as npt
 
 _FEW = 1 << 12
-"""Rows that are sorted faster than spread."""
+"""Up to this many rows, sorting is faster than hashing (see `_distinct`)."""
 
 
 class NsKey(NamedTuple):
-    """A PID namespace."""
+    """The identity of a PID namespace on one boot of one host."""
 
     inode: int
     start: int
-    """Start of its init in clock ticks (1/100 s) of the kernel's CLOCK_BOOTTIME, which is as fine as /proc tells."""
+    """Start of its init in clock ticks (1/100 s) of the kernel's CLOCK_BOOTTIME: the resolution of /proc/PID/stat."""
 
     @property
     def start_ns(self) -> int:
-        """The same in ns, rounded down to a tick."""
+        """The start in ns, rounded down to a tick."""
         return self.start * TICK_NS
 
     @classmethod
     def of(cls, nsid: int, ns_start: int) -> NsKey:
-        """By the members of one record, count, or row of a recording: an inode, and ns of CLOCK_BOOTTIME."""
+        """Return the key for the members of a record, a count or a row of a recording: inode, ns of CLOCK_BOOTTIME."""
         return cls(int(nsid), int(ns_start) // TICK_NS)
 
     @classmethod
     def from_proc(cls, nsid: int, start_ticks: int) -> NsKey:
-        """By what /proc shows: an inode, and the start of the init as field 22 of /proc/PID/stat has it.
+        """Return the key for what /proc shows: an inode, and the start of the init, field 22 of /proc/PID/stat.
 
-        /proc shifts starts by the offset of our time namespace; the kernel's records do not.
+        /proc adds the offset of our time namespace to starts (`timens_add_boottime_ns()`); the records do not have it.
         """
         return cls(nsid, clock.kernel_ticks(start_ticks))
 
@@ -49,13 +49,13 @@ class NsKey(NamedTuple):
     def from_records(
         cls, nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64]
     ) -> tuple[list[NsKey], npt.NDArray[np.intp]]:
-        """The different namespaces of columns of inodes and starts (ns), shape (n,), and for each row which: (n,)."""
+        """Return the distinct namespaces of columns of inodes and starts (ns), and the index of each row's: (n,)."""
         import numpy as np
 
         if not len(nsid):
             return [], np.zeros(0, np.intp)
         exact = nsid.astype("u8") << 32 ^ ns_start.astype("u8")
-        # Few, if a storm is of one namespace.
+        # The beginning of each run of equal rows; few, if a storm concerns one namespace.
         heads = np.flatnonzero(np.concatenate([[True], exact[1:] != exact[:-1]]))
         first, codes = _distinct(exact[heads])
         places: dict[NsKey, int] = {}
@@ -65,7 +65,7 @@ class NsKey(NamedTuple):
 
 
 class HostNs(NamedTuple):
-    """A PID namespace of one boot of one host, as recordings of several hosts and boots tell them apart."""
+    """The identity of a PID namespace in recordings of several hosts and boots."""
 
     host: str
     boot_id: str
@@ -75,7 +75,7 @@ class HostNs(NamedTuple):
 def among(
     nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64], wanted: Iterable[NsKey]
 ) -> npt.NDArray[np.bool_]:
-    """Which rows are of these namespaces: shape (n,)."""
+    """Mark the rows of these namespaces: shape (n,)."""
     import numpy as np
 
     keys = np.array([inode << 32 ^ start for inode, start in wanted], "u8")
@@ -84,10 +84,10 @@ def among(
 
 
 def _distinct(key: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """A row of each different key, and for each row which key it has: shape (n,).
+    """Return a row of each distinct key, and the index of each row's key: shape (n,).
 
-    Many rows are spread over slots, each of which remembers one of its rows: where no two keys share one, that is the
-    answer, at a fraction of what sorting costs.
+    Many rows are hashed into slots, each of which keeps one of its rows. If no two keys share a slot, that is the
+    answer, at a fraction of the cost of sorting.
     """
     import numpy as np
 

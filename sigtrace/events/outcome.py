@@ -1,6 +1,6 @@
-"""The words for what became of a signal or a process, and its marks in pictures: each is written here, and only here.
+"""The words for the outcome of a signal or a process, and its mark in charts. This is their only definition.
 
-Tables show the label, stories the sentence, and pictures the kind: its words in the legend and its glyph.
+Tables show the label, timelines the sentence, and charts the kind: its words in the legend, and its glyph.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from sigtrace import signals
 
 
 class Kind(NamedTuple):
-    """How a picture shows it."""
+    """A kind of mark in a chart."""
 
     words: str
-    """In the legend."""
+    """Its text in the legend."""
     glyph: str
     """An SVG path between -1 and 1."""
     filled: bool = False
@@ -35,18 +35,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "other": Kind("no effect", "M-.8,0H.8"),
     }
 )
-"""Kinds of marks, the most telling first."""
+"""The kinds of marks, the most important first."""
 
 
 class Outcome(NamedTuple):
-    """What became of it."""
+    """The words for one outcome."""
 
     label: str
-    """What to call it in a narrow column: 19 characters at most."""
+    """Its name in a narrow column: 19 characters at most."""
     sentence: str
-    """Why, in one sentence."""
+    """The reason, in one sentence."""
     kind: str = "other"
-    """Of its mark, one of KINDS."""
+    """The kind of its mark, one of KINDS."""
 
 
 OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
@@ -76,18 +76,18 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
         "executed": Outcome("exec", "the init runs a new program; handlers are back to default", "born"),
     }
 )
-"""By verdict, in the order of their codes; `sigtrace.events.verdict` has the rules."""
+"""The outcomes by verdict, in the order of the codes; `sigtrace.events.verdict` has the rules."""
 
 FROM_INSIDE = Outcome(
     "dropped: from inside",
     "from inside, where it does not act on an init: discarded as it was sent",
     "dropped",
 )
-"""In place of `dropped_at_generate` for SIGKILL and SIGSTOP, which no handler helps."""
+"""Replaces `dropped_at_generate` for SIGKILL and SIGSTOP, for which no handler can be set."""
 
 
 RESUMES = Outcome("resumes if stopped", "its default action is to resume a target that is stopped")
-"""In place of `default_ignored` for SIGCONT."""
+"""Replaces `default_ignored` for SIGCONT."""
 
 _PAST: Mapping[str, str] = MappingProxyType(
     {
@@ -99,33 +99,33 @@ _PAST: Mapping[str, str] = MappingProxyType(
 
 
 def of(verdict: str, signal: int) -> Outcome:
-    """What became of a signal."""
+    """Return the outcome of a signal."""
     if verdict == "dropped_at_generate" and signals.has(signals.KERNEL_ONLY, signal):
         return FROM_INSIDE
     return RESUMES if (verdict, signal) == ("default_ignored", signals.CONT) else OUTCOMES[verdict]
 
 
 def label(verdict: str, signal: int) -> str:
-    """What became of a signal, in a few words: 20 characters at most."""
+    """Return the outcome of a signal in a few words: 20 characters at most."""
     return of(verdict, signal).label
 
 
 def past(verdict: str) -> str:
-    """The same in a story, after the fact."""
+    """Return the outcome in the past tense, for an account after the fact."""
     return _PAST.get(verdict, OUTCOMES[verdict].label)
 
 
 def kind(verdict: str, signal: int) -> str:
-    """The kind of its mark: SIGKILL has one of its own while it is on its way."""
+    """Return the kind of the mark; a SIGKILL that is queued has its own."""
     found = of(verdict, signal).kind
     return "kill" if verdict in ("queued", "coalesced") and signal == signals.KILL else found
 
 
 def ended(code: int, by: int) -> str:
-    """How a process ended: `killed by SIGKILL`, `exited with code 0`; by: the signal that killed it, or 0."""
+    """Return how a process ended: `killed by SIGKILL`, `exited with code 0`; by: the signal that killed it, or 0."""
     return f"killed by {signals.name(by)}" if by else f"exited with code {code}"
 
 
 def ends(code: int, by: int) -> str:
-    """The same as it happens: `is killed by SIGKILL`, `exits with code 0`."""
+    """Return the same in the present tense: `is killed by SIGKILL`, `exits with code 0`."""
     return f"is killed by {signals.name(by)}" if by else f"exits with code {code}"

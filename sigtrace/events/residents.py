@@ -1,4 +1,4 @@
-"""The containers that records and counts are of, by PID namespace."""
+"""The containers of records and counts, by PID namespace."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 
 Known = Callable[[NsKey], Container | None]
-"""Which container a PID namespace is of."""
+"""Returns the container of a PID namespace; None if it is not known."""
 
 
 @dataclass(frozen=True)
 class Residents:
-    """The container of each record: `codes` (n,) index `containers`."""
+    """The container of each record: `codes`, shape (n,), index `containers`."""
 
     codes: npt.NDArray[np.intp]
     containers: Sequence[Container | None]
 
     def columns(self) -> dict[str, Column]:
-        """The container columns of the event table."""
+        """Return the container columns of the event table."""
         texts = [each.columns if each else ("",) * len(CONTAINER_COLUMNS) for each in self.containers]
         by_column = zip(*texts, strict=True) if texts else ((),) * len(CONTAINER_COLUMNS)
         return {
@@ -35,13 +35,13 @@ class Residents:
 
 
 def residents(nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64], known: Known) -> Residents:
-    """Whose each namespace is, by columns of inodes and starts of inits (ns), shape (n,)."""
+    """Return the container of each row, from columns of inodes and starts of inits (ns), shape (n,)."""
     keys, codes = NsKey.from_records(nsid, ns_start)
     return Residents(codes, [known(key) for key in keys] or [None])
 
 
 def joined(parts: Sequence[Residents]) -> Residents:
-    """One after the other."""
+    """Concatenate parts."""
     places = np.cumsum([0, *(len(part.containers) for part in parts)])
     codes = [part.codes.astype("i8") + start for part, start in zip(parts, places[:-1], strict=True)]
     return Residents(np.concatenate(codes), [each for part in parts for each in part.containers])

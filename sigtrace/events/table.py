@@ -1,8 +1,7 @@
-"""The columns of the public tables, once: names, members of the wire record, dtypes and meanings, in public order.
+"""The only definition of the columns of the public tables: names, wire members, dtypes and meanings, in public order.
 
-Batches, counts, recordings, exports, the docstrings of a recording's methods and the tables in `docs/` follow from
-what is here. A field of the wire record that people are to see is a line in `EVENT_FIELDS`, one that only sigtrace
-itself asks for a line in `FACT_FIELDS`.
+Batches, counts, recordings, exports, the docstrings of `Recording` and the tables in `docs/` are derived from it. A
+wire member that users see is a line in `EVENT_FIELDS`; one that only sigtrace needs is a line in `FACT_FIELDS`.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def _exit_signal(status: _Records) -> Column:
 
 
 def _sent(records: _Records) -> npt.NDArray[Any]:
-    """By a process: the kernel has no PID."""
+    """Mark the records with a process as sender: the kernel as sender has no PID."""
     sent: npt.NDArray[Any] = records["sender_pid"] != 0
     return sent
 
@@ -183,7 +182,7 @@ FACT_FIELDS = (
     Field("flags", "flags", "uint8", "facts of the target as bits: `sigtrace_flag` in `bpf/sigtrace.h`"),
     Field("status", "exit_code", "int32", "at `exit`: as wait(2) reports it"),
 )
-"""What recordings keep of an event beside the event table."""
+"""The columns that recordings keep of an event in addition to the event table."""
 
 _BY_NAME = {field.name: field for field in (*EVENT_FIELDS, *FACT_FIELDS)}
 
@@ -204,4 +203,4 @@ TOTAL_FIELDS = (
     _BY_NAME["host"],
     Field("boot_id", "", "category", "/proc/sys/kernel/random/boot_id"),
 )
-"""What a recording's counts have after those of the counts table."""
+"""The columns that a recording's counts have in addition to the counts table."""

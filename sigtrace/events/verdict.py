@@ -1,7 +1,7 @@
-"""Facts -> verdict: what became of a signal, as a pure function of what the kernel recorded.
+"""Verdicts: the outcome of a signal, as a pure function of the facts in its record.
 
-Every rule here is the kernel's own, from `kernel/signal.c`: `prepare_signal()` and `sig_ignored()` at
-generation, `get_signal()` at delivery. Only the two init-protection verdicts mean "dropped".
+Each rule is the kernel's own, from `kernel/signal.c`: `prepare_signal()` and `sig_ignored()` at generation,
+`get_signal()` at delivery. Only the two verdicts of init protection mean "dropped".
 """
 
 from __future__ import annotations
@@ -18,26 +18,31 @@ from sigtrace.events import wire
 from sigtrace.events.outcome import OUTCOMES
 
 VERDICTS = tuple(OUTCOMES)
-"""Every verdict; the codes that `classify` returns index this tuple."""
+"""The verdicts; the codes that `classify` returns index this tuple."""
 
 CODE: Mapping[str, int] = {name: code for code, name in enumerate(VERDICTS)}
 DROPPED = (CODE["dropped_at_generate"], CODE["dropped_at_deliver"])
 """The codes that mean "dropped": init protection, at either drop point."""
 
 _IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL = 1, 2, 3
-"""TRACE_SIGNAL_IGNORED, _ALREADY_PENDING, _OVERFLOW_FAIL of `include/trace/events/signal.h`; 0 and 4 are queued."""
+"""TRACE_SIGNAL_IGNORED, _ALREADY_PENDING and _OVERFLOW_FAIL of `include/trace/events/signal.h`. The other results,
+0 (DELIVERED) and 4 (LOSE_INFO: queued without its siginfo), mean queued."""
 
 
 def classify(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
-    """The verdict of each record, as a code into VERDICTS.
+    """Return the verdict of each record as a code into VERDICTS: shape (n,), uint8.
 
-    `facts` is a batch of events or a table of counts: a structured array in which the bytes stage, signal,
-    result, disposition, relation and flags follow each other, as in the wire header. Shape (n,) in, (n,) of
-    uint8 out. Total: values no rule knows become `unknown`.
+    facts: shape (n,), events or counts: a structured array in which the bytes stage, signal, result, disposition,
+    relation and flags are adjacent, as in the wire header. The function is total: combinations that no rule covers
+    become `unknown`.
+
+    The rules are evaluated once for each of the 65,536 possible combinations, and records look up their verdict: a
+    recording of a storm has millions of records, and 14 rules of several array operations each would take as many
+    passes over them. The table of 64 KiB stays in the cache.
     """
     assert facts.dtype.fields is not None
     first = facts.dtype.fields["stage"][1]
-    # The six bytes of each record, gathered once: going back to the records for each costs a cache miss a time.
+    # Copy the adjacent bytes of each record once: a strided read of every member would miss the cache each time.
     rows = facts.getfield(np.dtype("<u8"), first).copy().view("u1").reshape(-1, 8)
     index = np.zeros(len(facts), "u2")
     for field, bits in _INDEX:
@@ -53,18 +58,18 @@ def classify(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
 
 
 _INDEX = (("stage", 3), ("result", 3), ("disposition", 3), ("flags", 5), ("signal", 2))
-"""How the facts of a record become an index into the table of verdicts: bits a field, the most significant first.
+"""The bits of each member in the index into the table of verdicts, the most significant first.
 
-The greatest value of a field also stands for all above it, which no rule knows. Of `flags` the rules ask for the low
-bits only. Signals go by class.
+Values that do not fit are clamped to the greatest, which no rule covers: a newer kernel's or recording's become
+`unknown`. The rules use only the low bits of `flags`. Signals are represented by their class.
 """
 
 FACTS = tuple(field for field, _ in _INDEX)
-"""The members of a record that its verdict is made of."""
+"""The members of a record that determine its verdict."""
 
 
 def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
-    """The rules themselves; `classify` asks them once for every kind of facts there is."""
+    """Apply the rules: shape (n,) in, (n,) of uint8 out. `classify` does so once for each combination of facts."""
     stage, result, flags = facts["stage"], facts["result"], facts["flags"]
     at = wire.STAGE
     default = facts["disposition"] == wire.DISPOSITION["default"]
@@ -76,8 +81,11 @@ def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
 
     generate, deliver = stage == at["generate"], stage == at["deliver"]
     discarded = generate & (result == _IGNORED)
-    # First match wins: the kernel asks in this order (`prepare_signal`, then `sig_task_ignored`), but that an
-    # init "drops" a SIGCHLD it would have ignored anyway is of no interest to anyone.
+    # The first match wins. prepare_signal() discards signals to a dying process before it calls sig_task_ignored(),
+    # which checks init protection and kernel threads (a target is never both), then SIG_IGN and the default action.
+    # The rules swap the last two with init protection: in the kernel's order every SIGCHLD to an init would be a drop,
+    # although no process reacts to it by default. get_signal() has the order of the rules itself: sig_kernel_ignore()
+    # comes before SIGNAL_UNKILLABLE, which spares an init from all but sig_kernel_only() signals.
     rules: list[tuple[str, Any]] = [
         ("queued", generate & ((result == 0) | (result == 4))),
         ("coalesced", generate & (result == _ALREADY_PENDING)),
@@ -101,7 +109,7 @@ def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
 
 @functools.cache
 def _table() -> npt.NDArray[np.uint8]:
-    """The rules' answer to every index: a storm is judged by looking it up."""
+    """Return the verdict of each index: shape (65536,)."""
     index = np.arange(1 << sum(bits for _, bits in _INDEX))
     facts = np.zeros(len(index), wire.COUNT_KEY.dtype())
     for field, bits in reversed(_INDEX):
@@ -112,12 +120,12 @@ def _table() -> npt.NDArray[np.uint8]:
 
 
 _CLASSES = (0, signals.members(signals.DEFAULT_IGNORED)[0], signals.members(signals.KERNEL_ONLY)[0], 0)
-"""One signal of each class that the rules tell apart."""
+"""One signal of each class that the rules distinguish; the index has two bits for them."""
 
 
 @functools.cache
 def _signal_class() -> npt.NDArray[np.uint16]:
-    """Signal number -> index into _CLASSES."""
+    """Return the index into _CLASSES of each signal number: shape (256,)."""
     classes = np.zeros(256, "u2")
     classes[signals.members(signals.DEFAULT_IGNORED)] = 1
     classes[signals.members(signals.KERNEL_ONLY)] = 2
@@ -125,7 +133,7 @@ def _signal_class() -> npt.NDArray[np.uint16]:
 
 
 def is_dropped(verdicts: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Which verdict codes mean "dropped by init protection"."""
+    """Mark the verdict codes that mean "dropped by init protection": same shape as the codes."""
     dropped: npt.NDArray[np.bool_] = (verdicts == DROPPED[0]) | (verdicts == DROPPED[1])
     return dropped
 

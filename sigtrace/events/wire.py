@@ -1,8 +1,8 @@
-"""The wire format as Python knows it: read from `bpf/sigtrace.h`, its only definition.
+"""The wire format, parsed from `bpf/sigtrace.h`, its only definition.
 
 Struct members become `struct` formats (for maps) and numpy dtypes (for batches); enumerators become names:
-`STAGE_GENERATE` is `STAGE["generate"]`, `*_NONE` is the empty string. numpy is imported only when a dtype is
-asked for, so that attaching need not wait for it.
+`STAGE_GENERATE` is `STAGE["generate"]`, `*_NONE` is the empty string. numpy is imported only when a dtype is needed,
+so that attaching does not wait for it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ENUMERATOR = re.compile(r"^\s*([A-Z]+)_(\w+)(?:\s*=\s*(\d+))?,", re.M)
 
 
 def sources() -> Path:
-    """The directory of the C sources: inside the installed package, or beside it in a checkout."""
+    """Return the directory of the C sources: inside the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
     inside = package / "bpf"
     return inside if inside.is_dir() else package.parent / "bpf"
@@ -66,10 +66,7 @@ SCOPE = _enum("sigtrace_scope")
 
 
 class Layout:
-    """One struct of the header: its members' names in order, and how to pack and unpack it.
-
-    `pack(**members)` makes the bytes of one; `dtype()` reads many.
-    """
+    """One struct of the header: its members in order, and how to pack and unpack it."""
 
     def __init__(self, name: str) -> None:
         self.members = [
@@ -82,11 +79,11 @@ class Layout:
         self.size = self._struct.size
 
     def pack(self, **values: int) -> bytes:
-        """The bytes of a struct without arrays."""
+        """Return the bytes of one struct without arrays; members that are not given are 0."""
         return self._struct.pack(*(values.get(member, 0) for member, _, _ in self.members))
 
     def dtype(self) -> np.dtype[np.void]:
-        """The numpy dtype of the same bytes, little-endian as the kernels sigtrace runs on; chars as `S16`."""
+        """Return the numpy dtype of the struct: little-endian, as on x86 and arm64; chars as `S16`."""
         import numpy as np
 
         return np.dtype(

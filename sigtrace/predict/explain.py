@@ -1,4 +1,4 @@
-"""One signal explained before it is sent: what becomes of it, by which rule, and how to fix a drop."""
+"""Explains a signal before it is sent: its outcome, the kernel's rule, and how to fix a drop."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from sigtrace.procfs.zap import remaining
 
 @dataclass(frozen=True)
 class Explanation(Question):
-    """What would become of one signal, and everything that says why."""
+    """The outcome that one signal would have, and the facts and the rule behind it."""
 
     def as_dict(self) -> dict[str, object]:
-        """The explanation for JSON Lines: stable keys, see `sigtrace.cli.explain`."""
+        """Return the explanation for JSON Lines, with stable keys: see `sigtrace.cli.explain`."""
         target, prediction, container = self.target, self.prediction, self.request.container or Container("")
         return {
             "signal": self.signal,
@@ -66,16 +66,16 @@ def explain(
     pod: str = "",
     root: str = "/proc",
 ) -> Explanation:
-    """What would become of a signal, and by which rule of the kernel. Nothing is sent.
+    """Predict the outcome of a signal, and name the kernel's rule. No signal is sent.
 
     signal: a number or a name; None: the stop signal of the container whose init the target is, else SIGTERM.
-    pid: the process it is for; or container, pod: the init of this container, by name or beginning of the ID, or of
-        the container in this pod.
-    sender: `inside` or `outside` the target's PID namespace, or a PID; by default outside, unless the target lives in
-        our own.
+    pid: the target process; or container, pod: the init of this container, by name or beginning of the ID, or of the
+        container in this pod.
+    sender: `inside` or `outside` the target's PID namespace, or a PID; by default outside, or inside if the target
+        lives in our own namespace.
 
-    `prediction` says what becomes of it, and whether that is certain; `as_dict()` has it in words. Raises BadInput when
-    there is no such signal, process or container.
+    `prediction` has the outcome, and whether it is certain; `as_dict()` has it in words. Raises BadInput if there is no
+    such signal, process or container.
 
         sigtrace.explain("TERM", container="web-1").prediction.dropped
     """
@@ -106,7 +106,7 @@ def explain(
 
 
 def _target(pid: int | None, container: str, pod: str, root: str) -> int:
-    """The process that is meant. Raises BadInput."""
+    """Return the PID of the target. Raises BadInput."""
     wanted = ContainerSelector((container,) if container else (), (pod,) if pod else ())
     if pid is None:
         if wanted.empty:
@@ -118,7 +118,7 @@ def _target(pid: int | None, container: str, pod: str, root: str) -> int:
 
 
 def _request(target: Target, chosen: int | None, root: str) -> StopRequest:
-    """The target's container, and by which signal it is stopped if the target is its init."""
+    """Return the target's container, and its stop signal if the target is its init."""
     container = by_files(root)(target.pid)
     if container is None or not target.unkillable:
         return stop_request(container, True, chosen)

@@ -1,9 +1,9 @@
-"""What would become of a signal: the rules of `kernel/signal.c` ahead of time, without I/O.
+"""Predicts the outcome of a signal by the rules of `kernel/signal.c`, without I/O.
 
-`predict` asks what the kernel asks, in its order: `prepare_signal()` and `sig_ignored()` for the thread
-that kill(2) looked up, then the queue, then `complete_signal()` for the thread that is woken, and
-`get_signal()` where it is delivered. Kernels before 5.17 queue signals for a process that is already exiting
-instead of discarding them; what comes of it, nothing, is the same.
+`predict` follows the kernel's order: `prepare_signal()` and `sig_ignored()` for the thread that kill(2) looked
+up, then the queue, then `complete_signal()` for the thread that is woken, and `get_signal()` where it is
+delivered. Kernels before 5.17 queue signals for a process that is already exiting instead of discarding them;
+the outcome is the same: nothing happens.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from sigtrace.procfs.target import Relation, Target, Thread
 __all__ = ["UNSEEN_WAITS", "Delivery", "Effect", "Prediction", "Relation", "Target", "Thread", "predict"]
 
 Effect = Literal["none", "pending", "frozen", "taken", "handler", "terminate", "core", "stop", "continue"]
-"""What the target does now. `pending`: queued, and nobody acts on it. `frozen`: it acts after the thaw.
-`taken`: fetched by sigtimedwait(2) or a signalfd, without delivery. The last four are default actions."""
+"""What the target does now. `pending`: queued, without a thread that acts on it. `frozen`: it acts after the
+thaw. `taken`: fetched by sigtimedwait(2) or a signalfd, without delivery. The last four are default actions."""
 
 _WAIT = "whether it waits in sigtimedwait(2) is not known"
 UNSEEN_WAITS = (
     f"{_WAIT}: /proc/PID/syscall could not be read (ptrace access)",
     f"{_WAIT}: it has a thread in uninterruptible sleep, behind which reading could hang",
 )
-"""The doubt about every unblocked signal when what a thread waits for was not read, by its cause."""
+"""The doubt about each unblocked signal if the signals that a thread waits for could not be read, by cause."""
 
 _KERNELS_DIFFER = (
     "kernels differ: since v4.15 mainline Linux ends the init at once, others drop the signal at delivery"
@@ -36,39 +36,39 @@ _UNSEEN_SIGNALFD = "whether it has a signalfd is not known: /proc/PID/fd could n
 
 @dataclass(frozen=True)
 class Delivery:
-    """What a thread does with a signal in `get_signal()`, or what happens in its place."""
+    """What a thread does with a signal in `get_signal()`, or what happens instead."""
 
     verdict: str | None
-    """Of the signal_deliver event, as in `sigtrace.events.verdict`; None when no such event comes."""
+    """The verdict of the signal_deliver event, as in `sigtrace.events.verdict`; None without such an event."""
     effect: Effect
     reason: str
     signal: int = 0
-    """The number in that event: SIGKILL when the signal ends the group at once; 0 when no event comes."""
+    """The number in that event: SIGKILL if the signal ends the group at once; 0 without an event."""
     doubt: str = ""
-    """Why this is not certain; empty when it is."""
+    """Why this is not certain; empty if it is."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What would become of one signal."""
+    """The predicted outcome of one signal."""
 
     generate: str | None
-    """Verdict of the signal_generate event, as in `sigtrace.events.verdict`; None when kill(2) fails with ESRCH."""
+    """The verdict of the signal_generate event, as in `sigtrace.events.verdict`; None if kill(2) fails with ESRCH."""
     now: Delivery
-    """What the target does about it at once."""
+    """What the target does at once."""
     afterwards: Delivery | None = None
-    """For a signal that stays pending or meets a frozen target: what happens once nothing is in its way."""
+    """What the target does later with a signal that stays pending, or that meets a frozen target."""
     waits_for: Literal["", "unblocking", "resuming", "thaw"] = ""
-    """What is in its way, for the same signals."""
+    """What has to happen before that."""
 
     @property
     def deliver(self) -> str | None:
-        """Verdict of the signal_deliver event; None when none comes, or not before something changes."""
+        """The verdict of the signal_deliver event; None without one, or if it comes only after `waits_for`."""
         return self.now.verdict
 
     @property
     def deliver_signal(self) -> int:
-        """The number in that event, 0 without one: a fatal signal ends the group as a SIGKILL."""
+        """The number in that event, 0 without one; a fatal signal ends the group as SIGKILL."""
         return self.now.signal
 
     @property
@@ -78,32 +78,32 @@ class Prediction:
 
     @property
     def reason(self) -> str:
-        """The kernel's rule in one plain sentence."""
+        """The kernel's rule in one sentence."""
         return self.now.reason
 
     @property
     def doubt(self) -> str:
-        """Why the prediction is not certain; empty when it is."""
+        """Why the prediction is not certain; empty if it is."""
         return self.now.doubt
 
     @property
     def certain(self) -> bool:
-        """Whether what /proc shows settles it."""
+        """Whether the facts in /proc determine the outcome."""
         return not self.now.doubt
 
     @property
     def dropped(self) -> bool:
-        """Whether init protection discards it, at generation or at delivery."""
+        """Whether init protection discards the signal, at generation or at delivery."""
         return self.generate == "dropped_at_generate" or self.deliver == "dropped_at_deliver"
 
 
 def predict(
     target: Target, signal: int | str, relation: Relation, sent_by: Literal["kill", "sigqueue"] = "kill"
 ) -> Prediction:
-    """What becomes of `signal` (1..64, or a name) when a sender standing in `relation` sends it to `target`.
+    """Predict the outcome of `signal` (1..64, or a name) from a sender in `relation` to `target`.
 
-    `sent_by` matters to real-time signals only: sigqueue(3) fails when the queue is full, kill(2) never does.
-    The sender's permission (EPERM) is not looked at. Raises BadInput when there is no such signal.
+    `sent_by` matters only for real-time signals: sigqueue(3) fails if the queue is full, kill(2) does not. The
+    sender's permission (EPERM) is not checked. Raises BadInput if there is no such signal.
     """
     signal = signals.parse(str(signal))
     if relation in ("descendant", "other"):
@@ -125,7 +125,7 @@ def predict(
 
 
 def _discarded(target: Target, signal: int, forced: bool) -> Prediction | None:
-    """`prepare_signal()`: what the kernel does not even queue; None when it does."""
+    """`prepare_signal()`: the outcome of a signal that is not queued; None if it is."""
     if target.core_dumping:
         dumping = "it is dumping core: only SIGKILL still reaches it"
         return None if signal == signals.KILL else _fate("dying", dumping)
@@ -144,7 +144,7 @@ def _discarded(target: Target, signal: int, forced: bool) -> Prediction | None:
 
 
 def _ending(target: Target) -> str:
-    """How far a dying process has come."""
+    """Return the reason for a process that is dying: how far it has come."""
     if target.state in "ZX":
         return "it is a zombie: it has exited, and its parent has not reaped it yet"
     if not target.killed:
@@ -156,13 +156,13 @@ def _ending(target: Target) -> str:
 
 
 def _unseen_wait(target: Target) -> str:
-    """Why it is not known what the threads wait for."""
+    """Return why it is not known which signals the threads wait for."""
     asleep = target.frozen != "v1" and any(thread.state == "D" for thread in target.threads)
     return UNSEEN_WAITS[asleep]
 
 
 def _task_ignored(target: Target, signal: int, forced: bool) -> Prediction | None:
-    """`sig_task_ignored()`; but what would be ignored anyway is not called dropped for an init."""
+    """`sig_task_ignored()`, except that a signal which any process would ignore is not "dropped" for an init."""
     name, disposition = signals.name(signal), target.disposition(signal)
     kernel_only = signals.has(signals.KERNEL_ONLY, signal)
     if target.kthread:
@@ -188,7 +188,7 @@ def _task_ignored(target: Target, signal: int, forced: bool) -> Prediction | Non
 
 
 def _queued(target: Target, signal: int, sent_by: str) -> Prediction:
-    """`__send_signal_locked()`: into the queue, and on to the thread that `complete_signal()` wakes."""
+    """`__send_signal_locked()`: the signal is queued, and `complete_signal()` wakes a thread."""
     full = target.queue_limit is not None and target.queue_used >= target.queue_limit
     if signal >= signals.KERNEL_SIGRTMIN and sent_by == "sigqueue" and full:
         return _fate("overflowed", "the queue is full (RLIMIT_SIGPENDING): the sender gets EAGAIN")
@@ -222,7 +222,7 @@ def _woken(target: Target, signal: int) -> Prediction:
 
 
 def _act(target: Target, thread: Thread, signal: int) -> Delivery:
-    """What the woken thread does: take the signal itself, die with its group, or go to `get_signal()`."""
+    """What the woken thread does: fetch the signal, die with its group, or go to `get_signal()`."""
     name = signals.name(signal)
     if thread.awaited and signals.has(thread.awaited, signal):
         return Delivery(None, "taken", f"a thread of it takes {name} in sigtimedwait(2)")
@@ -237,12 +237,12 @@ def _act(target: Target, thread: Thread, signal: int) -> Delivery:
 
 
 def _doubting(delivery: Delivery, doubt: str) -> Delivery:
-    """The same with one more reason why it is not certain."""
+    """Return the delivery with one more reason why it is not certain."""
     return replace(delivery, doubt="; ".join(filter(None, (delivery.doubt, doubt))))
 
 
 def _group_exit(target: Target, thread: Thread, signal: int) -> Delivery | None:
-    """`sig_fatal()`: a fatal signal without a core dump ends the group at once, without asking get_signal().
+    """`sig_fatal()`: a fatal signal without a core dump ends the group at once, without get_signal().
 
     Since Linux kernel commit 426915796cca ("kernel/signal.c: remove the no longer needed SIGNAL_UNKILLABLE
     check in complete_signal()") (in v4.15) that holds for an init too, when the thread kill(2) looked up
@@ -268,7 +268,7 @@ def _group_exit(target: Target, thread: Thread, signal: int) -> Delivery | None:
 
 
 def _asleep(target: Target, thread: Thread, signal: int) -> Prediction:
-    """The threads that would take it are stopped."""
+    """The outcome if all threads that do not block the signal are stopped."""
     later = _delivered(target, signal)
     reason = "it is stopped and acts only once SIGCONT resumes it"
     if thread.state == "t":
@@ -281,7 +281,7 @@ def _asleep(target: Target, thread: Thread, signal: int) -> Prediction:
 
 
 def _blocked(target: Target, signal: int) -> Prediction:
-    """Every thread blocks the signal: it stays in the queue, for a signalfd or until it is unblocked."""
+    """The outcome if all threads block the signal: it stays queued, for a signalfd or until it is unblocked."""
     name, later = signals.name(signal), _delivered(target, signal)
     if target.signalfd and signals.has(target.signalfd, signal):
         return Prediction("queued", Delivery(None, "taken", f"it blocks {name} and has a signalfd for it"))
@@ -294,7 +294,7 @@ def _blocked(target: Target, signal: int) -> Prediction:
 
 
 def _delivered(target: Target, signal: int) -> Delivery:
-    """`get_signal()`: what a thread does with a signal it takes from the queue."""
+    """`get_signal()`: what a thread does with a signal that it dequeues."""
     name, disposition = signals.name(signal), target.disposition(signal)
     if disposition == "ignore":
         return Delivery("ignored", "none", f"the program ignores {name} (SIG_IGN)", signal)
@@ -312,7 +312,7 @@ def _delivered(target: Target, signal: int) -> Delivery:
 
 
 def _stopped(target: Target, signal: int) -> Delivery:
-    """The stop signals but SIGSTOP do nothing in an orphaned process group (`is_current_pgrp_orphaned()`)."""
+    """Stop signals other than SIGSTOP have no effect in an orphaned process group (`is_current_pgrp_orphaned()`)."""
     if signal != signals.STOP and target.orphaned_group:
         reason = f"{signals.name(signal)} does nothing in an orphaned process group"
         return Delivery("default_action", "none", reason, signal)
@@ -323,11 +323,11 @@ def _stopped(target: Target, signal: int) -> Delivery:
 
 
 def _fate(generate: str | None, reason: str, doubt: str = "") -> Prediction:
-    """Nothing comes of the signal."""
+    """Return the prediction for a signal without any effect."""
     return Prediction(generate, Delivery(None, "none", reason, doubt=doubt))
 
 
 def _resumed(target: Target) -> Target:
-    """The target as `prepare_signal()` leaves it for a SIGCONT: awake, whatever becomes of the signal."""
+    """Return the target as `prepare_signal()` leaves it for a SIGCONT: awake, even if the signal is discarded."""
     threads = tuple(replace(each, state="S") if each.state == "T" else each for each in target.threads)
     return replace(target, state="S" if target.state == "T" else target.state, threads=threads)

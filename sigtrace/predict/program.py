@@ -1,4 +1,4 @@
-"""What the kernel does not decide: a signal that reaches the program is the program's to act on, or not."""
+"""What the kernel does not decide: whether a program ends on a signal that reaches it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sigtrace.procfs.target import Target
 
 
 def untold(target: Target, prediction: Prediction, signal: int) -> str:
-    """Why it can't be told whether a signal that reaches the program ends it; empty without such a reason."""
+    """Return why it is not known whether a signal that reaches the program ends it; empty without such a reason."""
     if prediction.effect == "handler" and target.busy_shell:
         return "the shell runs its trap only when its foreground command has ended"
     if _by_signalfd(target, prediction, signal) and signals.has(target.shared_pending, signal):
@@ -17,7 +17,7 @@ def untold(target: Target, prediction: Prediction, signal: int) -> str:
 
 
 def condition(target: Target, prediction: Prediction, signal: int) -> str:
-    """On what it depends that a signal that reaches the program ends it (`if ...`); empty when it need not."""
+    """Return the condition (`if ...`) under which a signal that reaches the program ends it; empty without one."""
     name = signals.name(signal)
     if prediction.effect == "handler":
         return f"if its handler for {name} ends it"

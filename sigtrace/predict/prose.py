@@ -1,4 +1,4 @@
-"""The prose of an explanation: what the kernel's rule leaves open, whose rule it is, and how to fix a drop."""
+"""The text of an explanation: what the kernel's rule leaves open, its source, and how to fix a drop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sigtrace.procfs.zap import advice as release
 
 
 def caveat(question: Question) -> str:
-    """What the kernel's rule leaves open, in one sentence; empty when it leaves nothing open."""
+    """Return what the kernel's rule leaves open, in one sentence; empty if nothing."""
     target, prediction, signal = question.target, question.prediction, question.signal
     if prediction.generate == "dying" and target.lingering:
         return f"it has exited, and waits for {waits_for(question.remaining)}"
@@ -25,7 +25,7 @@ def caveat(question: Question) -> str:
 
 
 def kernel_source(prediction: Prediction) -> str:
-    """The function of kernel/signal.c (6.x) whose rule this is."""
+    """Return the function of kernel/signal.c (6.x) that has the rule."""
     at_generation = {
         None: "kill_something_info()",
         "dropped_at_generate": "sig_task_ignored()",
@@ -48,7 +48,7 @@ def kernel_source(prediction: Prediction) -> str:
 
 
 def facts(question: Question) -> dict[str, object]:
-    """What the prediction rests on, by stable names; None = could not be read."""
+    """Return the facts behind the prediction, by stable names; None: could not be read."""
     target, signal = question.target, question.signal
     awaited = [thread.awaited for thread in target.threads]
     waits = any(mask and signals.has(mask, signal) for mask in awaited)
@@ -74,7 +74,7 @@ def facts(question: Question) -> dict[str, object]:
 
 
 def advice(question: Question) -> list[str]:
-    """What would make the signal arrive, most specific first; empty when nothing needs fixing."""
+    """Return what would make the signal arrive, the most specific first; empty if nothing needs fixing."""
     target, prediction, signal = question.target, question.prediction, question.signal
     later = prediction.afterwards
     if prediction.dropped or (later and later.verdict == "dropped_at_deliver"):
@@ -136,7 +136,7 @@ def _against_ignoring(question: Question) -> list[str]:
 
 
 def _instead(question: Question) -> list[str]:
-    """The other requests to stop that it takes."""
+    """Return the advice to use another stop request that the program takes; none if there is none."""
     target, signal = question.target, question.signal
     wanted = _taken(target) & signals.STOP_REQUESTS & ~signals.mask([signal])
     stoppers = [signals.name(number) for number in signals.members(wanted)]
@@ -153,7 +153,7 @@ def _instead(question: Question) -> list[str]:
 def _against_a_drop(question: Question) -> list[str]:
     target, signal = question.target, question.signal
     name = signals.name(signal)
-    if target.global_init:  # the host's: what protects it is meant to
+    if target.global_init:  # the host's init: its protection is intended
         return []
     if signals.has(signals.KERNEL_ONLY, signal):
         return [f"send {name} from outside: kill -{name[3:]} {target.pid} in a namespace above"]
@@ -170,7 +170,7 @@ def _against_a_drop(question: Question) -> list[str]:
 
 
 def _taken(target: Target) -> int:
-    """The signals the program takes in any way, now."""
+    """Return the mask of the signals that the program handles, waits for, or has a signalfd for."""
     taken = target.caught | (target.signalfd or 0)
     for thread in target.threads:
         taken |= thread.awaited or 0

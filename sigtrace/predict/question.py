@@ -1,4 +1,4 @@
-"""One signal to one process: what is asked, and the facts that the answer rests on."""
+"""One signal to one process: the question, and the facts behind the answer."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _NO_CONTAINER = StopRequest()
 
 @dataclass(frozen=True)
 class Question:
-    """A signal, its target and its sender, and what the kernel's rules make of them."""
+    """A signal, its target and its sender, and the prediction for them."""
 
     signal: int
     target: Target
     cmdline: tuple[str, ...]
-    """Empty when it could not be read."""
+    """Empty if it could not be read."""
     relation: Relation
     sender_pid: int | None
     """None for "inside" and "outside"."""
     prediction: Prediction
     remaining: tuple[Remaining, ...] = ()
-    """The processes that an ended init waits for."""
+    """The processes that an exiting init waits for."""
     request: StopRequest = _NO_CONTAINER
-    """The container the target lives in, and how its runtime stops it."""
+    """The target's container, and its stop signal."""
 
     @property
     def own(self) -> Container | None:

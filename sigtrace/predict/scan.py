@@ -1,8 +1,8 @@
-"""What every PID namespace's init would do with the signals that are meant to stop it.
+"""Predicts what the init of each PID namespace would do with its stop signal.
 
-`scan` combines the survey of namespaces with a prediction for each init, sent from outside as a container
-runtime does. One verdict a row: would the namespace stop when asked, or only by SIGKILL after a grace period?
-It is asked as its container's runtime would ask: by the container's own stop signal.
+`scan` combines the survey of namespaces with a prediction for each init, for a signal from outside, as a container
+runtime sends it. The verdict of a row says whether the namespace would stop on its stop signal, or only on SIGKILL
+after a grace period. The stop signal is the container's configured one.
 """
 
 from __future__ import annotations
@@ -26,50 +26,51 @@ from sigtrace.procfs.pidns import PidNamespace, Survey, survey
 from sigtrace.procfs.zap import Remaining, remaining, waits_for
 
 Verdict = Literal["stops at once", "waits for KILL", "can't be told", ""]
-"""What a stop would come to; empty where there is nothing to stop: the host, an empty namespace, one that ends.
+"""The outcome of a stop; empty if there is nothing to stop: the host, an empty namespace, one that is ending.
 
-`stops at once` is the kernel's part of it: it ends the init, or hands the signal to the program; `why` then
-says on what it depends (`if its handler ends it`).
+`stops at once` covers the kernel's part only: it ends the init, or delivers the signal to the program; `why` then has
+the condition (`if its handler ends it`).
 """
 
 STOP_SIGNALS = (signals.TERM, signals.INT, signals.HUP, signals.QUIT)
-"""What runtimes, terminals and users send to stop something."""
+"""The signals that runtimes, terminals and users usually send to stop something."""
 
 _NO_CONTAINER = StopRequest()
 
 
 @dataclass(frozen=True)
 class ScanRow:
-    """One namespace and what stopping it would come to."""
+    """One namespace, and the outcome of stopping it."""
 
     namespace: PidNamespace
     comm: str
     age: float | None
     """Seconds since its init started."""
     frozen: str
-    """The cgroup version that freezes its init, or empty."""
+    """The version of the cgroup that freezes its init, `v1` or `v2`; empty if none does."""
     words: Mapping[int, str]
     """Signal number -> what the init does with it, a `words.Word`; empty without a readable init.
 
-    A `?` at its end: that is only most likely, as not all facts could be read."""
+    A `?` at the end: not certain, because not all facts could be read."""
     verdict: Verdict
     why: str
     remaining: tuple[Remaining, ...] = ()
-    """The processes that an ended init waits for."""
+    """The processes that an exiting init waits for."""
     request: StopRequest = _NO_CONTAINER
+    """The namespace's container, and its stop signal."""
 
     @property
     def container(self) -> Container | None:
-        """The container it lives in, if that is known."""
+        """The namespace's container; None if it is not known."""
         return self.request.container
 
     @property
     def ending(self) -> bool:
-        """Its init has ended, or was killed and cannot act on it yet."""
+        """Whether its init has exited, or was killed and has not acted on that yet."""
         return "dead" in self.words.values()
 
     def as_dict(self) -> dict[str, object]:
-        """The row for JSON Lines: stable keys, see `sigtrace.cli.scan`."""
+        """Return the row for JSON Lines, with stable keys: see `sigtrace.cli.scan`."""
         known, container = self.namespace, self.request.container or Container("")
         return {
             "nsid": known.nsid,
@@ -95,17 +96,17 @@ class ScanRow:
 
 
 def asked_about(stop_signal: int) -> tuple[int, ...]:
-    """The signals a row answers for: the usual four, and the stop signal if it is another."""
+    """Return the signals that a row covers: STOP_SIGNALS, and the stop signal if it is another."""
     return STOP_SIGNALS if stop_signal in STOP_SIGNALS else (*STOP_SIGNALS, stop_signal)
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What `scan` found: iterate for its rows, one a namespace, in the order of the tree."""
+    """The result of `scan`; iterating yields its rows, one per namespace, in the order of the tree."""
 
     rows: tuple[ScanRow, ...]
     survey: Survey
-    """All the namespaces that were seen, and how many processes could not be looked at."""
+    """All namespaces that were found, and the number of processes that could not be read."""
 
     def __iter__(self) -> Iterator[ScanRow]:
         return iter(self.rows)
@@ -122,16 +123,16 @@ def scan(
     pod: str | Iterable[str] = (),
     root: str = "/proc",
 ) -> Scan:
-    """What the init of every PID namespace would do with the signal that is meant to stop it. Nothing is sent.
+    """Predict what the init of each PID namespace would do with its stop signal. No signal is sent.
 
-    stop_signal: a number or a name; None asks each container for its own, else it is SIGTERM.
-    ns: only the namespaces with these inodes, or that these texts name as `--ns` takes them.
-    container, pod: only those of these containers, by name, label, pattern or beginning of the ID, and in these pods,
-        by NAMESPACE/NAME or pattern.
+    stop_signal: a number or a name; by default that of each container, or SIGTERM.
+    ns: only these namespaces: inodes, or text as `--ns` takes it.
+    container, pod: only the namespaces of these containers, by name, label, pattern or beginning of the ID, and of
+        these pods, by NAMESPACE/NAME or pattern.
 
-    Each row has a `verdict` ("stops at once", "waits for KILL", "can't be told", or "" where there is nothing to
-    stop), and says `why`. A namespace that ends meanwhile is left out. Raises BadInput when there is no such signal, no
-    such container, or no /proc.
+    Each row has a `verdict` ("stops at once", "waits for KILL", "can't be told", or "" if there is nothing to stop)
+    and the reason, `why`. A namespace that ends meanwhile is left out. Raises BadInput if there is no such signal,
+    container or namespace, or no /proc.
 
         for row in sigtrace.scan(pod="shop/*"):
             print(row.container and row.container.label, row.verdict, row.why)
@@ -154,9 +155,10 @@ def scan(
         request = stop_request(homes.of(namespace), homes.nested(namespace), chosen)
         try:
             target = process.read_target(namespace.init_pid, root, mounted)
-        except BadInput:
+        except BadInput:  # the init has exited since the survey
             continue
-        if target.start_ticks == namespace.ns_start:  # else the number is another process's by now
+        # The survey and this read are not atomic: the PID may have been reused in between.
+        if target.start_ticks == namespace.ns_start:
             left = remaining(seen, namespace.nsid, root) if target.lingering else ()
             rows.append(row(namespace, target, request, now, left))
     return Scan(tuple(rows), seen)
@@ -169,10 +171,11 @@ def row(
     now: float,
     left: tuple[Remaining, ...] = (),
 ) -> ScanRow:
-    """The row of a namespace whose init was read as `target`, `now` seconds after boot.
+    """Return the row of a namespace whose init was read as `target`, `now` seconds after boot.
 
-    `left` are the processes it waits for if it has ended.
+    left: the processes that the init waits for, if it has exited.
     """
+    # No process is outside the initial namespace: for its init a signal always comes from inside.
     relation: Relation = "same" if target.global_init else "ancestor"
     predictions = {number: predict(target, number, relation) for number in asked_about(request.signal)}
     words = {number: word(each) + "?" * _in_doubt(each) for number, each in predictions.items()}
@@ -181,10 +184,13 @@ def row(
         verdict, why = _ending(target, prediction, left)
     else:
         verdict, why = _judge(target, request.signal, prediction)
-        if prediction.dropped and not target.busy_shell:  # a shell's handler for INT does not end it
+        # A busy shell has a handler for INT that does not end it: to recommend INT would mislead.
+        if prediction.dropped and not target.busy_shell:
             why += _alternatives(words)
+        # A frozen init that drops the signal would go on dropping it after the thaw: the drop is the verdict.
         if target.frozen and prediction.effect != "frozen":
             why += f"; frozen (cgroup {target.frozen})"
+        # A verdict that may be wrong is worse than none: the likely one goes into the reason.
         if _in_doubt(prediction):
             likely = f"{verdict}: {why}" if verdict != "can't be told" else why
             verdict, why = "can't be told", f"most likely {likely}; not certain: {prediction.doubt}"
@@ -196,7 +202,7 @@ def row(
 
 
 def _ending(target: Target, prediction: Prediction, left: Sequence[Remaining]) -> tuple[Verdict, str]:
-    """No signal can change it any more: how far it has come, and what it waits for."""
+    """Return the verdict and the reason for an init that is dying: how far it has come, and what it waits for."""
     if target.state in "ZX":
         return "", "its init is a zombie: the namespace has ended, and a parent outside has yet to reap it"
     if target.killed or target.core_dumping:
@@ -205,7 +211,7 @@ def _ending(target: Target, prediction: Prediction, left: Sequence[Remaining]) -
 
 
 def _judge(target: Target, stop_signal: int, prediction: Prediction) -> tuple[Verdict, str]:
-    """Would the stop signal end it, and why, if the facts that could not be read do not matter."""
+    """Return the verdict for a living init and the reason, as if all facts had been read."""
     name = signals.name(stop_signal)
     untold = program.untold(target, prediction, stop_signal)
     if untold:
@@ -219,20 +225,24 @@ def _judge(target: Target, stop_signal: int, prediction: Prediction) -> tuple[Ve
 
 
 def _in_doubt(prediction: Prediction) -> bool:
-    """Handled, or taken by a wait we may not see: it reaches the program either way."""
+    """Whether unread facts may change the verdict.
+
+    They do not if the only doubt is whether a thread waits for a signal that has a handler: either way, it reaches
+    the program.
+    """
     return prediction.doubt != "" and not (
         prediction.effect == "handler" and prediction.doubt in UNSEEN_WAITS
     )
 
 
 def _alternatives(words: Mapping[int, str]) -> str:
-    """Which of the other signals would do."""
-    better = [signals.name(number) for number, said in words.items() if said in ("handle", "take")]
+    """Return which of the other signals the program takes, as text; empty if none."""
+    better = [signals.name(number) for number, word in words.items() if word in ("handle", "take")]
     return f" (it does take {' and '.join(better)})" if better else ""
 
 
 def _without_init(namespace: PidNamespace) -> ScanRow:
-    """A namespace whose init is gone, not born yet, or out of sight."""
+    """Return the row of a namespace whose init has exited, is not born yet, or is not visible in this /proc."""
     verdict: Verdict = ""
     why = "no process lives in it"
     if namespace.processes:

@@ -1,4 +1,4 @@
-"""A prediction in words: short for a column, and as a sentence."""
+"""A prediction as text: one word for a column, or a sentence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sigtrace.predict.kernel_rules import Prediction
 Word = Literal[
     "drop", "handle", "take", "ignore", "block", "die", "dead", "frozen", "stopped", "stop", "none"
 ]
-"""What a process does with one signal, in short.
+"""What a process does with one signal, in one word.
 
-drop: an init without a handler, so the kernel discards it. handle: runs its handler. take: by sigtimedwait or a
-signalfd. ignore: SIG_IGN. none: does nothing by default. block: stays pending, nobody takes it. die: ends it. stop:
-stops it. frozen, stopped: acts once thawed or resumed. dead: it is ending already.
+drop: it is an init without a handler, so the kernel discards the signal. handle: its handler runs. take: it fetches the
+signal by sigtimedwait or a signalfd. ignore: SIG_IGN. none: the default action is to do nothing. block: the signal
+stays pending. die: it ends. stop: it stops. frozen, stopped: it acts once thawed or resumed. dead: it is exiting.
 """
 
 _DISCARDED: Mapping[str | None, tuple[Word, str]] = MappingProxyType(
@@ -31,7 +31,7 @@ _DISCARDED: Mapping[str | None, tuple[Word, str]] = MappingProxyType(
         "overflowed": ("none", "lost: the queue is full, and the sender is told so (EAGAIN)"),
     }
 )
-"""By what becomes of it as it is sent, where nothing is queued."""
+"""By verdict at generation, for signals that are not queued: the word and the sentence."""
 
 _ACTS: Mapping[str, tuple[Word, str]] = MappingProxyType(
     {
@@ -46,14 +46,14 @@ _ACTS: Mapping[str, tuple[Word, str]] = MappingProxyType(
         "none": ("none", "nothing happens"),
     }
 )
-"""By effect."""
+"""By effect, for signals that are queued: the word and the sentence."""
 _WAITS: Mapping[str, Word] = MappingProxyType(
     {"unblocking": "block", "resuming": "stopped", "thaw": "frozen"}
 )
 
 
 def word(prediction: Prediction) -> Word:
-    """The prediction in one short word, whether certain or not."""
+    """Return the prediction as one word, whether it is certain or not."""
     if prediction.dropped:
         return "drop"
     waiting = _WAITS.get(prediction.waits_for)
@@ -63,15 +63,15 @@ def word(prediction: Prediction) -> Word:
 
 
 def sentence(prediction: Prediction) -> str:
-    """What becomes of the signal, in one sentence for people."""
+    """Return the prediction as one sentence."""
     if prediction.generate is None:
         return "not sent: kill(2) fails with ESRCH"
-    sentence = _DISCARDED.get(prediction.generate, _ACTS[prediction.effect])[1]
+    text = _DISCARDED.get(prediction.generate, _ACTS[prediction.effect])[1]
     if prediction.effect == "continue":
-        sentence = _ACTS["continue"][1]
+        text = _ACTS["continue"][1]
     elif prediction.effect == "none" and prediction.deliver == "dropped_at_deliver":
-        sentence = "dropped when it is delivered"
+        text = "dropped when it is delivered"
     later = prediction.afterwards
     if later and later.verdict == "dropped_at_deliver":
-        sentence += "; then dropped"
-    return sentence if prediction.certain else f"not certain; most likely {sentence}"
+        text += "; then dropped"
+    return text if prediction.certain else f"not certain; most likely {text}"

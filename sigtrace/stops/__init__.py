@@ -1,1 +1,1 @@
-"""What a stop is: the signals that request one, who sent them, and the attempts they belong to."""
+"""Stops: the signals that request one, their senders, and the attempts that they belong to."""

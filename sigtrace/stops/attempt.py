@@ -1,23 +1,23 @@
-"""Attempts: who was asked to end, what became of that, and how long it took. The only place that says what a stop is.
+"""Attempts to stop an init: the requests, their outcome, and the time they took. The only definition of a stop.
 
-An attempt to stop a PID namespace begins with a signal that asks its init to end, and ends with the init's exit,
-however much later. What asks, and what does not, says `request.asking`; a SIGKILL asks too.
+An attempt to stop a PID namespace begins with a stop request to its init and ends with the init's exit, however much
+later. `request.asking` decides which signals count as a stop request; SIGKILL is one.
 
-    several requests    They are one attempt, until one comes more than APART_NS after the last: it begins another.
-    several parties     Such as a person and, later, the runtime. The stop is counted from one request,
-                        `request.counted`: with SIGKILL the last one before by the same party. Its signal, verdict and
-                        sender are the attempt's, and its grace period and duration run from it. The others only count.
-    SIGKILL             The first that is queued for the init is the one that it obeys, whoever sent it. With it the
-                        grace period ends, if there was one: it is from the request that is counted to a SIGKILL that
-                        is a request itself.
-    ... by the kernel   For want of memory, for the end of a namespace above, or of a parent. It ends the attempt, and
-                        no grace period: nobody gave one. `killed` counts it, `needed_kill` does not.
-    ... pending already One that meets another in the queue adds nothing. The init obeys that other one; where that was
-                        not recorded, nobody knows since when, and there is no grace period.
-    ... from inside     No init obeys it: it is dropped, and no request.
-    after the exit      Nobody is there to be asked: no request.
-    a failed start      A runtime's SIGKILL to an init that it has made and that never ran is no request.
-    nobody asked        An exit, or the kernel's SIGKILL, without a request before is no attempt.
+    several requests    They belong to one attempt; one that comes more than APART_NS after the last begins another.
+    several senders     For example a person and, later, the runtime. The attempt is counted from one request, which
+                        `request.counted` chooses: its signal, verdict and sender are those of the attempt, and its
+                        grace period and duration start there. The other requests are only counted.
+    SIGKILL             The first that is queued for the init ends it, whoever sent it. The grace period is the time
+                        from the counted request to this SIGKILL, if that is a request itself.
+    ... by the kernel   The kernel sends SIGKILL when memory runs out, and at the end of a namespace above or of a
+                        parent. It ends the attempt, but it does not end a grace period: nobody granted one. `killed`
+                        includes it, `needed_kill` does not.
+    ... coalesced       A SIGKILL that finds another pending has no effect. If the pending one was not recorded, its
+                        time is unknown, and there is no grace period.
+    ... from inside     It is dropped, and is not a request.
+    after the exit      A signal to an init that has exited is not a request.
+    a failed start      A runtime's SIGKILL to an init that has not run a program yet is not a request.
+    no request          An exit, or the kernel's SIGKILL, without a request before it is not an attempt.
 """
 
 from __future__ import annotations
@@ -51,16 +51,20 @@ from sigtrace.text import decode
 from sigtrace.units import SECOND
 
 APART_NS = 600 * SECOND
-"""Two requests this far apart are two attempts."""
+"""Requests that are further apart than this belong to two attempts.
+
+This is longer than usual grace periods, so that the SIGKILL at the end of one belongs to the attempt of its request.
+"""
 _FEW = 64
-"""Of a storm of requests, so many of the first and the last ones are looked at to tell who asked."""
+"""Requests whose senders are determined, from the beginning and from the end of a storm: that takes Python code for
+each of them."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to stop a namespace's init. Moments are ns UTC, spans ns of the kernel's clock.
+    """One attempt to stop a namespace's init. Times are ns UTC, durations ns of the kernel's clock.
 
-    Rows are places in the batch that it was cut from.
+    Rows index the batch from which it was derived.
     """
 
     key: NsKey
@@ -70,39 +74,39 @@ class Attempt:
     init_comm: str
     container: Container | None
     rows: npt.NDArray[np.intp] = field(compare=False, repr=False)
-    """All its requests, in the order of time."""
+    """The rows of all its requests, in the order of time."""
     first: int = field(compare=False)
-    """The row of the request that it is counted from."""
+    """The row of the counted request."""
     kill: int | None = field(compare=False)
-    """The row of the SIGKILL that the init obeyed."""
+    """The row of the SIGKILL that ended the init; None without one."""
     exit: int | None = field(compare=False)
-    """The row of its exit."""
+    """The row of the exit; None without one."""
     asked: int
-    """When it was asked by the request that it is counted from."""
+    """The time of the counted request."""
     signal: int
-    """Which signal that was."""
+    """The number of its signal."""
     asker: Asker
-    """Who sent it."""
+    """Its sender."""
     asked_by: str
-    """comm of its sender; empty: the kernel."""
+    """comm of the sender; empty: the kernel."""
     asked_by_pid: int
     asked_by_parent: str
     verdict: str
-    """What became of that request as it was sent."""
+    """The verdict of the request at generation."""
     dropped: int
-    """How many requests the kernel dropped, as they were sent or at delivery."""
+    """The number of requests that the kernel dropped, at generation or at delivery."""
     killer: Asker | None
-    """Who sent the SIGKILL that the init obeyed; None without one."""
+    """The sender of the SIGKILL that ended the init; None without one."""
     until_kill: int | None
-    """From that request to that SIGKILL; None without one, or if it is counted from that."""
+    """From the counted request to that SIGKILL; None without one, or if the SIGKILL is the counted request."""
     needed_kill: bool
-    """That SIGKILL was a request: somebody had to send it. The kernel's own is none."""
+    """That SIGKILL was a request; the kernel's own is not."""
     exited: int | None
-    """None: it has not, as far as was recorded."""
+    """The time of the exit; None if none was recorded."""
     duration: int | None
-    """From that request to the exit."""
+    """From the counted request to the exit; None without an exit."""
     status: int | None
-    """As wait(2) reports it."""
+    """The exit status, as wait(2) reports it; None without an exit."""
 
     @property
     def nsid(self) -> int:
@@ -111,35 +115,35 @@ class Attempt:
 
     @property
     def requests(self) -> int:
-        """How many requests there were in all."""
+        """The number of requests."""
         return len(self.rows)
 
     @property
     def grace(self) -> int | None:
-        """How long it was given until SIGKILL; None if nobody sent one that it obeyed, or nothing before."""
+        """The grace period in ns; None unless a SIGKILL that is a request followed another request and ended it."""
         return self.until_kill if self.needed_kill else None
 
     @property
     def by_kernel(self) -> bool:
-        """The SIGKILL that the init obeyed was the kernel's own."""
+        """Whether the kernel's own SIGKILL ended the init."""
         return self.killer is not None and self.killer.by == KERNEL
 
     @property
     def seconds(self) -> float:
-        """How long it took; NaN while it has not ended."""
+        """The duration in seconds; NaN without an exit."""
         return float("nan") if self.duration is None else self.duration / SECOND
 
     @property
     def killed(self) -> bool:
-        """SIGKILL ended it, whoever sent that; or will, if it obeyed one and its exit is not recorded."""
+        """Whether SIGKILL ended the init, whoever sent it; without a recorded exit, whether one was queued for it."""
         return self.kill is not None if self.status is None else self.status & 0x7F == signals.KILL
 
 
 def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[Attempt]:
-    """The attempts in a batch, which is of one boot and in the order of kernel time; by when they were asked.
+    """Return the attempts in a batch, in the order of their counted requests.
 
-    The initial namespace's init is no container's and left out.
-    asks: which records are requests, where `request.asking` has been asked already: shape (n,).
+    batch: records of one boot, in the order of kernel time. asks: the result of `request.asking` for it, shape (n,),
+    if the caller has it. The init of the initial namespace is left out: nothing stops that from outside.
     """
     r = batch.records
     own = np.flatnonzero(flag(r, "init") & (r["nsid"] != INITIAL_PID_NS))
@@ -152,22 +156,23 @@ def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[At
     meant = np.isin(r["signal"], ALWAYS) | (r["signal"] == numbers)
     late = meant & (verdicts == verdict.CODE["dropped_at_deliver"])
     dropped, obeyed = verdict.is_dropped(verdicts), _obeyed(part)
-    # Of one's exits the first alone, and nothing after it.
+    # Only the first exit of an init counts, and nothing after it; see `exits`.
     codes = inits(r)
     end = exits(r, codes)
     row = np.arange(len(r))
     chosen = (asks | late | obeyed) & (row < end) | (row == end)
     order = np.argsort(codes, kind="stable")
     order = order[chosen[order]]
-    table = _InitRecords(part, own, part.residents, asks, dropped, obeyed)
-    found = [
-        table.attempt(its) for its in _cut(r["time"][order].astype("i8"), codes[order], asks[order], order)
-    ]
-    return sorted(found, key=lambda each: each.asked)
+    records = _InitRecords(part, own, part.residents, asks, dropped, obeyed)
+    groups = _cut(r["time"][order].astype("i8"), codes[order], asks[order], order)
+    return sorted((records.attempt(rows) for rows in groups), key=lambda each: each.asked)
 
 
 def _obeyed(batch: Batch) -> npt.NDArray[np.bool_]:
-    """Which records are SIGKILLs that were queued: shape (n,). To an init that lives, the first is obeyed."""
+    """Mark the SIGKILLs that were queued: shape (n,).
+
+    complete_signal() ends the thread group as it queues a SIGKILL, so the first one ends an init that is alive.
+    """
     r = batch.records
     obeyed: npt.NDArray[np.bool_] = (r["signal"] == signals.KILL) & (batch.verdicts == verdict.CODE["queued"])
     return obeyed
@@ -179,31 +184,31 @@ def _cut(
     asks: npt.NDArray[np.bool_],
     rows: npt.NDArray[np.intp],
 ) -> list[npt.NDArray[np.intp]]:
-    """The rows of each attempt; all shapes (n,): init by init in the order of time."""
+    """Split rows into attempts. All arrays: shape (n,), grouped by init (`codes`), each group in the order of time."""
     requests = np.flatnonzero(asks)
     begins = np.ones(len(requests), bool)
     begins[1:] = (np.diff(codes[requests]) != 0) | (np.diff(times[requests]) > APART_NS)
     first = requests[begins]
     number = np.searchsorted(first, np.arange(len(rows)), side="right") - 1
-    # What precedes an init's first request belongs to no attempt.
+    # What precedes an init's first request (a SIGKILL of the kernel, an exit) does not belong to an attempt.
     belongs = np.flatnonzero((number >= 0) & (codes == codes[first[np.maximum(number, 0)]]))
     return np.split(rows[belongs], np.searchsorted(number[belongs], np.arange(1, len(first))))
 
 
 @dataclass(frozen=True)
 class _InitRecords:
-    """What `attempts` cuts: records of inits; the arrays have a value for each, shape (n,)."""
+    """The records of inits from which `attempts` makes attempts; the arrays have shape (n,)."""
 
     batch: Batch
     places: npt.NDArray[np.intp]
-    """Where they are in the batch that was given."""
+    """Their rows in the batch that `attempts` was given."""
     homes: Residents
     asks: npt.NDArray[np.bool_]
     dropped: npt.NDArray[np.bool_]
     obeyed: npt.NDArray[np.bool_]
 
     def attempt(self, rows: npt.NDArray[np.intp]) -> Attempt:
-        """The attempt that these rows are."""
+        """Make the attempt of these rows."""
         r = self.batch.records
         requests = rows[self.asks[rows]]
         kill = _first(rows, self.obeyed[rows])
@@ -244,7 +249,7 @@ class _InitRecords:
     def _counted(
         self, requests: npt.NDArray[np.intp], kill: int | None, container: Container | None
     ) -> tuple[int, Asker]:
-        """The one of these requests that the stop is counted from, and who sent it."""
+        """Return the row of the request from which the attempt is counted, and its sender."""
         before = requests if kill is None else requests[: np.searchsorted(requests, kill, side="right")]
         few = (before if len(before) <= 4 * _FEW else self._sample(before)).tolist()
         known = [request(self.batch, row, container) for row in few]
@@ -252,14 +257,18 @@ class _InitRecords:
         return few[which], known[which].asker
 
     def _sample(self, requests: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-        """Of many requests the first and the last ones, and those by senders that are called as the last one is."""
+        """Return a few of many requests for `counted`, which chooses the first or the last by the last sender.
+
+        These are the first and the last ones, and the first, the last and the first queued one by senders with the
+        same names as the last one. A sender that asked only in the middle of a storm is not considered.
+        """
         r, last = self.batch.records, requests[-1]
         same = np.ones(len(requests), bool)
         for name in ("relation", "sender_comm", "sender_parent_comm"):
             same &= r[name][requests] == r[name][last]
-        its = requests[same]
-        taken = its[np.isin(self.batch.verdicts[its], [verdict.CODE[name] for name in TAKEN])]
-        few = [part for each in (requests, its) for part in (each[:_FEW], each[-_FEW:])]
+        by_last = requests[same]
+        taken = by_last[np.isin(self.batch.verdicts[by_last], [verdict.CODE[name] for name in TAKEN])]
+        few = [part for each in (requests, by_last) for part in (each[:_FEW], each[-_FEW:])]
         return np.unique(np.concatenate([*few, taken[:1]]))
 
 

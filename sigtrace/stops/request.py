@@ -1,20 +1,20 @@
-"""Requests: which signals ask an init to end, and from which of them a stop is counted. The only place that says so.
+"""Stop requests: which signals ask an init to end, and from which of them a stop is counted. The only definition.
 
-A request is, as it is sent,
+These signals are requests, when they are generated:
 
     SIGKILL, and the signals of `signals.STOP_REQUESTS`;
-    the signal that the container is configured to be stopped with;
-    any other signal from outside, if SIGKILL by the same party is the next that comes, within SOON_NS: then it was a
-    stop by a signal that nobody knew of. So was a SIGHUP that is followed like that.
+    the configured stop signal of the container;
+    any other signal from outside, if the next one is a SIGKILL by the same sender within SOON_NS: it was then a stop
+    signal that the configuration does not show. This also holds for a SIGHUP that is otherwise a reload.
 
-None is
+These are not:
 
-    a SIGHUP for which the init has a handler, or which it blocks, as those do that wait for signals: that is a reload;
-    a signal from the init itself, or for one that is dying or has exited;
-    a SIGKILL from inside, which no init obeys;
-    what the kernel sends of its own accord, but for SIGINT and SIGQUIT: these are keys of a terminal. Its SIGKILL (for
-    want of memory, for the end of a namespace above, for that of a parent) asks for nothing: it ends the init;
-    the SIGKILL by which a runtime ends an init that it has made and that never ran a program: that one failed to start.
+    a SIGHUP that the init handles, or blocks (as programs do that wait for signals): it requests a reload;
+    a signal from the init to itself, or to an init that is exiting or has exited;
+    a SIGKILL from inside, which the kernel drops;
+    a signal from the kernel, except SIGINT and SIGQUIT, which the terminal driver sends for Ctrl-C and Ctrl-\\. The
+    kernel's SIGKILL (out of memory, the end of a namespace above or of a parent) is an end, not a request;
+    the SIGKILL by which a runtime ends an init that has not run a program yet: the container failed to start.
 """
 
 from __future__ import annotations
@@ -38,17 +38,21 @@ from sigtrace.text import decode
 from sigtrace.units import SECOND
 
 SOON_NS = 90 * SECOND
-"""A signal that means something else to programs is a request if SIGKILL comes this soon: grace periods are shorter."""
+"""A signal with another meaning is a request if SIGKILL follows within this time.
+
+It covers the default grace periods (docker and podman 10 s, Kubernetes 30 s, lxc-stop 60 s), and is short enough that
+a signal unrelated to a later SIGKILL is rarely taken for a request.
+"""
 ALWAYS = tuple(signals.members(signals.STOP_REQUESTS | signals.mask([signals.KILL])))
 """The signals that ask any init to end."""
 _NEVER = tuple(range(signals.CHLD, signals.URG + 1))
-"""CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG: nobody stops a container with these."""
+"""CHLD, CONT, STOP, TSTP, TTIN, TTOU, URG: job control and notifications, which no runtime uses as stop signals."""
 POSSIBLE = tuple(sorted(set(range(1, signals.SIGRTMAX + 1)) - set(_NEVER)))
 """The signals that may be requests."""
 
 
 class Record(NamedTuple):
-    """Who sent one record, and to whom: what `asker` asks for."""
+    """The sender and the target of one record: the facts that `sender.asker` needs."""
 
     relation: str
     target_comm: str
@@ -64,28 +68,28 @@ class SignalRequest(NamedTuple):
     asker: Asker
     signal: int
     verdict: str
-    """What became of it as it was sent."""
+    """Its verdict at generation."""
 
     @property
     def taken(self) -> bool:
-        """It was queued, and so reached the program or ended it; not dropped or ignored as it was sent."""
+        """Whether it was queued, and so reached the program or ended it; not dropped or ignored at generation."""
         return self.verdict in TAKEN
 
 
 TAKEN = ("queued", "coalesced")
-"""The verdicts of signals that reach the program, or end it."""
+"""The verdicts at generation of signals that reach the program or end it."""
 
 
 def own_stop_signal(container: Container | None) -> int:
-    """The signal that its runtime stops it with; -1 if that is the usual SIGTERM, or not known."""
+    """Return the configured stop signal of a container; -1 if it is the default, SIGTERM, or not known."""
     try:
         return signals.parse(container.stop_signal) if container and container.stop_signal else -1
-    except BadInput:  # somebody else's text
+    except BadInput:  # the text comes from a runtime's file, and need not be a signal
         return -1
 
 
 def own_stop_signals(batch: Batch) -> npt.NDArray[np.int64]:
-    """What the container of each record is stopped with, as `own_stop_signal` has it: shape (n,)."""
+    """Return the `own_stop_signal` of the container of each record: shape (n,), int64."""
     homes = batch.residents
     numbers = [own_stop_signal(each) for each in homes.containers]
     found: npt.NDArray[np.int64] = np.array(numbers, "i8")[homes.codes]
@@ -93,43 +97,55 @@ def own_stop_signals(batch: Batch) -> npt.NDArray[np.int64]:
 
 
 def asking(batch: Batch, own: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Which records of a batch, in the order of time, are requests: shape (n,).
+    """Mark the stop requests among the records of a batch: shape (n,), bool. The module's text has the rules.
 
-    own: what the container of each record is stopped with, as `own_stop_signals` has it; shape (n,).
+    batch: records in the order of kernel time. own: `own_stop_signals` of the batch, shape (n,).
     """
     r = batch.records
     number, relation = r["signal"], r["relation"]
     kill, by_kernel = number == signals.KILL, relation == wire.RELATION["kernel"]
+    # raise(3) and abort(3) are a program's way to end itself: nobody asked it to.
     sent = (r["stage"] == wire.STAGE["generate"]) & (relation != wire.RELATION["self"])
+    # `dying` alone does not cover signals after the exit: kernels before 5.17 queue them (see `kernel_rules`).
     sent &= (batch.verdicts != verdict.CODE["dying"]) & ~_to_the_dead(batch)
+    # The line discipline's isig() sends SIGINT and SIGQUIT as the kernel, but it is a person who pressed the key.
     keys = np.isin(number, (signals.INT, signals.QUIT))
+    # A dropped SIGTERM is a request that failed. A dropped SIGKILL comes from inside (sig_task_ignored() without
+    # `force`): counted as a request, it would make up a grace period that nobody granted.
     sent &= ~(by_kernel & ~keys) & ~(kill & verdict.is_dropped(batch.verdicts))
     caught = (r["disposition"] == wire.DISPOSITION["handler"]) | flag(r, "blocked")
+    # Daemons reload on SIGHUP. Without a handler its default action is to end the program: it is a request then.
     reload = (number == signals.HUP) & (own != signals.HUP) & caught
     asks: npt.NDArray[np.bool_] = sent & (np.isin(number, ALWAYS) | (number == own)) & ~reload
     asks[failed_starts(batch)] = False
+    # Only from outside: a SIGUSR1 from a member is traffic between processes of the container, whatever follows.
     outside = sent & flag(r, "init") & (relation == wire.RELATION["ancestor"]) & (r["sender_pid"] != 0)
     asks[_before_kill(batch, np.flatnonzero(outside & ~np.isin(number, _NEVER)), asks)] = True
     return asks
 
 
 def inits(records: npt.NDArray[np.void]) -> npt.NDArray[np.intp]:
-    """Which init each of these records, all of inits, is of: shape (n,), the same number for the same process."""
+    """Return a code for the init of each record: shape (n,), the same number for the same process.
+
+    records: shape (n,), of inits only.
+    """
     codes = NsKey.from_records(records["nsid"], records["ns_start"])[1]
     within = (records["ns_start"] % TICK_NS).astype("i4")
     one = np.zeros(int(codes.max(initial=-1)) + 1, "i4")
     one[codes] = within
     if (one[codes] == within).all():
         return codes
-    # An inode was used again within the tick that namespaces are told apart by; records have the ns.
+    # An inode was reused within one clock tick, the resolution of NsKey; the records have the start in ns.
     found: npt.NDArray[np.intp] = np.unique(codes * TICK_NS + within, return_inverse=True)[1]
     return found
 
 
 def exits(records: npt.NDArray[np.void], codes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """For each of these records of inits (`codes` as of `inits`), where that init's exit is: shape (n,); n: nowhere.
+    """Return the row of the exit of each record's init: shape (n,); n if there is none.
 
-    Of several the first: before 6.16 each of the threads that die together may look like the last.
+    records: shape (n,), of inits only; codes: those of `inits`. If there are several exits, the first is returned:
+    before 6.16, sched_process_exit does not say which thread is the last of its group, so that each of the threads
+    that die together may be taken for it.
     """
     first = np.full(int(codes.max(initial=-1)) + 1, len(records))
     ends = np.flatnonzero(records["stage"] == wire.STAGE["exit"])[::-1]
@@ -139,7 +155,7 @@ def exits(records: npt.NDArray[np.void], codes: npt.NDArray[np.intp]) -> npt.NDA
 
 
 def _to_the_dead(batch: Batch) -> npt.NDArray[np.bool_]:
-    """Which records are of an init whose exit came before: shape (n,)."""
+    """Mark the records of inits that have exited before: shape (n,)."""
     r = batch.records
     dead = np.zeros(len(r), bool)
     rows = np.flatnonzero(flag(r, "init"))
@@ -150,7 +166,11 @@ def _to_the_dead(batch: Batch) -> npt.NDArray[np.bool_]:
 
 
 def failed_starts(batch: Batch) -> list[int]:
-    """The SIGKILLs by which a runtime ends an init that it has made and that never ran a program: their rows."""
+    """Return the rows of the SIGKILLs by which a runtime ended an init that had not run a program yet.
+
+    Until its first exec the init is a process of the runtime itself (`runc init`). If setting up the container fails,
+    the runtime kills that process: this is not a stop of a container.
+    """
     r = batch.records
     own = flag(r, "init")
     born, ran = (set(_keys(r[own & (r["stage"] == wire.STAGE[stage])])) for stage in ("init", "exec"))
@@ -162,13 +182,16 @@ def failed_starts(batch: Batch) -> list[int]:
 
 
 def _keys(records: npt.NDArray[np.void]) -> list[NsKey]:
-    """The namespace of each record."""
+    """Return the namespace of each record."""
     keys, codes = NsKey.from_records(records["nsid"], records["ns_start"])
     return [keys[code] for code in codes.tolist()]
 
 
 def _before_kill(batch: Batch, rows: npt.NDArray[np.intp], asks: npt.NDArray[np.bool_]) -> list[int]:
-    """Those of these records, signals to inits from outside, that SIGKILL by the same party follows next and soon."""
+    """Return those of these rows whose next signal is a SIGKILL by the same sender, within SOON_NS.
+
+    rows: signals to inits from outside, in the order of time. asks: which records are requests so far, shape (n,).
+    """
     r = batch.records
     if not (asks[rows] & (r["signal"][rows] == signals.KILL)).any():
         return []
@@ -187,12 +210,12 @@ def _before_kill(batch: Batch, rows: npt.NDArray[np.intp], asks: npt.NDArray[np.
 
 
 def sender(batch: Batch, row: int, container: Container | None) -> Asker:
-    """Who sent the signal of a record."""
+    """Return the sender of the signal of a record."""
     return asker(_record(batch.records[row]), container)
 
 
 def request(batch: Batch, row: int, container: Container | None) -> SignalRequest:
-    """The request that a record is."""
+    """Return a record as a request."""
     return SignalRequest(
         sender(batch, row, container),
         int(batch.records["signal"][row]),
@@ -201,27 +224,30 @@ def request(batch: Batch, row: int, container: Container | None) -> SignalReques
 
 
 def counted(requests: Sequence[SignalRequest]) -> int:
-    """Which of an attempt's requests, in the order of time, its stop is counted from.
+    """Return the index of the request from which an attempt is counted; requests: in the order of time.
 
-    With SIGKILL: the last one before by the same party, for a runtime sends one and then SIGKILL; else the last from
-    outside; else SIGKILL itself. Without: the first by the party who asked last (a runtime before a person, and these
-    before somebody inside) and by that signal; the first that the program got, if there is one.
+    With SIGKILL, it is the last request before it by the same sender, since a runtime sends its stop signal and then
+    SIGKILL; without one, the last request from outside; without one, the SIGKILL itself.
 
-    Of several SIGKILLs the first that was queued is meant: another meets one that is pending already, and adds nothing.
+    Without SIGKILL, the sender that asked last decides, where a runtime takes precedence over a person, and both over
+    a process inside. Of its requests by the same signal as the last, it is the first that the program got, or else
+    the first: the program needs time from then on.
+
+    Of several SIGKILLs the first that was queued counts: another one finds it pending and has no effect.
     """
     kills = [number for number, each in enumerate(requests) if each.signal == signals.KILL]
     kill = next((each for each in kills if requests[each].verdict == "queued"), next(iter(kills), None))
     if kill is not None:
         before = [n for n in range(kill) if requests[n].asker.by != INSIDE]
-        rows = [n for n in range(kill) if requests[n].asker.same(requests[kill].asker)]
-        return (rows or before or [kill])[-1]
+        same = [n for n in range(kill) if requests[n].asker.same(requests[kill].asker)]
+        return (same or before or [kill])[-1]
     runtimes = [each for each in requests if each.asker.runtime]
     outside = [each for each in requests if each.asker.by != INSIDE]
     last = (runtimes or outside or requests)[-1]
-    rows = [
+    same = [
         n for n, each in enumerate(requests) if each.asker.same(last.asker) and each.signal == last.signal
     ]
-    return next((n for n in rows if requests[n].taken), rows[0])
+    return next((n for n in same if requests[n].taken), same[0])
 
 
 def _record(one: np.void) -> Record:

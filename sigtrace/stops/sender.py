@@ -1,8 +1,8 @@
-"""Who sent a signal, as people know them: the runtime behind a short-lived `runc kill`, told by names and parents.
+"""The sender of a signal: the runtime behind a short-lived `runc kill`, recognized by process and parent names.
 
-What the kernel sees of a runtime's stop (sender, child of parent) is in the runtime's descriptor. Most have an OCI
-runtime send their signals, which is gone at once, some through a shim that others have too: whose that is, only the
-container says.
+The descriptor of each runtime has the processes that the kernel sees during its stop (the sender, and its parent).
+Most runtimes have an OCI runtime send their signals, which exits at once; several share a shim, so that only the
+container shows which of them it is.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from sigtrace.text import shorten
 INSIDE, KERNEL = "inside", "kernel"
 
 _MAKERS = frozenset(comm for each in RUNTIMES for comm in each.makers)
-"""They make the namespace, and its init is a process of their own until it runs the container's program."""
+"""Processes that create the namespace; its init runs under their name until it executes the container's program."""
 _FOR_OTHERS = frozenset(comm for each in RUNTIMES if each.for_others for comm in each.makers)
-"""OCI runtimes: they send signals for the process that started them."""
+"""OCI runtimes, which send signals on behalf of their parent process."""
 _CLIENTS = {shim.comm: shim.clients for each in RUNTIMES for shim in each.shims if shim.clients}
-"""Helpers that are told of when nobody knows whose they are -> who may be behind them."""
+"""Shim -> the runtimes that may use it, for a container whose runtime is not known."""
 _WORDS = {
     **{each.asker: each.calls for each in RUNTIMES if each.calls},
     **_CLIENTS,
     "systemd": "systemd, for a unit:",
 }
-"""Who asks -> what to call it before the processes that were seen."""
+"""`Asker.by` -> the words before the names of the processes."""
 
 
 class Sent(Protocol):
-    """What is known of a signal's sender and of its target: a `postmortem.event.Event`, or a `request.Record`."""
+    """The sender and the target of a signal: a `postmortem.event.Event`, or a `request.Record`."""
 
     @property
     def relation(self) -> str: ...
@@ -50,22 +50,22 @@ class Sent(Protocol):
 
 @dataclass(frozen=True)
 class Asker:
-    """Who sent a signal."""
+    """The sender of a signal."""
 
     by: str
-    """`Runtime.asker`, as `dockerd` or `CRI`; a shim of runtimes, if it is not known of which; `inside` for a process
-    of the namespace; `kernel`; the name of any other process; empty if nobody is known."""
+    """`Runtime.asker`, such as `dockerd` or `CRI`; a shim, if its runtime is not known; `inside` for a process of the
+    namespace; `kernel`; the name of any other process; empty if the sender is not known."""
     runtime: str = ""
-    """The runtime that it speaks for, as `Container.runtime` has it; empty for anybody else."""
+    """The runtime that it acts for, as `Container.runtime` has it; empty for any other sender."""
     via: tuple[str, ...] = ()
-    """The processes that were seen, the sender last: `containerd-shim[1700]`, `runc[1809]`."""
+    """The processes in the record, the sender last: `containerd-shim[1700]`, `runc[1809]`."""
 
     def same(self, other: Asker) -> bool:
-        """Whether it is the same party; each of its signals may have another process."""
+        """Whether both are the same sender, even if each signal came from another process of it."""
         return (self.by, self.runtime) == (other.by, other.runtime)
 
     def __str__(self) -> str:
-        """For people: `docker: dockerd, through containerd-shim[1700] and runc[1809]`."""
+        """Return text such as `docker: dockerd, through containerd-shim[1700] and runc[1809]`."""
         if not self.via:
             return "the kernel itself" if self.by == KERNEL else "nobody that is known"
         sender = ", child of ".join(reversed(self.via))
@@ -79,7 +79,7 @@ class Asker:
 
 
 def asker(event: Sent, container: Container | None) -> Asker:
-    """Who sent it, to a namespace of this container."""
+    """Return the sender of a signal to a namespace of this container (None: not known)."""
     if event.relation == "kernel":
         return Asker(KERNEL)
     if not event.sender_pid:
@@ -98,18 +98,18 @@ def asker(event: Sent, container: Container | None) -> Asker:
 
 
 def by_its_maker(event: Sent) -> bool:
-    """Whether the target is a runtime's own process yet, as an init is before it runs anything, and the sender too."""
+    """Whether the target is still a process of a runtime, as an init is before its exec, and the sender one too."""
     maker = _program(event.target_comm)
     return maker in _MAKERS and maker == _program(event.sender_comm)
 
 
 def _program(comm: str) -> str:
-    """A thread of runc is called `runc:[2:INIT]`."""
+    """Return the program of a comm: runc names its stages `runc:[2:INIT]`."""
     return comm.partition(":")[0]
 
 
 def _runtime_of(process: str, container: Container | None) -> Runtime | None:
-    """Which runtime a process belongs to; None for none, or if only the container could tell, and does not."""
+    """Return the runtime of a process; None if it has none, or if the shim is shared and the container not known."""
     known = container.runtime if container else ""
     found = [
         each
@@ -121,7 +121,7 @@ def _runtime_of(process: str, container: Container | None) -> Runtime | None:
 
 
 def _chain(event: Sent) -> tuple[str, ...]:
-    """The sender's parent, if it is known, and the sender."""
+    """Return the sender's parent, if it is known, and the sender."""
     sender = f"{shorten(event.sender_comm, 16)}[{event.sender_pid}]"
     if not event.sender_parent_pid:
         return (sender,)
