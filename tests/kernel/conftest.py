@@ -9,7 +9,7 @@ import pytest
 from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.stage import Stage
 from tests.kernel.masks import init_is_spared
-from tests.kernel.recording import Tape, tape
+from tests.kernel.recording import EventLog, event_log
 
 
 @pytest.fixture
@@ -40,16 +40,16 @@ def house(stage: Stage) -> Namespace:
 
 
 @pytest.fixture(scope="module")
-def reel() -> Iterator[Tape]:
-    with tape() as opened:
+def module_log() -> Iterator[EventLog]:
+    with event_log() as opened:
         yield opened
 
 
 @pytest.fixture
-def recorded(reel: Tape) -> Tape:
+def recorded(module_log: EventLog) -> EventLog:
     """A blank recording, of the namespaces that the test has it `watch`."""
-    reel.rewind()
-    return reel
+    module_log.reset()
+    return module_log
 
 
 @pytest.fixture

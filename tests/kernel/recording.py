@@ -1,4 +1,4 @@
-"""What several kernel tests need: a recording to look at, by process and stage; a process without privileges."""
+"""What several kernel tests need: the rows of a collector, by process and stage; a process without privileges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sigtrace.live.collector import Collector
 Row = dict[str, Any]
 
 
-class Tape:
+class EventLog:
     """The rows of one collector, for the namespaces it watches and the processes that are asked about."""
 
     def __init__(self, live: Collector) -> None:
@@ -25,8 +25,8 @@ class Tape:
         self._watched: dict[int, int] = {}
         self._batches: list[Batch] = []
 
-    def rewind(self) -> None:
-        """Forget everything, and watch nothing."""
+    def reset(self) -> None:
+        """Forget all rows, and watch nothing."""
         self.live.drain()
         self._batches.clear()
         self._watched.clear()
@@ -69,10 +69,10 @@ class Tape:
 
 
 @contextmanager
-def tape() -> Iterator[Tape]:
-    """A recording, of nothing until told what to watch; fails if a single record was lost."""
+def event_log() -> Iterator[EventLog]:
+    """The rows of a collector, of nothing until `watch`; fails if a single record was lost."""
     with Collector(ns=[0], scope="all") as live:
-        yield Tape(live)
+        yield EventLog(live)
         losses = live.losses()
         assert losses.lost == 0, f"the ring lost records, so the test proves nothing: {losses}"
 

@@ -19,7 +19,7 @@ from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.stage import Stage
 from sigtrace.predict.kernel_rules import Prediction, predict
 from sigtrace.procfs.process import read_target
-from tests.kernel.recording import Tape, by_target
+from tests.kernel.recording import EventLog, by_target
 
 pytestmark = pytest.mark.kernel
 
@@ -55,7 +55,7 @@ class Played:
 
 @pytest.mark.parametrize("number", range(1, 65), ids=signals.name)
 def test_recorded_and_predicted_verdicts_are_what_the_kernel_did(
-    stage: Stage, recorded: Tape, number: int
+    stage: Stage, recorded: EventLog, number: int
 ) -> None:
     played = [play(stage, recorded.watch(stage.namespace()), case, number) for case in CASES]
     rows = by_target(recorded.rows(*(one.actor for one in played)))

@@ -17,7 +17,7 @@ from sigtrace.lab.stage import Stage
 from tests.conftest import require
 from tests.kernel.freezing import Freezer, hierarchy_of
 from tests.kernel.hanging import dead_mount, hang_on, slow_core_dumps
-from tests.kernel.inquest import Inquest, inquest
+from tests.kernel.investigation import Investigation, investigation
 
 pytestmark = pytest.mark.kernel
 
@@ -27,14 +27,14 @@ SHELL = "/bin/sh"
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Inquest]:
-    with inquest() as opened:
+def observed() -> Iterator[Investigation]:
+    with investigation() as opened:
         yield opened
 
 
 @pytest.fixture
-def namespace(stage: Stage, room: Inquest) -> Namespace:
-    return room.watch(stage.namespace())
+def namespace(stage: Stage, observed: Investigation) -> Namespace:
+    return observed.watch(stage.namespace())
 
 
 def has_child(pid: int, comm: str) -> bool:
@@ -52,19 +52,19 @@ def kill(stage: Stage, init: Actor) -> None:
 # Healthy ---------------------------------------------------------------------------------------------
 
 
-def test_a_healthy_stop_gives_no_finding(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_a_healthy_stop_gives_no_finding(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("handler", TERM)
-    room.look()
+    observed.snapshot()
     stage.outside.kill(init, TERM)
     wait_until(lambda: init.caught() == [TERM], "the handler to run")
     init.channel.request("os._exit(0)")
     assert init.fate() == Fate("exited", 0)
-    room.look("exited")
-    assert room.causes() == []
+    observed.snapshot("exited")
+    assert observed.causes() == []
 
 
 def test_a_healthy_stop_with_members_gives_no_finding(
-    stage: Stage, room: Inquest, namespace: Namespace, init: Actor
+    stage: Stage, observed: Investigation, namespace: Namespace, init: Actor
 ) -> None:
     members = [namespace.member() for _ in range(3)]
     init.set("handler", TERM)
@@ -73,194 +73,204 @@ def test_a_healthy_stop_with_members_gives_no_finding(
     init.channel.request("os._exit(0)")
     assert init.fate() == Fate("exited", 0)
     assert not any(member.alive() for member in members)
-    room.look("exited")
-    room.look("exited")
-    assert room.causes() == []
+    observed.snapshot("exited")
+    observed.snapshot("exited")
+    assert observed.causes() == []
 
 
-def test_a_kill_that_is_obeyed_gives_no_finding(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_a_kill_that_is_obeyed_gives_no_finding(stage: Stage, observed: Investigation, init: Actor) -> None:
     kill(stage, init)
-    room.look("killed")
-    assert room.causes() == []
+    observed.snapshot("killed")
+    assert observed.causes() == []
 
 
-def test_tini_with_a_child_that_obeys_gives_no_finding(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_tini_with_a_child_that_obeys_gives_no_finding(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
     require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
     init.become("/usr/bin/tini", "--", "sleep", "50")
     wait_until(lambda: has_child(init.pid, "sleep"), "tini to have its child")
-    room.look()
+    observed.snapshot()
     stage.outside.kill(init, TERM)
     assert init.fate() == Fate("exited", 128 + TERM)
-    assert room.causes() == []
+    assert observed.causes() == []
 
 
 # What the init does with the signal ------------------------------------------------------------------
 
 
-def test_dropped_at_generate(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_dropped_at_generate(stage: Stage, observed: Investigation, init: Actor) -> None:
     stage.outside.kill(init, TERM)
-    room.look("dropped")
+    observed.snapshot("dropped")
     kill(stage, init)
-    assert room.causes() == ["dropped-at-generate"]
-    assert room.live_only() == ["dropped-at-generate"]
+    assert observed.causes() == ["dropped-at-generate"]
+    assert observed.live_only() == ["dropped-at-generate"]
 
 
-def test_dropped_at_generate_is_known_without_a_snapshot(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_dropped_at_generate_is_known_without_a_snapshot(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
     stage.outside.kill(init, TERM)
     kill(stage, init)
-    assert room.causes() == ["dropped-at-generate"]
+    assert observed.causes() == ["dropped-at-generate"]
 
 
-def test_startup_race(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_startup_race(stage: Stage, observed: Investigation, init: Actor) -> None:
     stage.outside.kill(init, TERM)
-    room.look("dropped")
+    observed.snapshot("dropped")
     init.set("handler", TERM)
-    room.look("dropped")
+    observed.snapshot("dropped")
     kill(stage, init)
-    assert room.causes() == ["startup-race"]
+    assert observed.causes() == ["startup-race"]
 
 
-def test_startup_race_is_known_from_a_later_signal(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_startup_race_is_known_from_a_later_signal(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
     stage.outside.kill(init, TERM)
     init.set("handler", TERM)
     stage.outside.kill(init, TERM)
     wait_until(lambda: init.caught() == [TERM], "the handler to run")
     init.channel.request("os._exit(0)")
     init.fate()
-    assert room.causes() == ["startup-race"]
+    assert observed.causes() == ["startup-race"]
 
 
 @pytest.mark.parametrize("number", [KILL, STOP])
-def test_kill_from_inside(room: Inquest, namespace: Namespace, init: Actor, number: int) -> None:
+def test_kill_from_inside(observed: Investigation, namespace: Namespace, init: Actor, number: int) -> None:
     namespace.member().kill(init, number)
-    room.look("dropped")
-    assert room.causes() == ["kill-from-inside"]
+    observed.snapshot("dropped")
+    assert observed.causes() == ["kill-from-inside"]
 
 
-def test_ignored_by_program(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_ignored_by_program(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("ignore", TERM)
     stage.outside.kill(init, TERM)
-    room.look("signalled")
+    observed.snapshot("signalled")
     kill(stage, init)
-    assert room.causes() == ["ignored-by-program"]
-    assert room.live_only() == ["ignored-by-program"]
+    assert observed.causes() == ["ignored-by-program"]
+    assert observed.live_only() == ["ignored-by-program"]
 
 
-def test_ignored_by_a_program_that_inherited_it(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_ignored_by_a_program_that_inherited_it(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("ignore", TERM)
     init.become("/bin/sleep", "50")
     stage.outside.kill(init, TERM)
     kill(stage, init)
-    assert room.causes() == ["ignored-by-program"]
+    assert observed.causes() == ["ignored-by-program"]
 
 
-def test_blocked_forever(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_blocked_forever(stage: Stage, observed: Investigation, init: Actor) -> None:
     init(f"block({TERM})")
     stage.outside.kill(init, TERM)
     stage.outside.kill(init, TERM)
-    room.look("signalled")
-    assert room.live_only() == ["blocked-forever"]
+    observed.snapshot("signalled")
+    assert observed.live_only() == ["blocked-forever"]
     kill(stage, init)
-    assert room.causes() == ["blocked-forever"]
+    assert observed.causes() == ["blocked-forever"]
 
 
-def test_blocked_forever_without_a_snapshot(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_blocked_forever_without_a_snapshot(stage: Stage, observed: Investigation, init: Actor) -> None:
     init(f"block({TERM})")
     stage.outside.kill(init, TERM)
     stage.outside.kill(init, TERM)
     kill(stage, init)
-    assert room.causes() == ["blocked-forever"]
+    assert observed.causes() == ["blocked-forever"]
 
 
-def test_dropped_at_deliver(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_dropped_at_deliver(stage: Stage, observed: Investigation, init: Actor) -> None:
     init(f"block({TERM})")
     stage.outside.kill(init, TERM)
-    room.look("signalled")
+    observed.snapshot("signalled")
     init(f"unblock({TERM})")
     init.settle()
-    room.look("dropped")
+    observed.snapshot("dropped")
     kill(stage, init)
-    assert room.causes() == ["dropped-at-deliver"]
+    assert observed.causes() == ["dropped-at-deliver"]
 
 
-def test_traced_and_dropped_at_delivery(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_traced_and_dropped_at_delivery(stage: Stage, observed: Investigation, init: Actor) -> None:
     tracer = stage.actor()
     tracer(f"ptrace(syscalls.PTRACE_SEIZE, {init.pid})")
     stage.outside.kill(init, TERM)
     assert tracer(f"os.WSTOPSIG(os.waitpid({init.pid}, 0x40000000)[1])") == TERM  # __WALL
     tracer(f"ptrace(syscalls.PTRACE_CONT, {init.pid}, {TERM})")
     init.settle()
-    room.look("dropped")
-    assert room.causes() == ["traced"]
+    observed.snapshot("dropped")
+    assert observed.causes() == ["traced"]
 
 
-def test_traced_and_held_in_a_stop(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_traced_and_held_in_a_stop(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("handler", TERM)
     tracer = stage.actor()
     tracer(f"ptrace(syscalls.PTRACE_SEIZE, {init.pid})")
     stage.outside.kill(init, TERM)
     wait_until(lambda: init.stat_state() == "t", "the init to be in a tracing stop")
-    room.look()
-    assert room.causes() == ["traced"]
-    assert room.live_only() == ["traced"]
+    observed.snapshot()
+    assert observed.causes() == ["traced"]
+    assert observed.live_only() == ["traced"]
 
 
-def test_shell_form(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_shell_form(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.become(SHELL, "-c", "sleep 50; true")
     wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
     stage.outside.kill(init, TERM)
-    room.look("dropped")
+    observed.snapshot("dropped")
     kill(stage, init)
-    assert room.causes() == ["shell-form"]
-    assert room.live_only() == ["shell-form"]
+    assert observed.causes() == ["shell-form"]
+    assert observed.live_only() == ["shell-form"]
 
 
-def test_shell_form_with_a_trap_that_waits_for_the_child(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_shell_form_with_a_trap_that_waits_for_the_child(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
     init.become("/bin/bash", "-c", "trap 'exit 0' TERM; sleep 50; true")
     wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
     stage.outside.kill(init, TERM)
     wait_until(lambda: TERM not in init.mask("ShdPnd"), "the trap to be noted")
-    room.look("signalled")
+    observed.snapshot("signalled")
     kill(stage, init)
-    assert room.causes() == ["shell-form"]
+    assert observed.causes() == ["shell-form"]
 
 
-def test_shell_form_is_told_while_the_trap_still_waits(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_shell_form_is_told_while_the_trap_still_waits(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
     init.become(SHELL, "-c", "trap 'exit' TERM; sleep 50; true")
     wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
     stage.outside.kill(init, TERM)
     wait_until(lambda: TERM not in init.mask("ShdPnd"), "the trap to be noted")
-    room.look("signalled")
-    report = room.report()
+    observed.snapshot("signalled")
+    report = observed.report()
     assert [(found.cause, found.confidence) for found in report.findings] == [("shell-form", "possible")]
     assert "slow-handler" not in [cause.slug for cause in report.ruled_out]
-    room.look()
-    assert room.live_only() == ["shell-form"]
+    observed.snapshot()
+    assert observed.live_only() == ["shell-form"]
 
 
 @pytest.mark.parametrize("shell", [SHELL, "/bin/bash"])
 def test_a_shell_that_waits_for_what_runs_in_the_background_is_not_suspected(
-    stage: Stage, room: Inquest, init: Actor, shell: str
+    stage: Stage, observed: Investigation, init: Actor, shell: str
 ) -> None:
     init.become(shell, "-c", "trap 'exit' TERM; sleep 50 & wait")
     wait_until(lambda: has_child(init.pid, "sleep"), "the shell to have its child")
-    room.look()
-    assert room.live_only() == []
+    observed.snapshot()
+    assert observed.live_only() == []
     stage.outside.kill(init, TERM)
     assert init.fate().state == "exited"
 
 
-def test_slow_handler(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_slow_handler(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("handler", TERM)
     stage.outside.kill(init, TERM)
     wait_until(lambda: init.caught() == [TERM], "the handler to run")
-    room.look("signalled")
+    observed.snapshot("signalled")
     kill(stage, init)
-    assert room.causes() == ["slow-handler"]
+    assert observed.causes() == ["slow-handler"]
 
 
 def test_an_init_that_waits_for_signals_and_whose_child_does_not_obey(
-    stage: Stage, room: Inquest, init: Actor
+    stage: Stage, observed: Investigation, init: Actor
 ) -> None:
     require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
     init.become("/usr/bin/tini", "--", SHELL, "-c", "trap '' TERM; sleep 50; true")
@@ -268,96 +278,100 @@ def test_an_init_that_waits_for_signals_and_whose_child_does_not_obey(
     child = int(Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text())
     wait_until(lambda: has_child(child, "sleep"), "the shell to have its child")
     stage.outside.kill(init, TERM)
-    room.look("signalled")
+    observed.snapshot("signalled")
     kill(stage, init)
-    assert room.causes() == ["synchronous-consumer"]
+    assert observed.causes() == ["synchronous-consumer"]
 
 
-def test_an_init_that_reads_a_signalfd_and_does_not_end(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_an_init_that_reads_a_signalfd_and_does_not_end(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
     init(f"block({TERM})")
     fd = init(f"signalfd([{TERM}])")
     ticket = init.channel.request(f"os.read({fd}, 128)[0]")
     stage.outside.kill(init, TERM)
     assert init.channel.answer(ticket) == TERM
-    room.look("signalled")
+    observed.snapshot("signalled")
     kill(stage, init)
-    assert room.causes() == ["synchronous-consumer"]
+    assert observed.causes() == ["synchronous-consumer"]
 
 
-def test_wrong_stop_signal(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_wrong_stop_signal(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("handler", TERM)
     stage.outside.kill(init, USR1)
-    room.look("dropped")
+    observed.snapshot("dropped")
     kill(stage, init)
-    assert room.causes() == ["wrong-stop-signal"]
+    assert observed.causes() == ["wrong-stop-signal"]
 
 
 def test_wrong_stop_signal_that_is_handled_as_something_else(
-    stage: Stage, room: Inquest, init: Actor
+    stage: Stage, observed: Investigation, init: Actor
 ) -> None:
     init.set("handler", TERM, USR1)
     stage.outside.kill(init, USR1)
     wait_until(lambda: init.caught() == [USR1], "the handler to run")
-    room.look("signalled")
+    observed.snapshot("signalled")
     kill(stage, init)
-    assert room.causes() == ["wrong-stop-signal"]
+    assert observed.causes() == ["wrong-stop-signal"]
 
 
-def test_stopped(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_stopped(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("handler", TERM)
     stage.outside.kill(init, STOP)
     wait_until(lambda: init.stat_state() == "T", "the init to stop")
     stage.outside.kill(init, TERM)
-    room.look("signalled")
-    assert room.live_only() == ["stopped"]
+    observed.snapshot("signalled")
+    assert observed.live_only() == ["stopped"]
     kill(stage, init)
-    assert room.causes() == ["stopped"]
+    assert observed.causes() == ["stopped"]
 
 
 # Somebody else ---------------------------------------------------------------------------------------
 
 
-def test_not_an_init(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+def test_not_an_init(stage: Stage, observed: Investigation, namespace: Namespace) -> None:
     member = namespace.member()
     member.set("handler", TERM)
     stage.outside.kill(member, TERM)
     wait_until(lambda: member.caught() == [TERM], "the handler to run")
-    room.look()
+    observed.snapshot()
     signal.sigtimedwait([], 0.3)  # the grace period
     stage.outside.kill(member, KILL)
     member.fate()
-    assert room.causes() == ["not-an-init"]
+    assert observed.causes() == ["not-an-init"]
 
 
-def test_a_member_that_obeys_gives_no_such_finding(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+def test_a_member_that_obeys_gives_no_such_finding(
+    stage: Stage, observed: Investigation, namespace: Namespace
+) -> None:
     member = namespace.member()
     stage.outside.kill(member, TERM)
     assert member.fate() == Fate("killed", TERM)
-    assert room.causes() == []
+    assert observed.causes() == []
 
 
-def test_nested_init(room: Inquest, namespace: Namespace) -> None:
+def test_nested_init(observed: Investigation, namespace: Namespace) -> None:
     member = namespace.member()
     inner = member.namespace()
     member.kill(inner.init, TERM)
-    room.look()
+    observed.snapshot()
     member.kill(inner.init, KILL)
     inner.init.fate()
-    assert room.causes() == ["nested-init"]
+    assert observed.causes() == ["nested-init"]
 
 
-def test_kill_all_skips_init(room: Inquest, namespace: Namespace) -> None:
+def test_kill_all_skips_init(observed: Investigation, namespace: Namespace) -> None:
     member, *others = (namespace.member() for _ in range(3))
-    room.look()
+    observed.snapshot()
     member(f"kill(-1, {KILL})")
     assert [other.fate() for other in others] == [Fate("killed", KILL)] * 2
-    room.look()
-    assert room.causes() == ["kill-all-skips-init"]
+    observed.snapshot()
+    assert observed.causes() == ["kill-all-skips-init"]
 
 
-def test_nobody_signalled(room: Inquest) -> None:
-    room.look()
-    assert room.causes() == ["nobody-signalled"]
+def test_nobody_signalled(observed: Investigation) -> None:
+    observed.snapshot()
+    assert observed.causes() == ["nobody-signalled"]
 
 
 @pytest.fixture(autouse=True)
@@ -365,7 +379,7 @@ def blank(namespace: Namespace) -> None:
     """Every test watches a namespace of its own, from before it does anything."""
 
 
-def test_queue_overflow(room: Inquest, namespace: Namespace, init: Actor) -> None:
+def test_queue_overflow(observed: Investigation, namespace: Namespace, init: Actor) -> None:
     member = namespace.member()
     member("os.setuid(1234567)")
     member("resource.setrlimit(resource.RLIMIT_SIGPENDING, (1, 1))")
@@ -374,32 +388,32 @@ def test_queue_overflow(room: Inquest, namespace: Namespace, init: Actor) -> Non
     init(f"sigqueue({member.own_pid}, {RTMIN})")
     with pytest.raises(BlockingIOError):
         init(f"sigqueue({member.own_pid}, {RTMIN})")
-    room.look()
-    assert room.causes() == ["queue-overflow"]
+    observed.snapshot()
+    assert observed.causes() == ["queue-overflow"]
 
 
 # A namespace that cannot end -------------------------------------------------------------------------
 
 
-def hold_on_exit(stage: Stage, room: Inquest, init: Actor) -> None:
+def hold_on_exit(stage: Stage, observed: Investigation, init: Actor) -> None:
     """SIGKILL the init and look twice at what is left."""
     stage.outside.kill(init, KILL)
-    room.look("killed")
+    observed.snapshot("killed")
     assert init.fate(0.4).state == "running", "the namespace ended, so nothing held it"
-    room.look("outlived")
+    observed.snapshot("outlived")
 
 
 @pytest.mark.parametrize("version", ["v1"])
-def test_survivor_frozen(stage: Stage, room: Inquest, namespace: Namespace, version: str) -> None:
+def test_survivor_frozen(stage: Stage, observed: Investigation, namespace: Namespace, version: str) -> None:
     mounted = hierarchy_of(version)
     require(mounted, f"cgroup-{version}", f"no cgroup {version} freezer is mounted here")
     assert mounted is not None
     freezer = Freezer(mounted, version)
     try:
         freezer.hold(namespace.member())
-        hold_on_exit(stage, room, namespace.init)
-        assert room.causes() == ["survivor-frozen"]
-        assert room.live_only() == ["survivor-frozen"]
+        hold_on_exit(stage, observed, namespace.init)
+        assert observed.causes() == ["survivor-frozen"]
+        assert observed.live_only() == ["survivor-frozen"]
     finally:
         freezer.set(False)
         stage.close()
@@ -407,7 +421,9 @@ def test_survivor_frozen(stage: Stage, room: Inquest, namespace: Namespace, vers
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_an_init_that_is_frozen_when_asked(stage: Stage, room: Inquest, init: Actor, version: str) -> None:
+def test_an_init_that_is_frozen_when_asked(
+    stage: Stage, observed: Investigation, init: Actor, version: str
+) -> None:
     mounted = hierarchy_of(version)
     require(mounted, f"cgroup-{version}", f"no cgroup {version} freezer is mounted here")
     assert mounted is not None
@@ -416,8 +432,8 @@ def test_an_init_that_is_frozen_when_asked(stage: Stage, room: Inquest, init: Ac
     try:
         freezer.hold(init)
         stage.outside.kill(init, TERM)
-        room.look("signalled")
-        assert room.causes() == ["survivor-frozen"]
+        observed.snapshot("signalled")
+        assert observed.causes() == ["survivor-frozen"]
     finally:
         freezer.set(False)
         stage.close()
@@ -425,7 +441,7 @@ def test_an_init_that_is_frozen_when_asked(stage: Stage, room: Inquest, init: Ac
 
 
 def test_the_v2_freezer_does_not_keep_a_namespace_from_ending(
-    stage: Stage, room: Inquest, namespace: Namespace
+    stage: Stage, observed: Investigation, namespace: Namespace
 ) -> None:
     mounted = hierarchy_of("v2")
     require(mounted, "cgroup-v2", "no cgroup v2 freezer is mounted here")
@@ -434,67 +450,67 @@ def test_the_v2_freezer_does_not_keep_a_namespace_from_ending(
     try:
         freezer.hold(namespace.member())
         kill(stage, namespace.init)
-        room.look("exited")
-        assert room.causes() == []
+        observed.snapshot("exited")
+        assert observed.causes() == []
     finally:
         freezer.set(False)
         stage.close()
         freezer.remove()
 
 
-def test_zombie_held_by_a_parent_outside(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+def test_zombie_held_by_a_parent_outside(stage: Stage, observed: Investigation, namespace: Namespace) -> None:
     joined = namespace.joined()  # its parent, the holder, waits for nobody unless told
-    hold_on_exit(stage, room, namespace.init)
+    hold_on_exit(stage, observed, namespace.init)
     assert joined.stat_state() == "Z"
-    assert room.causes() == ["zombie-held"]
-    assert room.live_only() == ["zombie-held"]
+    assert observed.causes() == ["zombie-held"]
+    assert observed.live_only() == ["zombie-held"]
 
 
-def test_zombie_held_by_a_tracer(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+def test_zombie_held_by_a_tracer(stage: Stage, observed: Investigation, namespace: Namespace) -> None:
     member, tracer = namespace.member(), stage.actor()
     tracer(f"ptrace(syscalls.PTRACE_SEIZE, {member.pid})")
-    hold_on_exit(stage, room, namespace.init)
+    hold_on_exit(stage, observed, namespace.init)
     assert member.stat_state() == "Z"
-    assert room.causes() == ["zombie-held"]
+    assert observed.causes() == ["zombie-held"]
 
 
-def test_survivor_uninterruptible_in_fuse(stage: Stage, room: Inquest) -> None:
+def test_survivor_uninterruptible_in_fuse(stage: Stage, observed: Investigation) -> None:
     require(os.path.exists("/dev/fuse"), "fuse", "there is no /dev/fuse")
     server = stage.actor()
     server("private_mounts()")
-    namespace = room.watch(server.namespace())
+    namespace = observed.watch(server.namespace())
     member = namespace.member()
     dead_mount(server)
     hang_on(server, member)
     wait_until(lambda: member.stat_state() in "DS", "the member to sleep")
-    hold_on_exit(stage, room, namespace.init)
+    hold_on_exit(stage, observed, namespace.init)
     assert member.stat_state() == "D"
-    assert room.causes() == ["survivor-uninterruptible"]
+    assert observed.causes() == ["survivor-uninterruptible"]
 
 
-def test_unreaped_zombies(room: Inquest, init: Actor) -> None:
+def test_unreaped_zombies(observed: Investigation, init: Actor) -> None:
     init("[os.fork() or os._exit(0) for _ in range(8)] and None")
     zombies = Path(f"/proc/{init.pid}/task/{init.pid}/children")
     wait_until(
         lambda: all(" Z " in Path(f"/proc/{pid}/stat").read_text() for pid in zombies.read_text().split()),
         "the children to be dead",
     )
-    room.look()
-    room.look()
-    assert room.causes() == ["unreaped-zombies"]
+    observed.snapshot()
+    observed.snapshot()
+    assert observed.causes() == ["unreaped-zombies"]
 
 
-def test_runtime_lost_exit(stage: Stage, room: Inquest, init: Actor) -> None:
+def test_runtime_lost_exit(stage: Stage, observed: Investigation, init: Actor) -> None:
     stage.outside.kill(init, KILL)
     wait_until(lambda: init.stat_state() == "Z", "the init to be a zombie")
-    room.look("exited")
+    observed.snapshot("exited")
     signal.sigtimedwait([], 0.25)
-    room.look("outlived")
-    assert room.causes() == ["runtime-lost-exit"]
-    assert room.live_only() == ["runtime-lost-exit"]
+    observed.snapshot("outlived")
+    assert observed.causes() == ["runtime-lost-exit"]
+    assert observed.live_only() == ["runtime-lost-exit"]
 
 
-def test_core_dump(room: Inquest) -> None:
+def test_core_dump(observed: Investigation) -> None:
     crash = "import resource, ctypes; resource.setrlimit(resource.RLIMIT_CORE, (-1, -1)); input(); ctypes.string_at(0)"
     command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-I", "-c", crash]
     with (
@@ -504,28 +520,28 @@ def test_core_dump(room: Inquest) -> None:
         children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
         wait_until(lambda: children.read_text() != "", "the init to be born")
         init = int(children.read_text())
-        room.watch_init(init)
+        observed.watch_init(init)
         assert holder.stdin is not None
         holder.stdin.write(b"\n")
         holder.stdin.close()
         wait_until(lambda: "CoreDumping:\t1" in Path(f"/proc/{init}/status").read_text(), "a core dump")
         os.kill(init, TERM)
-        room.look("signalled")
+        observed.snapshot("signalled")
         os.kill(init, KILL)
-    assert room.causes() == ["core-dump"]
+    assert observed.causes() == ["core-dump"]
 
 
 def test_a_death_with_the_parent_is_not_taken_for_want_of_memory(
-    stage: Stage, room: Inquest, namespace: Namespace
+    stage: Stage, observed: Investigation, namespace: Namespace
 ) -> None:
-    room.look()
+    observed.snapshot()
     namespace.holder.end()  # PR_SET_PDEATHSIG: the kernel sends SIGKILL to the init
     wait_until(lambda: not namespace.init.alive(), "the init to die with its parent")
-    room.look("exited")
-    assert room.causes() == []
+    observed.snapshot("exited")
+    assert observed.causes() == []
 
 
-def test_oom(stage: Stage, room: Inquest, namespace: Namespace) -> None:
+def test_oom(stage: Stage, observed: Investigation, namespace: Namespace) -> None:
     hierarchy = Path("/sys/fs/cgroup/memory")
     require(
         (hierarchy / "memory.limit_in_bytes").exists(), "cgroup-memory", "no v1 memory cgroup is mounted here"
@@ -539,8 +555,8 @@ def test_oom(stage: Stage, room: Inquest, namespace: Namespace) -> None:
             (group / "cgroup.procs").write_text(str(each.pid))
         member.channel.request("len(bytearray(256 << 20))")
         assert member.fate() == Fate("killed", KILL)
-        room.look()
-        assert room.causes() == ["oom"]
+        observed.snapshot()
+        assert observed.causes() == ["oom"]
     finally:
         stage.close()
         wait_until(lambda: not (group / "cgroup.procs").read_text(), "the cgroup to be empty")

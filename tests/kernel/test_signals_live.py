@@ -17,7 +17,7 @@ from sigtrace.predict.kernel_rules import predict
 from sigtrace.procfs.process import read_target
 from tests.conftest import require
 from tests.kernel.masks import KILLED, became_of, other_thread
-from tests.kernel.recording import Row, Tape
+from tests.kernel.recording import EventLog, Row
 
 pytestmark = pytest.mark.kernel
 
@@ -43,7 +43,7 @@ LATE_DROP = [("generate", "queued"), ("deliver", "dropped_at_deliver")]
 
 
 @pytest.fixture
-def namespace(stage: Stage, recorded: Tape) -> Namespace:
+def namespace(stage: Stage, recorded: EventLog) -> Namespace:
     return recorded.watch(stage.namespace())
 
 
@@ -51,7 +51,7 @@ def namespace(stage: Stage, recorded: Tape) -> Namespace:
 
 
 def test_a_blocked_signal_is_dropped_at_delivery_once_an_init_unblocks_it(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     init(f"block({TERM})")
     member.kill(init, TERM)
@@ -64,7 +64,7 @@ def test_a_blocked_signal_is_dropped_at_delivery_once_an_init_unblocks_it(
 
 
 def test_a_drop_at_delivery_names_who_sent_the_signal_long_before(
-    recorded: Tape, stage: Stage, init: Actor
+    recorded: EventLog, stage: Stage, init: Actor
 ) -> None:
     sender = stage.actor()
     sender("name('patient')")
@@ -83,7 +83,7 @@ def test_a_drop_at_delivery_names_who_sent_the_signal_long_before(
 
 
 def test_a_blocked_signal_is_delivered_once_unblocked_if_there_is_a_handler_by_then(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     init(f"block({TERM})")
     member.kill(init, TERM)
@@ -94,7 +94,7 @@ def test_a_blocked_signal_is_delivered_once_unblocked_if_there_is_a_handler_by_t
 
 
 def test_a_standard_signal_that_is_pending_swallows_the_next_and_the_handler_runs_once(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     init.set("handler", TERM)
     init(f"block({TERM})")
@@ -108,7 +108,7 @@ def test_a_standard_signal_that_is_pending_swallows_the_next_and_the_handler_run
 
 
 def test_real_time_signals_queue_up_and_every_one_is_handled(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     init.set("handler", RTMIN)
     init(f"block({RTMIN})")
@@ -120,7 +120,7 @@ def test_real_time_signals_queue_up_and_every_one_is_handled(
 
 
 def test_a_full_queue_refuses_sigqueue_and_that_is_recorded_as_overflowed(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     # A user of its own: the limit is on what is pending for all of a user's processes.
     member("os.setuid(1234567)")
@@ -153,7 +153,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 def test_every_way_to_send_is_dropped_without_a_handler_and_handled_with_one(
-    recorded: Tape, init: Actor, member: Actor, call: str
+    recorded: EventLog, init: Actor, member: Actor, call: str
 ) -> None:
     source, code = CALLS[call]
     init.set("handler", USR1)
@@ -167,7 +167,7 @@ def test_every_way_to_send_is_dropped_without_a_handler_and_handled_with_one(
 
 
 def test_kill_minus_one_inside_reaches_the_members_and_never_the_init(
-    recorded: Tape, namespace: Namespace, member: Actor
+    recorded: EventLog, namespace: Namespace, member: Actor
 ) -> None:
     victims = [namespace.member(), namespace.joined()]
     member(f"kill(-1, {KILL})")
@@ -178,7 +178,7 @@ def test_kill_minus_one_inside_reaches_the_members_and_never_the_init(
 
 
 def test_an_init_waiting_in_sigtimedwait_takes_the_signal_without_delivery(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     init(f"block({TERM})")
     ticket = init.channel.request(f"signal.sigtimedwait([{TERM}], 30).si_signo")
@@ -191,7 +191,7 @@ def test_an_init_waiting_in_sigtimedwait_takes_the_signal_without_delivery(
 
 
 def test_an_init_reading_a_signalfd_takes_the_signal_without_delivery(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     init(f"block({TERM})")
     init(f"fd = signalfd([{TERM}])")
@@ -206,7 +206,7 @@ def test_an_init_reading_a_signalfd_takes_the_signal_without_delivery(
 
 
 def test_an_alarm_is_dropped_for_an_init_and_kills_a_member(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     for actor in (init, member):
         actor.channel.request("signal.setitimer(signal.ITIMER_REAL, 0.001) and None")
@@ -219,7 +219,7 @@ def test_an_alarm_is_dropped_for_an_init_and_kills_a_member(
 
 
 def test_sigpipe_is_dropped_for_an_init_and_kills_a_member(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     for actor in (init, member):
         actor("r, w = os.pipe(); os.close(r)")
@@ -231,7 +231,7 @@ def test_sigpipe_is_dropped_for_an_init_and_kills_a_member(
     assert_from_kernel(recorded.one(init, "generate", PIPE))
 
 
-def test_a_fault_voids_the_protection_and_kills_the_init(recorded: Tape, init: Actor) -> None:
+def test_a_fault_voids_the_protection_and_kills_the_init(recorded: EventLog, init: Actor) -> None:
     init.channel.request("ctypes.string_at(0)")
     assert init.fate() == Fate("killed", SEGV)
     row = recorded.one(init, "generate", SEGV)
@@ -241,7 +241,7 @@ def test_a_fault_voids_the_protection_and_kills_the_init(recorded: Tape, init: A
     assert (ended["verdict"], ended["exit_signal"], ended["exit_code"]) == ("exited", SEGV, 0)
 
 
-def test_abort_in_an_init_is_dropped_until_a_fault_ends_it(recorded: Tape, init: Actor) -> None:
+def test_abort_in_an_init_is_dropped_until_a_fault_ends_it(recorded: EventLog, init: Actor) -> None:
     init.channel.request("os.abort()")
     assert init.fate() == Fate("killed", SEGV)
     aborts = recorded.rows(init, stage="generate", signal=ABRT)
@@ -251,7 +251,7 @@ def test_abort_in_an_init_is_dropped_until_a_fault_ends_it(recorded: Tape, init:
 
 
 def test_sigchld_to_an_init_is_ignored_by_default_and_no_drop(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     member.channel.request("os._exit(3)")
     assert member.fate() == Fate("exited", 3)
@@ -262,7 +262,7 @@ def test_sigchld_to_an_init_is_ignored_by_default_and_no_drop(
 
 
 def test_an_inits_death_sends_a_kernel_sigkill_to_every_process_below(
-    recorded: Tape, stage: Stage, namespace: Namespace
+    recorded: EventLog, stage: Stage, namespace: Namespace
 ) -> None:
     nested = namespace.init.namespace()
     below = [namespace.member(), namespace.joined(), nested.init, nested.member()]
@@ -287,7 +287,7 @@ def assert_from_kernel(row: Row) -> None:
 
 
 def test_a_traced_init_discards_nothing_at_generation_and_drops_at_delivery(
-    recorded: Tape, stage: Stage, init: Actor, member: Actor
+    recorded: EventLog, stage: Stage, init: Actor, member: Actor
 ) -> None:
     tracer = stage.actor()
     tracer(f"ptrace(syscalls.PTRACE_SEIZE, {init.pid})")
@@ -301,7 +301,7 @@ def test_a_traced_init_discards_nothing_at_generation_and_drops_at_delivery(
 
 
 def test_a_thread_that_does_not_block_the_signal_runs_the_handler(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     tid = init("thread()")
     init.set("handler", TERM)
@@ -317,7 +317,7 @@ def test_a_thread_that_does_not_block_the_signal_runs_the_handler(
 
 @pytest.mark.parametrize("road", ["inside", "outside", "pidfd", "thread"])
 def test_a_fatal_signal_that_only_the_thread_looked_up_blocks_ends_an_init_or_is_dropped_at_delivery(
-    recorded: Tape, stage: Stage, init: Actor, member: Actor, spares_init: bool, road: str
+    recorded: EventLog, stage: Stage, init: Actor, member: Actor, spares_init: bool, road: str
 ) -> None:
     # complete_signal() does not ask for SIGNAL_UNKILLABLE since Linux kernel commit 426915796cca (in v4.15); the
     # kernels that ask spare the init, and `spares_init` has found out by the fate of another which this one is
@@ -346,7 +346,7 @@ def test_a_fatal_signal_that_only_the_thread_looked_up_blocks_ends_an_init_or_is
     assert known.effect == ("none" if spares_init else "terminate")
 
 
-def test_tgkill_asks_the_thread_it_names_and_no_other(recorded: Tape, stage: Stage, init: Actor) -> None:
+def test_tgkill_asks_the_thread_it_names_and_no_other(recorded: EventLog, stage: Stage, init: Actor) -> None:
     init("thread()")
     init(f"block({TERM})")
     stage.outside(f"raw('tgkill', {init.pid}, {init.pid}, {TERM})")
@@ -357,7 +357,7 @@ def test_tgkill_asks_the_thread_it_names_and_no_other(recorded: Tape, stage: Sta
     assert recorded.verdicts(init, TERM) == QUEUED + DROPPED
 
 
-def test_tgkill_to_a_thread_names_the_thread(recorded: Tape, init: Actor, member: Actor) -> None:
+def test_tgkill_to_a_thread_names_the_thread(recorded: EventLog, init: Actor, member: Actor) -> None:
     tid = init("thread()")
     member(f"raw('tgkill', 1, {tid}, {TERM})")
     assert init.settle() == RUNNING
@@ -368,7 +368,7 @@ def test_tgkill_to_a_thread_names_the_thread(recorded: Tape, init: Actor, member
 
 
 def test_a_stopped_init_drops_at_once_what_it_has_no_handler_for_and_handles_the_rest_when_resumed(
-    recorded: Tape, stage: Stage, init: Actor
+    recorded: EventLog, stage: Stage, init: Actor
 ) -> None:
     init.set("handler", USR1)
     stage.outside.kill(init, STOP)
@@ -383,7 +383,7 @@ def test_a_stopped_init_drops_at_once_what_it_has_no_handler_for_and_handles_the
 
 
 def test_exec_resets_handlers_so_that_the_new_program_drops_what_the_old_one_handled(
-    recorded: Tape, init: Actor, member: Actor
+    recorded: EventLog, init: Actor, member: Actor
 ) -> None:
     init.set("handler", TERM)
     init.set("ignore", HUP)
@@ -403,7 +403,7 @@ def test_exec_resets_handlers_so_that_the_new_program_drops_what_the_old_one_han
 
 
 def test_three_namespaces_deep_only_an_ancestor_can_kill_the_innermost_init(
-    recorded: Tape, stage: Stage, namespace: Namespace
+    recorded: EventLog, stage: Stage, namespace: Namespace
 ) -> None:
     middle = namespace.init.namespace()
     inner = middle.init.namespace()
@@ -429,7 +429,7 @@ def test_three_namespaces_deep_only_an_ancestor_can_kill_the_innermost_init(
 
 
 def test_the_relation_of_sender_to_target_is_recorded(
-    recorded: Tape, stage: Stage, init: Actor, member: Actor
+    recorded: EventLog, stage: Stage, init: Actor, member: Actor
 ) -> None:
     for sender, relation in ((member, "same"), (stage.outside, "ancestor"), (init, "self")):
         sender.kill(init, HUP)
@@ -438,7 +438,7 @@ def test_the_relation_of_sender_to_target_is_recorded(
 
 
 def test_a_process_of_a_namespace_below_or_beside_cannot_signal_the_init(
-    recorded: Tape, stage: Stage, namespace: Namespace, init: Actor
+    recorded: EventLog, stage: Stage, namespace: Namespace, init: Actor
 ) -> None:
     nested, sibling = init.namespace(), recorded.watch(stage.namespace())
     for stranger in (nested.member(), sibling.member()):
@@ -449,7 +449,9 @@ def test_a_process_of_a_namespace_below_or_beside_cannot_signal_the_init(
     assert recorded.rows(init, signal=TERM) == []
 
 
-def test_a_pidfd_brought_from_outside_does_not_help_either(recorded: Tape, stage: Stage, init: Actor) -> None:
+def test_a_pidfd_brought_from_outside_does_not_help_either(
+    recorded: EventLog, stage: Stage, init: Actor
+) -> None:
     holder = stage.actor()
     holder(f"fd = os.pidfd_open({init.pid})")
     stranger = holder.namespace().member()  # inherits fd
@@ -459,7 +461,7 @@ def test_a_pidfd_brought_from_outside_does_not_help_either(recorded: Tape, stage
 
 
 def test_the_parent_of_a_sender_that_is_gone_at_once_is_recorded(
-    recorded: Tape, stage: Stage, init: Actor
+    recorded: EventLog, stage: Stage, init: Actor
 ) -> None:
     runtime = stage.actor()
     runtime("name('runtime')")
@@ -473,7 +475,7 @@ def test_the_parent_of_a_sender_that_is_gone_at_once_is_recorded(
 
 
 def test_a_reused_pid_is_told_apart_by_its_start_time(
-    recorded: Tape, namespace: Namespace, init: Actor
+    recorded: EventLog, namespace: Namespace, init: Actor
 ) -> None:
     last = "/proc/sys/kernel/ns_last_pid"
     require(os.path.exists(last), "kernel", "this kernel has no checkpoint/restore (ns_last_pid)")
@@ -496,7 +498,7 @@ def test_a_reused_pid_is_told_apart_by_its_start_time(
 
 
 def test_a_reused_namespace_inode_is_told_apart_by_the_start_of_its_init(
-    stage: Stage, recorded: Tape
+    stage: Stage, recorded: EventLog
 ) -> None:
     lives: dict[int, set[int]] = {}
     for _ in range(50):

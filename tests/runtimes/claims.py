@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import sigtrace
-from tests.runtimes import play
-from tests.runtimes.play import Play, Row, ask
+from tests.runtimes import scenario
 from tests.runtimes.runtime import HANDLED, Runtime
+from tests.runtimes.scenario import Row, Scenario, ask
 
 
 @pytest.mark.kernel
@@ -23,152 +23,150 @@ class Claims:
     driver: type[Runtime]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Everything is played once for each layout of control groups."""
-        metafunc.parametrize("played", self.driver.layouts, indirect=True, scope="class")
+        """The scenario runs once for each layout of control groups."""
+        metafunc.parametrize("ran", self.driver.layouts, indirect=True, scope="class")
         if "init" in metafunc.fixturenames:
-            inits = [init for init in play.INITS if init != play.OWN_INIT or self.driver.own_init]
+            inits = [init for init in scenario.INITS if init != scenario.OWN_INIT or self.driver.own_init]
             metafunc.parametrize("init", inits)
 
     # --- stops --------------------------------------------------------------------------------------------
 
-    def test_a_stop_of_an_init_without_a_handler_takes_the_whole_grace_period(self, played: Play) -> None:
-        stopped = played[play.PLAIN].stopped
+    def test_a_stop_of_an_init_without_a_handler_takes_the_whole_grace_period(self, ran: Scenario) -> None:
+        stopped = ran[scenario.PLAIN].stopped
         assert stopped
-        assert played.runtime.grace <= stopped.seconds
+        assert ran.runtime.grace <= stopped.seconds
         assert stopped.exit_code in (None, 137)
 
-    def test_the_dropped_request_is_recorded_under_the_containers_name(self, played: Play) -> None:
-        (drop,) = self.drops(played, play.PLAIN, played.runtime.default_stop)
-        assert self.named(played, drop) == play.PLAIN
-        assert drop["container_id"] == self.running(played, play.PLAIN).id
-        assert drop["runtime"] == played.runtime.called
-        assert drop["image"] == played.runtime.image
+    def test_the_dropped_request_is_recorded_under_the_containers_name(self, ran: Scenario) -> None:
+        (drop,) = self.drops(ran, scenario.PLAIN, ran.runtime.default_stop)
+        assert self.named(ran, drop) == scenario.PLAIN
+        assert drop["container_id"] == self.running(ran, scenario.PLAIN).id
+        assert drop["runtime"] == ran.runtime.called
+        assert drop["image"] == ran.runtime.image
 
-    def test_the_request_is_attributed_to_the_runtime(self, played: Play) -> None:
-        (drop,) = self.drops(played, play.PLAIN, played.runtime.default_stop)
-        assert drop["sender_comm"] in played.runtime.senders
+    def test_the_request_is_attributed_to_the_runtime(self, ran: Scenario) -> None:
+        (drop,) = self.drops(ran, scenario.PLAIN, ran.runtime.default_stop)
+        assert drop["sender_comm"] in ran.runtime.senders
         assert drop["relation"] == "ancestor"
 
-    def test_a_stop_with_a_handler_works_at_once_and_nothing_is_dropped(self, played: Play) -> None:
-        stopped = played[play.TRAP].stopped
+    def test_a_stop_with_a_handler_works_at_once_and_nothing_is_dropped(self, ran: Scenario) -> None:
+        stopped = ran[scenario.TRAP].stopped
         assert stopped
-        assert stopped.seconds < played.runtime.grace
+        assert stopped.seconds < ran.runtime.grace
         assert stopped.exit_code in (None, HANDLED)
-        assert self.drops(played, play.TRAP) == []
+        assert self.drops(ran, scenario.TRAP) == []
 
     def test_a_stop_with_a_small_init_works_at_once_and_nothing_is_dropped(
-        self, played: Play, init: str
+        self, ran: Scenario, init: str
     ) -> None:
-        if not played.has_init(init):
-            pytest.skip(f"no {init.removeprefix('web-')} with {played.runtime.name} here")
-        stopped = played[init].stopped
+        if not ran.has_init(init):
+            pytest.skip(f"no {init.removeprefix('web-')} with {ran.runtime.name} here")
+        stopped = ran[init].stopped
         assert stopped
-        assert stopped.seconds < played.runtime.grace
+        assert stopped.seconds < ran.runtime.grace
         assert stopped.exit_code in (None, 143)
-        assert self.drops(played, init) == []
+        assert self.drops(ran, init) == []
 
-    def test_a_stop_signal_of_the_containers_own_is_the_one_that_is_sent(self, played: Play) -> None:
-        stopped = played[play.OWN_SIGNAL].stopped
+    def test_a_stop_signal_of_the_containers_own_is_the_one_that_is_sent(self, ran: Scenario) -> None:
+        stopped = ran[scenario.OWN_SIGNAL].stopped
         assert stopped
-        assert stopped.seconds < played.runtime.grace
+        assert stopped.seconds < ran.runtime.grace
         assert stopped.exit_code in (None, HANDLED)
-        assert self.drops(played, play.OWN_SIGNAL) == []
+        assert self.drops(ran, scenario.OWN_SIGNAL) == []
 
-    def test_the_postmortem_names_the_causes_and_the_container(self, played: Play) -> None:
-        found = ask(played.runtime.host, "postmortem", played.all, *played.runtime.choice(play.PLAIN))
+    def test_the_postmortem_names_the_causes_and_the_container(self, ran: Scenario) -> None:
+        found = ask(ran.runtime.host, "postmortem", ran.all, *ran.runtime.choice(scenario.PLAIN))
         assert {finding["cause"] for finding in found} == {"dropped-at-generate", "kill-from-inside"}
-        assert {self.named(played, finding) for finding in found} == {play.PLAIN}
+        assert {self.named(ran, finding) for finding in found} == {scenario.PLAIN}
 
-    def test_the_postmortem_tells_who_asked_for_the_stop_and_how_long_it_took(self, played: Play) -> None:
-        finding, *_ = ask(played.runtime.host, "postmortem", played.all, *played.runtime.choice(play.PLAIN))
-        told, stopped = finding["stop"], played[play.PLAIN].stopped
+    def test_the_postmortem_tells_who_asked_for_the_stop_and_how_long_it_took(self, ran: Scenario) -> None:
+        finding, *_ = ask(ran.runtime.host, "postmortem", ran.all, *ran.runtime.choice(scenario.PLAIN))
+        told, stopped = finding["stop"], ran[scenario.PLAIN].stopped
         assert stopped
-        assert told["by"].partition("[")[0] == played.runtime.asker
-        assert told["signal"] == played.runtime.default_stop
+        assert told["by"].partition("[")[0] == ran.runtime.asker
+        assert told["signal"] == ran.runtime.default_stop
         assert told["killed"] is True
-        assert played.runtime.grace - 0.1 < told["grace_seconds"] <= told["seconds"] <= stopped.seconds
+        assert ran.runtime.grace - 0.1 < told["grace_seconds"] <= told["seconds"] <= stopped.seconds
 
     # --- who is who ---------------------------------------------------------------------------------------
 
-    def test_scan_names_containers_and_images_and_foretells_the_stop(self, played: Play) -> None:
-        row = played[play.PLAIN].scanned
-        assert self.named(played, row) == play.PLAIN
-        assert row["image"] == played.runtime.image
+    def test_scan_names_containers_and_images_and_foretells_the_stop(self, ran: Scenario) -> None:
+        row = ran[scenario.PLAIN].scanned
+        assert self.named(ran, row) == scenario.PLAIN
+        assert row["image"] == ran.runtime.image
         assert row["verdict"] == "waits for KILL"
-        assert played[play.TRAP].scanned["verdict"] != "waits for KILL"  # a shell's trap waits for its child
+        assert ran[scenario.TRAP].scanned["verdict"] != "waits for KILL"  # a shell's trap waits for its child
 
-    def test_scan_judges_a_stop_signal_of_the_containers_own(self, played: Play) -> None:
-        row = played[play.OWN_SIGNAL].scanned
+    def test_scan_judges_a_stop_signal_of_the_containers_own(self, ran: Scenario) -> None:
+        row = ran[scenario.OWN_SIGNAL].scanned
         assert row["stop_signal"] == "SIGQUIT"
         assert row["stop_signal_from"] == "container"
         assert row["verdict"] != "waits for KILL"
 
-    def test_an_agent_that_has_the_hosts_files_elsewhere_knows_as_much(self, played: Play) -> None:
-        inside, outside = played[play.OWN_SIGNAL].scanned, played[play.OWN_SIGNAL].scanned_outside
-        assert self.named(played, outside) == play.OWN_SIGNAL
+    def test_an_agent_that_has_the_hosts_files_elsewhere_knows_as_much(self, ran: Scenario) -> None:
+        inside, outside = ran[scenario.OWN_SIGNAL].scanned, ran[scenario.OWN_SIGNAL].scanned_outside
+        assert self.named(ran, outside) == scenario.OWN_SIGNAL
         same = ("container_id", "image", "runtime", "stop_signal", "stop_signal_from")
         assert [outside[column] for column in same] == [inside[column] for column in same]
 
-    def test_a_container_that_lives_50_ms_is_named(self, played: Play) -> None:
-        assert played[play.BRIEF]
-        rows = sigtrace.open(played.all).namespaces().to_dict("records")
-        assert play.BRIEF in {self.named(played, row) for row in rows}
+    def test_a_container_that_lives_50_ms_is_named(self, ran: Scenario) -> None:
+        assert ran[scenario.BRIEF]
+        rows = sigtrace.open(ran.all).namespaces().to_dict("records")
+        assert scenario.BRIEF in {self.named(ran, row) for row in rows}
 
-    def test_a_container_that_starts_later_is_matched_and_nothing_else(self, played: Play) -> None:
-        assert played[play.LATE].stopped
-        assert played[play.WATCH]
-        assert [row["signal_name"] for row in played.watched] == [played.runtime.default_stop]
-        assert self.named(played, played.watched[0]) == play.LATE
-        assert played.watched[0]["nsid"] == self.running(played, play.LATE).nsid
+    def test_a_container_that_starts_later_is_matched_and_nothing_else(self, ran: Scenario) -> None:
+        assert ran[scenario.LATE].stopped
+        assert ran[scenario.WATCH]
+        assert [row["signal_name"] for row in ran.watched] == [ran.runtime.default_stop]
+        assert self.named(ran, ran.watched[0]) == scenario.LATE
+        assert ran.watched[0]["nsid"] == self.running(ran, scenario.LATE).nsid
 
-    def test_a_recording_of_one_container_has_only_that_one(self, played: Play) -> None:
-        assert played[play.ONE]
-        events = sigtrace.open(played.one).events()
-        assert set(events["nsid"]) == {self.running(played, play.PLAIN).nsid}
-        rows = ask(played.runtime.host, "summary", played.one, *played.runtime.choice(play.PLAIN))
-        assert {self.named(played, row) for row in rows[:-1]} == {play.PLAIN}
+    def test_a_recording_of_one_container_has_only_that_one(self, ran: Scenario) -> None:
+        assert ran[scenario.ONE]
+        events = sigtrace.open(ran.one).events()
+        assert set(events["nsid"]) == {self.running(ran, scenario.PLAIN).nsid}
+        rows = ask(ran.runtime.host, "summary", ran.one, *ran.runtime.choice(scenario.PLAIN))
+        assert {self.named(ran, row) for row in rows[:-1]} == {scenario.PLAIN}
         assert rows[-1]["stops_killed"] == 1
 
     # --- from inside --------------------------------------------------------------------------------------
 
-    def test_kill_9_1_from_inside_is_dropped_and_seen_as_from_inside(self, played: Play) -> None:
-        noted = played[play.PLAIN].noted
+    def test_kill_9_1_from_inside_is_dropped_and_seen_as_from_inside(self, ran: Scenario) -> None:
+        noted = ran[scenario.PLAIN].noted
         assert (noted["kill"], noted["lives"]) == (0, True)
-        (drop,) = self.drops(played, play.PLAIN, "SIGKILL")
+        (drop,) = self.drops(ran, scenario.PLAIN, "SIGKILL")
         assert drop["relation"] == "same"
-        assert self.named(played, drop) == play.PLAIN
+        assert self.named(ran, drop) == scenario.PLAIN
 
-    def test_a_drop_for_the_init_of_a_namespace_inside_a_container_is_seen(self, played: Play) -> None:
-        noted = played[play.NESTED].noted
+    def test_a_drop_for_the_init_of_a_namespace_inside_a_container_is_seen(self, ran: Scenario) -> None:
+        noted = ran[scenario.NESTED].noted
         assert (noted["kill"], noted["lives"]) == (0, True)
-        (drop,) = [
-            row for row in self.events(played, noted["pid"]) if row["verdict"] == "dropped_at_generate"
-        ]
+        (drop,) = [row for row in self.events(ran, noted["pid"]) if row["verdict"] == "dropped_at_generate"]
         assert (drop["signal_name"], drop["target_pid"]) == ("SIGTERM", noted["pid"])
-        assert self.named(played, drop) == play.NESTED
+        assert self.named(ran, drop) == scenario.NESTED
 
     # --- helpers ------------------------------------------------------------------------------------------
 
-    def running(self, played: Play, name: str) -> Any:
+    def running(self, ran: Scenario, name: str) -> Any:
         """The container of that name, as it ran."""
-        assert played[name].running
-        return played[name].running
+        assert ran[name].running
+        return ran[name].running
 
-    def named(self, played: Play, row: Row) -> str:
+    def named(self, ran: Scenario, row: Row) -> str:
         """Which of the play's containers a row is of, by what its columns call it; empty for any other."""
-        for name in play.NAMES:
-            known = played.runtime.known_as(name)
+        for name in scenario.NAMES:
+            known = ran.runtime.known_as(name)
             if all(row.get(column, text) == text for column, text in known.items()):
                 return name
         return ""
 
-    def events(self, played: Play, init: int) -> list[Row]:
+    def events(self, ran: Scenario, init: int) -> list[Row]:
         """What the recording of everything has of signals to an init."""
-        events = sigtrace.open(played.all).events()
+        events = sigtrace.open(ran.all).events()
         return events[events["target_pid"] == init].to_dict("records")
 
-    def drops(self, played: Play, name: str, signal: str | None = None) -> list[Row]:
+    def drops(self, ran: Scenario, name: str, signal: str | None = None) -> list[Row]:
         """What was dropped for a container's init, of one signal or all."""
-        rows = self.events(played, self.running(played, name).init_pid)
+        rows = self.events(ran, self.running(ran, name).init_pid)
         dropped = [row for row in rows if row["verdict"].startswith("dropped")]
         return [row for row in dropped if signal is None or row["signal_name"] == signal]

@@ -1,4 +1,4 @@
-"""What the tests on real container runtimes share: the containers' root file system, and the play."""
+"""What the tests on real container runtimes share: the containers' root file system, and the scenario."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import require
 from tests.runtimes.host import why_not
-from tests.runtimes.play import Play
 from tests.runtimes.runtime import Runtime, rootfs, rootfs_missing
+from tests.runtimes.scenario import Scenario
 
 pytest.register_assert_rewrite("tests.runtimes.claims")
 
@@ -25,10 +25,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="class")
-def played(
+def ran(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, files: Path
-) -> Iterator[Play]:
-    """The play, performed by the test class's `driver`; the parameter is the layout of control groups."""
+) -> Iterator[Scenario]:
+    """The scenario, run by the test class's `driver`; the parameter is the layout of control groups."""
     layout = request.param
     if missing := why_not(layout):
         pytest.skip(missing)
@@ -36,6 +36,6 @@ def played(
     why = runtime.available()
     require(not why, "runtimes", why)
     with runtime:
-        play = Play(runtime, tmp_path_factory.mktemp(f"{runtime.name}-{layout}"))
-        play.perform()
-        yield play
+        scenario = Scenario(runtime, tmp_path_factory.mktemp(f"{runtime.name}-{layout}"))
+        scenario.run()
+        yield scenario

@@ -15,8 +15,8 @@ from tests.conftest import require
 from tests.runtimes.claims import Claims
 from tests.runtimes.host import ROOT
 from tests.runtimes.kubernetes import Kubernetes
-from tests.runtimes.play import Sigtrace, ask
 from tests.runtimes.runtime import Spec, until
+from tests.runtimes.scenario import Sigtrace, ask
 
 
 class TestKubernetes(Claims):

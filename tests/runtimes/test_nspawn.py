@@ -11,8 +11,8 @@ import sigtrace
 from tests.conftest import require
 from tests.runtimes.claims import Claims
 from tests.runtimes.nspawn import Nspawn
-from tests.runtimes.play import Sigtrace, ask
 from tests.runtimes.runtime import Spec
+from tests.runtimes.scenario import Sigtrace, ask
 
 
 class TestNspawn(Claims):

@@ -10,9 +10,9 @@ import pytest
 from tests.conftest import require
 from tests.runtimes.claims import Claims
 from tests.runtimes.host import why_not
-from tests.runtimes.play import ask
 from tests.runtimes.podman import Podman, PodmanCrun, PodmanRunc
 from tests.runtimes.runtime import Spec
+from tests.runtimes.scenario import ask
 
 
 class TestPodmanRunc(Claims):

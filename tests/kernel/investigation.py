@@ -18,7 +18,7 @@ from sigtrace.procfs.process import read_stat
 from sigtrace.snapshot import Helper, SnapshotRow
 
 
-class Inquest:
+class Investigation:
     """Watches one namespace at a time, from `watch` on."""
 
     def __init__(self, live: Collector, helper: Helper) -> None:
@@ -41,7 +41,7 @@ class Inquest:
         self._live.drain()
         self._parts, self._rows, self._since = [], [], time.time_ns()
 
-    def look(self, trigger: str = "asked") -> list[SnapshotRow]:
+    def snapshot(self, trigger: str = "asked") -> list[SnapshotRow]:
         """Take a snapshot."""
         rows = self._helper.take(self._nsid, trigger, ns_start=self._start)
         assert rows[-1]["problem"] == ""
@@ -76,10 +76,10 @@ class Inquest:
 
 
 @contextmanager
-def inquest() -> Iterator[Inquest]:
+def investigation() -> Iterator[Investigation]:
     """A collector and a snapshot helper; fails if a single record was lost."""
     with Collector(ns=[0], scope="all") as live, Helper() as helper:
         helper.start()
-        yield Inquest(live, helper)
+        yield Investigation(live, helper)
         losses = live.losses()
         assert losses.lost == 0, f"the ring lost records, so the test proves nothing: {losses}"

@@ -1,7 +1,7 @@
-"""One play for every runtime: containers are started, looked at and stopped while sigtrace watches.
+"""One scenario for every runtime: containers are started, examined and stopped while sigtrace watches.
 
-Played once for a runtime and a layout of control groups; the claims then read what was recorded. A scene that fails
-fails the claims about it and no others.
+It runs once for a runtime and a layout of control groups; the claims then read what was recorded. A container that
+fails makes the claims about it fail, and no others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ NESTING = ("/bin/unshare", "--pid", "--fork", *SLEEP)
 
 
 WATCH, ONE = "watch one".split()
-"""Scenes that are no container: sigtrace watches LATE, and records PLAIN."""
+"""Steps without a container of their own: sigtrace watches LATE, and records PLAIN."""
 
 
 class Sigtrace:
@@ -96,8 +96,8 @@ def ask_outside(host: Host, *words: str) -> list[Row]:
 
 
 @dataclass
-class Scene:
-    """What became of one container, or of one sigtrace."""
+class ContainerResult:
+    """What happened to one container, or to one sigtrace process."""
 
     running: Running | None = None
     stopped: Stopped | None = None
@@ -106,12 +106,12 @@ class Scene:
     scanned_outside: Row = field(default_factory=dict)
     """The same as an agent sees it that has the host's files elsewhere."""
     noted: Row = field(default_factory=dict)
-    """What else the play wants to tell the claims."""
+    """Further facts for the claims."""
     failure: Exception | None = None
 
 
-class Play:
-    """The play, and what was recorded of it."""
+class Scenario:
+    """The scenario, and what was recorded of it."""
 
     def __init__(self, runtime: Runtime, where: Path) -> None:
         self.runtime = runtime
@@ -121,62 +121,62 @@ class Play:
         """A recording of PLAIN only, begun when it ran already."""
         self.watched: list[Row] = []
         """What `watch` said of LATE; it was begun before that was started."""
-        self._scenes: dict[str, Scene] = {}
+        self._results: dict[str, ContainerResult] = {}
 
-    def __getitem__(self, name: str) -> Scene:
-        """The scene of a container; raises what went wrong in it."""
-        scene = self._scenes[name]
-        if scene.failure:
-            raise scene.failure
-        return scene
+    def __getitem__(self, name: str) -> ContainerResult:
+        """The result of a container; raises the exception that its steps raised."""
+        result = self._results[name]
+        if result.failure:
+            raise result.failure
+        return result
 
-    def perform(self) -> None:
-        """All scenes; about ten seconds."""
+    def run(self) -> None:
+        """Run all steps; about ten seconds."""
         host = self.runtime.host
         with contextlib.ExitStack() as stack:
             stack.enter_context(Sigtrace(host, "record", self.all))
             watch = Sigtrace(host, "watch", *self.runtime.choice(LATE), "--wait", "--format", "json")
-            self._scene(WATCH, lambda _: stack.enter_context(watch))
+            self._step(WATCH, lambda _: stack.enter_context(watch))
             self._start(Spec(PLAIN))
             record = Sigtrace(host, "record", self.one, *self.runtime.choice(PLAIN))
-            self._scene(ONE, lambda _: stack.enter_context(record))
-            self._scene(BRIEF, self._live_briefly)
+            self._step(ONE, lambda _: stack.enter_context(record))
+            self._step(BRIEF, self._live_briefly)
             for spec in self._others():
                 self._start(spec)
             self._start(Spec(NESTED, NESTING, privileged=True))
-            self._scene(NESTED, self._signal_the_nested)
+            self._step(NESTED, self._signal_the_nested)
             self._start(Spec(LATE))
             for row in ask(host, "scan"):
-                if scene := self._scene_of(row):
-                    scene.scanned = row
+                if result := self._result_of(row):
+                    result.scanned = row
             for row in ask_outside(host, "scan"):
-                if scene := self._scene_of(row):
-                    scene.scanned_outside = row
-            self._scene(PLAIN, self._kill_from_inside)
+                if result := self._result_of(row):
+                    result.scanned_outside = row
+            self._step(PLAIN, self._kill_from_inside)
             self._stop_all()
         self.watched = watch.rows
 
-    def _scene_of(self, row: Row) -> Scene | None:
-        """The scene of the container whose PID namespace a row is of."""
-        for scene in self._scenes.values():
-            if scene.running and scene.running.nsid == row["nsid"]:
-                return scene
+    def _result_of(self, row: Row) -> ContainerResult | None:
+        """The result of the container whose PID namespace a row is of."""
+        for result in self._results.values():
+            if result.running and result.running.nsid == row["nsid"]:
+                return result
         return None
 
-    def _scene(self, name: str, act: Callable[[Scene], object]) -> None:
-        """Play a part of a container's scene, unless an earlier part of it has failed."""
-        scene = self._scenes.setdefault(name, Scene())
-        if scene.failure is None:
+    def _step(self, name: str, action: Callable[[ContainerResult], object]) -> None:
+        """Run a step of a container, unless an earlier one has failed."""
+        result = self._results.setdefault(name, ContainerResult())
+        if result.failure is None:
             try:
-                act(scene)
+                action(result)
             except Exception as failure:
-                scene.failure = failure
+                result.failure = failure
 
     def _start(self, spec: Spec) -> None:
-        def act(scene: Scene) -> None:
-            scene.running = self.runtime.start(spec)
+        def action(result: ContainerResult) -> None:
+            result.running = self.runtime.start(spec)
 
-        self._scene(spec.name, act)
+        self._step(spec.name, action)
 
     def _others(self) -> Iterator[Spec]:
         stop = self.runtime.default_stop
@@ -194,34 +194,34 @@ class Play:
             else Path(f"{self.runtime.rootfs}{_program(name)}").exists()
         )
 
-    def _live_briefly(self, scene: Scene) -> None:
+    def _live_briefly(self, result: ContainerResult) -> None:
         self.runtime.run_to_end(Spec(BRIEF, ("/bin/usleep", "50000")))
 
-    def _signal_the_nested(self, scene: Scene) -> None:
+    def _signal_the_nested(self, result: ContainerResult) -> None:
         """SIGTERM to the init of a namespace inside a container, from that container."""
-        assert scene.running
-        outer = scene.running.init_pid
+        assert result.running
+        outer = result.running.init_pid
         inner = until(lambda: _nested_init(outer), "the namespace inside the container has its init")
-        scene.noted["pid"], scene.noted["nsid"] = inner, pid_namespace(inner)
+        result.noted["pid"], result.noted["nsid"] = inner, pid_namespace(inner)
         ids = _status(inner, "NSpid").split()
         assert len(ids) >= 3
-        scene.noted["kill"] = self.runtime.exec(scene.running, ("/bin/kill", "-TERM", ids[-2])).returncode
-        scene.noted["lives"] = lives(inner)
+        result.noted["kill"] = self.runtime.exec(result.running, ("/bin/kill", "-TERM", ids[-2])).returncode
+        result.noted["lives"] = lives(inner)
 
-    def _kill_from_inside(self, scene: Scene) -> None:
-        assert scene.running
-        scene.noted["kill"] = self.runtime.exec(scene.running, ("/bin/kill", "-9", "1")).returncode
-        scene.noted["lives"] = lives(scene.running.init_pid)
+    def _kill_from_inside(self, result: ContainerResult) -> None:
+        assert result.running
+        result.noted["kill"] = self.runtime.exec(result.running, ("/bin/kill", "-9", "1")).returncode
+        result.noted["lives"] = lives(result.running.init_pid)
 
     def _stop_all(self) -> None:
-        def act(scene: Scene) -> None:
-            assert scene.running
-            scene.stopped = self.runtime.stop(scene.running)
+        def action(result: ContainerResult) -> None:
+            assert result.running
+            result.stopped = self.runtime.stop(result.running)
 
         with ThreadPoolExecutor(3) as pool:
-            for name, scene in self._scenes.items():
-                if scene.running and name != NESTED:
-                    pool.submit(self._scene, name, act)
+            for name, result in self._results.items():
+                if result.running and name != NESTED:
+                    pool.submit(self._step, name, action)
 
 
 def _program(name: str) -> str:
