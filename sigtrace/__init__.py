@@ -1,16 +1,16 @@
 """sigtrace: which signals the kernel dropped for the init of a PID namespace, and why.
 
-    sigtrace.scan()                                    which inits here would not hear of their stop signal
-    sigtrace.explain("TERM", container="web-1")        what would become of one signal, and by which rule
+    sigtrace.scan()                                    which inits of this host would drop their stop signal
+    sigtrace.explain("TERM", container="web-1")        the outcome of one signal, predicted, and the kernel's rule
     sigtrace.Collector(container="web-1")              the kernel's signals as they happen, in batches
     sigtrace.watch_in_notebook(container="web-1")      the same, shown in a notebook's cell
     sigtrace.open("/var/tmp/signals")                  a `Recording`: its events and stops as pandas, and its
-        .postmortem(container="web-1")                 why did it not stop?
-    sigtrace.postmortem.live(container="web-1")        why does it not stop, or would not?
-    sigtrace.frames                                    what people ask of a recording, as pandas: `frames.df_drops`
-    sigtrace.plot                                      the same as Altair charts: `plot.timeline`
+        .postmortem(container="web-1")                 explanation of why a container did not stop
+    sigtrace.postmortem.live(container="web-1")        the same for a container of this host, as it is now
+    sigtrace.frames                                    analyses of a recording, as pandas: `frames.df_drops`
+    sigtrace.plot                                      analyses of a recording, as Altair charts: `plot.timeline`
 
-Errors are `sigtrace.errors.SigtraceError`: one sentence that says what is wrong, and what to do.
+Errors are `sigtrace.errors.SigtraceError`: one sentence with what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ _HOMES = {
     "plot": ("sigtrace.plot", ""),
     "postmortem": ("sigtrace.postmortem", ""),
 }
-"""Where the library's names are: a module, and what in it."""
+"""The library's names -> module, and attribute in it; empty: the module itself."""
 
 
 def __dir__() -> list[str]:
-    """The library's names, whether they have been used or not."""
+    """Return the library's names, whether they have been imported or not."""
     return sorted(__all__)
 
 
-if not TYPE_CHECKING:  # else a name that is not there would have a type
+if not TYPE_CHECKING:  # to a type checker, only the names above exist
 
     def __getattr__(name: str) -> object:
         """Import the library's names when first used, so that the command line starts without numpy."""

@@ -1,4 +1,4 @@
-"""Arguments of the library: where several values may be given, one may stand by itself."""
+"""Arguments of the library that take one value or several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _Value = TypeVar("_Value", bound="int | str")
 
 
 def several(value: _Value | Iterable[_Value]) -> tuple[_Value, ...]:
-    """The values, one of them or several: `"web-1"` is one text, not five characters."""
+    """Return one or several values as a tuple; a text is one value, not its characters."""
     if isinstance(value, (int, str)):
         return (value,)
     return tuple(value)

@@ -1,4 +1,4 @@
-"""What is due later: things with a moment each, handed out one by one when their moments come."""
+"""A queue of tasks that are due at given times."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 
 class DueQueue(Generic[T]):
-    """Things to do at moments of a clock. Any thread may use it; `take` is for the one that does them.
+    """A queue from which items are taken when they are due.
 
-    clock: what tells the moments, in seconds.
+    Any thread may call its methods; only one may call `take`. clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._heap: list[tuple[float, int, T]] = []
-        self._numbers = itertools.count()  # of things due at one moment, the first put is the first taken
+        self._numbers = itertools.count()  # items due at the same time are taken in the order of `put`
         self._change = threading.Condition()
         self._closed = False
 
@@ -29,14 +29,14 @@ class DueQueue(Generic[T]):
         return len(self._heap)
 
     def put(self, thing: T, delay: float = 0) -> None:
-        """Have it done `delay` seconds from now; a queue that is closed takes nothing more."""
+        """Add an item that is due in `delay` seconds; a closed queue ignores it."""
         with self._change:
             if not self._closed:
                 heapq.heappush(self._heap, (self._clock() + delay, next(self._numbers), thing))
                 self._change.notify()
 
     def take(self) -> T | None:
-        """The next thing, as soon as it is due. Once the queue is closed, None instead of waiting."""
+        """Wait for the next item to be due and return it; once the queue is closed, return None instead of waiting."""
         with self._change:
             while True:
                 wait = self._heap[0][0] - self._clock() if self._heap else None
@@ -47,7 +47,7 @@ class DueQueue(Generic[T]):
                 self._change.wait(wait)
 
     def close(self, *, discard: bool = False) -> None:
-        """Wait for nothing more: what is due by now is still handed out, unless `discard`. Safe to repeat."""
+        """Close the queue: items that are due by now can still be taken, unless `discard`. It may be repeated."""
         with self._change:
             self._closed = True
             if discard:

@@ -1,4 +1,4 @@
-"""Signal numbers and names, and what the kernel does with a signal nobody handles.
+"""Signal numbers and names, and the kernel's default actions.
 
 Numbers are those of x86 and arm64 (`include/uapi/asm-generic/signal.h`); real-time names count from
 glibc's SIGRTMIN (34), as `kill -l` and systemd do. The default actions are the kernel's masks of
@@ -20,21 +20,21 @@ _STANDARD = (
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT "
     "CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 ).split()
-"""Their names, in order."""
+"""The names of the standard signals, in the order of their numbers."""
 _ALIASES = {"IOT": ABRT, "CLD": CHLD, "POLL": IO, "UNUSED": SYS}
 
 KERNEL_SIGRTMIN = 32
-"""The kernel's: from here on every instance is queued, below one that is pending swallows the next."""
+"""The kernel's SIGRTMIN: from here on each instance is queued; below, at most one instance is pending."""
 SIGRTMIN, SIGRTMAX = 34, 64
-"""glibc's real-time range: it keeps the first two of the kernel's for threads."""
+"""glibc's real-time range, without the first two signals of the kernel's range."""
 OF_THREADS = (32, 33)
-"""Those two: SIGCANCEL and SIGSETXID."""
+"""The two real-time signals that glibc uses for threads: SIGCANCEL and SIGSETXID."""
 
 DefaultAction = Literal["terminate", "core", "stop", "continue", "ignore"]
 
 
 def mask(numbers: Iterable[int]) -> int:
-    """The set as /proc/PID/status writes one: bit n-1 for signal n."""
+    """Return a set of signals as a mask, as in /proc/PID/status: bit n-1 for signal n."""
     out = 0
     for number in numbers:
         out |= 1 << (number - 1)
@@ -42,12 +42,12 @@ def mask(numbers: Iterable[int]) -> int:
 
 
 def members(bits: int) -> list[int]:
-    """The signals of a mask, ascending: the inverse of `mask`."""
+    """Return the signals of a mask, ascending: the inverse of `mask`."""
     return [number for number in range(1, SIGRTMAX + 1) if has(bits, number)]
 
 
 def has(bits: int, signal: int) -> bool:
-    """Whether a mask contains the signal; none contains 0, which is no signal."""
+    """Whether a mask contains the signal; False for 0, which is not a signal."""
     return bool(bits << 1 >> signal & 1)
 
 
@@ -62,25 +62,26 @@ NAMES = MappingProxyType(_names())
 """Number -> canonical name, for 1..64."""
 
 KERNEL_ONLY = mask((KILL, STOP))
-"""SIGKILL and SIGSTOP: no handler can be set; only they can be forced on an init, and only from above."""
+"""SIGKILL and SIGSTOP (sig_kernel_only()): no handler can be set; an ancestor's are forced on an init."""
 
 DEFAULT_IGNORED = mask((CHLD, CONT, URG, WINCH))
 """SIGCHLD, SIGCONT, SIGURG, SIGWINCH: their default action is to do nothing. SIGCONT also resumes a stopped target."""
 
 STOP_REQUESTS = mask((HUP, INT, QUIT, TERM, PWR, *range(SIGRTMIN + 3, SIGRTMIN + 7)))
-"""What asks an init to end: HUP, INT, QUIT, TERM, PWR; RTMIN+3 to +6 are systemd's halt, poweroff, reboot, kexec."""
+"""The signals that ask an init to end: HUP, INT, QUIT, TERM, PWR, and systemd's RTMIN+3 to +6 (halt, poweroff, reboot,
+kexec)."""
 
 _STOP = mask((STOP, TSTP, TTIN, TTOU))
 _CORE = mask((QUIT, ILL, TRAP, ABRT, BUS, FPE, SEGV, XCPU, XFSZ, SYS))
 
 
 def name(number: int) -> str:
-    """`15` -> `SIGTERM`, `37` -> `SIGRTMIN+3`; 0 -> the empty string; anything else -> `signal#77`."""
+    """Return the name of a signal: `SIGTERM`, `SIGRTMIN+3`; for 0 the empty string, for others `signal#77`."""
     return "" if number == 0 else NAMES.get(number, f"signal#{number}")
 
 
 def default_action(number: int) -> DefaultAction:
-    """What SIG_DFL means for this signal (signal(7), "Standard signals")."""
+    """Return the default action of a signal (signal(7), "Standard signals")."""
     if number == CONT:
         return "continue"
     if has(DEFAULT_IGNORED, number):
@@ -91,7 +92,7 @@ def default_action(number: int) -> DefaultAction:
 
 
 def parse(text: str) -> int:
-    """The number of a signal written `TERM`, `SIGTERM`, `sigterm`, `15`, `RTMIN+3` or `SIGRTMAX-1`.
+    """Return the number of a signal written `TERM`, `SIGTERM`, `sigterm`, `15`, `RTMIN+3` or `SIGRTMAX-1`.
 
     Raises BadInput, with the nearest name, for anything else.
     """

@@ -1,4 +1,4 @@
-"""Numbers, spans of time and sizes as people read them: the same in every command, picture and report."""
+"""Formats numbers, spans of time and sizes, in the same way for all commands, charts and reports."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ SECOND = 1_000_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 _SPANS = (("us", 1000), ("ms", 1_000_000), ("s", SECOND), ("min", MINUTE), ("h", HOUR), ("d", DAY))
 _AGES = (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48), ("d", 86_400, 1000))
-"""Letter, seconds, and from how many of them on the next is used."""
+"""Unit, seconds, and the number of units from which on the next one is used."""
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
-    """`signal` for one, else `signals`, or `nouns` where the plural is another."""
+    """Return `signal` for one, else `signals`, or `nouns` for an irregular plural."""
     return noun if count == 1 else nouns or f"{noun}s"
 
 
 def number(count: int, noun: str, nouns: str = "") -> str:
-    """`1 signal`, `2,000 signals`; none are `0 signals`."""
+    """Return a number with its noun: `1 signal`, `2,000 signals`, `0 signals`."""
     return f"{count:,} {plural(count, noun, nouns)}"
 
 
 def duration(ns: int) -> str:
-    """How long something took, for sentences: `0.3 ms`, `10.01 s`, `2 min 5 s`, `1 h 8 min`."""
+    """Return a duration for sentences: `0.3 ms`, `10.01 s`, `2 min 5 s`, `1 h 8 min`."""
     if ns < SECOND // 10:
         return f"{ns / 1_000_000:.1f} ms"
     if ns < 100 * SECOND:
@@ -31,14 +31,14 @@ def duration(ns: int) -> str:
 
 
 def span(ns: float) -> str:
-    """A length of time in three digits and one unit, for axes and sums: `80 us`, `100 ms`, `11.5 s`, `2.5 h`."""
+    """Return a span in three digits and one unit, for axes and sums: `80 us`, `100 ms`, `11.5 s`, `2.5 h`."""
     place = next(place for place in range(len(_SPANS)) if place + 1 == len(_SPANS) or _fits(ns, place))
     unit, scale = _SPANS[place]
     return f"{_three_digits(ns / scale):.15g} {unit}"
 
 
 def _fits(ns: float, place: int) -> bool:
-    """Whether it is less than one of the next unit, as it would be written."""
+    """Whether it is less than one of the next unit after rounding."""
     scale = _SPANS[place][1]
     return _three_digits(ns / scale) * scale < _SPANS[place + 1][1]
 
@@ -48,7 +48,7 @@ def _three_digits(value: float) -> float:
 
 
 def age(seconds: float) -> str:
-    """How long ago, in four columns at most: `45s`, `12m`, `47h`, `999d`, `3y`."""
+    """Return an age in four columns at most: `45s`, `12m`, `47h`, `999d`, `3y`."""
     for unit, size, most in _AGES:
         if seconds < size * most:
             return f"{int(seconds // size)}{unit}"
@@ -56,7 +56,7 @@ def age(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """So many bytes in three digits and powers of 1024: `512 B`, `64 KiB`, `1.5 MiB`, `16 GiB`."""
+    """Return a number of bytes in three digits and powers of 1024: `512 B`, `64 KiB`, `1.5 MiB`, `16 GiB`."""
     scaled, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB"))
     unit = next(units)
     for larger in units:

@@ -1,4 +1,4 @@
-"""What people ask of signals, as pandas: pure functions from the event table, or from a recording, to a table.
+"""Analyses of signals as pandas: pure functions from a recording, or its event table, to a table.
 
     import sigtrace
     from sigtrace import frames
@@ -8,7 +8,7 @@
     frames.df_drops(recording.events(since="2026-11-22"))    # a part of it
 
 Each docstring lists the columns with their dtypes and units. Times are `datetime64[ns, UTC]`, spans `timedelta64[ns]`.
-A recording is read only as far as needed: the columns that the answer is made of.
+Of a recording, only the columns that the result needs are read.
 """
 
 from sigtrace.frames.latency import df_kill_latency

@@ -1,4 +1,4 @@
-"""From kill(2) to the end: how long a signal takes to be delivered, and its target to exit."""
+"""Latency: the time from kill(2) to the delivery of a signal, and to the exit of its target."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _KEPT = (
 
 
 def df_kill_latency(source: Source, signal: int | str = "KILL") -> pd.DataFrame:
-    """Of each process that took this signal: when it was sent, when delivered, and when the process exited.
+    """Return when a signal was sent, delivered, and when its target exited: a row per process, in the order of time.
 
-    source: a recording or its event table; signal: by name or number. A row is a process to which the signal was
-    queued, by the first one of it; inits only, unless all was recorded (`sigtrace record --all`). In the order of time.
+    source: a recording or its event table; signal: by name or number. A row is a process for which the signal was
+    queued, with the first such signal; only inits, unless everything was recorded (`sigtrace record --all`).
 
     host                category             host name
     nsid                uint32               inode of its PID namespace
@@ -69,7 +69,7 @@ def df_kill_latency(source: Source, signal: int | str = "KILL") -> pd.DataFrame:
 
 
 def _first_after(events: pd.DataFrame, sent: pd.DataFrame, name: str, *more: str) -> pd.DataFrame:
-    """The first of these events of each process after its signal was sent: when, as `name`, and `more` of it."""
+    """Return the first of these events of each process after its signal was sent: its time as `name`, and `more`."""
     found = events[[*_PROCESS, "time", *more]].merge(sent[[*_PROCESS, "sent"]], on=_PROCESS)
     found = found[found["time"] >= found["sent"]].sort_values("time", kind="stable")
     first: pd.DataFrame = found.drop_duplicates(_PROCESS).rename(columns={"time": name})

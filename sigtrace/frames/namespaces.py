@@ -1,4 +1,4 @@
-"""PID namespaces with what became of their inits' signals."""
+"""PID namespaces with the number of signals dropped for their inits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ _KEYS = ["host", "nsid", "ns_start"]
 
 
 def df_namespaces(recording: Recording) -> pd.DataFrame:
-    """The namespaces of a recording with their drops, the most dropped first: the columns of `Recording.namespaces()`
-    (docs/library.md), and
+    """Return the namespaces of a recording with their drops, the most first.
+
+    The columns are those of `Recording.namespaces()` (docs/library.md), and
 
     container  category  its container's name, else the inode as text
-    dropped    int64     signals dropped for its init: the kernel's exact count, or the events where there are more
+    dropped    int64     signals dropped for its init: the kernel's exact count, or the number of events if greater
     """
     table = recording.namespaces()
     counts = recording.counts()
@@ -38,7 +39,7 @@ def df_namespaces(recording: Recording) -> pd.DataFrame:
 
 
 def _sums(table: pd.DataFrame) -> dict[tuple[str, int, int], int]:
-    """How many by host, inode and start of the init in clock ticks: /proc tells it no finer."""
+    """Return sums by host, inode and start of the init in clock ticks, the resolution of /proc."""
     ticks = table.assign(host=table["host"].astype(str), ns_start=table["ns_start"] // TICK_NS)
     sums: dict[Any, Any] = ticks.groupby(_KEYS)["count"].sum().to_dict()
     return {(host, int(nsid), int(tick)): int(count) for (host, nsid, tick), count in sums.items()}

@@ -1,4 +1,4 @@
-"""Who sends what to whom."""
+"""Senders: the numbers of signals by sender, target and signal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sigtrace.frames.time import DROPS
 from sigtrace.recording.labels import PLACE, container_labels
 
 KERNEL, UNKNOWN = "(kernel)", "(unknown)"
-"""What stands for a sender that is no process, and for one that is not known."""
+"""The names of the kernel as sender, and of a sender that is not known."""
 _KEYS = ["host", "sender", "sender_parent", "nsid", "container", "target", "is_init", "signal_name"]
 
 
 def df_senders(source: Source) -> pd.DataFrame:
-    """Who sends what to whom: a row for each sender, target and signal, the most dropped first, then the most sent.
+    """Count signals by sender, target and signal: a row for each, the most dropped first, then the most sent.
 
-    source: a recording or its event table. `dropped` has the late drops too, whose sender sigtrace remembers.
+    source: a recording or its event table. `dropped` includes drops at delivery, whose sender sigtrace remembers.
 
     host           category             host name
     sender         category             comm; (kernel), or (unknown)
@@ -52,9 +52,9 @@ def df_senders(source: Source) -> pd.DataFrame:
 
 
 def df_matrix(source: Source, value: str = "count") -> pd.DataFrame:
-    """`df_senders` as a matrix: a row for each sender, a column for each container (or inode); int64, 0 for none.
+    """Return `df_senders` as a matrix: a row for each sender, a column for each container (or inode); int64.
 
-    source: as for `df_senders`, or what it gave; value: `"count"` or `"dropped"`. The greatest sums come first.
+    source: as for `df_senders`, or its result; value: `"count"` or `"dropped"`. The greatest sums come first.
     """
     if value not in ("count", "dropped"):
         raise BadInput(f"{value!r} is not a value of the matrix: use count or dropped.")
@@ -75,7 +75,7 @@ def df_matrix(source: Source, value: str = "count") -> pd.DataFrame:
 
 
 def sender_names(table: pd.DataFrame) -> pd.Series:
-    """comm of each event's sender, or what stands for it: dtype category."""
+    """Return the comm of each event's sender, or KERNEL or UNKNOWN: dtype category."""
     comms = table["sender_comm"].astype("category")
     names = pd.Index([*comms.cat.categories, KERNEL, UNKNOWN], dtype=object)
     codes = comms.cat.codes.to_numpy("i4", copy=True)

@@ -1,4 +1,4 @@
-"""What every question starts from: the columns it needs, names for namespaces, and bins of time."""
+"""Helpers that the analyses share: the columns of the event table, bins of time, and counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sigtrace.errors import BadInput
 from sigtrace.recording.reader import Recording
 
 Source: TypeAlias = pd.DataFrame | Recording
-"""A recording, or (a part of) its event table."""
+"""A recording, or its event table or a part of that."""
 
 
 _BINS = pd.to_timedelta(
@@ -25,7 +25,7 @@ _BINS = pd.to_timedelta(
 
 
 def columns_of(source: Source, columns: Sequence[str]) -> pd.DataFrame:
-    """These columns of the event table. Raises BadInput for a DataFrame that lacks one."""
+    """Return these columns of the event table. Raises BadInput for a DataFrame that lacks one."""
     if isinstance(source, Recording):
         events: pd.DataFrame = source.events(columns=columns)
         return events
@@ -37,16 +37,16 @@ def columns_of(source: Source, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def nice_bin(times: pd.Series, most: int = 120) -> pd.Timedelta:
-    """The shortest round span (1 us to 7 days) that cuts these times into at most `most` bins."""
+    """Return the shortest round span (1 us to 7 days) that divides these times into at most `most` bins."""
     span = times.max() - times.min() if len(times) else pd.Timedelta(0)
     fitting = [width for width in _BINS if span < width * (most - 1)]
     return pd.Timedelta(fitting[0] if fitting else _BINS[-1])
 
 
 def floored(times: pd.Series, every: str | pd.Timedelta | None) -> pd.Series:
-    """The beginning of the bin that each time falls into; `every`: its width, None for a fitting one.
+    """Return the beginning of each time's bin; every: the width of a bin, by default that of `nice_bin`.
 
-    Raises BadInput for a width that is none.
+    Raises BadInput if `every` is not a span of time.
     """
     try:
         width = nice_bin(times) if every is None else pd.Timedelta(every)
@@ -59,13 +59,13 @@ def floored(times: pd.Series, every: str | pd.Timedelta | None) -> pd.Series:
 
 
 def counted(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """How many rows there are of each kind: `by`, and `count` as int64; only kinds that occur, in order."""
+    """Count the rows by the columns `by`: these and `count` (int64), sorted, only combinations that occur."""
     found: pd.DataFrame = table.groupby(list(by), observed=True, sort=True).size().reset_index(name="count")
     return trimmed(found.astype({"count": "int64"}))
 
 
 def trimmed(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without the categories that no row has."""
+    """Return the table without unused categories."""
     categories = [str(name) for name in table if isinstance(table[name].dtype, pd.CategoricalDtype)]
     few: pd.DataFrame = table.assign(
         **{name: table[name].cat.remove_unused_categories() for name in categories}

@@ -1,4 +1,4 @@
-"""The start-up window: from the birth of an init until it has a handler, the kernel drops what it is sent."""
+"""The start-up window: until an init has installed its handler, the kernel drops the signals for it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _NO_HANDLER = ("SIGKILL", "SIGSTOP")
 
 
 def df_startup(source: Source) -> pd.DataFrame:
-    """Of each init and signal: when it was born, when it dropped that signal, and when it first had a handler for it.
+    """Return when each init was born, when a signal was dropped for it, and when it first had a handler for it.
 
-    Between `dropped_last` and `handled_first` the handler was installed: the init was deaf to that signal for at least
-    `deaf_at_least` after its birth, and for at most `deaf_at_most`. A row is an init and a signal of which there is a
-    drop or a handler. source: a recording or its event table; that has births only of inits born while recorded.
+    A row is an init and a signal with a drop or a handler. The handler was installed between `dropped_last` and
+    `handled_first`: the init was deaf to that signal for between `deaf_at_least` and `deaf_at_most` after its birth.
+    source: a recording or its event table, which has the birth only of inits that were born while recording.
 
     host           category             host name
     nsid           uint32               inode of its PID namespace
@@ -76,14 +76,14 @@ def df_startup(source: Source) -> pd.DataFrame:
 
 
 def _named(signals: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """What each init was called last, and its container."""
+    """Return the last name of each init, and its container."""
     last = signals.drop_duplicates(keys, keep="last")
     named: pd.DataFrame = last[keys].assign(init_comm=last["target_comm"], container=container_labels(last))
     return named
 
 
 def _births(source: Source, inits: pd.DataFrame) -> pd.DataFrame:
-    """When each init was born: by its event, else as the recording's namespaces table has it."""
+    """Return when each init was born: the time of its event, or else that of the recording's namespaces table."""
     events = inits[inits["stage"] == "init"]
     seen = events[_INIT].assign(born=events["time"])
     if isinstance(source, Recording):
@@ -95,7 +95,7 @@ def _births(source: Source, inits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last_before(execs: pd.DataFrame, table: pd.DataFrame, moments: pd.Series) -> pd.Series:
-    """When the init of each row last ran a new program before that moment."""
+    """Return when the init of each row last ran a new program before its moment."""
     rows = table[_INIT].assign(_row=range(len(table)), _moment=moments.to_numpy())
     found = execs[[*_INIT, "time"]].merge(rows, on=_INIT)
     found["_moment"] = pd.to_datetime(found["_moment"], utc=True)

@@ -1,4 +1,4 @@
-"""Stops as tables: one row an attempt, and how long they took."""
+"""Stops: a row per attempt to stop an init, and statistics of their durations."""
 
 from __future__ import annotations
 
@@ -32,13 +32,12 @@ _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
 
 
 def df_stops(source: Source) -> pd.DataFrame:
-    """Inits that were asked to stop: a row an attempt, in the order of time; the same as `Recording.stops()`.
+    """Return the attempts to stop an init: a row per attempt, in the order of time, as `Recording.stops()` does.
 
-    `sigtrace.stops.attempt` says what an attempt is. An init that is asked again more than ten minutes later has two
-    rows.
-    source: a recording or its event table; of a table, spans are by wall time, of a recording by the kernel's clock,
-    which does not step. A table does not say by which signal a container is stopped: one that means something else to
-    others is a request there only if SIGKILL follows it.
+    `sigtrace.stops.attempt` defines an attempt. An init that is asked again more than ten minutes later has two rows.
+    source: a recording or its event table. Spans of a table are differences of wall time, those of a recording of the
+    kernel's clock, which does not step. A table lacks the configured stop signals of containers: a signal with another
+    meaning is then a request only if SIGKILL follows it.
 
     host             category             host name
     nsid             uint32               inode of the PID namespace
@@ -72,9 +71,9 @@ def df_stops(source: Source) -> pd.DataFrame:
 
 
 def df_stop_durations(source: Source, by: str | Sequence[str] = "container") -> pd.DataFrame:
-    """How long stops took, per container (or image, host, signal_name ...: `by`); the slowest first.
+    """Return statistics of the durations of stops by container (or image, host, ...: `by`), the slowest first.
 
-    source: what `df_stops` or `Recording.stops()` gave, a recording, or its event table.
+    source: the result of `df_stops` or `Recording.stops()`, a recording, or its event table.
 
     (by)                     as in df_stops   one or several of its columns
     stops                    int64            attempts that ended with the init's exit
@@ -110,7 +109,7 @@ def _quantile(share: float) -> Callable[[pd.Series], float]:
 
 
 def _batch(events: pd.DataFrame) -> Batch:
-    """Rows of the event table, of one host, as records that have what `stops` asks for; their clock is UTC."""
+    """Return rows of the event table, of one host, as records with the members that `attempts` reads; in UTC."""
     events = events.sort_values("time", kind="stable")
     r = np.zeros(len(events), wire.EVENT.dtype())
     r["time"] = events["time"].astype("datetime64[ns, UTC]").astype("int64")

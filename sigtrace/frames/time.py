@@ -1,4 +1,4 @@
-"""How many, when: signals counted in bins of time."""
+"""Signals counted in bins of time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SENT = ("generate", "deliver")
 
 
 def df_drops(source: Source, every: str | pd.Timedelta | None = None) -> pd.DataFrame:
-    """The signals dropped for namespace inits, per namespace and signal over time.
+    """Count the signals dropped for namespace inits by namespace and signal over time.
 
-    source: a recording or its event table; every: the width of a bin (`"10s"`), by default a round one that makes at
-    most 120 bins. Only bins with drops have rows. Drops beyond the events (lost records) are in `Recording.counts()`.
+    source: a recording or its event table; every: the width of a bin (`"10s"`), by default a round one that gives at
+    most 120 bins. Only bins with drops have rows. `Recording.counts()` includes drops whose records were lost.
 
     time         datetime64[ns, UTC]  the beginning of the bin
     host         category             host name
@@ -35,9 +35,9 @@ def df_drops(source: Source, every: str | pd.Timedelta | None = None) -> pd.Data
 
 
 def df_verdicts(source: Source, every: str | pd.Timedelta | None = None) -> pd.DataFrame:
-    """What became of signals over time; arguments as for `df_drops`. Only bins with signals have rows.
+    """Count signals by verdict over time; arguments as for `df_drops`. Only bins with signals have rows.
 
-    A signal that is queued and later handled counts twice: once as it is sent, once at delivery.
+    A signal that is queued and later handled counts twice: at generation and at delivery.
 
     time     datetime64[ns, UTC]  the beginning of the bin
     stage    category             generate or deliver

@@ -1,13 +1,11 @@
-"""The demo: a namespace's init is stopped as a container runtime does, and the story is told from the
-record alone.
+"""The demo: an init is stopped as a container runtime does it, and the stop is explained from its records.
 
-A stop is one `Batch`: every record about the processes of one namespace. `perform` makes them on the live
-kernel, `replay` reads those that ship with the package, `save` wrote them; `read_stop` cannot tell the
-difference.
+Each stop is one `Batch`, with all records about the processes of one namespace. `perform` records stops on the
+running kernel, `replay` reads those that ship with the package, and `save` writes them; `read_stop` takes either.
 
-The shipped recording is two files: `demo.npy`, the records in the wire dtype, and `demo.json`, a manifest
-with what turns their clock into UTC and the kernel they come from. `sigtrace demo --save sigtrace/lab/data`
-makes them anew, and has to when the wire format changes.
+The shipped recording consists of two files: `demo.npy`, the records in the wire dtype, and `demo.json`, a manifest
+with the offset from their clock to UTC, and the kernel. `sigtrace demo --save sigtrace/lab/data` records them again,
+which is necessary after each change of the wire format.
 """
 
 from __future__ import annotations
@@ -34,34 +32,35 @@ from sigtrace.text import decode
 from sigtrace.units import SECOND
 
 GRACE_SECONDS = 3.0
-"""Between SIGTERM and SIGKILL. Docker's default is 10, Kubernetes' 30."""
+"""Seconds from SIGTERM to SIGKILL. Docker's default is 10, that of Kubernetes 30."""
 
 RECORDING = Path(__file__).parent / "data"
 _RECORDS, _MANIFEST = "demo.npy", "demo.json"
 _HOST = "demo"
-"""The name of the machine in a saved recording: nobody's."""
+"""The host name in a saved recording, in place of the real one."""
 
 
 @dataclass(frozen=True)
 class StopStep:
-    """One moment of a stop: `after` seconds since the request that it is counted from."""
+    """One step of a stop: a signal, or the exit of the init."""
 
     after: float
+    """Seconds since the request from which the stop is counted."""
     signal: int
-    """The signal sent, or the one the init was killed by, 0 for none."""
+    """The signal that was sent, or that killed the init; 0: it exited by itself."""
     sender_comm: str
-    """Empty, as all of the sender, when the init ended."""
+    """Empty for the exit, as all members of the sender."""
     sender_pid: int
     sender_parent_comm: str
     sender_parent_pid: int
     verdicts: tuple[str, ...]
-    """At generation and, if the signal got that far, at delivery; empty when the init ended."""
+    """The verdicts at generation and, if there was one, at delivery; empty for the exit."""
     exit_code: int = 0
 
 
 @dataclass(frozen=True)
 class DemoStop:
-    """How stopping one namespace went, as the record tells it: one attempt, and what became of each signal."""
+    """The stop of one namespace: one attempt, with the outcome of each signal."""
 
     nsid: int
     init: str
@@ -70,7 +69,7 @@ class DemoStop:
     sent: tuple[StopStep, ...]
     end: StopStep
     time: str
-    """When it was asked, ISO 8601 UTC."""
+    """The time of the request, ISO 8601 UTC."""
 
     @property
     def dropped(self) -> bool:
@@ -79,7 +78,10 @@ class DemoStop:
 
 
 def read_stop(batch: Batch) -> DemoStop:
-    """The story in one stop's records: signals that asked the init to end, what became of each, and how it ended."""
+    """Return the stop in a batch: the requests to the init, their outcomes, and its exit.
+
+    Raises SigtraceError if the batch has no stop that ends with an exit.
+    """
     batch = batch[np.argsort(batch.records["time"], kind="stable")]
     attempt = next((each for each in attempts(batch) if each.exit is not None), None)
     if attempt is None or attempt.exit is None:
@@ -120,10 +122,10 @@ def _step(record: np.void, began: int, verdicts: tuple[str, ...]) -> StopStep:
 
 
 def perform(grace: float = GRACE_SECONDS) -> Generator[Batch, None, None]:
-    """Stop two inits on the live kernel, the first without a SIGTERM handler, the second with one.
+    """Stop two inits on the running kernel, the first without a SIGTERM handler, the second with one.
 
-    One batch a stop, as soon as it is over. Raises CannotTrace, or StageFailed where no namespace can be
-    made.
+    Yields the batch of each stop as soon as it is over. Raises CannotTrace, or StageFailed if no namespace can be
+    created.
     """
     with Collector(ns=[0], scope="all") as live, Stage() as stage:
         runtime = stage.actor()
@@ -134,7 +136,7 @@ def perform(grace: float = GRACE_SECONDS) -> Generator[Batch, None, None]:
 
 
 def _container(stage: Stage, handles: bool) -> Namespace:
-    """What a runtime starts: a shim outside, and as pid 1 the application, which may handle SIGTERM."""
+    """Start what a runtime starts: a shim outside, and as PID 1 the application, which may handle SIGTERM."""
     namespace = stage.namespace()
     namespace.holder("name('demo-shim')")
     namespace.init("name('demo-app')")
@@ -144,7 +146,7 @@ def _container(stage: Stage, handles: bool) -> Namespace:
 
 
 def _stop(live: Collector, runtime: Actor, namespace: Namespace, grace: float) -> Batch:
-    """SIGTERM, `grace` seconds, SIGKILL, each by a short-lived process of the runtime."""
+    """Send SIGTERM and, `grace` seconds later, SIGKILL, each from a short-lived process of the runtime."""
     live.drain()
     live.set_filter(ns={namespace.inode: namespace.init.start_ticks()}, scope="all")
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
@@ -158,9 +160,9 @@ def _stop(live: Collector, runtime: Actor, namespace: Namespace, grace: float) -
 
 
 def replay(directory: Path = RECORDING) -> tuple[list[Batch], str]:
-    """The batches of a saved demo, one a stop, and where they come from in words.
+    """Return the batches of a saved demo, one per stop, and their origin in words.
 
-    Raises SigtraceError when the recording is missing, damaged, or of another wire format.
+    Raises SigtraceError if the recording is missing, damaged, or has another wire format.
     """
     try:
         manifest = json.loads((directory / _MANIFEST).read_text())
@@ -181,7 +183,7 @@ def replay(directory: Path = RECORDING) -> tuple[list[Batch], str]:
 
 
 def save(batches: list[Batch], directory: Path) -> None:
-    """Write a demo that `replay` reads, overwriting an older one."""
+    """Write a demo for `replay`; an older one is overwritten."""
     records = np.concatenate([batch.records for batch in batches])
     release = re.match(r"[\d.]+", os.uname().release)
     manifest = {

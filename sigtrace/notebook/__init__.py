@@ -1,7 +1,7 @@
-"""What a notebook shows: a recording at a glance, a collector at work, a postmortem; and what notebooks/ is made of.
+"""Displays for notebooks (a recording, a live collector, a postmortem), and what the notebooks in notebooks/ use.
 
-`stage_a_stop`, `stage_an_incident` and `stage_a_fleet` give a recording, made now or shipped; `experiment` plays one of
-the lab's, `rules` and `plot_rules` say what they come to.
+`stage_a_stop`, `stage_an_incident` and `stage_a_fleet` return a recording, made now or shipped; `experiment` runs one
+of the lab's experiments; `rules` and `plot_rules` show the kernel's rules.
 """
 
 from sigtrace.notebook.lesson import Lesson, experiment

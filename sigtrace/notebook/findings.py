@@ -1,4 +1,4 @@
-"""A postmortem as a notebook shows it: the story, the findings with their evidence, and what was ruled out."""
+"""A postmortem as HTML for notebooks: the timeline, the findings with their evidence, and the causes ruled out."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from sigtrace.text import printable
 from sigtrace.units import duration
 
 _LONG = 1000
-"""Characters of a sentence at most."""
+"""The most characters of a sentence."""
 _COLOURS = {"error": "#D55E00", "warning": "#B25E95", "notice": "#808080"}
 
 
 def page(report: Report) -> str:
-    """HTML of a report, in the notebook's own colours but for the marks of the findings."""
-    parts = [f"<b>{text(title(report.case), _LONG)}</b>", _story(report)]
+    """Return a report as HTML, in the notebook's own colours except for the severities."""
+    parts = [f"<b>{text(title(report.case), _LONG)}</b>", _timeline(report)]
     parts += [_finding(finding) for finding in report.findings]
     if not report.findings:
         parts.append("<p><b>Nothing was found that keeps it from stopping.</b></p>")
@@ -29,7 +29,7 @@ def page(report: Report) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
-def _story(report: Report) -> str:
+def _timeline(report: Report) -> str:
     asked = report.case.requests[0].time if report.case.requests else None
     rows = []
     for entry in timeline_entries(report.case):

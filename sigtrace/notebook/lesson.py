@@ -1,4 +1,4 @@
-"""The lab's experiments in a notebook: run now, or as they went when the notebooks' recordings were made."""
+"""The lab's experiments in a notebook: run now, or with the results that ship with the notebooks."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sigtrace.notebook.staged import choice, shipped
 from sigtrace.notebook.table import table, text
 
 FILE = "lab.jsonl"
-"""What `sigtrace lab all --format json` wrote."""
+"""The output of `sigtrace lab all --format json`."""
 _KEYS = ("did", "theory", "happened", "expected_record", "recorded", "passed")
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """An experiment and how it went. `checks`: dicts with did, theory, happened, expected_record, recorded, passed."""
+    """An experiment and its result. checks: dicts with did, theory, happened, expected_record, recorded, passed."""
 
     name: str
     title: str
@@ -40,10 +40,10 @@ class Lesson:
 
 
 def experiment(name: str) -> Lesson:
-    """Play one of the experiments that `sigtrace lab --list` names, on real processes in PID namespaces of their own.
+    """Run one of the experiments that `sigtrace lab --list` names, on real processes in PID namespaces of its own.
 
-    It touches nothing else. Where no such namespaces can be made, or SIGTRACE_NOTEBOOK is `shipped`, it is how it went
-    when the notebooks' recordings were made. Raises BadInput for a name that there is not.
+    It touches nothing else. If such namespaces cannot be created, or SIGTRACE_NOTEBOOK is `shipped`, the result that
+    ships with the notebooks is returned. Raises BadInput for an unknown name.
     """
     wanted = choice()
     (chosen,) = choose(name)
@@ -75,7 +75,7 @@ def _as_it_went(name: str, why: str) -> Lesson:
     row = next((row for row in lines if row["experiment"] == name), None)
     if row is None:
         raise SigtraceError(f"{FILE} has no experiment {name}: record it again.")
-    origin = f"As it went when the recordings of the notebooks were made. {why}".strip()
+    origin = f"This result ships with the notebooks. {why}".strip()
     return Lesson(name, row["title"], row["theory"], tuple(row["checks"]), row["passed"], origin)
 
 

@@ -1,4 +1,4 @@
-"""A collector watched in a notebook: a cell that shows what happens, until it is interrupted."""
+"""A live view of a collector in a notebook: a cell that is updated until it is interrupted."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LINES = 15
 _COLUMNS = ("time", "namespace", "signal", "from", "to", "became")
 
 Show = Callable[[str], None]
-"""Puts HTML in the place of what was shown before."""
+"""Replaces what is shown by this HTML."""
 
 
 class LiveView:
-    """What an attached collector sees, shown and updated in a notebook's cell by `run`.
+    """The events of an attached collector; `run` shows them in a notebook's cell and updates it.
 
-    events: the last 100,000, as pandas, also after it; counts: the kernel's, as of the last look.
+    counts: the kernel's, as of the last update.
     """
 
     def __init__(self, live: Collector, show: Show | None = None, lines: int = _LINES) -> None:
@@ -46,7 +46,7 @@ class LiveView:
         self.counts: Counts | None = None
 
     def run(self, seconds: float | None = None, every: float = 0.5) -> None:
-        """Show what happens, anew each `every` seconds, for so many seconds or until the kernel is interrupted (■).
+        """Show the events, updated each `every` seconds, for `seconds` or until the kernel is interrupted (■).
 
         Raises BadInput outside IPython.
         """
@@ -61,11 +61,11 @@ class LiveView:
         show(self._page(self._look(0), time.monotonic() - began, "ended"))
 
     def events(self) -> pd.DataFrame:
-        """The event table of what was seen, its end if that was much."""
+        """Return the event table of the last 100,000 events."""
         return self._batch().to_pandas()
 
     def _look(self, seconds: float) -> str:
-        """Take what comes in this time; the facts for the page's first line."""
+        """Take the events of so many seconds, and return the text of the first line."""
         until = time.monotonic() + seconds
         while True:
             batch = self._live.drain(timeout=max(until - time.monotonic(), 0))
@@ -107,10 +107,11 @@ class LiveView:
 def watch_in_notebook(
     *, seconds: float | None = None, every: float = 0.5, **filters: Unpack[CollectorFilters]
 ) -> LiveView:
-    """Watch signals from a notebook's cell, for so many seconds or until the kernel is interrupted (■).
+    """Watch signals in a notebook's cell, for `seconds` or until the kernel is interrupted (■).
 
-    filters: those of `sigtrace.Collector`: ns, descendants, signals, scope, container, pod. What it gives back has
-    `events()` and `counts`. Raises CannotTrace if this host cannot trace, BadInput outside a notebook.
+    every: seconds between updates. filters: those of `sigtrace.Collector`: ns, descendants, signals, scope, container,
+    pod. The returned view has `events()` and `counts`. Raises CannotTrace if this host cannot trace, BadInput outside
+    a notebook.
 
         seen = sigtrace.watch_in_notebook(scope="inits")
         seen.events().groupby("verdict").size()
@@ -143,7 +144,7 @@ def _process(comm: str, pid: int | None) -> str:
 
 
 def _display() -> Show:
-    """A place in the cell's output."""
+    """Return a function that replaces a part of the cell's output."""
     try:
         ipython: Any = importlib.import_module("IPython.display")
         shell = importlib.import_module("IPython").get_ipython()

@@ -1,4 +1,4 @@
-"""A recording at a glance, as HTML: hosts, span, namespaces, drops, losses."""
+"""An overview of a recording as HTML: hosts, time, namespaces, drops, losses."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sigtrace.recording.reader import Recording
 
 _MOST = 10
-"""Lines of a table."""
+"""The most lines of a table."""
 
 
 def overview(recording: Recording) -> str:
-    """The summary that a notebook shows of a recording. Numbers are the kernel's exact counts, where it has them."""
+    """Return the overview that a notebook shows. Numbers are the kernel's exact counts if the recording has them."""
     counts, namespaces = recording.counts(), recording.namespaces()
     counts = counts if len(counts) else _from_events(recording)
     parts = [
@@ -37,7 +37,7 @@ def overview(recording: Recording) -> str:
 
 
 def _from_events(recording: Recording) -> pd.DataFrame:
-    """In place of counts that were not written any more: the events, each counted once."""
+    """Return the events as counts of one each, for a recording whose counts were not written."""
     events = recording.events(
         columns=["time", "host", "nsid", "target_start", "stage", "signal_name", "verdict"]
     )
@@ -61,7 +61,7 @@ def _facts(recording: Recording, counts: pd.DataFrame, namespaces: pd.DataFrame)
 
 
 def _span(recording: Recording, counts: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-    """From when to when, as the manifests and counts have it."""
+    """Return the beginning and the end of the recording, from its manifests and counts; None if they have neither."""
     segments = [each for manifest in recording.manifests for each in manifest["segments"].values()]
     moments = [moment for each in segments for moment in (each["began"], each["ended"]) if moment]
     moments += counts["last"].astype("int64").tolist()
@@ -76,7 +76,7 @@ def _duration(span: pd.Timedelta) -> str:
 
 
 def _drops(drops: pd.DataFrame, namespaces: pd.DataFrame) -> str:
-    """Where most signals were dropped."""
+    """Return the table of the namespaces with the most drops."""
     place = ["host", "nsid", "tick"]
     kinds = drops.assign(host=drops["host"].astype(str), tick=drops["ns_start"] // TICK_NS)
     sums = kinds.groupby([*place, "signal_name"], observed=True)["count"].sum().reset_index()

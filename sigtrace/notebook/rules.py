@@ -1,4 +1,4 @@
-"""The rules of init protection as a table and a picture: `predict.kernel_rules` applied to made-up processes."""
+"""The rules of init protection as a table and a chart: `predict.kernel_rules` applied to hypothetical processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KINDS = {"DROPPED": "dropped", "its handler runs": "handled", "ends it": "acted
 
 
 def rules() -> pd.DataFrame:
-    """What becomes of a signal, by who gets it from where, and what the program asked for; no process is touched.
+    """Return the outcome of signals by target, side of the sender, and disposition; no process is signalled.
 
     who          object  to whom, and from which side
     signal       object  SIGTERM
@@ -45,7 +45,7 @@ def rules() -> pd.DataFrame:
 
 
 def plot_rules() -> Picture:
-    """`rules` as a picture."""
+    """Return `rules` as a chart."""
     import altair as alt
 
     from sigtrace.plot.style import COLOURS, GREY, picture

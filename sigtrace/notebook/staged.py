@@ -1,4 +1,4 @@
-"""The recordings that the notebooks begin with: made now, on this kernel, or those that ship with the notebooks."""
+"""The recordings that the notebooks start from: made now, on this kernel, or those that ship with the notebooks."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from sigtrace.notebook.table import text
 from sigtrace.recording.reader import Recording, open_recording
 
 CHOICE = "SIGTRACE_NOTEBOOK"
-"""The environment variable: `live` or `shipped`; unset, it is live where that is possible."""
+"""The environment variable: `live` or `shipped`; by default live if that is possible."""
 
 _IN_CHECKOUT = Path(__file__).parents[2] / "notebooks" / "recordings"
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What was staged: a recording, and where it comes from."""
+    """A recording, and its origin."""
 
     recording: Recording
     live: bool
     """Whether it was made now."""
     origin: str
-    """In a sentence or two."""
+    """Its origin, in one or two sentences."""
 
     def _repr_html_(self) -> str:
         return f"<p>{text(self.origin, 600)}</p>{overview(self.recording)}"
 
 
 def stage_a_stop(grace: float = 3.0) -> Staged:
-    """Two containers are stopped, `without-handler` and `with-handler`; the stop's grace period is `grace` seconds.
+    """Stop two containers, `without-handler` and `with-handler`, with a grace period of `grace` seconds.
 
-    It takes the grace period and a few seconds more. Where this process may not trace, or where the environment
-    variable SIGTRACE_NOTEBOOK is `shipped`, it is the recording that ships with the notebooks; where it is `live`,
-    CannotTrace or StageFailed is raised instead. So do the others.
+    This takes the grace period and a few seconds. If this process may not trace, or the environment variable
+    SIGTRACE_NOTEBOOK is `shipped`, the recording that ships with the notebooks is returned; if it is `live`,
+    CannotTrace or StageFailed is raised instead. The same holds for the other recordings.
     """
     return _staged("stop", lambda directory: incidents.stop(directory, grace))
 
 
 def stage_an_incident(grace: float = 3.0) -> Staged:
-    """`web-1` hangs as it is stopped, in spite of a `kill -9 1` inside; `web-2` does not."""
+    """Stop `web-1`, which hangs in spite of a `kill -9 1` inside, and `web-2`, which does not."""
     return _staged("incident", lambda directory: incidents.incident(directory, grace))
 
 
 def stage_a_fleet(grace: float = 2.0) -> Staged:
-    """A deploy on two hosts of fifteen containers each. Both hosts are this machine, one after the other."""
+    """Deploy to two hosts of fifteen containers each; both hosts are this machine, one after the other."""
     return _staged("fleet", lambda directory: incidents.fleet(directory, grace))
 
 
 def choice() -> str:
-    """What the environment asks for: `live`, `shipped` or nothing. Raises BadInput for anything else."""
+    """Return the value of SIGTRACE_NOTEBOOK: `live`, `shipped` or empty. Raises BadInput for anything else."""
     wanted = os.environ.get(CHOICE, "")
     if wanted not in ("", "live", "shipped"):
         raise BadInput(f"{CHOICE} is {wanted!r}: set it to live or shipped, or not at all.")
@@ -68,12 +68,12 @@ def choice() -> str:
 
 
 def shipped(name: str) -> Path:
-    """Where a recording that ships with the notebooks is. Raises BadInput when it is not there."""
+    """Return the path of a file that ships with the notebooks. Raises BadInput if it is missing."""
     places = [Path.cwd() / "recordings" / name, _IN_CHECKOUT / name]
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise BadInput(
-            f"{places[0]} is not there: run the notebook in the directory it comes in, with recordings/."
+            f"{places[0]} does not exist: run the notebook in its own directory, which has recordings/."
         )
     return found
 
@@ -103,7 +103,7 @@ def _shipped(name: str, why: str) -> Staged:
 
 
 def _opened(directory: Path) -> Recording:
-    """A recording, or those of several hosts, each in a directory."""
+    """Open a recording, or those of several hosts, each in a subdirectory."""
     hosts = sorted(path for path in directory.iterdir() if path.is_dir())
     return open_recording(hosts or [directory])
 

@@ -1,4 +1,4 @@
-"""Tables for notebooks: plain HTML in the notebook's own colours, text that cannot be more than text, short numbers."""
+"""Tables for notebooks: plain HTML in the notebook's own colours, with escaped text and short numbers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 _CELL = "text-align:left;vertical-align:top;padding:2px 14px 2px 0"
 _WIDTH, _ONE_LINE = 60, 40
-"""Characters of a cell at most, and those that stay on one line."""
+"""The most characters of a cell, and of a cell that is not wrapped."""
 
 
 def text(words: object, width: int = _WIDTH) -> str:
-    """Anybody's words as HTML: escaped, of bounded length, without control characters."""
+    """Return untrusted text as HTML: escaped, of bounded length, without control characters."""
     return html.escape(shorten(str(words), width))
 
 
 def in_seconds(frame: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """The same with its spans of time as seconds, rounded to so many digits: `10.035` for `0 days 00:00:10.034670`."""
+    """Return the table with spans of time as seconds, rounded: `10.035` for `0 days 00:00:10.034670`."""
     spans = frame.select_dtypes("timedelta")
     return frame.assign(**{str(name): spans[name].dt.total_seconds().round(digits) for name in spans})
 
@@ -30,7 +30,7 @@ def in_seconds(frame: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
 def table(
     heads: Sequence[str], rows: Iterable[Sequence[object]], bold: Iterable[bool] = (), width: int = _WIDTH
 ) -> str:
-    """A table of text; `bold`: for each row whether it is to stand out; `width`: characters of a cell, at most."""
+    """Return a table of text; `bold`: whether each row is bold; `width`: the most characters of a cell."""
     strong = list(bold)
     lines = [
         _row("td", row, "font-weight:bold" if number < len(strong) and strong[number] else "", width)

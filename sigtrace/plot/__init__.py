@@ -1,15 +1,15 @@
-"""Pictures of signals: Altair charts for notebooks, reports and files.
+"""Charts of signals, made with Altair, for notebooks, reports and files.
 
     import sigtrace
     from sigtrace import plot
 
     recording = sigtrace.open("/var/tmp/signals")
-    plot.timeline(recording, ns=4026532249)                       # shows itself in a notebook
+    plot.timeline(recording, ns=4026532249)                       # a notebook displays it
     plot.drops_over_time(recording).dark().save("drops.svg")      # or .png, .html
 
-They take what `sigtrace.frames` takes: a recording, or its event table. However many events there are, a picture has
-few marks: beyond that events are counted in bins, and its subtitle says so. Containers go by name where it is known.
-Raises BadInput, here, if Altair is not installed.
+They take a recording, or its event table, as `sigtrace.frames` does. A chart has a bounded number of marks: more
+events are counted in bins, and the subtitle says so. Containers are shown by name if it is known. Importing this
+module raises NotInstalled, a BadInput, if Altair is missing.
 """
 
 from sigtrace.errors import NotInstalled

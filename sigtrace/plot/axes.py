@@ -1,4 +1,4 @@
-"""Axes and tooltips that pictures share."""
+"""Axes and tooltips that charts share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sigtrace.frames.source import nice_bin
 from sigtrace.plot.text import milliseconds
 
 _TICKS = 7
-"""About how many labels an axis of time has."""
+"""The approximate number of labels on a time axis."""
 
 _TITLES = {
     "when": "time (UTC)",
@@ -26,9 +26,10 @@ _TITLES = {
 
 
 def time_axis(times: pd.Series, field: str = "time", padding: int = 30) -> alt.X:
-    """An axis of UTC from the first to the last of these moments, whose title has the date; `field` is in ms.
+    """Return a time axis in UTC from the first to the last of these times, with the date in its title.
 
-    Of less than a few milliseconds, labels count microseconds from the first.
+    field: the column with the times in ms. On an axis of a few milliseconds or less, labels count microseconds from
+    the first time.
     """
     first, last = times.min(), times.max()
     last = max(last, first + pd.Timedelta(1, "us"))
@@ -48,7 +49,7 @@ def time_axis(times: pd.Series, field: str = "time", padding: int = 30) -> alt.X
 
 
 def _short_ticks(first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> dict[str, Any]:
-    """How ticks on an axis of milliseconds since 1970 are called."""
+    """Return the labels of ticks on an axis of milliseconds since 1970."""
     if step >= pd.Timedelta(1, "ms"):
         return {"labelExpr": "utcFormat(datum.value, '%H:%M:%S.%L')"}
     ticks = milliseconds(pd.Series(pd.date_range(first, last, freq=step)))
@@ -58,8 +59,10 @@ def _short_ticks(first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) ->
 
 
 def stacked(table: pd.DataFrame, place: str, kind: str, kinds: Sequence[str]) -> pd.DataFrame:
-    """Bars on top of each other: to `count` at each `place` is added from `low` to `high` it goes, in the order of
-    `kinds` from the bottom."""
+    """Stack bars: add the columns `low` and `high` for the `count` of each kind at each `place`.
+
+    kinds: their order from the bottom.
+    """
     ranked = table.assign(_rank=table[kind].map({name: rank for rank, name in enumerate(kinds)}))
     ranked = ranked.sort_values([place, "_rank"], kind="stable", ignore_index=True)
     high = ranked.groupby(place)["count"].cumsum()
@@ -67,25 +70,25 @@ def stacked(table: pd.DataFrame, place: str, kind: str, kinds: Sequence[str]) ->
 
 
 def count_axis(title: str, most: int, field: str = "high") -> alt.Y:
-    """An axis of whole numbers from 0 to `most`."""
+    """Return an axis of integers from 0 to `most`."""
     few = list(range(most + 1)) if most <= 6 else None
     axis = alt.Axis(title=title, format="~s", **({"values": few} if few else {"tickCount": 6}))
     return alt.Y(f"{field}:Q", axis=axis, scale=alt.Scale(domain=[0, most], nice=most > 6))
 
 
 def colour(field: str, colours: Mapping[str, str]) -> alt.Color:
-    """A colour for each of these names, and a legend without a title."""
+    """Return the colours of these names, and a legend without a title."""
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=None))
 
 
 def zoom() -> Any:
-    """Wheel and drag change what part of the horizontal axis is seen."""
+    """Return the parameter by which wheel and drag zoom and pan the horizontal axis."""
     return alt.selection_interval(bind="scales", encodings=["x"], name="zoom")
 
 
 def hint(*names: str) -> list[alt.Tooltip]:
-    """Tooltips that show these fields."""
+    """Return tooltips with these fields."""
     return [
         alt.Tooltip(name, type="quantitative", title=_TITLES.get(name, name), format=",")
         if name in ("count", "dropped", "sent")

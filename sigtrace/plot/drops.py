@@ -20,10 +20,10 @@ _ORDER = ("dropped", "late", "handled", "acted", "sent", "other")
 def drops_over_time(
     source: Source, every: str | pd.Timedelta | None = None, *, everything: bool = False
 ) -> Picture:
-    """How many signals the kernel dropped for namespace inits, over time, stacked by verdict.
+    """Plot the number of signals that the kernel dropped for namespace inits over time, stacked by verdict.
 
-    source: a recording or its event table; every: the width of a bar (`"10s"`), by default a round one that makes at
-    most 120 of them. everything: of all signals what became of them; one that is queued and then handled counts twice.
+    source: a recording or its event table; every: the width of a bar (`"10s"`), by default a round one that gives at
+    most 120 bars. everything: plot the outcomes of all signals; one that is queued and then handled counts twice.
     """
     title = "What became of signals" if everything else "Signals dropped for namespace inits"
     events = columns_of(source, ["time", "stage", "verdict"])

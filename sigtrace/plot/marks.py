@@ -1,4 +1,4 @@
-"""What a timeline shows: marks on lanes, or, of many events, how many of each kind a bin of time has. No Altair."""
+"""The data of a timeline: marks on lanes, or, for many events, their numbers by kind in bins of time. No Altair."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from sigtrace.frames.source import nice_bin
 from sigtrace.plot.text import shown
 
 MOST_MARKS = 1500
-"""A timeline of more events counts them in bins."""
+"""If there are more events, they are counted in bins, so that the chart stays small."""
 _BINS = 100
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What is on which lane; `order` has the lanes from top to bottom: senders, the init, members.
+    """The marks on the lanes; `order` has the lanes from top to bottom: senders, the init, members.
 
-    marks: one a row: `time`, `lane`, `outcome` (the words of its kind), `signal`, `what`, `who`; with bins, `time` to
-    `until`, `lane`, `outcome`, `count`. arrows: `time`, `lane` (of the sender), `to`, `outcome`. every: the width of a
-    bin, or None.
+    marks: a row per mark: `time`, `lane`, `outcome` (the words of its kind), `signal`, `what`, `who`; with bins, `time`
+    to `until`, `lane`, `outcome`, `count`. arrows: `time`, `lane` (of the sender), `to`, `outcome`. every: the width of
+    a bin; None without bins.
     """
 
     marks: pd.DataFrame
@@ -39,7 +39,7 @@ class Marks:
 
 
 def marks(events: pd.DataFrame) -> Marks:
-    """Those of one namespace's events, at least one, in the order of time."""
+    """Return the marks of one namespace's events, at least one, in the order of time."""
     many = len(events) > MOST_MARKS
     who = _parties(events)
     found = lanes(who, counted=many)
@@ -73,7 +73,7 @@ def _parties(events: pd.DataFrame) -> Parties:
 
 
 def _codes(column: pd.Series, codes: Mapping[str, int]) -> npt.NDArray[np.uint8]:
-    """A column of categories as numbers; each category is looked up once."""
+    """Return a column of categories as codes; each category is looked up once."""
     known = column.astype("category").cat
     found: npt.NDArray[np.uint8] = np.array([codes[name] for name in known.categories], "u1")[known.codes]
     return found
@@ -89,7 +89,7 @@ def _counted(parts: Sequence[pd.DataFrame], every: pd.Timedelta) -> pd.DataFrame
 
 
 def _what(events: pd.DataFrame) -> list[str]:
-    """What became of each, in a few words: `dropped: no handler`, `killed by SIGKILL`."""
+    """Return the outcome of each event: `dropped: no handler`, `killed by SIGKILL`."""
     code, by = (events[name].fillna(0).astype(int) for name in ("exit_code", "exit_signal"))
     facts = zip(events["stage"], events["verdict"], events["signal"].fillna(0), code, by, strict=True)
     return [
@@ -99,7 +99,7 @@ def _what(events: pd.DataFrame) -> list[str]:
 
 
 def _who(events: pd.DataFrame) -> pd.Series:
-    """The sender of each and its parent: `runc[1809], child of containerd-shim`; empty if it has none."""
+    """Return the sender of each event and its parent: `runc[1809], child of containerd-shim`; empty without one."""
     facts = zip(
         *(events[name].tolist() for name in ("sender_comm", "sender_pid", "sender_parent_comm", "relation")),
         strict=True,

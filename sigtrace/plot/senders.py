@@ -1,4 +1,4 @@
-"""Who sends to whom, as a matrix."""
+"""The matrix of senders and namespaces."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sigtrace.plot.text import brief, shown
 from sigtrace.units import number
 
 _MOST = 20
-"""Rows and columns at most; the rest share one."""
+"""The most rows and columns; all others share one."""
 _CELL, _WIDE, _HIGH = 46, 720, 26
 
 
 def senders(source: Source) -> Picture:
-    """How many signals each sender sent into each namespace: the fuller a cell the more, red where some were dropped.
+    """Plot the number of signals from each sender to each namespace; cells with dropped signals are red.
 
-    source: a recording, its event table, or what `frames.df_senders` gave. The 20 senders and 20 namespaces with the
-    most signals have their own row and column.
+    source: a recording, its event table, or the result of `frames.df_senders`. The 20 senders and 20 namespaces with
+    the most signals have their own row and column.
     """
     title = "Who sends signals to whom"
     known = isinstance(source, pd.DataFrame) and {"sender", "container", "dropped"} <= set(source.columns)
@@ -62,7 +62,7 @@ def senders(source: Source) -> Picture:
 
 
 def _named(table: pd.DataFrame, column: str, rest: str) -> pd.Series:
-    """The names that have their own place; the others are `rest`."""
+    """Return the names that have their own row or column; the others become `rest`."""
     names = table[column].astype(str)
     sums = table.groupby(names)["count"].sum().sort_values(ascending=False, kind="stable")
     own = set(sums.index[:_MOST] if len(sums) > _MOST + 1 else sums.index)
@@ -71,6 +71,6 @@ def _named(table: pd.DataFrame, column: str, rest: str) -> pd.Series:
 
 
 def _order(cells: pd.DataFrame, column: str) -> list[str]:
-    """Those with the most signals first, the rest last."""
+    """Return the names with the most signals first, the rest last."""
     sums = cells.groupby(column)["count"].sum().sort_values(ascending=False, kind="stable")
     return sorted(map(str, sums.index), key=lambda name: name.startswith("other "))

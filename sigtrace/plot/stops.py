@@ -1,4 +1,4 @@
-"""How long stops took."""
+"""The histogram of the durations of stops."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _AXIS = (
 
 
 def stop_durations(source: Source) -> Picture:
-    """How long inits took from the request to stop to their exit: how many took about how long.
+    """Plot a histogram of the times from the stop request to the exit.
 
-    source: a recording, its event table, or what `Recording.stops()` gave. Bars are of equal width on a logarithmic
-    axis, six to a power of ten.
+    source: a recording, its event table, or the result of `Recording.stops()`. Bars are of equal width on a
+    logarithmic axis, six per power of ten.
     """
     title = "How long stops took"
     given = isinstance(source, pd.DataFrame) and set(COLUMNS) <= set(source.columns)

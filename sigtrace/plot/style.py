@@ -1,4 +1,4 @@
-"""How pictures look: colours that everybody can tell apart on light and dark ground, and text that is harmless."""
+"""The style of charts: colours that are distinguishable on light and dark backgrounds, and escaped text."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Theme = Literal["light", "dark"]
 _Chart = TypeVar("_Chart", bound=alt.Chart | alt.LayerChart)
 
 WIDTH = 720
-"""Pixels of the inside of a picture."""
+"""The width of the plotting area in pixels."""
 
 VERMILLION, BLUE, GREEN, PURPLE, GREY = "#D55E00", "#0072B2", "#009E73", "#B25E95", "#808080"
-"""Okabe and Ito's colours for the colour-blind, those of them that show on light and on dark ground."""
+"""The colours of Okabe and Ito's palette for the colour-blind that have contrast on light and on dark backgrounds."""
 VIOLET = "#7E6BC4"
-"""One more that does."""
+"""One more, with the same contrast."""
 
 COLOURS: Mapping[str, str] = MappingProxyType(
     {
@@ -51,9 +51,9 @@ _GROUNDS: Mapping[Theme, _Ground] = MappingProxyType(
 
 
 class Picture(alt.LayerChart):
-    """An Altair chart that notebooks show without fetching anything: as Vega-Lite for those that know it, and as PNG.
+    """An Altair chart that notebooks display without a network: as Vega-Lite if they support it, or as PNG.
 
-    Everything Altair does with charts works; `dark()` gives the same on dark ground.
+    All methods of Altair's charts work; `dark()` returns the chart on a dark background.
     """
 
     def _repr_mimebundle_(self, *_: object, **__: object) -> dict[str, object]:
@@ -66,25 +66,25 @@ class Picture(alt.LayerChart):
         }
 
     def dark(self) -> Picture:
-        """The same on dark ground."""
+        """Return the chart on a dark background."""
         return on_ground(self, "dark")
 
 
 def picture(layers: Sequence[Any], title: str, subtitle: Sequence[str] = (), **size: Any) -> Picture:
-    """Layers as a picture on light ground. `subtitle`: its lines; `size`: `width`, `height`."""
+    """Return layers as a chart on a light background. `subtitle`: its lines; `size`: `width`, `height`."""
     heading = alt.TitleParams(shown(title, 100), subtitle=[shown(line, 140) for line in subtitle])
     size = {"width": WIDTH, **size}
     return on_ground(Picture(layer=list(layers), title=heading, **size), "light")
 
 
 def nothing(title: str, why: str) -> Picture:
-    """The picture of nothing: it says why."""
+    """Return an empty chart with the reason as text."""
     text = alt.Chart(alt.InlineData(values=[{"why": why}])).mark_text(size=13).encode(text="why:N")
     return picture([text], title, height=80)
 
 
 def on_ground(chart: _Chart, theme: Theme) -> _Chart:
-    """The chart with the colours of a theme. Raises BadInput for an unknown one."""
+    """Return the chart with the colours of a theme. Raises BadInput for an unknown one."""
     if theme not in _GROUNDS:
         raise BadInput(f"unknown theme {theme!r}: use light or dark.")
     on = _GROUNDS[theme]
@@ -132,22 +132,22 @@ def on_ground(chart: _Chart, theme: Theme) -> _Chart:
 
 
 def plain(title: object) -> str:
-    """The text of a title."""
+    """Return the text of a title."""
     return str(title.get("text", "")) if isinstance(title, dict) else str(title or "")
 
 
 def png(chart: alt.TopLevelMixin, scale: float = 1.5) -> bytes:
-    """The chart as a PNG. Raises BadInput without vl-convert-python."""
+    """Return the chart as a PNG. Raises BadInput without vl-convert-python."""
     return bytes(_converter().vegalite_to_png(chart.to_json(validate=False), scale=scale))
 
 
 def svg(chart: alt.TopLevelMixin) -> str:
-    """The chart as an SVG: static, without scripts. Raises BadInput without vl-convert-python."""
+    """Return the chart as an SVG without scripts. Raises BadInput without vl-convert-python."""
     return str(_converter().vegalite_to_svg(chart.to_json(validate=False)))
 
 
 def javascript() -> str:
-    """Vega, Vega-Lite and vega-embed as one script for a page that fetches nothing; 0.9 MB.
+    """Return Vega, Vega-Lite and vega-embed as one script, 0.9 MB, for a self-contained page.
 
     It defines `vegaEmbed(element, spec, options)`. Raises BadInput without vl-convert-python.
     """

@@ -1,4 +1,4 @@
-"""The timeline of one PID namespace: who sent what, what became of it, the grace period, the kill."""
+"""The timeline of one PID namespace: signals with their senders and outcomes, the grace period, the kill."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from sigtrace.units import number
 _LANE = 38
 """Pixels between lanes."""
 _LABELS = 14
-"""Signals that are named in the picture, at most."""
+"""The most signals that are labelled."""
 _LETTER = 7
+"""Pixels of a letter of a label."""
 _DRAWN = tuple(KINDS.values())[::-1]
-"""From the lowest to the uppermost."""
+"""The kinds in drawing order: the most important last, on top."""
 _SIZES = {KINDS["exited"].words: 220, KINDS["dropped"].words: 150, KINDS["late"].words: 150}
 _DROPPED = (KINDS["dropped"].words, KINDS["late"].words)
 _UNUSUAL = tuple(KINDS[name].words for name in ("dropped", "late", "kill", "sent", "other"))
-"""Whose signals are named."""
+"""The kinds whose signals are labelled."""
 _COLUMNS = (
     *("time", "stage", "signal", "signal_name", "verdict", "relation", "host", "nsid", "is_init", "result"),
     *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm"),
@@ -54,12 +55,12 @@ _COLUMNS = (
 def timeline(
     source: Source, ns: int | None = None, *, since: Time | None = None, until: Time | None = None
 ) -> Picture:
-    """One namespace's signals over time, on lanes for senders, the init and the other members.
+    """Plot one namespace's signals over time, on lanes for senders, the init and the other members.
 
-    source: a recording or its event table; ns: the namespace's inode, not needed if there is only one. A dropped
-    signal is a cross; the time from the request to the SIGKILL or the exit is shaded. Of more than 1500 events
-    it shows how many of each kind there were in bins of time. Wheel and drag zoom and pan. Raises BadInput when there
-    are several namespaces to choose from.
+    source: a recording or its event table; ns: the namespace's inode, which may be omitted if there is only one.
+    since, until: UTC, as text, datetime or ns. A dropped signal is a cross; the time from the request to the SIGKILL
+    or the exit is shaded. More than 1500 events are counted by kind in bins of time. Wheel and drag zoom and pan.
+    Raises BadInput if there are several namespaces.
     """
     events = _events(source, ns, since, until)
     if not len(events):
@@ -116,7 +117,7 @@ def _y(found: Marks) -> alt.Y:
 
 
 def _stops(stops: pd.DataFrame, found: Marks, end: pd.Timestamp, axis: alt.X) -> Iterator[Any]:
-    """Grace periods as bands, kills as lines."""
+    """Yield grace periods as bands and kills as lines."""
     if not len(stops):
         return
     killed = stops["asked"] + stops["grace"]
@@ -155,7 +156,7 @@ def _band(stop: Any) -> str:
 
 
 def _arrows(found: Marks, axis: alt.X) -> Iterator[Any]:
-    """From each sender to its target."""
+    """Yield arrows from each sender to its target."""
     if not len(found.arrows):
         return
     colour = alt.condition(
@@ -168,7 +169,7 @@ def _arrows(found: Marks, axis: alt.X) -> Iterator[Any]:
 
 
 def _marks(found: Marks, axis: alt.X) -> Iterator[Any]:
-    """Each event, those that matter most on top."""
+    """Yield a mark for each event, the most important on top."""
     marks = found.marks.assign(
         when=for_people(found.marks["time"]),
         time=milliseconds(found.marks["time"]),
@@ -193,7 +194,7 @@ def _marks(found: Marks, axis: alt.X) -> Iterator[Any]:
 
 
 def _strips(found: Marks, axis: alt.X) -> Iterator[Any]:
-    """How many of each outcome a bin of time has, on a strip of its own in the lane."""
+    """Yield the numbers of each outcome in bins of time, on a strip for each outcome in the lane."""
     marks = found.marks.assign(
         when=for_people(found.marks["time"]),
         time=milliseconds(found.marks["time"]),
@@ -220,13 +221,13 @@ def _strips(found: Marks, axis: alt.X) -> Iterator[Any]:
 
 
 def _colours(marks: pd.DataFrame) -> dict[str, str]:
-    """Of the outcomes there are."""
+    """Return the colours of the outcomes that occur."""
     present = set(marks["outcome"])
     return {kind.words: COLOURS[name] for name, kind in KINDS.items() if kind.words in present}
 
 
 def _labels(found: Marks, axis: alt.X) -> Iterator[Any]:
-    """The names of the signals that the init was sent, where there is room for them."""
+    """Yield labels with the names of signals to the init, as far as there is room for them."""
     if found.every is not None:
         return
     marks = found.marks[(found.marks["lane"] == found.init) & (found.marks["signal"] != "")]

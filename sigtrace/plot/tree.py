@@ -1,4 +1,4 @@
-"""The tree of PID namespaces, with what was dropped in each."""
+"""The tree of PID namespaces, with the signals dropped in each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sigtrace.recording.reader import Recording
 from sigtrace.units import number
 
 _MOST = 60
-"""Namespaces in the picture at most."""
+"""The most namespaces in the chart."""
 _ROW, _INDENT = 24, 28
 
 
@@ -44,9 +44,9 @@ class _Node:
 
 
 def tree(recording: Recording) -> Picture:
-    """The PID namespaces of a recording, each below its parent, with the signals dropped for its init.
+    """Plot the PID namespaces of a recording, each below its parent, with the signals dropped for its init.
 
-    Of many, those with drops come first; a line says how many are left out.
+    If there are many, those with drops are shown; the subtitle has the number that is left out.
     """
     roots = _roots(recording)
     total = sum(root.size for root in roots)
@@ -64,7 +64,7 @@ def tree(recording: Recording) -> Picture:
 
 
 def _roots(recording: Recording) -> list[_Node]:
-    """The namespaces without a known parent, with all that are below them."""
+    """Return the namespaces without a known parent, with those below them."""
     table = df_namespaces(recording).sort_values("ns_start", kind="stable")
     nodes: dict[tuple[str, str, int], list[tuple[int, _Node]]] = {}
     wanted = []
@@ -87,7 +87,7 @@ def _roots(recording: Recording) -> list[_Node]:
 
 
 def _rows(roots: list[_Node], most: int) -> list[dict[str, Any]]:
-    """The nodes from top to bottom: as many as there is room for, the most troubled first among siblings."""
+    """Return the nodes from top to bottom, at most `most`; siblings with the most drops come first."""
     chosen = _chosen(roots, most)
     rows: list[dict[str, Any]] = []
 
@@ -102,7 +102,7 @@ def _rows(roots: list[_Node], most: int) -> list[dict[str, Any]]:
 
 
 def _chosen(roots: list[_Node], most: int) -> set[int]:
-    """Which nodes to show: the most troubled with all that are above them."""
+    """Return the ids of the nodes to show: those with the most drops, with all their ancestors."""
     chosen: set[int] = set()
     waiting = sorted(roots, key=lambda node: -node.trouble)
     while waiting and len(chosen) < most:
@@ -138,7 +138,7 @@ def _y(field_name: str, rows: int) -> alt.Y:
 
 
 def _edges(data: pd.DataFrame) -> Iterator[Any]:
-    """From each parent down, and across to the child."""
+    """Yield lines from each parent down, and across to the child."""
     below = data[data["parent"] >= 0]
     if not len(below):
         return

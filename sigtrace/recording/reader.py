@@ -1,4 +1,4 @@
-"""Reading recordings: one directory or several, closed or being written, as pandas, Arrow or wire batches."""
+"""Reads recordings: one directory or several, complete or being written, as pandas, Arrow or wire batches."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ __all__ = ["Losses", "Recording", "open_recording"]
 
 @dataclass
 class Recording:
-    """What one or more directories hold. Made by `sigtrace.open`; each reading takes what is there by then.
+    """The contents of one or more directories, made by `sigtrace.open`. Each method reads what is there by then.
 
-    `problems`: what could not be read or is missing, in sentences; complete once it has been read.
+    problems: what could not be read or is missing, in sentences; complete once everything has been read.
     """
 
     paths: tuple[Path | Remote, ...]
@@ -58,41 +58,41 @@ class Recording:
     def __post_init__(self) -> None:
         self._segments = Segments(self.paths, self.problems)
         self._tables: dict[str, tuple[object, Any]] = {}
-        """What was made of the tables beside the events, and of which state of their files."""
+        """Table name -> the state of its files, and the object made from them; for all tables but the events."""
 
     def __enter__(self) -> Recording:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no file is kept open."""
 
     @property
     def manifest(self) -> Manifest:
-        """The (first) directory's manifest; empty if it has none."""
+        """The manifest of the first directory; empty if it has none."""
         return self.manifests[0] if self.manifests else {}
 
     @property
     def live(self) -> bool:
-        """Whether a recorder is at work in one of the directories."""
+        """Whether a recorder is writing to one of the directories."""
         return any(is_live(path) for path in self.paths)
 
     @spelled_out
     def boots(
         self, selection: Selection | None = None, **only: Unpack[Only]
     ) -> Iterator[tuple[tuple[str, str], Batch]]:
-        """((host, boot_id), its events as wire records in the order of the kernel's time) for each boot.
+        """Yield, for each boot, (host, boot_id) and its events as wire records in the order of kernel time.
 
-        only: a part of them, by the fields of a `Selection`, which may be given instead:
+        only: restricts the events, by the fields of a `Selection`, which may be given instead:
 
-        ns          PID namespaces: inodes, texts as `--ns` takes, or (inode, ns_start) where inodes were used again
-        container   those of these containers: name, label, pattern or beginning of the ID
-        pod         those of these pods: NAMESPACE/NAME or a pattern
+        ns          PID namespaces: inodes, text as `--ns` takes it, or (inode, ns_start) where inodes were reused
+        container   namespaces of these containers: name, label, pattern or beginning of the ID
+        pod         namespaces of these pods: NAMESPACE/NAME or a pattern
         descendants True: also the namespaces below those
         signal      signals by number or name
         verdict     names of verdicts; "dropped" for both kinds of drops
         since, until  UTC, as text, datetime or ns; the end is not included
 
-        Raises BadInput for what can't be read, and for what the recording does not have.
+        Raises BadInput for values that cannot be parsed, and for what the recording does not have.
         """
         where = self.filter(selection, **only)
         boots: dict[tuple[str, str], list[Batch]] = {}
@@ -109,19 +109,19 @@ class Recording:
 
     @spelled_out
     def batches(self, selection: Selection | None = None, **only: Unpack[Only]) -> Iterator[Batch]:
-        """The same without saying which boot: a batch for each."""
+        """Yield a batch for each boot. Arguments as for `boots`."""
         for _, batch in self.boots(selection, **only):
             yield batch
 
     @spelled_out
     def batch(self, selection: Selection | None = None, **only: Unpack[Only]) -> Batch:
-        """All of them as one batch, boot after boot; it may be empty. Arguments as for `boots`."""
+        """Return the events as one batch, boot after boot; it may be empty. Arguments as for `boots`."""
         parts = list(self.batches(selection, **only))
         return join(parts) if parts else Batch(np.zeros(0, wire.EVENT.dtype()), 0, "")
 
     @spelled_out
     def filter(self, selection: Selection | None = None, **only: Unpack[Only]) -> Filter:
-        """What decides which events pass, by arguments as for `boots`."""
+        """Return the filter for arguments as for `boots`."""
         return (selection or Selection.of(**only)).filter(lambda: self.spaces)
 
     @lists(*EVENT_FIELDS)
@@ -133,9 +133,9 @@ class Recording:
         columns: Sequence[str] | None = None,
         **only: Unpack[Only],
     ) -> pd.DataFrame:
-        """The event table, in the order of time; arguments as for `boots`. `columns`: only these.
+        """Return the event table, in the order of time; arguments as for `boots`.
 
-        Files are read only as far as that takes. docs/events.md tells more of the columns.
+        columns: return only these; only what they need is read. docs/events.md describes the columns.
         """
         where = self.filter(selection, **only)
         nothing = schema.Encoder().events(Batch(np.zeros(0, wire.EVENT.dtype()), 0, ""))
@@ -157,19 +157,19 @@ class Recording:
 
     @lists(*COUNT_FIELDS, *TOTAL_FIELDS)
     def counts(self) -> pd.DataFrame:
-        """The exact totals as the kernel kept them, whatever became of the records: a row a kind of event.
+        """Return the exact totals that the kernel kept, lost records included: a row per kind of event.
 
-        `first` and `last` are of the samples that the recorder took every ten seconds.
+        `first` and `last` are the times of samples, which the recorder takes every ten seconds.
         """
         return tables.counts(self._kept("counts", tables.totals))
 
     def totals(self) -> Counts:
-        """The exact totals as the kernel keeps them, over all boots and hosts."""
+        """Return the exact totals that the kernel kept, over all boots and hosts."""
         parts = [rows.records for rows in self._kept("counts", tables.totals).values()]
         return Counts(np.concatenate(parts) if parts else np.zeros(0, COUNT))
 
     def namespaces(self) -> pd.DataFrame:
-        """The PID namespaces there were: a row a namespace and boot.
+        """Return the PID namespaces of the recording: a row per namespace and boot.
 
         nsid         uint32    inode
         ns_start     uint64    start of its init, ns of CLOCK_BOOTTIME: tells reused inodes apart
@@ -178,7 +178,7 @@ class Recording:
         init_pid     Int32     its init, as the host numbers it
         init_comm    category  the init's name
         born         datetime64[ns, UTC]  when the init started
-        died         datetime64[ns, UTC]  when it exited; NaT: it has not, or nobody saw it
+        died         datetime64[ns, UTC]  when it exited; NaT: it has not, or that was not recorded
         container_id, container_name, runtime, image, pod, pod_namespace, container_stop_signal
                      category  its container; empty if not known. The stop signal: empty for the usual SIGTERM
         host         category  host name
@@ -188,7 +188,7 @@ class Recording:
 
     @property
     def spaces(self) -> Namespaces:
-        """The same to look things up in."""
+        """The PID namespaces of the recording, for lookups."""
         segments = self._segments
         of_events = functools.partial(
             tables.namespaces_of_events, lambda: segments.read("events", tables.OF_EVENTS)
@@ -196,11 +196,11 @@ class Recording:
         return self._kept("namespaces", lambda parts: Namespaces(tables.namespaces(parts), of_events))
 
     def containers(self) -> dict[HostNs, Container]:
-        """The container of each namespace that has one."""
+        """Return the container of each namespace that has one."""
         return self.spaces.containers
 
     def _known(self) -> Callable[[tuple[str, str]], Known]:
-        """For a boot: which container a namespace is of."""
+        """Return the function that returns, for a boot, its lookup of containers."""
         containers = self.spaces.containers
 
         @functools.cache
@@ -210,7 +210,7 @@ class Recording:
         return of_boot
 
     def _kept(self, table: str, read: Callable[[Iterable[Part]], _Table]) -> _Table:
-        """What was made of a table, read again only when its files have changed."""
+        """Return what `read` makes of a table; it is read again only if its files have changed."""
         state = self._segments.state(table)
         if table not in self._tables or self._tables[table][0] != state:
             self._tables[table] = state, read(self._segments.read(table))
@@ -218,9 +218,9 @@ class Recording:
         return found
 
     def snapshots(self) -> pd.DataFrame:
-        """The tasks of namespaces as /proc showed them when something happened to the init, in the order of time.
+        """Return the snapshots of /proc that were taken at events of an init: a row per task, in the order of time.
 
-        A row is a task, or (tid 0) the namespace itself. What each column means is in sigtrace/snapshot/columns.py.
+        A row with tid 0 is the namespace itself. sigtrace/snapshot/columns.py documents the columns.
 
         time         datetime64[ns, UTC]  when the snapshot was begun
         nsid, ns_start, pid, tid, ns_pid, task_nsid, start_ticks, threads, ppid, tracer_pid, queue_used, queue_limit,
@@ -238,9 +238,9 @@ class Recording:
 
     @spelled_out
     def stops(self, selection: Selection | None = None, **only: Unpack[Only]) -> pd.DataFrame:
-        """The attempts to stop a namespace's init: a row each; columns as of `sigtrace.frames.df_stops`.
+        """Return the attempts to stop a namespace's init: a row per attempt; columns as of `sigtrace.frames.df_stops`.
 
-        Arguments as for `boots`, but for `signal` and `verdict`: a stop is made of all of its signals.
+        Arguments as for `boots`, except that `signal` and `verdict` are ignored: an attempt needs all of its signals.
         """
         from sigtrace.recording.stop_table import stop_table
         from sigtrace.stops.request import POSSIBLE
@@ -257,14 +257,15 @@ class Recording:
         host: str = "",
         at: Time | None = None,
     ) -> Report:
-        """Why a container, or PID namespace, did not stop: its story, and causes with evidence and advice.
+        """Explain why a container, or PID namespace, did not stop: its timeline, and causes with evidence and advice.
 
-        ns: the namespace: an inode, or a text as `--ns` takes it.
-        container, pod: or the container, by name, label or beginning of the ID, or the pod, as NAMESPACE/NAME.
-        host: there, or wherever it is. at: as it was then: UTC, as text, datetime or ns.
+        ns: the namespace: an inode, or text as `--ns` takes it.
+        container, pod: instead of ns, the container, by name, label or beginning of the ID, or the pod, as
+            NAMESPACE/NAME.
+        host: the host to look on; by default all. at: the time up to which events count: UTC, as text, datetime or ns.
 
-        Of the namespaces that a container had, one each time it ran, the last that was asked to stop or has findings.
-        Raises BadInput when the recording has none such, or several.
+        A container has one namespace for each time it ran: the last that was asked to stop or has findings is chosen.
+        Raises BadInput if the recording has no such container or namespace, or several.
         """
         from sigtrace.postmortem import postmortem
 
@@ -278,10 +279,10 @@ class Recording:
     def parts(
         self, table: str, where: Filter | None = None
     ) -> Iterator[tuple[dict[str, object], pa.RecordBatch]]:
-        """(what its file says of itself, a record batch) of a table, as recorded: bounded memory, whatever its length.
+        """Yield (facts of the file, record batch) of a table, as recorded, in bounded memory.
 
-        Events have the containers that the whole recording knows and the verdicts of this version. `where` looks
-        at columns that the table must have: it is made for events.
+        Events have the containers that the whole recording knows, and the verdicts of this version. `where` reads
+        columns that the table must have: it is meant for events.
         """
         known = self._known() if table == "events" else None
         for file, part in self._segments.read(table, None, where):
@@ -290,7 +291,7 @@ class Recording:
             yield file.facts, part
 
     def rows(self, table: str, where: Filter | None = None) -> int:
-        """How many rows of a table pass a filter, of which see `parts`."""
+        """Return the number of rows of a table that pass a filter; see `parts`."""
         columns = ("time", *(where.columns if where else ()))
         return sum(
             part.num_rows for _, part in self._segments.read(table, tuple(dict.fromkeys(columns)), where)
@@ -298,19 +299,19 @@ class Recording:
 
     @property
     def losses(self) -> Losses:
-        """What is not in the recording."""
+        """What the recording lacks: lost and uncounted signals, and gaps."""
         return self._kept("losses", tables.losses)
 
     def hosts(self) -> list[str]:
-        """The hosts it was recorded on."""
+        """Return the hosts it was recorded on."""
         return sorted({str(manifest.get("host", "")) for manifest in self.manifests})
 
 
 def open_recording(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Recording:
-    """Open a recording, or several, of several hosts, as one. Reading a directory that is being written is fine.
+    """Open a recording, or several, also of several hosts, as one. A directory may still be written to.
 
-    paths: directories, or URLs that fsspec reaches: `s3://bucket/host-a`; `simplecache::s3://...` fetches a file once.
-    Raises BadInput when one is no directory, none of a recording, of a newer sigtrace, or cannot be reached.
+    paths: directories, or URLs that fsspec can open: `s3://bucket/host-a`; `simplecache::s3://...` fetches a file once.
+    Raises BadInput if one is not a directory or not a recording, was written by a newer sigtrace, or cannot be reached.
     """
     each = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     recording = Recording(tuple(dict.fromkeys(place(path) for path in each)))

@@ -1,4 +1,4 @@
-"""Batches, counts and rows as Arrow record batches, and back. See the package's text for the columns."""
+"""Converts batches, counts and rows to Arrow record batches and back. The package's docstring has the columns."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _WHOLE = {
     for field in (*EVENT_FIELDS, *FACT_FIELDS)
     if field.whole and field.member == member != "time"
 }
-"""Of these columns the members of a wire record are made again; its time is of `time` and `boot_to_utc`."""
+"""The columns from which members of a wire record are restored; its time comes from `time` and `boot_to_utc`."""
 
 EVENT_COLUMNS = ("time", "boot_to_utc", *_WHOLE)
-"""The columns from which a wire record is made again."""
+"""The columns from which a wire record is restored."""
 
 _NULLABLE = frozenset(field.name for field in EVENT_FIELDS if field.only)
 
@@ -59,18 +59,21 @@ LOSSES = pa.schema(
 
 
 def row_schema(columns: Mapping[str, str]) -> pa.Schema:
-    """The schema of a table of plain rows: `time` (ns UTC) is a timestamp, the others are str, int or bool."""
+    """Return the schema of a table of plain rows: `time` (ns UTC) is a timestamp, the others are str, int or bool."""
     kinds = {"str": pa.string(), "int": pa.int64(), "bool": pa.bool_()}
     return pa.schema([(name, _UTC if name == "time" else kinds[kind]) for name, kind in columns.items()])
 
 
 def rows(schema: pa.Schema, values: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
-    """Rows as a record batch; what a row does not have is null, what the schema does not have is left out."""
+    """Return rows as a record batch; missing values are null, and keys that the schema lacks are left out."""
     return pa.RecordBatch.from_pylist([dict(value) for value in values], schema)
 
 
 class Encoder:
-    """Batches and counts as record batches for one segment: the dictionary of its texts only grows."""
+    """Encodes batches and counts as record batches for one segment.
+
+    The segment's dictionary of texts only grows: batches that were written before refer to it by index.
+    """
 
     def __init__(self) -> None:
         self._codes: dict[bytes, int] = {}
@@ -79,11 +82,11 @@ class Encoder:
 
     @property
     def texts(self) -> int:
-        """How many different texts the segment has."""
+        """The number of distinct texts in the segment."""
         return len(self._texts)
 
     def events(self, batch: Batch) -> pa.RecordBatch:
-        """The event table, and the facts it leaves out."""
+        """Return the event table, and the columns that only recordings have."""
         r = batch.records
         offsets = np.broadcast_to(np.asarray(batch.boot_to_utc, "i8"), len(r))
         columns = batch.columns(texts=self._labels)
@@ -92,7 +95,7 @@ class Encoder:
         return self._batch(columns)
 
     def counts(self, counts: Counts, time: int) -> pa.RecordBatch:
-        """The counts table as it was at `time`, ns UTC."""
+        """Return the counts table as of `time`, ns UTC."""
         columns: dict[str, Column] = {
             "time": np.full(len(counts), time, "i8").view("datetime64[ns]"),
             **counts.columns(),
@@ -106,7 +109,7 @@ class Encoder:
 
     def _array(self, name: str, column: Column) -> pa.Array:
         if isinstance(column, Labels):
-            # Signed, for pandas takes no others; the codes of bytes are all below 127.
+            # Signed, because pandas accepts no other codes; those of one byte are all below 127.
             small = column.codes.dtype.itemsize == 1
             codes = pa.array(np.ascontiguousarray(column.codes, "i1" if small else "i4"))
             names = column.names[:127] if small else column.names
@@ -124,13 +127,13 @@ class Encoder:
         return known
 
     def _grown(self, column: Column) -> Labels:
-        """A column of few different texts, with those of the segment, whose order never changes: Arrow insists."""
+        """Return a column of text with the segment's dictionary, whose order must not change within the segment."""
         assert isinstance(column, Labels)
         codes = [self._texts.setdefault(name, len(self._texts)) for name in column.names]
         return Labels(np.array(codes, "i4")[column.codes], list(self._texts))
 
     def _labels(self, raw: npt.NDArray[np.bytes_]) -> Labels:
-        """Kernel bytes with the segment's texts; only a text never seen before costs a step of Python."""
+        """Return the kernel's bytes with the segment's dictionary; Python code runs only for each distinct text."""
         size = raw.dtype.itemsize
         flat = np.ascontiguousarray(raw)
         found = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(flat), [None, pa.py_buffer(flat)])
@@ -146,17 +149,17 @@ class Encoder:
 
 
 def event_schema() -> pa.Schema:
-    """The schema of the events table."""
+    """Return the schema of the events table."""
     return Encoder().events(Batch(np.zeros(0, wire.EVENT.dtype()), 0)).schema
 
 
 def count_schema() -> pa.Schema:
-    """The schema of the counts table."""
+    """Return the schema of the counts table."""
     return Encoder().counts(Counts(np.zeros(0, COUNT)), 0).schema
 
 
 def event_records(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:
-    """The wire records of an events batch, shape (n,), and for each what is to be added to its time to get UTC."""
+    """Return the wire records of an events batch, shape (n,), and the ns to add to each one's time to get UTC, (n,)."""
     out = np.zeros(batch.num_rows, wire.EVENT.dtype())
     offset = numbers(batch["boot_to_utc"])
     out["time"] = numbers(batch["time"].view(pa.int64())) - offset
@@ -166,9 +169,9 @@ def event_records(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.void], npt.NDAr
 
 
 def complete(batch: pa.RecordBatch, wanted: Sequence[str] | None) -> pa.RecordBatch:
-    """An events batch with those of the wanted columns (None: all) that sigtrace had not yet when it was written.
+    """Add to an events batch the wanted columns (None: all) that did not exist yet when it was written.
 
-    They have what a wire record of zeros would have: 0, empty, or null.
+    Their values are those of a wire record of zeros: 0, empty, or null.
     """
     lacking = [name for name in wanted or event_schema().names if name not in batch.schema.names]
     if lacking:
@@ -179,7 +182,7 @@ def complete(batch: pa.RecordBatch, wanted: Sequence[str] | None) -> pa.RecordBa
 
 
 def _restore(records: npt.NDArray[np.void], field: Field, column: pa.Array) -> None:
-    """Give the records, shape (n,), the member that the column was made of."""
+    """Set the member of the records, shape (n,), from which the column was made."""
     member = records[field.member]
     if field.names is not None:
         member[:] = enum_codes(field.names, column)
@@ -191,14 +194,17 @@ def _restore(records: npt.NDArray[np.void], field: Field, column: pa.Array) -> N
 
 
 def joined(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """Record batches, at least one, as one, with one dictionary a column."""
+    """Concatenate one or more record batches, with one dictionary per column."""
     tables = [pa.table({name: _roomy(part[name]) for name in part.schema.names}) for part in parts]
     whole = pa.concat_tables(tables).unify_dictionaries().combine_chunks().to_batches()
     return whole[0] if whole else parts[0]
 
 
 def with_containers(batch: pa.RecordBatch, known: Known) -> pa.RecordBatch:
-    """An events batch with the containers that the whole recording knows, where it has columns for them."""
+    """Return an events batch whose container columns, if it has any, have the containers of the whole recording.
+
+    The container of a namespace is often found only after its first events were written.
+    """
     columns = residents(numbers(batch["nsid"]), numbers(batch["ns_start"]), known).columns()
     for name in CONTAINER_COLUMNS:
         place = batch.schema.get_field_index(name)
@@ -213,7 +219,7 @@ def with_containers(batch: pa.RecordBatch, known: Known) -> pa.RecordBatch:
 
 
 def container_row(container: Container | None) -> dict[str, str]:
-    """The container columns of the namespaces table; empty without a container."""
+    """Return the container columns of the namespaces table; empty without a container."""
     if container is None:
         return {}
     values = (*container.columns, container.stop_signal)
@@ -221,14 +227,14 @@ def container_row(container: Container | None) -> dict[str, str]:
 
 
 def _roomy(array: pa.Array) -> pa.Array:
-    """The array; if it has a dictionary, with room for the names that others may add."""
+    """Return the array; a dictionary's indices as int32, so that concatenated batches can add names."""
     if not pa.types.is_dictionary(array.type):
         return array
     return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary)
 
 
 def event_columns(batch: pa.RecordBatch, wanted: Sequence[str]) -> dict[str, Column]:
-    """Columns of an events batch in the order of kernel time, with verdicts as this version derives them."""
+    """Return columns of an events batch in the order of kernel time, with the verdicts of this version."""
     judged_now = Labels(verdicts(batch), verdict.VERDICTS)
     kernel_time = numbers(batch["time"].view(pa.int64())) - numbers(batch["boot_to_utc"])
     order = np.argsort(kernel_time, kind="stable")
@@ -237,14 +243,14 @@ def event_columns(batch: pa.RecordBatch, wanted: Sequence[str]) -> dict[str, Col
 
 
 def judged(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """An events batch with verdicts as this version derives them."""
+    """Return an events batch with the verdicts of this version."""
     array = pa.DictionaryArray.from_arrays(pa.array(verdicts(batch).view("i1")), pa.array(verdict.VERDICTS))
     place = batch.schema.get_field_index("verdict")
     return batch.set_column(place, pa.field("verdict", array.type), array)
 
 
 def verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
-    """The verdict of each row of an events batch as this version derives it: codes into `verdict.VERDICTS`, (n,)."""
+    """Return the verdict of each row of an events batch, by the rules of this version: codes, shape (n,)."""
     facts = np.zeros(batch.num_rows, COUNT)
     for name in verdict.FACTS:
         _restore(facts, _WHOLE[name], batch[name])
@@ -252,7 +258,7 @@ def verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
 
 
 def column(name: str, array: pa.Array) -> Column:
-    """What `Encoder` made the array of."""
+    """Return the column from which `Encoder` made the array."""
     if pa.types.is_dictionary(array.type):
         return Labels(numbers(array.indices), array.dictionary.to_pylist())
     if pa.types.is_timestamp(array.type):
@@ -271,7 +277,7 @@ def _ordered(column: Column, order: npt.NDArray[np.intp]) -> Column:
 
 
 def count_records(batch: pa.RecordBatch) -> npt.NDArray[np.void]:
-    """The rows of a counts batch as the kernel's counts: shape (n,), dtype COUNT."""
+    """Return the rows of a counts batch as counts: shape (n,), dtype COUNT."""
     out = np.zeros(batch.num_rows, COUNT)
     for field in (*COUNT_FIELDS, _WHOLE["flags"]):
         if field.whole:
@@ -280,7 +286,7 @@ def count_records(batch: pa.RecordBatch) -> npt.NDArray[np.void]:
 
 
 def numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """A column of numbers as numpy; 0 where there is none."""
+    """Return a column of numbers as numpy; null becomes 0."""
     if column.null_count:
         column = column.fill_null(0)
     values: npt.NDArray[Any] = column.to_numpy(zero_copy_only=False)
@@ -288,7 +294,7 @@ def numbers(column: pa.Array) -> npt.NDArray[Any]:
 
 
 def enum_codes(names: Mapping[str, int], column: pa.Array) -> npt.NDArray[np.uint8]:
-    """The wire codes of a column of names; 255 for names this version does not know."""
+    """Return the wire codes of a column of names; 255 for names that this version does not know."""
     codes = [names.get(value, _UNKNOWN) for value in column.dictionary.to_pylist()]
     found: npt.NDArray[np.uint8] = np.array(codes or [0], "u1")[numbers(column.indices)]
     return found
@@ -296,7 +302,7 @@ def enum_codes(names: Mapping[str, int], column: pa.Array) -> npt.NDArray[np.uin
 
 @functools.lru_cache(maxsize=4096)
 def kernel_bytes(decoded: str) -> bytes:
-    """16 bytes at most that `text.decode` gives the same text for."""
+    """Return at most 16 bytes that `text.decode` decodes to the same text."""
     raw = re.sub(
         rb"\\x([89a-f][0-9a-f])", lambda match: bytes([int(match[1], 16)]), decoded.encode("utf-8", "replace")
     )

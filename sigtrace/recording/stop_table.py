@@ -1,4 +1,4 @@
-"""Stops as a table: one row an attempt to stop a PID namespace's init."""
+"""The table of stops: a row per attempt to stop a PID namespace's init."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ COLUMNS = (
 
 
 def stop_table(parts: Iterable[tuple[str, Batch]]) -> pd.DataFrame:
-    """The attempts in these batches, of one host and boot each, as a table."""
+    """Return the attempts in these batches as a table; each part: a host, and its events of one boot."""
     rows = [row for host, batch in parts for row in _rows(host, batch)]
     table = pd.DataFrame(rows, columns=[name for name in COLUMNS if name != "container"])
     for name in _TIMES:

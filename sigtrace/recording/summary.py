@@ -1,7 +1,7 @@
-"""What a recording says in sum: who sent which signals where, what became of them, and how stops went.
+"""Summarises a recording: signals by namespace, sender and verdict, and the durations of stops.
 
-Totals are the kernel's exact counts; events tell who sent them. What was counted and has no event (lost, or out
-of the recorder's scope) is there with no sender.
+Totals are the kernel's exact counts; the senders come from events. Signals that were counted but have no event (lost,
+or outside the recorder's scope) are listed without a sender.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KEYS = (
     *("count", "first", "last", "container_id", "runtime", "image", "pod", "pod_namespace"),
     *("ns_start", "init_pid"),
 )
-"""What a line has in JSON and CSV."""
+"""The keys of a line in JSON and CSV."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class SummaryLine:
 
     @property
     def key(self) -> NsKey:
-        """Which PID namespace."""
+        """The identity of the PID namespace."""
         return NsKey.of(self.nsid, self.ns_start)
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-ready."""
+        """Return the line, JSON-ready."""
         facts = self.container.columns if self.container else ("",) * len(CONTAINER_COLUMNS)
         about = dict(zip(CONTAINER_COLUMNS, facts, strict=True))
         values = {
@@ -89,21 +89,22 @@ class SummaryLine:
 
 @dataclass(frozen=True)
 class Summary:
-    """The whole of it: lines with drops first, then by count."""
+    """The summary of a recording."""
 
     lines: list[SummaryLine]
+    """Drops first, then by count."""
     stops: list[Attempt]
-    """Those that ended with the init's exit; of these signals, where some were asked for."""
+    """The attempts that ended with the init's exit, by the selected signals."""
     losses: Losses
     hosts: list[str] = field(default_factory=list)
 
     @property
     def dropped(self) -> int:
-        """Signals dropped by init protection."""
+        """The number of signals dropped by init protection."""
         return sum(line.count for line in self.lines if line.verdict.startswith("dropped"))
 
     def as_dict(self) -> dict[str, Any]:
-        """What is not in the lines, JSON-ready; durations in seconds, null without a stop."""
+        """Return the totals, JSON-ready; durations in seconds, null without a stop."""
         seconds = sorted(stop.seconds for stop in self.stops)
         shares = {"p50": 50, "p90": 90, "p99": 99, "longest": 100}
         return {
@@ -120,14 +121,14 @@ class Summary:
 
 
 def summarise(recording: Recording, selection: Selection) -> Summary:
-    """Sum up a part of a recording. With `since` or `until`, events alone count: counts have no time.
+    """Summarise a part of a recording. With `since` or `until`, only events are used: counts do not have times.
 
     Raises BadInput as `Selection.filter` does.
     """
     where = recording.filter(selection)
     sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]] = {}
     ended: list[Attempt] = []
-    # A stop is made of all of its signals, and of exits (0), whichever are to be summed up.
+    # `attempts` needs all possible requests and the exits (0), whichever signals are selected.
     read = (0, *POSSIBLE, *where.signal) if where.signal else ()
     for boot, batch in recording.boots(replace(selection, signal=read, verdict=())):
         stops = (each for each in attempts(batch) if each.exited is not None)
@@ -149,7 +150,7 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
 
 
 def _wanted(batch: Batch, where: Filter) -> Batch:
-    """The records of the signals and verdicts that were chosen."""
+    """Return the records of the selected signals and verdicts."""
     if where.signal:
         batch = batch[np.isin(batch.records["signal"], where.signal)]
     return batch[np.isin(batch.verdicts, where.verdict)] if where.verdict else batch
@@ -158,7 +159,7 @@ def _wanted(batch: Batch, where: Filter) -> Batch:
 def _with_counts(
     recording: Recording, where: Filter, sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]]
 ) -> dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]]:
-    """By key the senders, and with no sender what the counts have beyond them."""
+    """Return the senders by key, with an entry without a sender for counted signals that have no event."""
     out = {key: list(who) for key, who in sent.items()}
     if where.since is not None or where.until is not None:
         return out
@@ -170,7 +171,7 @@ def _with_counts(
 
 
 def _counted(recording: Recording, where: Filter) -> dict[tuple[Any, ...], tuple[int, int, int]]:
-    """By key the kernel's count, and when it was first and last sampled."""
+    """Return by key the kernel's count, and the times of its first and last sample."""
     table = recording.counts()
     table = table[table["stage"].isin(["generate", "deliver"])]
     table = table[where.of_table(table)]
@@ -186,7 +187,7 @@ def _counted(recording: Recording, where: Filter) -> dict[tuple[Any, ...], tuple
 
 
 def _by_sender(batch: Batch) -> Iterator[tuple[tuple[int, int, int, int], tuple[str | None, int, int, int]]]:
-    """((nsid, ns_start, signal, verdict code), (sender, count, first, last)) of the signals in a batch."""
+    """Yield ((nsid, ns_start, signal, verdict code), (sender, count, first, last)) of the signals in a batch."""
     r = batch.records
     table = pa.table(
         {

@@ -1,8 +1,8 @@
-"""A recording as one HTML file to hand round: `html` makes it.
+"""A recording as one HTML file to share: `gather` collects the facts, `html` renders them.
 
-It needs nothing but itself: no network, no fonts, no other file. Facts are gathered by pure functions into `facts.Page`
-(gather.py, section.py, timeline.py, drops.py); `page.py` fills templates/ with them. The pictures are plain
-SVG, drawn here, and so are there without scripts and on paper; the script only moves what is drawn, sorts and filters.
+The file is self-contained: no network, no fonts, no other file. Pure functions gather the facts into `facts.Page`
+(gather.py, section.py, timeline.py, drops.py); `page.py` renders templates/ with them. The charts are plain SVG, so
+that they work without scripts and on paper; the script only zooms, sorts and filters.
 """
 
 from sigtrace.report.gather import gather

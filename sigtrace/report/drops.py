@@ -1,4 +1,4 @@
-"""Drops over time, of all namespaces together."""
+"""The chart of drops over time, of all namespaces together."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from sigtrace.units import SECOND, span
 _BINS = 120
 _NAMED = 3
 _KINDS = ("dropped", "late")
-"""What `outcome.KINDS` calls the two verdicts of `DROPPED`."""
+"""The kinds in `outcome.KINDS` of the two verdicts of `DROPPED`, in the same order."""
 
 
 def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> Chart | None:
-    """Bars of all drops between two moments (ns UTC), the two kinds on top of each other; None without any.
+    """Return a chart of the drops between two times (ns UTC), stacked by kind; None without drops.
 
-    cases: each with what to call it.
+    cases: each with its name.
     """
     drops = [case.batch[is_dropped(case.batch.verdicts)] for _, case in cases]
     times = np.concatenate([np.zeros(0, "i8"), *(batch.time.astype("i8") for batch in drops)])

@@ -1,4 +1,4 @@
-"""What a report says, before it is a page: plain values, all text still as hostile as it came."""
+"""The contents of a report, before it is rendered: plain values, with text from the kernel not yet escaped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sigtrace.postmortem.timeline import TimelineEntry
 
 @dataclass(frozen=True)
 class EventMark:
-    """One event in a timeline."""
+    """The mark of one event in a chart."""
 
     time: int
     """ns UTC."""
@@ -22,12 +22,12 @@ class EventMark:
     """One of `outcome.KINDS`."""
     text: str
     sender: int | None = None
-    """The lane of who sent it."""
+    """The lane of the sender; None without one."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """How many events a stretch of time has; `height` is between 0 and 1, `base` what is below it."""
+    """The number of events in a bin of time; `height` is between 0 and 1, `base` is the height of the bars below it."""
 
     begin: int
     end: int
@@ -40,7 +40,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of time with a name: a grace period."""
+    """A named span of time, such as a grace period."""
 
     begin: int
     end: int
@@ -49,70 +49,70 @@ class Band:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture of what happened over time. Times are ns UTC."""
+    """A chart of events over time. Times are ns UTC."""
 
     begin: int
     end: int
     focus: tuple[int, int]
-    """The part that is shown at first."""
+    """The part that is visible at first."""
     lanes: Sequence[str]
     marks: Sequence[EventMark] = ()
     bars: Sequence[Bar] = ()
     bands: Sequence[Band] = ()
     most: int = 0
-    """What a bar of height 1 stands for."""
+    """The number of events that a bar of height 1 stands for."""
     note: str = ""
 
     @property
     def kinds(self) -> set[str]:
-        """The kinds of marks and bars there are."""
+        """The kinds of its marks and bars."""
         return {mark.kind for mark in self.marks} | {bar.kind for bar in self.bars}
 
 
 @dataclass(frozen=True)
 class NamespaceRow:
-    """One namespace in the list, the most stuck first."""
+    """One line of the table of namespaces, which is in the order of `rank`."""
 
     rank: int
     host: str
     key: NsKey
     label: str
-    """Its container, or else its init."""
+    """The name of its container, or else of its init."""
     init: str
     asked: str
     outcome: str
     took: int
-    """How long the longest attempt to stop it took, or has taken so far, in ns."""
+    """The time that the longest attempt to stop it took, or has taken so far, in ns."""
     severity: str
-    """Of its worst finding; empty without one."""
+    """The severity of its worst finding; empty without one."""
     causes: Sequence[str]
     dropped: int
 
 
 @dataclass(frozen=True)
 class Section:
-    """All that is told of one namespace."""
+    """The details of one namespace."""
 
     row: NamespaceRow
     facts: Sequence[tuple[str, str]]
-    """What is known of it: name, value."""
+    """Name and value of each known fact."""
     around: Sequence[tuple[str, str, int]]
-    """Namespaces above and below it: how each stands to this one, its name, its rank (0: none)."""
+    """The namespaces above and below it: relation, name, and rank (0: none) of each."""
     findings: Sequence[Finding]
     chart: Chart | None
     entries: Sequence[TimelineEntry]
     steps_left_out: int
     asked: int
-    """When it was first asked to stop, ns UTC; 0 if it was not."""
+    """The time of its first stop request, ns UTC; 0 without one."""
     ruled_out: Sequence[Cause]
     unchecked: Sequence[tuple[str, Sequence[str]]]
-    """Why, and what was not checked for this reason."""
+    """The reasons, each with the causes that were not checked because of it."""
     failed: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class SignalRow:
-    """One line of the table of signals."""
+    """One line of the table of signals. Times are ns UTC."""
 
     label: str
     nsid: int
@@ -127,11 +127,11 @@ class SignalRow:
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One line of the table of stops: an attempt. Durations are ns."""
+    """One line of the table of attempts to stop a namespace. Durations are ns."""
 
     label: str
     rank: int
-    """Of its namespace."""
+    """The rank of its namespace."""
     asked: int
     by: str
     signal: str
@@ -143,31 +143,31 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class TopRows:
-    """The first of many rows, and how many there are in all."""
+    """The first rows of a table, and the number of all its rows."""
 
     rows: Sequence[NamespaceRow] | Sequence[SignalRow] | Sequence[AttemptRow]
     total: int
 
     @property
     def left_out(self) -> int:
-        """How many are not shown."""
+        """The number of rows that are not shown."""
         return self.total - len(self.rows)
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The verdict: `tone` is error, warning or ok."""
+    """The headline; `tone` is error, warning or ok."""
 
     tone: str
     text: str
     reasons: Sequence[tuple[int, str, str]] = ()
-    """Rank, name and reason of the worst namespaces."""
+    """Rank, name and finding of each of the worst namespaces."""
     more: str = ""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What one of the recordings says of itself."""
+    """The manifest of one of the recordings."""
 
     host: str
     kernel: str
@@ -185,9 +185,9 @@ class Page:
     hosts: Sequence[str]
     begin: int
     end: int
-    """From the first event to the last; 0 without any."""
+    """The times of the first and the last event; 0 without events."""
     scope: Sequence[str]
-    """What it was narrowed to, in words."""
+    """The filters that apply, in words."""
     live: bool
     drops: Chart | None
     namespaces: TopRows
@@ -195,12 +195,12 @@ class Page:
     attempts: TopRows
     signals: TopRows
     losses: Sequence[str]
-    """What is not in it, in sentences."""
+    """What was not recorded, in sentences."""
     origins: Sequence[Origin]
     made: int
     version: str
     verdicts: Sequence[tuple[str, str]]
-    """What the words in it mean."""
+    """The glossary of outcomes: label, sentence."""
 
     @property
     def detailed(self) -> set[int]:

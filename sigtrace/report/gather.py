@@ -1,4 +1,4 @@
-"""From a recording to what its report says: pure, but for reading it."""
+"""Gathers the contents of a report from a recording: pure functions, except for reading it."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from sigtrace.text import printable
 from sigtrace.units import duration, number
 
 MOST_SECTIONS = 30
-"""Namespaces that are told in full."""
+"""Namespaces that get a section."""
 _MOST_ROWS, _MOST_ATTEMPTS, _MOST_SIGNALS = 400, 300, 400
 _REASONS = 3
 _LONGEST_NAME = 120
-"""Characters of a container's name where it is one of many; it is there in full once."""
+"""Characters of a container's name in tables; its section has the full name."""
 
 
 def gather(
     recording: Recording, selection: Selection, scope: Sequence[str] = (), sections: int = MOST_SECTIONS
 ) -> Page:
-    """All that a report of these namespaces and this time says; its signals and verdicts are not looked at.
+    """Gather the contents of a report.
 
-    scope: what it was narrowed to, in words; sections: how many namespaces are told in full, at most. Raises BadInput
-    for times that can't be read.
+    selection: its namespaces and time; its signals and verdicts are ignored. scope: the filters in words. sections: the
+    most namespaces that get one. Raises BadInput for times that cannot be parsed.
     """
     summary = summarise(recording, replace(selection, signal=(), verdict=()))
     cases = from_recording.all_recorded(recording, selection)
@@ -110,7 +110,7 @@ def _rows(
 
 
 def _label(case: Case, init: str, nested: bool) -> str:
-    """What to call a namespace: its container; for one inside a container's also its init."""
+    """Return the name of a namespace: that of its container, for a nested one with its init's, or else its init's."""
     if not case.container:
         return init or f"PID namespace {case.nsid}"
     return f"{_cut(case.container.label)}: {init}" if nested else _cut(case.container.label)
@@ -183,7 +183,7 @@ def _headline(standings: Sequence[Standing], rows: Sequence[NamespaceRow]) -> He
 
 
 def _hung(standing: Standing) -> bool:
-    """Whether SIGKILL had to follow, or it was there still long after it was asked, or after its init's end."""
+    """Whether SIGKILL had to follow, or it still existed long after the request, or after its init's exit."""
     case, worst = standing.report.case, standing.worst
     if worst and (worst.grace is not None or standing.took >= PATIENCE):
         return True

@@ -1,4 +1,4 @@
-"""Moments as people read them, and the ticks of an axis of time. Everything is UTC."""
+"""Formats times for people, and chooses the ticks of a time axis. Everything is UTC."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _STEPS: tuple[int, ...] = (
     *(HOUR * count for count in (1, 2, 3, 6, 12)),
     *(DAY * count for count in (1, 2, 7, 14, 28, 91, 182, 364)),
 )
-"""From a microsecond to a year, in ns. The script has the same."""
+"""Spans between ticks, from a microsecond to a year, in ns; templates/script.js has the same."""
 
 
 def clock(time: int, digits: int = 3) -> str:
-    """`07:53:45.894`: the time of day of ns UTC, cut to so many digits of a second (0 to 9)."""
+    """Return the time of day of ns UTC, with so many digits of a second (0 to 9): `07:53:45.894`."""
     whole, rest = divmod(time, SECOND)
     text = _at(whole).strftime("%H:%M:%S")
     return f"{text}.{rest:09d}"[: len(text) + 1 + digits] if digits else text
@@ -37,12 +37,12 @@ def day(time: int) -> str:
 
 
 def step(begin: int, end: int, most: int) -> int:
-    """The shortest round span, in ns, that cuts this time into at most so many parts."""
+    """Return the shortest round span, in ns, that divides this time into at most `most` parts."""
     return next((each for each in _STEPS if end - begin <= each * most), _STEPS[-1])
 
 
 def ticks(begin: int, end: int, most: int = 3) -> list[tuple[int, str]]:
-    """Round moments between two, at most `most` and one, each with its label."""
+    """Return the round times between two, at most `most` + 1, each with its label."""
     width = step(begin, end, most)
     first = -(-begin // width) * width
     return [(time, _label(time, width)) for time in range(first, end + 1, width)]

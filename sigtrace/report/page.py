@@ -1,8 +1,8 @@
-"""The report as one HTML file, in which whatever came from the kernel or a runtime is text and nothing else.
+"""Renders the report as one HTML file, in which text from the kernel or a runtime can only be text.
 
-Every value that a template prints passes `_harmless` (no control, invisible or reordering characters, bounded length)
-and is then escaped by Jinja. No value gets into the script or the style sheet, which the page's Content-Security-Policy
-knows by their hashes; it allows nothing else: no request, no other script, no inline handler.
+Each value that a template prints passes `_harmless` (no control, invisible or reordering characters, bounded length)
+and is then escaped by Jinja. No value is put into the script or the style sheet. The page's Content-Security-Policy
+has the hashes of these two and allows nothing else: no request, no other script, no inline handler.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from sigtrace.text import printable
 from sigtrace.units import duration
 
 MOST_BYTES = 2_000_000
-"""No report is larger: namespaces are left out of it until it is not."""
+"""The most bytes of a report; sections are left out until it fits."""
 _MOST_CHARACTERS = 600
-"""Of one text; command lines can be as long as their authors please."""
+"""The most characters of one text: a command line may be far longer."""
 _MARK = b'<!doctype html>\n<html lang="en" data-made-by="sigtrace report">'
 _LANE, _TOP = 36, 18
-"""Pixels from lane to lane, and above the first."""
+"""Pixels between lanes, and above the first."""
 _HERE = Path(__file__).with_name("templates")
 
 
 def html(page: Page) -> bytes:
-    """The file's content, at most MOST_BYTES."""
+    """Return the content of the file, at most MOST_BYTES."""
     text = _render(page)
     while len(text) > MOST_BYTES and page.sections:
         fitting = int(len(page.sections) * 0.8 * MOST_BYTES / len(text))
@@ -43,7 +43,7 @@ def html(page: Page) -> bytes:
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file is one that `html` made."""
+    """Whether a file was made by `html`."""
     try:
         if not path.is_file():  # a pipe would wait to be opened
             return False
@@ -82,7 +82,7 @@ def _render(page: Page) -> bytes:
 
 
 class _Frame:
-    """Where a chart's things are: x in percent of its width, y in pixels."""
+    """The coordinates of a chart: x in percent of its width, y in pixels."""
 
     def __init__(self, chart: Chart, height: int = 0) -> None:
         self.chart = chart
@@ -91,7 +91,7 @@ class _Frame:
 
     @property
     def ticks(self) -> list[tuple[str, str, str]]:
-        """Where the ticks are, on which side of it the label stands if not below, and the label."""
+        """The ticks: x, the side on which the label stands if not below ("left" or "right"), and the label."""
         found = moment.ticks(self.begin, self.end)
         return [(self.x(time), self._side(self._share(time), 5, 95), label) for time, label in found]
 
@@ -103,7 +103,7 @@ class _Frame:
         return f"{self._share(time):.2f}%"
 
     def side(self, begin: int) -> str:
-        """On which side of its beginning the name of a band stands."""
+        """Return the side of a band's beginning on which its name stands."""
         return self._side(self._share(begin), 60, 60)
 
     @staticmethod
@@ -111,42 +111,42 @@ class _Frame:
         return "left" if x < left else "right" if x >= right else ""
 
     def width(self, begin: int, end: int) -> str:
-        """Of what is between two moments and in view."""
+        """Return the width of the visible part between two times."""
         shares = [min(max(self._share(time), 0), 100) for time in (begin, end)]
         return f"{shares[1] - shares[0]:.2f}%"
 
     def left(self, begin: int) -> str:
-        """Where a stretch begins to be in view."""
+        """Return the x at which a span becomes visible."""
         return f"{min(max(self._share(begin), 0), 100):.2f}%"
 
     def hidden(self, begin: int, end: int) -> bool:
-        """Whether a stretch, or a moment, is out of view."""
+        """Whether a span is outside of the visible part."""
         return end < self.begin or begin > self.end
 
     def at(self, time: int) -> str:
-        """Milliseconds after the chart's beginning, for the script: `12.345`."""
+        """Return a time for the script, in milliseconds after the chart's beginning: `12.345`."""
         return f"{(time - self.chart.begin) / 1e6:.3f}".rstrip("0").rstrip(".")
 
     def y(self, lane: int) -> int:
-        """The middle of a lane."""
+        """Return the y of the middle of a lane."""
         return _TOP + _LANE * lane + _LANE * 2 // 3
 
     def lane_label(self, lane: int) -> int:
-        """Where a lane's name stands."""
+        """Return the y of a lane's name."""
         return _TOP + _LANE * lane + 11
 
     def named_bands(self) -> list[Band]:
-        """The longest band, whose name is shown."""
+        """Return the bands whose names are shown: the longest."""
         return sorted(self.chart.bands, key=lambda band: band.end - band.begin)[-1:]
 
     def drawn(self) -> list[EventMark]:
-        """The marks, the most telling last, and so on top."""
+        """Return the marks in drawing order: the most important last, and so on top."""
         order = list(KINDS)
         return sorted(self.chart.marks, key=lambda mark: -order.index(mark.kind))
 
 
 def _harmless(value: Any) -> Any:
-    """What a template prints: text without characters that hide or reorder, and bounded; numbers as they are."""
+    """Return what a template prints: text of bounded length without characters that hide or reorder text."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return printable(value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]}…")
     return value

@@ -1,4 +1,4 @@
-"""One namespace in full: who it is, what was found, its timeline and its story."""
+"""The section of one namespace: its facts, findings, chart and timeline."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from sigtrace.report.timeline import timeline
 
 _MOST_STEPS = 60
 _NAMED = 12
-"""Namespaces inside of one that are named."""
+"""Namespaces inside one that are listed."""
 
 
 Parents = Mapping[tuple[str, NsKey], NsKey]
-"""Host and namespace -> the namespace above, where that is not the host's own."""
+"""Host and namespace -> the parent namespace, unless that is the host's."""
 
 
 @dataclass(frozen=True)
 class Kin:
-    """Which namespaces are inside which."""
+    """The hierarchy of the namespaces."""
 
     parents: Parents
     rows: Sequence[NamespaceRow]
-    """Those that the report lists."""
+    """The namespaces that the report lists."""
 
     def around(self, row: NamespaceRow) -> Iterator[tuple[str, str, int]]:
-        """How others stand to this one, what to call them, and their ranks (0: none)."""
+        """Yield relation, name and rank (0: none) of the parent and of the children of a namespace."""
         parent = self.parents.get((row.host, row.key))
         if parent is not None:
             above = [each for each in self.rows if each.host == row.host and each.key == parent]
@@ -49,7 +49,7 @@ class Kin:
 
 
 def section(standing: Standing, row: NamespaceRow, kin: Kin) -> Section:
-    """Everything of a namespace; unlike the list, with what is merely good to know of it."""
+    """Return the section of a namespace; unlike the table of namespaces, it includes notices."""
     report = diagnose(standing.report.case)
     case = report.case
     steps = timeline_entries(case)
@@ -76,7 +76,7 @@ def _called(row: NamespaceRow) -> tuple[str, int]:
 
 
 def _facts(case: Case, row: NamespaceRow) -> Iterator[tuple[str, str]]:
-    """Name and value of what is known."""
+    """Yield name and value of each fact; the value is empty if it is not known."""
     container = case.container
     if container:
         yield " ".join(filter(None, (container.runtime, "container"))), container.id[:SHORT_ID]

@@ -1,4 +1,4 @@
-"""The timeline of one namespace: what happened on the lanes of senders, the init and members, and the grace period."""
+"""The chart of one namespace: events on the lanes of senders, the init and members, and the grace period."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from sigtrace.signals import KILL
 from sigtrace.units import duration, number
 
 MOST_MARKS = 150
-"""More events than these are counted in bins of time."""
+"""If there are more events than this, they are counted in bins of time: the file must stay small."""
 _BINS, _BINS_AROUND = 80, 15
 _KINDS = tuple(KINDS)
 _WHOLE = 4
-"""A history this many times longer than the attempt to stop it is shown from that attempt on."""
+"""If the history is this many times longer than the worst attempt, only the attempt is visible at first."""
 _MARGIN = 0.08
 _LEAST = 20_000_000
 
 
 def timeline(case: Case, worst: Stop | None) -> Chart | None:
-    """The picture of a case; its worst attempt to stop it is what it shows first. None if nothing happened."""
+    """Return the chart of a case, which at first shows the worst attempt to stop it. None without events."""
     batch = case.batch[np.flatnonzero(_is_shown(case.batch))]
     if not len(batch):
         return None
@@ -63,7 +63,10 @@ def timeline(case: Case, worst: Stop | None) -> Chart | None:
 
 
 def _is_shown(batch: Batch) -> npt.NDArray[np.bool_]:
-    """All but what is harmless by default, and the deaths of threads that SIGKILL has: shape (n,)."""
+    """Mark the events to show: shape (n,). Left out are signals ignored by default, and SIGKILL at dying threads.
+
+    Each thread of a process that dies of a fatal signal "delivers" a SIGKILL.
+    """
     r = batch.records
     dies = (r["stage"] == wire.STAGE["deliver"]) & (r["signal"] == KILL) & flag(r, "exiting")
     shown: npt.NDArray[np.bool_] = (batch.verdicts != CODE["default_ignored"]) & ~dies
@@ -71,7 +74,7 @@ def _is_shown(batch: Batch) -> npt.NDArray[np.bool_]:
 
 
 def _focus(begin: int, end: int, worst: Stop | None, until: int) -> tuple[int, int]:
-    """The part to show first: the attempt to stop it, or all of it where that is not much longer."""
+    """Return the part to show at first: the worst attempt, or everything if that is not much longer."""
     first, last = begin, end
     if worst:
         asked = worst.earlier or worst.first
@@ -83,7 +86,7 @@ def _focus(begin: int, end: int, worst: Stop | None, until: int) -> tuple[int, i
 
 
 def _milestones(batch: Batch) -> npt.NDArray[np.intp]:
-    """Of many events those that get a mark all the same: SIGKILL, exits and births of inits, and each kind's first."""
+    """Return the rows that always get a mark: SIGKILLs, births and exits of inits, and the first event of each kind."""
     r = batch.records
     own = flag(r, "init")
     steps = np.flatnonzero(own & (r["stage"] > wire.STAGE["deliver"]))
@@ -105,7 +108,7 @@ def _marks(
 
 
 def _edges(begin: int, end: int, focus: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Where bins begin and end: narrow ones where one looks first."""
+    """Return the edges of the bins: narrow ones in the part that is visible at first."""
     base = min(begin, focus[0])
     first, last = focus[0] - base, focus[1] - base
     parts = [
@@ -123,7 +126,7 @@ def _bars(
     times: npt.NDArray[np.int64],
     edges: npt.NDArray[np.int64],
 ) -> tuple[list[Bar], int]:
-    """A bar for each lane and bin with events, of the most telling kind in it; and the number of the fullest."""
+    """Return a bar for each lane and bin with events, of the most important kind in it, and the largest count."""
     place = np.minimum(np.searchsorted(edges, times, side="right"), len(edges) - 1) - 1
     sent = found.sender >= 0
     keys = [
@@ -147,7 +150,7 @@ def _bars(
 
 
 def _bands(case: Case, end: int) -> Iterator[Band]:
-    """Grace periods, the time that an init took, or has taken so far, and for how long others outlived it."""
+    """Yield grace periods, the times that the init took to exit, and the time for which others outlived it."""
     if case.exit and end - case.exit.time > SETTLED:
         yield Band(case.exit.time, end, f"others outlive the init by {duration(end - case.exit.time)}")
     for stop in case.stops:

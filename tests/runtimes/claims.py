@@ -153,7 +153,7 @@ class Claims:
         return ran[name].running
 
     def named(self, ran: Scenario, row: Row) -> str:
-        """Which of the play's containers a row is of, by what its columns call it; empty for any other."""
+        """The container of the scenario that a row is of, by the names in its columns; empty for any other."""
         for name in scenario.NAMES:
             known = ran.runtime.known_as(name)
             if all(row.get(column, text) == text for column, text in known.items()):

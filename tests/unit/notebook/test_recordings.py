@@ -118,7 +118,9 @@ def test_without_the_shipped_recordings_it_says_where_to_run(
     monkeypatch.setenv(CHOICE, "shipped")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(staged, "_IN_CHECKOUT", tmp_path)
-    with pytest.raises(BadInput, match=r"recordings/stop is not there: run the notebook in the directory"):
+    with pytest.raises(
+        BadInput, match=r"recordings/stop does not exist: run the notebook in its own directory"
+    ):
         stage_a_stop()
 
 
@@ -139,7 +141,7 @@ def test_an_experiment_that_cannot_be_played_shows_how_it_went(monkeypatch: pyte
 
     monkeypatch.delenv(CHOICE, raising=False)
     monkeypatch.setattr("sigtrace.notebook.lesson.run", refuse)
-    assert "As it went when" in experiment("kill-inside").origin
+    assert "This result ships with the notebooks" in experiment("kill-inside").origin
     assert "cannot create a PID namespace" in experiment("kill-inside").origin
     with pytest.raises(BadInput, match="did you mean kill-inside"):
         experiment("kill-insid")
