@@ -66,10 +66,8 @@ class Filter:
         mask = np.zeros(len(table), bool)
         boots = table.groupby(["host", "boot_id"], observed=True, sort=False).indices
         for boot, rows in cast("dict[tuple[str, str], npt.NDArray[np.intp]]", boots).items():
-            rows_of_boot = table.iloc[rows]
-            mask[rows] = self.of_boot(boot).has(
-                rows_of_boot["nsid"].to_numpy(), rows_of_boot["ns_start"].to_numpy()
-            )
+            part = table.iloc[rows]
+            mask[rows] = self.of_boot(boot).has(part["nsid"].to_numpy(), part["ns_start"].to_numpy())
         return mask
 
     def takes(self, home: HostNs) -> bool:

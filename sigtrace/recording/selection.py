@@ -84,7 +84,7 @@ class Selection:
         """
         if self.descendants and self.everywhere:
             raise BadInput(
-                "--descendants needs --ns, --container or --pod: without them, all namespaces are included anyway"
+                "--descendants goes with --ns, --container or --pod: without them, every namespace is in it anyway"
             )
         begin, end = (None if each is None else nanoseconds(each) for each in (self.since, self.until))
         numbers = tuple(signals.parse(each) if isinstance(each, str) else each for each in self.signal)

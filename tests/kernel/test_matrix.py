@@ -44,7 +44,7 @@ CASES = [Case(*values) for values in itertools.product(SETUPS, ("init", "member"
 
 
 @dataclass(frozen=True)
-class Played:
+class MatrixResult:
     """One case as it was played: the process, the forecast, and what became of it."""
 
     case: Case
@@ -57,15 +57,15 @@ class Played:
 def test_recorded_and_predicted_verdicts_are_what_the_kernel_did(
     stage: Stage, recorded: EventLog, number: int
 ) -> None:
-    played = [play(stage, recorded.watch(stage.namespace()), case, number) for case in CASES]
-    rows = by_target(recorded.rows(*(one.actor for one in played)))
+    results = [run_case(stage, recorded.watch(stage.namespace()), case, number) for case in CASES]
+    rows = by_target(recorded.rows(*(one.actor for one in results)))
     wrong = [
-        f"{one.case}: {problem}" for one in played for problem in problems(one, number, rows[one.actor.pid])
+        f"{one.case}: {problem}" for one in results for problem in problems(one, number, rows[one.actor.pid])
     ]
     assert not wrong, f"{signals.name(number)}:\n" + "\n".join(wrong)
 
 
-def play(stage: Stage, namespace: Namespace, case: Case, number: int) -> Played:
+def run_case(stage: Stage, namespace: Namespace, case: Case, number: int) -> MatrixResult:
     """Set a process up in the fresh namespace, ask for a forecast, send the signal, see what became of it."""
     target = namespace.init if case.target == "init" else namespace.member()
     target("os.setpgid(0, 0)")  # a group with its parent outside is not orphaned: terminal stops act on it
@@ -74,7 +74,7 @@ def play(stage: Stage, namespace: Namespace, case: Case, number: int) -> Played:
     forecast = predict(read_target(target.pid), number, relation)
     sender = namespace.member() if case.sender == "inside" else stage.outside
     sender.kill(target, number)
-    return Played(case, target, forecast, effect_on(target, number))
+    return MatrixResult(case, target, forecast, effect_on(target, number))
 
 
 def set_up(target: Actor, setup: str, number: int) -> None:
@@ -116,9 +116,9 @@ EFFECT_OF_PREDICTION = {
 }
 
 
-def problems(played: Played, number: int, rows: list[dict[str, Any]]) -> Iterator[str]:
+def problems(result: MatrixResult, number: int, rows: list[dict[str, Any]]) -> Iterator[str]:
     """Every way in which theory, record and forecast differ from what happened."""
-    case, effect = played.case, played.effect
+    case, effect = result.case, result.effect
     theory = effect_in_theory(case, number)
     if effect != theory:
         yield f"{effect} instead of {theory}"
@@ -128,7 +128,7 @@ def problems(played: Played, number: int, rows: list[dict[str, Any]]) -> Iterato
         yield f"{effect}, but recorded at generate: {generated}"
     if [verdict for verdict, _ in delivered] != verdict_at_deliver(effect):
         yield f"{effect}, but recorded at deliver: {delivered}"
-    forecast = played.forecast
+    forecast = result.forecast
     if not forecast.certain:
         yield f"not predicted with certainty: {forecast.doubt}"
     if EFFECT_OF_PREDICTION[forecast.effect] != effect:

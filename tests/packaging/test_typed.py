@@ -189,7 +189,11 @@ def test_dir_and_help_show_the_library(tmp_path: Path) -> None:
     top = shown.partition("PACKAGE CONTENTS")[0]
     assert {name for name in names if not re.search(rf"^ +sigtrace\.{name}\b.* {{2,}}\w", top, re.M)} == set()
     described = (
-        *("Open a recording", "What the init of every PID namespace", "What would become of a signal"),
+        *(
+            "Open a recording",
+            "Predict what the init of each PID namespace",
+            "Predict the outcome of a signal",
+        ),
         *("class Collector(", "Attached to the kernel between"),
     )
     assert [words for words in described if words not in shown] == []

@@ -51,9 +51,9 @@ def opened(path: Path, *lives: list[Any]) -> tuple[sigtrace.Recording, tuple[Rec
     return recording, recording.spaces.with_inode(INIT["nsid"])
 
 
-def telling(path: Path, *lives: list[Any]) -> int:
+def most_relevant(path: Path, *lives: list[Any]) -> int:
     """The second at which the one that is chosen started."""
-    return incarnation.telling(*opened(path, *lives)).ns_start // SECOND
+    return incarnation.most_relevant(*opened(path, *lives)).ns_start // SECOND
 
 
 @pytest.mark.parametrize(
@@ -69,11 +69,11 @@ def test_the_last_that_was_asked_to_stop_is_told_or_else_the_last(
     first: Any, second: Any, last: Any, chosen: int, tmp_path: Path
 ) -> None:
     lives = [life(start, *what) for start, what in ((FIRST, first), (SECOND_LIFE, second), (LAST, last))]
-    assert telling(tmp_path, *lives) == chosen
+    assert most_relevant(tmp_path, *lives) == chosen
 
 
 def test_one_alone_is_told_whatever_happened_to_it(tmp_path: Path) -> None:
-    assert telling(tmp_path, life(FIRST, *CALM)) == FIRST
+    assert most_relevant(tmp_path, life(FIRST, *CALM)) == FIRST
 
 
 def test_the_others_are_asked_for_by_a_moment_at_which_all_of_them_had_happened(tmp_path: Path) -> None:
