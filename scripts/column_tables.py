@@ -1,4 +1,4 @@
-"""Write the tables of columns in docs/ anew from `sigtrace.events.table`: what is between two comments on a page.
+"""Write the tables of columns in docs/ anew from `sigtrace.events.columns`: what is between two comments on a page.
 
 A page marks the place of a table with `<!-- columns: events -->` and `<!-- end of columns -->`.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sigtrace.events.columns import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS, TOTAL_FIELDS
 from sigtrace.events.field import Field
-from sigtrace.events.table import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS, TOTAL_FIELDS
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = (DOCS / "events.md", DOCS / "library.md")

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sigtrace.lab.containers import FakeDocker, fake_docker
+from sigtrace.lab.fake_docker import FakeDocker, fake_docker
 
 __all__ = ["Dockerlike", "FakeDocker", "dockerlike", "fake_docker"]
 

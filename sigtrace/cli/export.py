@@ -19,19 +19,18 @@ from sigtrace.cli.options import (
     selection_options,
 )
 from sigtrace.errors import BadInput
+from sigtrace.export.formats import FORMATS, writer
 from sigtrace.text import printable
 from sigtrace.units import number
 
 if TYPE_CHECKING:
-    from sigtrace.export import Source
+    from sigtrace.export.source import Source
     from sigtrace.recording.selection import Selection
-
-_FORMATS = ("parquet", "csv", "json", "perfetto")
 
 
 @click.command(short_help="Write a recording as Parquet, CSV, JSON Lines or a Perfetto trace.")
 @directories_argument
-@click.option("--to", "kind", type=click.Choice(_FORMATS), required=True, help="The format; see above.")
+@click.option("--to", "kind", type=click.Choice(FORMATS), required=True, help="The format; see above.")
 @click.option(
     "-o",
     "--output",
@@ -69,7 +68,7 @@ def export(
       sigtrace export /var/tmp/signals --to csv -o - --signal TERM | head
     """
     import sigtrace
-    from sigtrace.export import Source
+    from sigtrace.export.source import Source
 
     recording = sigtrace.open(directories)
     source = Source(recording, recording.filter(_with_exits(selection, kind)))
@@ -91,20 +90,14 @@ def _write(source: Source, kind: str, output: str, force: bool) -> list[str]:
     """Write it. Returns sentences about what the format could not express."""
     if kind == "parquet":
         from sigtrace.export import parquet
-        from sigtrace.export.output import new_directory
+        from sigtrace.export.new_path import new_directory
 
         if output == "-":
             raise BadInput("parquet is written to a directory, not to stdout: name one with -o.")
         with new_directory(Path(output), force, parquet.FILES) as directory:
             return parquet.write(source, directory)
     with _opened(output, force, kind) as file:
-        if kind == "csv":
-            from sigtrace.export.csv import write
-        elif kind == "json":
-            from sigtrace.export.json import write
-        else:
-            from sigtrace.export.perfetto import write
-        write(source, file)
+        writer(kind)(source, file)
     return []
 
 
@@ -112,7 +105,7 @@ def _write(source: Source, kind: str, output: str, force: bool) -> list[str]:
 def _opened(output: str, force: bool, kind: str) -> Iterator[BinaryIO]:
     """The file to write, or stdout, whose reader may leave early."""
     if output != "-":
-        from sigtrace.export.output import new_file
+        from sigtrace.export.new_path import new_file
 
         with new_file(Path(output), force) as file:
             yield file

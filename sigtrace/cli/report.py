@@ -96,7 +96,7 @@ def _write(content: bytes, output: str, force: bool) -> None:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
-    from sigtrace.export.output import new_file
+    from sigtrace.export.new_path import new_file
     from sigtrace.report import is_report
 
     path = Path(output)

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace.events import verdict
-from sigtrace.events.columns import Column, Labels, Row, frame, json_lines, rows, text_labels
+from sigtrace.events.column_types import Column, Labels, Row, frame, json_lines, rows, text_labels
+from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.field import columns
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Known, Residents, joined, residents
-from sigtrace.events.table import EVENT_FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd

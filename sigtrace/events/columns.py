@@ -1,133 +1,206 @@
-"""Columns of the public tables: numbers, texts with few distinct values, or numbers with gaps; as JSON and pandas."""
+"""The only definition of the columns of the public tables: names, wire members, dtypes and meanings, in public order.
+
+Batches, counts, recordings, exports, the docstrings of `Recording` and the tables in `docs/` are derived from it. A
+wire member that users see is a line in `EVENT_FIELDS`; one that only sigtrace needs is a line in `FACT_FIELDS`.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from sigtrace import signals, text
-from sigtrace.events import wire
+from sigtrace.events import container, wire
+from sigtrace.events.column_types import Column, signal_labels
+from sigtrace.events.field import Field
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True)
-class Labels:
-    """A column of text with few distinct values: `codes`, shape (n,), index `names`."""
-
-    codes: npt.NDArray[np.integer]
-    names: Sequence[str]
-
-    def tolist(self) -> list[str]:
-        """Return the text of each row."""
-        return np.array(self.names, object)[self.codes].tolist() if len(self.codes) else []
+_Records = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Nullable:
-    """A column of numbers that some rows lack: `present`, shape (n,), marks those that have one."""
-
-    values: npt.NDArray[np.integer]
-    present: npt.NDArray[np.bool_]
-
-    def tolist(self) -> list[int | None]:
-        """Return the numbers, with None for rows that lack one."""
-        out = self.values.astype(object)
-        out[~self.present] = None
-        numbers: list[int | None] = out.tolist()
-        return numbers
+def _flag(name: str) -> Callable[[_Records], Column]:
+    bit = wire.FLAG[name]
+    return lambda flags: (flags & bit) != 0
 
 
-Column = npt.NDArray[np.generic] | Labels | Nullable
-
-Row = dict[str, str | int | bool | None]
-"""A row of a table, JSON-ready: column name -> value."""
+def _exit_code(status: _Records) -> Column:
+    return status >> 8 & 0xFF
 
 
-def flag(records: npt.NDArray[np.void], name: str) -> npt.NDArray[np.bool_]:
-    """Return one of the bits packed in `flags`, by its name in `wire.FLAG`: shape (n,), bool."""
-    has: npt.NDArray[np.bool_] = (records["flags"] & wire.FLAG[name]) != 0
-    return has
+def _exit_signal(status: _Records) -> Column:
+    return status & 0x7F
 
 
-def enum_labels(codes: npt.NDArray[np.integer], enum: Mapping[str, int]) -> Labels:
-    """Return codes of a wire enum with its names; an unknown code becomes `unknown:7`."""
-    names = list(enum)
-    if len(codes) and int(codes.max()) >= len(names):
-        names += [f"unknown:{code}" for code in range(len(names), int(codes.max()) + 1)]
-    return Labels(codes, names)
+def _sent(records: _Records) -> npt.NDArray[Any]:
+    """Mark the records with a process as sender: the kernel as sender has no PID."""
+    sent: npt.NDArray[Any] = records["sender_pid"] != 0
+    return sent
 
 
-def signal_labels(numbers: npt.NDArray[np.integer]) -> Labels:
-    """Return signal numbers with their names."""
-    return Labels(numbers, _SIGNAL_NAMES)
+def _exits(records: _Records) -> npt.NDArray[Any]:
+    exits: npt.NDArray[Any] = records["stage"] == wire.STAGE["exit"]
+    return exits
 
 
-def text_labels(raw: npt.NDArray[np.bytes_]) -> Labels:
-    """Decode the kernel's bytes, each distinct value once."""
-    unique, codes = np.unique(raw, return_inverse=True)
-    return Labels(codes, [text.decode(bytes(value)) for value in unique])
+_STAGE = (
+    "`generate` (a signal was sent), `deliver` (the target is about to act on it), `exit` (a process ended), "
+    "`init` (the init of a PID namespace was born), `exec` (an init runs a new program)"
+)
+_CODE = "`si_code`: 0 kill(2), -1 sigqueue(3), -6 tgkill(2), 128 the kernel, ..."
+_RESULT = (
+    "the tracepoint's raw result at `generate`: 0 queued, 1 ignored, 2 already pending, 3 queue full, "
+    "4 queued without its siginfo; else -1"
+)
+_RELATION = (
+    "where the sender's PID namespace stands to the target's: `same`, `ancestor`, `descendant`, `other`; "
+    "`self` (its own process), `kernel`; empty if not known"
+)
 
+EVENT_FIELDS = (
+    Field("time", "time", "datetime64[ns, UTC]", "when the kernel did it"),
+    Field("stage", "stage", "category", _STAGE, names=wire.STAGE),
+    Field("signal", "signal", "int8", "the signal's number; 0 for stages without one"),
+    Field(
+        "signal_name",
+        "signal",
+        "category",
+        "the signal's name, as `SIGTERM`; empty for stages without one",
+        shows=signal_labels,
+    ),
+    Field("code", "code", "int32", _CODE),
+    Field("result", "result", "int8", _RESULT),
+    Field(
+        "disposition",
+        "disposition",
+        "category",
+        "the target's for this signal: `default`, `ignore`, `handler`",
+        names=wire.DISPOSITION,
+    ),
+    Field(
+        "unkillable",
+        "flags",
+        "bool",
+        "the target has SIGNAL_UNKILLABLE, as every namespace's init has",
+        shows=_flag("unkillable"),
+    ),
+    Field("blocked", "flags", "bool", "the target blocks the signal", shows=_flag("blocked")),
+    Field("exiting", "flags", "bool", "the target's thread group is exiting", shows=_flag("exiting")),
+    Field("traced", "flags", "bool", "a debugger or strace is attached to the target", shows=_flag("traced")),
+    Field("kthread", "flags", "bool", "the target is a kernel thread", shows=_flag("kthread")),
+    Field("relation", "relation", "category", _RELATION, names=wire.RELATION),
+    Field(
+        "verdict",
+        "",
+        "category",
+        "what became of it: `dropped_at_generate`, `queued`, `handled`, ...",
+    ),
+    Field("nsid", "nsid", "uint32", "inode of the PID namespace the target lives in"),
+    Field("ns_level", "ns_level", "uint8", "the depth of that namespace; 0 is the initial namespace"),
+    Field("target_pid", "target_pid", "int32", "the target's process (thread group)"),
+    Field("target_tid", "target_tid", "int32", "the target's thread"),
+    Field("target_ns_pid", "target_ns_pid", "int32", "the target's process, as its own namespace numbers it"),
+    Field(
+        "target_comm",
+        "target_comm",
+        "category",
+        r"the target's name; bytes that are not UTF-8 appear as `\xNN`",
+    ),
+    Field(
+        "target_start",
+        "target_start",
+        "uint64",
+        "when the target started, ns of CLOCK_BOOTTIME: tells reused PIDs apart",
+    ),
+    Field("is_init", "flags", "bool", "the target is PID 1 of its namespace", shows=_flag("init")),
+    Field("sender_pid", "sender_pid", "Int32", "the sender's process; none: the kernel", only=_sent),
+    Field("sender_tid", "sender_tid", "Int32", "the sender's thread", only=_sent),
+    Field("sender_comm", "sender_comm", "category", "the sender's name; empty: the kernel"),
+    Field("sender_nsid", "sender_nsid", "UInt32", "inode of the sender's PID namespace", only=_sent),
+    Field(
+        "sender_uid",
+        "sender_uid",
+        "UInt32",
+        "the sender's user, as the initial user namespace numbers it",
+        only=_sent,
+    ),
+    Field(
+        "sender_parent_pid",
+        "sender_parent_pid",
+        "Int32",
+        "the sender's parent: who is behind a short-lived `runc kill`",
+        only=_sent,
+    ),
+    Field(
+        "sender_parent_comm",
+        "sender_parent_comm",
+        "category",
+        "the name of the sender's parent; empty: the kernel",
+    ),
+    Field(
+        "exit_code",
+        "exit_code",
+        "Int32",
+        "at `exit`: what the process passed to exit(2)",
+        shows=_exit_code,
+        only=_exits,
+    ),
+    Field(
+        "exit_signal",
+        "exit_code",
+        "Int32",
+        "at `exit`: the signal that killed it, or 0",
+        shows=_exit_signal,
+        only=_exits,
+    ),
+    Field("host", "", "category", "host name"),
+    *(Field(name, "", "category", meaning) for name, meaning in container.COLUMNS.items()),
+)
+"""The event table."""
 
-_SIGNAL_NAMES = tuple(signals.name(number) for number in range(256))
+FACT_FIELDS = (
+    Field(
+        "boot_to_utc",
+        "",
+        "int64",
+        "what was added to the kernel's CLOCK_BOOTTIME to give `time`, ns: differs after a step of the wall clock",
+    ),
+    Field("seq", "seq", "uint64", "records of this stage on this CPU before this one, lost ones included"),
+    Field("cpu", "cpu", "uint16", "the CPU it happened on"),
+    Field(
+        "ns_start",
+        "ns_start",
+        "uint64",
+        "when the namespace's init started, ns of CLOCK_BOOTTIME: tells reused inodes apart",
+    ),
+    Field(
+        "sender_start",
+        "sender_start",
+        "uint64",
+        "when the sender started, ns of CLOCK_BOOTTIME; 0: the kernel",
+    ),
+    Field("sender_ns_level", "sender_ns_level", "uint8", "depth of the sender's PID namespace"),
+    Field("flags", "flags", "uint8", "facts of the target as bits: `sigtrace_flag` in `bpf/sigtrace.h`"),
+    Field("status", "exit_code", "int32", "at `exit`: as wait(2) reports it"),
+)
+"""The columns that recordings keep of an event in addition to the event table."""
 
+_BY_NAME = {field.name: field for field in (*EVENT_FIELDS, *FACT_FIELDS)}
 
-def rows(columns: Mapping[str, Column]) -> Iterator[Row]:
-    """Yield each row of the columns as a dict, JSON-ready."""
-    lists = [_json_ready(column) for column in columns.values()]
-    names = tuple(columns)
-    return (dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True))
+COUNT_FIELDS = (
+    *(
+        _BY_NAME[name]
+        for name in ("nsid", "ns_start", "stage", "signal", "signal_name", "result", "disposition")
+    ),
+    *(_BY_NAME[name] for name in ("unkillable", "blocked", "exiting", "traced", "kthread")),
+    *(_BY_NAME[name] for name in ("relation", "is_init", "verdict")),
+    Field("count", "count", "uint64", "how many"),
+)
+"""The counts table."""
 
-
-def _json_ready(column: Column) -> list[Any]:
-    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
-        stamps = np.datetime_as_string(column.astype("M8[ns]", copy=False), unit="ns")
-        return [f"{stamp}Z" for stamp in stamps.tolist()]
-    return column.tolist()
-
-
-def json_lines(columns: Mapping[str, Column]) -> Iterator[str]:
-    """Yield the JSON of each row of the columns, as json.dumps writes it."""
-    template = "{" + ", ".join(f'"{name}": %s' for name in columns) + "}"
-    texts = [_json_texts(column) for column in columns.values()]
-    return (template % row for row in zip(*texts, strict=True))
-
-
-def _json_texts(column: Column) -> list[Any]:
-    """Return the column's values as JSON text; numbers stay numbers, which `%s` formats."""
-    if isinstance(column, Labels):
-        return Labels(column.codes, [json.dumps(name) for name in column.names]).tolist()
-    if isinstance(column, Nullable):
-        return ["null" if value is None else value for value in column.tolist()]
-    if column.dtype == bool:
-        return ["true" if value else "false" for value in column.tolist()]
-    texts = _json_ready(column)
-    return [f'"{stamp}"' for stamp in texts] if column.dtype.kind == "M" else texts
-
-
-def frame(columns: Mapping[str, Column]) -> pd.DataFrame:
-    """Return columns as pandas: categories for names, nullable integers, UTC times."""
-    import pandas as pd
-
-    table: pd.DataFrame = pd.DataFrame({name: _series(column) for name, column in columns.items()})
-    return table
-
-
-def _series(column: Column) -> Any:
-    import pandas as pd
-
-    if isinstance(column, Labels):
-        place = {name: number for number, name in enumerate(dict.fromkeys(column.names))}
-        codes = np.array([place[name] for name in column.names], "i4")[column.codes]
-        return pd.Categorical.from_codes(codes, pd.Index(list(place)))
-    if isinstance(column, Nullable):
-        return pd.arrays.IntegerArray(column.values.copy(), ~column.present)
-    if column.dtype.kind == "M":
-        return pd.Series(column, dtype="datetime64[ns]").dt.tz_localize("UTC")
-    return column
+TOTAL_FIELDS = (
+    Field("first", "", "datetime64[ns, UTC]", "when it was first counted, to 10 s"),
+    Field("last", "", "datetime64[ns, UTC]", "when it was last seen to have grown, to 10 s"),
+    _BY_NAME["host"],
+    Field("boot_id", "", "category", "/proc/sys/kernel/random/boot_id"),
+)
+"""The columns that a recording's counts have in addition to the counts table."""

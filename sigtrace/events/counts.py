@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace.events import verdict, wire
-from sigtrace.events.columns import Column, Labels, Row, frame, rows
+from sigtrace.events.column_types import Column, Labels, Row, frame, rows
+from sigtrace.events.columns import COUNT_FIELDS
 from sigtrace.events.field import columns
 from sigtrace.events.nskey import NsKey
-from sigtrace.events.table import COUNT_FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.events.columns import Column, Labels, Nullable, enum_labels, text_labels
+from sigtrace.events.column_types import Column, Labels, Nullable, enum_labels, text_labels
 
 _Records = npt.NDArray[Any]
 _Function = TypeVar("_Function", bound=Callable[..., object])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sigtrace.events import outcome, wire
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import Labels, flag, text_labels
+from sigtrace.events.column_types import Labels, flag, text_labels
 from sigtrace.events.verdict import VERDICTS
 from sigtrace.text import shorten
 

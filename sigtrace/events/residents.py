@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.events.columns import Column, Labels
+from sigtrace.events.column_types import Column, Labels
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from sigtrace.events.columns import Column, Labels
+from sigtrace.events.column_types import Column, Labels
 from sigtrace.export.source import PUBLIC, Source
 from sigtrace.text import printable
 

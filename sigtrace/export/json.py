@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from sigtrace.events.columns import json_lines
+from sigtrace.events.column_types import json_lines
 from sigtrace.export.source import Source
 
 

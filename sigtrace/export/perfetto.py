@@ -20,7 +20,7 @@ import pyarrow as pa
 from sigtrace import signals
 from sigtrace.events import outcome, wire
 from sigtrace.events.batch import Batch, join
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.verdict import CODE, DROPPED
 from sigtrace.export.source import Source

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from sigtrace.events.columns import Column
+from sigtrace.events.column_types import Column
+from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.field import names
-from sigtrace.events.table import EVENT_FIELDS
 from sigtrace.recording import schema
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording

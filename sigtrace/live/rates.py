@@ -17,7 +17,7 @@ import numpy as np
 from sigtrace import clock
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch, join
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import Survey, survey

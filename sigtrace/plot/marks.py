@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sigtrace.events import outcome
-from sigtrace.events.columns import Labels
+from sigtrace.events.column_types import Labels
 from sigtrace.events.lanes import Parties, kinds, lanes
 from sigtrace.events.outcome import KINDS
 from sigtrace.events.verdict import CODE

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.event import Event, selected, totals

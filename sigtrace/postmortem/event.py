@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sigtrace import signals, text
 from sigtrace.events import outcome, wire
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import Labels, enum_labels, flag, text_labels
+from sigtrace.events.column_types import Labels, enum_labels, flag, text_labels
 from sigtrace.events.verdict import CODE, VERDICTS
 
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))

@@ -7,7 +7,7 @@ import numpy as np
 from sigtrace.clock import TICK_NS
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Residents

@@ -15,7 +15,7 @@ from sigtrace.predict.prose import advice, caveat, facts, kernel_source
 from sigtrace.predict.question import Question
 from sigtrace.predict.words import sentence
 from sigtrace.procfs import pidns, process
-from sigtrace.procfs.zap import remaining
+from sigtrace.procfs.remaining import remaining
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sigtrace import signals
-from sigtrace.procfs.target import Relation, Target, Thread
+from sigtrace.procfs.signal_target import Relation, Target, Thread
 
 __all__ = ["UNSEEN_WAITS", "Delivery", "Effect", "Prediction", "Relation", "Target", "Thread", "predict"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sigtrace import signals
 from sigtrace.predict.kernel_rules import Prediction
-from sigtrace.procfs.target import Target
+from sigtrace.procfs.signal_target import Target
 
 
 def untold(target: Target, prediction: Prediction, signal: int) -> str:

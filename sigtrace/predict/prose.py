@@ -8,8 +8,8 @@ from sigtrace.predict import program
 from sigtrace.predict.kernel_rules import Prediction, Target
 from sigtrace.predict.question import Question
 from sigtrace.procfs import process
-from sigtrace.procfs.zap import THAW, waits_for
-from sigtrace.procfs.zap import advice as release
+from sigtrace.procfs.remaining import THAW, waits_for
+from sigtrace.procfs.remaining import advice as release
 
 
 def caveat(question: Question) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sigtrace.containers.stop_signal import StopRequest
 from sigtrace.events.container import Container
 from sigtrace.predict.kernel_rules import Prediction, Relation, Target
-from sigtrace.procfs.zap import Remaining
+from sigtrace.procfs.remaining import Remaining
 
 _NO_CONTAINER = StopRequest()
 

@@ -23,7 +23,7 @@ from sigtrace.predict.kernel_rules import UNSEEN_WAITS, Prediction, Relation, Ta
 from sigtrace.predict.words import word
 from sigtrace.procfs import pidns, process
 from sigtrace.procfs.pidns import PidNamespace, Survey, survey
-from sigtrace.procfs.zap import Remaining, remaining, waits_for
+from sigtrace.procfs.remaining import Remaining, remaining, waits_for
 
 Verdict = Literal["stops at once", "waits for KILL", "can't be told", ""]
 """The outcome of a stop; empty if there is nothing to stop: the host, an empty namespace, one that is ending.

@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from sigtrace.procfs.target import Frozen
+from sigtrace.procfs.signal_target import Frozen
 
 
 @dataclass(frozen=True)

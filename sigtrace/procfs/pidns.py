@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sigtrace.errors import BadInput
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import PidNamespace, Survey, ancestors, survey
-from sigtrace.procfs.target import Relation
+from sigtrace.procfs.signal_target import Relation
 from sigtrace.text import printable
 
 __all__ = ["PidNamespace", "Survey", "lineage", "nsid_of_pid", "parse_ns", "relation_of", "survey"]

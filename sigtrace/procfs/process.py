@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from sigtrace.errors import BadInput
 from sigtrace.procfs import freezer
-from sigtrace.procfs.target import Frozen, Target, Thread
+from sigtrace.procfs.signal_target import Frozen, Target, Thread
 from sigtrace.signals import KERNEL_ONLY
 from sigtrace.text import decode
 

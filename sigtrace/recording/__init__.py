@@ -17,7 +17,7 @@ its first 8 bytes it is an Arrow IPC stream, so after a power failure or a `kill
 whole batch. Closing it writes the footer, syncs and renames it. If it consists of many small batches, they are merged
 into a temporary file that replaces it. The next recorder closes the open segments of a dead one in the same way.
 
-`events` has the columns of `EVENT_FIELDS` in sigtrace/events/table.py, then those of `FACT_FIELDS`. `verdict` is for
+`events` has the columns of `EVENT_FIELDS` in sigtrace/events/columns.py, then those of `FACT_FIELDS`. `verdict` is for
 other programs; sigtrace derives it again on reading. `counts` has the columns of the counts table, cumulative over a
 run, written whenever they changed. `losses` is cumulative over a run too; a row with `gap_began` is a time in which
 nothing could be written. `namespaces` contains what was known about a namespace at `time`, `snapshots` the state in

@@ -185,7 +185,8 @@ class Contents:
             self.schema = (
                 pa.ipc.open_stream(self._buffer[_MAGIC:]) if self._open else pa.ipc.open_file(self._buffer)
             ).schema
-        except (pa.ArrowException, EOFError) as err:
+            self._names = self.schema.names  # decoded here, where a name that is not UTF-8 is damage
+        except (pa.ArrowException, EOFError, UnicodeDecodeError) as err:
             raise Damaged(str(err).partition("\n")[0]) from err
 
     def batches(self, columns: tuple[str, ...] | None = None, where: Any = None) -> Iterator[pa.RecordBatch]:
@@ -204,7 +205,7 @@ class Contents:
                 mask = where(probe.get_batch(number)) if probe else None
                 if mask is None or mask.any():
                     batch = whole.get_batch(number)
-                    batch.validate(full=True)
+                    _validate(batch)
                     yield batch if mask is None else batch.filter(pa.array(mask))
         except (pa.ArrowException, OSError, EOFError) as err:
             raise Damaged(str(err).partition("\n")[0]) from err
@@ -214,7 +215,7 @@ class Contents:
         return pa.Table.from_batches(self.batches(), self.schema)
 
     def _options(self, columns: tuple[str, ...] | None) -> pa.ipc.IpcReadOptions:
-        names = self.schema.names
+        names = self._names
         fields = None if columns is None else [names.index(name) for name in columns if name in names]
         return pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
 
@@ -225,7 +226,7 @@ class Contents:
         while True:
             try:
                 batch = reader.read_next_batch()
-                batch.validate(full=True)
+                _validate(batch)
             except (StopIteration, pa.ArrowException, OSError, EOFError):
                 break
             whole = source.tell()
@@ -237,3 +238,11 @@ class Contents:
 def _picked(batches: Iterator[pa.RecordBatch], where: Any) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         yield batch if where is None else batch.filter(pa.array(where(batch)))
+
+
+def _validate(batch: pa.RecordBatch) -> None:
+    """Raise ArrowException if the bytes of a batch, or of a dictionary of it, are not what its types say."""
+    batch.validate(full=True)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type):
+            column.dictionary.validate(full=True)  # the batch's own check leaves it out

@@ -16,14 +16,14 @@ from sigtrace.clock import Time
 from sigtrace.errors import BadInput
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch, join
-from sigtrace.events.columns import frame
+from sigtrace.events.column_types import frame
+from sigtrace.events.columns import COUNT_FIELDS, EVENT_FIELDS, TOTAL_FIELDS
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.field import lists, names
 from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
-from sigtrace.events.table import COUNT_FIELDS, EVENT_FIELDS, TOTAL_FIELDS
 from sigtrace.recording import schema, tables
 from sigtrace.recording.directory import Manifest, is_live
 from sigtrace.recording.filter import Filter

@@ -14,14 +14,15 @@ import pyarrow as pa
 from sigtrace import text
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import Column, Labels, Nullable
+from sigtrace.events.column_types import Column, Labels, Nullable
+from sigtrace.events.columns import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.field import Field
 from sigtrace.events.field import columns as columns_of
 from sigtrace.events.residents import Known, residents
-from sigtrace.events.table import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS
+from sigtrace.snapshot.columns import COLUMNS as SNAPSHOT_COLUMNS
 
 _UTC = pa.timestamp("ns", tz="UTC")
 _WHOLE = {
@@ -156,6 +157,30 @@ def event_schema() -> pa.Schema:
 def count_schema() -> pa.Schema:
     """Return the schema of the counts table."""
     return Encoder().counts(Counts(np.zeros(0, COUNT)), 0).schema
+
+
+@functools.cache
+def _schema_of(table: str) -> pa.Schema:
+    """Return the schema with which this version writes a table."""
+    if table == "events":
+        return event_schema()
+    if table == "counts":
+        return count_schema()
+    return {"namespaces": NAMESPACES, "losses": LOSSES, "snapshots": row_schema(SNAPSHOT_COLUMNS)}[table]
+
+
+def fits(table: str, found: pa.Schema) -> bool:
+    """Whether each column of a file that this version knows has its type: a flipped bit may turn it into any other."""
+    known = _schema_of(table)
+    pairs = [(field.type, known.field(field.name).type) for field in found if field.name in known.names]
+    return all(_alike(one, other) for one, other in pairs)
+
+
+def _alike(one: pa.DataType, other: pa.DataType) -> bool:
+    """Whether the types are equal; the indices of a dictionary may have any width."""
+    if pa.types.is_dictionary(one) and pa.types.is_dictionary(other):
+        return bool(pa.types.is_integer(one.index_type) and one.value_type.equals(other.value_type))
+    return bool(one.equals(other))
 
 
 def event_records(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:

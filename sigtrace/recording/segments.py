@@ -25,7 +25,7 @@ from sigtrace.recording.directory import (
 from sigtrace.recording.file import Contents, Damaged
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.place import Remote
-from sigtrace.recording.schema import complete
+from sigtrace.recording.schema import complete, fits
 from sigtrace.text import printable
 
 
@@ -112,6 +112,9 @@ class Segments:
             return None
         if number > FORMAT:
             self._problem(newer(where, number))
+            return None
+        if not fits(named.table, contents.schema):
+            self._problem(f"{where} is damaged and left out: a column has the type of another")
             return None
         return Segment(named, contents, facts)
 

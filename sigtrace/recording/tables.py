@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace.clock import TICK_NS
-from sigtrace.events.columns import frame
+from sigtrace.events.column_types import frame
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.recording import schema

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.events.lanes import Lanes, kinds, lanes, parties
 from sigtrace.events.outcome import KINDS
 from sigtrace.events.verdict import CODE

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from sigtrace import signals
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Residents

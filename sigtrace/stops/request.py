@@ -30,7 +30,7 @@ from sigtrace.clock import TICK_NS
 from sigtrace.errors import BadInput
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.stops.sender import INSIDE, Asker, asker, by_its_maker

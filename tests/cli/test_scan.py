@@ -26,8 +26,8 @@ from sigtrace.predict.scan import ScanRow, asked_about, row
 from sigtrace.predict.scan import scan as look
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import PidNamespace
-from sigtrace.procfs.target import Target, Thread
-from sigtrace.procfs.zap import Remaining
+from sigtrace.procfs.remaining import Remaining
+from sigtrace.procfs.signal_target import Target, Thread
 from sigtrace.signals import mask
 from tests.commands import nsid, sigtrace
 from tests.conftest import require

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.field import names
-from sigtrace.events.table import EVENT_FIELDS
 from sigtrace.lab.stage import Stage
 from sigtrace.text import columns
 from tests.commands import at_work

@@ -18,7 +18,7 @@ from pathlib import Path
 from sigtrace.errors import CannotTrace
 from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.channel import DEADLINE, ActorGone, wait_until
-from sigtrace.lab.containers import FakeDocker, fake_docker
+from sigtrace.lab.fake_docker import FakeDocker, fake_docker
 from sigtrace.lab.stage import Stage
 from sigtrace.lab.syscalls import CLONE_NEWPID
 

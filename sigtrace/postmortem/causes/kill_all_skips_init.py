@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sigtrace.events import wire
-from sigtrace.events.columns import flag
+from sigtrace.events.column_types import flag
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from sigtrace.events.batch import Batch
+from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.field import names
-from sigtrace.events.table import EVENT_FIELDS
 from tests.builders.records import record
 
 COLUMNS = list(names(EVENT_FIELDS))

@@ -19,10 +19,11 @@ from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import Trace, TrackDescri
 import sigtrace
 from sigtrace.errors import BadInput
 from sigtrace.events.counts import Counts
-from sigtrace.export import Source, output, parquet
 from sigtrace.export import csv as to_csv
 from sigtrace.export import json as to_json
+from sigtrace.export import new_path, parquet
 from sigtrace.export import perfetto as to_perfetto
+from sigtrace.export.source import Source
 from sigtrace.recording import schema
 from sigtrace.snapshot.columns import row as snapshot_row
 from tests.builders.recordings import UTC, Made, another, made, terms
@@ -348,7 +349,7 @@ def test_the_worst_namespace_comes_first(story: Path) -> None:
 
 
 def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
-    with output.new_file(tmp_path / "out", False) as file:
+    with new_path.new_file(tmp_path / "out", False) as file:
         file.write(b"x")
         assert not (tmp_path / "out").exists()
     assert (tmp_path / "out").read_bytes() == b"x"
@@ -356,19 +357,19 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def _full(where: Path) -> None:
-    with output.new_directory(where, False, parquet.FILES) as directory:
+    with new_path.new_directory(where, False, parquet.FILES) as directory:
         (directory / "events.parquet").write_bytes(b"x")
         raise OSError("full")
 
 
 def _full_file(where: Path) -> None:
-    with output.new_file(where, True) as file:
+    with new_path.new_file(where, True) as file:
         file.write(b"x")
         raise OSError("full")
 
 
 def _taken_meanwhile(where: Path) -> None:
-    with output.new_file(where, False) as file:
+    with new_path.new_file(where, False) as file:
         file.write(b"x")
         where.write_bytes(b"theirs")
 
@@ -393,12 +394,12 @@ def test_force_replaces_an_export_and_nothing_else(tmp_path: Path) -> None:
     for path, name in ((mine, "events.parquet"), (other, "thesis.tex")):
         path.mkdir()
         (path / name).write_text("old")
-    with output.new_directory(mine, True, parquet.FILES) as where:
+    with new_path.new_directory(mine, True, parquet.FILES) as where:
         (where / "counts.parquet").write_text("new")
     assert [path.name for path in mine.iterdir()] == ["counts.parquet"]
     with (
         pytest.raises(BadInput, match=r"contains thesis\.tex"),
-        output.new_directory(other, True, parquet.FILES),
+        new_path.new_directory(other, True, parquet.FILES),
     ):
         pass
     assert (other / "thesis.tex").read_text() == "old"
@@ -407,7 +408,7 @@ def test_force_replaces_an_export_and_nothing_else(tmp_path: Path) -> None:
 def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
-    with output.new_file(tmp_path / "link", True) as file:
+    with new_path.new_file(tmp_path / "link", True) as file:
         file.write(b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"new"
@@ -423,5 +424,5 @@ def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
     ],
 )
 def test_what_no_file_can_be_made_of_is_one_sentence(path: str, says: str) -> None:
-    with pytest.raises(BadInput, match=says), output.new_file(Path(path), True):
+    with pytest.raises(BadInput, match=says), new_path.new_file(Path(path), True):
         pass

@@ -8,7 +8,7 @@ import pytest
 
 from sigtrace.predict.kernel_rules import predict
 from sigtrace.predict.program import condition, untold
-from sigtrace.procfs.target import Target, Thread
+from sigtrace.procfs.signal_target import Target, Thread
 from sigtrace.signals import mask
 
 TERM, INT = 15, 2

@@ -13,10 +13,10 @@ import sigtrace
 from sigtrace.clock import TICK_NS
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
+from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.container import Container
 from sigtrace.events.field import names
 from sigtrace.events.nskey import NsKey
-from sigtrace.events.table import EVENT_FIELDS
 from sigtrace.recording import namespace_rows, schema
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import EVERYTHING, record

@@ -44,3 +44,20 @@ def test_foreign_corrupt_and_newer_files_are_named_and_the_rest_is_read(tmp_path
         "events-000005.arrow was written by a newer sigtrace (format 2; this one, 0.1.0, reads 1): "
         "upgrade sigtrace to read it",
     ]
+
+
+def test_a_file_in_which_a_column_has_turned_into_another_type_is_named_and_left_out(tmp_path: Path) -> None:
+    made(tmp_path, *EVERYTHING)
+    damaged = Contents(tmp_path / "events-000001.arrow").table()
+    place = damaged.schema.get_field_index("disposition")
+    damaged = damaged.set_column(place, "disposition", pa.array([{"a": 1}] * len(damaged)))
+    with (
+        pa.OSFile(str(tmp_path / "events-000002.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, damaged.schema) as new,
+    ):
+        new.write_table(damaged)
+    recording = sigtrace.open(tmp_path)
+    assert (len(recording.batch()), len(recording.events())) == (4, 4)
+    assert recording.problems == [
+        f"{tmp_path}/events-000002.arrow is damaged and left out: a column has the type of another"
+    ]

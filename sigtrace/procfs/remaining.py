@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sigtrace.procfs import freezer, process
 from sigtrace.procfs.namespaces import Survey
-from sigtrace.procfs.target import Frozen
+from sigtrace.procfs.signal_target import Frozen
 
 _MOST = 3
 THAW = "thaw its cgroup (docker unpause, or freezer.state / cgroup.freeze)"

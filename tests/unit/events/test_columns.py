@@ -8,9 +8,9 @@ import pytest
 from scripts import column_tables
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
+from sigtrace.events.columns import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS, TOTAL_FIELDS
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.field import Field, listing, names
-from sigtrace.events.table import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS, TOTAL_FIELDS
 from sigtrace.export.source import PUBLIC
 from sigtrace.recording import schema
 from sigtrace.recording.reader import Recording
@@ -30,7 +30,7 @@ def test_every_member_of_the_wire_record_is_a_column_as_a_whole() -> None:
     kept = {field.member for field in (*EVENT_FIELDS, *FACT_FIELDS) if field.whole}
     members = [member for member, _, _ in wire.EVENT.members if not member.startswith("pad")]
     missing = [member for member in members if member not in kept]
-    assert missing == [], "name them in EVENT_FIELDS or FACT_FIELDS of sigtrace/events/table.py"
+    assert missing == [], "name them in EVENT_FIELDS or FACT_FIELDS of sigtrace/events/columns.py"
     assert kept <= set(members)
 
 

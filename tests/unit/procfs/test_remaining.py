@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sigtrace.procfs.namespaces import PidNamespace, Survey, survey
-from sigtrace.procfs.zap import THAW, Remaining, advice, remaining, waits_for
+from sigtrace.procfs.remaining import THAW, Remaining, advice, remaining, waits_for
 from tests.builders.fakeproc import OWN, FakeProc
 
 NSID, INNER, BESIDE = 4026532249, 4026532300, 4026532301
