@@ -12,7 +12,6 @@ Times are ns UTC; texts are dictionary-encoded. Rows are in the order in which t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sigtrace.clock import TICK_NS
 from sigtrace.export.source import Source
 from sigtrace.recording import schema
 from sigtrace.recording.filter import Filter
@@ -55,11 +53,7 @@ def write(source: Source, directory: Path) -> list[str]:
     _write_frame(directory / "namespaces.parquet", namespaces[source.where.of_table(namespaces)])
     if source.where.since is not None or source.where.until is not None:
         return ["counts have no time: counts.parquet is left out with --since and --until"]
-    counts = source.recording.counts()
-    counts = counts[source.where.of_table(counts)]
-    if source.where.signal:
-        counts = counts[counts["signal"].isin(source.where.signal)]
-    _write_frame(directory / "counts.parquet", counts)
+    _write_frame(directory / "counts.parquet", source.where.of_counts(source.recording.counts()))
     return []
 
 
@@ -96,15 +90,16 @@ def _array(part: pa.RecordBatch, field: pa.Field, facts: Mapping[str, Any]) -> p
 
 def _snapshots(source: Source) -> Iterator[tuple[Mapping[str, Any], pa.RecordBatch]]:
     """Yield the facts of each file, and the snapshots that pass the filter's namespaces and times."""
-    period = replace(Filter(), since=source.where.since, until=source.where.until)
+    spaces, where = source.recording.spaces, source.where
+    period = Filter(since=where.since, until=where.until)
     for facts, part in source.recording.parts("snapshots"):
-        where = source.where.of_boot((str(facts["host"]), str(facts["boot_id"])))
-        inodes, ticks = (schema.numbers(part[name]) for name in ("nsid", "ns_start"))
-        known = where.has(inodes, ticks * TICK_NS)
-        gone = (ticks == 0) & np.isin(
-            inodes, [each.inode for each in where.keys]
-        )  # the init, and with it the start
-        yield facts, part.filter(pa.array(period(part) & (known | gone)))
+        boot = str(facts["host"]), str(facts["boot_id"])
+        mask = period(part)
+        if where.by_namespace:
+            columns = [part["nsid"], part["ns_start"], part["time"].view(pa.int64())]
+            rows = zip(*(schema.numbers(column).tolist() for column in columns), strict=True)
+            mask &= np.array([where.takes(spaces.of_snapshot(boot, *row)) for row in rows], bool)
+        yield facts, part.filter(pa.array(mask))
 
 
 def _write(path: Path, kind: pa.Schema, parts: Iterator[pa.RecordBatch]) -> None:

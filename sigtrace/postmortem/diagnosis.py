@@ -46,7 +46,7 @@ def postmortem(
     wanted = _wanted(ns, container, pod)
     until = None if at is None else nanoseconds(at)
     if wanted.empty:
-        every = [each for each in named(recording.spaces, str(ns)) if host in ("", each.home.host)]
+        every = [each for each in named(recording.spaces, _text(ns)) if host in ("", each.home.host)]
         meant = [each for each in every if until is None or each.born <= until] or every
         _see_that_one((str(ns),), {f"that of {each.home.host}" for each in meant})
     else:
@@ -79,7 +79,7 @@ def live(*, ns: int | str | None = None, container: str = "", pod: str = "", lis
     """
     wanted = _wanted(ns, container, pod)
     if wanted.empty:
-        inode = pidns.parse_ns(str(ns))
+        inode = pidns.parse_ns(_text(ns))
         home = from_live.home_of(inode)
     else:
         found = from_live.alive(wanted)
@@ -89,6 +89,11 @@ def live(*, ns: int | str | None = None, container: str = "", pod: str = "", lis
         ((inode, home),) = found.items()
     case, problem = from_live.live(inode, listen, home)
     return diagnose(case, problems=(problem,) if problem else ())
+
+
+def _text(ns: int | str | None) -> str:
+    """The namespace as `pidns.read_name` reads it: a number is an inode."""
+    return ns if isinstance(ns, str) else f"pid:[{ns}]"
 
 
 def _wanted(ns: int | str | None, container: str, pod: str) -> ContainerSelector:

@@ -35,7 +35,7 @@ def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | Non
     spaces, cases = recording.spaces, []
     for boot, batch, window, rows in _boots(recording, Selection(until=_end(at))):
         snapshots = _by_namespace(boot, rows, spaces)
-        for each in (each for each in chosen if each.boot == boot):
+        for each in (each for each in chosen if each.boot == boot and (at is None or each.born <= at)):
             keys = [each.key, *(home.key for home in spaces.below([each.home]))]
             part = batch[among(batch.records["nsid"], batch.records["ns_start"], keys)]
             cases.append(Case.from_batch(part, snapshots.get(each.home, ()), ns=each.key, window=window))
@@ -136,16 +136,10 @@ def _boots(
 def _by_namespace(
     boot: tuple[str, str], rows: Sequence[_Row], spaces: Namespaces
 ) -> dict[HostNs, list[_Row]]:
-    """Group rows of snapshots by namespace.
-
-    A snapshot taken after the init was gone has no start of the init: it belongs to the namespace that had the inode
-    at that time.
-    """
+    """Group rows of snapshots by namespace."""
     found: dict[HostNs, list[_Row]] = {}
     for row in rows:
-        nsid, ticks = int(row["nsid"]), int(row["ns_start"])
-        holder = None if ticks else spaces.holder(boot, nsid, row["time"])
-        home = holder.home if holder else HostNs(*boot, NsKey(nsid, ticks))
+        home = spaces.of_snapshot(boot, int(row["nsid"]), int(row["ns_start"]), row["time"])
         found.setdefault(home, []).append(row)
     return found
 

@@ -202,7 +202,11 @@ class Contents:
             whole = pa.ipc.open_file(self._buffer, options=chosen)
             probe = pa.ipc.open_file(self._buffer, options=self._options(where.columns)) if where else None
             for number in range(whole.num_record_batches):
-                mask = where(probe.get_batch(number)) if probe else None
+                mask = None
+                if probe:
+                    part = probe.get_batch(number)
+                    _validate(part)
+                    mask = where(part)
                 if mask is None or mask.any():
                     batch = whole.get_batch(number)
                     _validate(batch)

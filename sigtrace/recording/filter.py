@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace.events.nskey import HostNs, NsKey, among
-from sigtrace.events.verdict import FACTS
+from sigtrace.events.verdict import FACTS, VERDICTS
 from sigtrace.recording import schema
 
 if TYPE_CHECKING:
@@ -70,12 +70,25 @@ class Filter:
             mask[rows] = self.of_boot(boot).has(part["nsid"].to_numpy(), part["ns_start"].to_numpy())
         return mask
 
+    def of_counts(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the counts table that pass. Counts have no time."""
+        mask = self.of_table(table)
+        if self.signal:
+            mask &= table["signal"].isin(self.signal).to_numpy()
+        if self.verdict:
+            mask &= table["verdict"].isin([VERDICTS[code] for code in self.verdict]).to_numpy()
+        return table[mask]
+
     def takes(self, home: HostNs) -> bool:
         """Return whether the namespace is selected."""
         return home.key.inode in self.inodes or home in self.namespaces or home.key in self.namespaces
 
     def __call__(self, batch: pa.RecordBatch) -> npt.NDArray[np.bool_]:
-        """Return which rows of a batch pass: shape (n,). Use it after `of_boot`."""
+        """Return which rows of a batch pass: shape (n,). Use it after `of_boot`.
+
+        A column that did not exist yet when the events were written counts as 0, empty or null.
+        """
+        batch = schema.complete(batch, self.columns) if self.columns else batch
         mask = np.ones(batch.num_rows, bool)
         if self.by_namespace:
             starts = schema.numbers(batch["ns_start"]) if self.namespaces else None

@@ -58,10 +58,16 @@ class Namespaces:
     """
 
     def __init__(
-        self, table: pd.DataFrame, of_events: Callable[[], Iterable[RecordedNs]] = lambda: ()
+        self,
+        table: pd.DataFrame,
+        of_events: Callable[[], Iterable[RecordedNs]] = lambda: (),
+        state_of_events: Callable[[], object] = lambda: None,
     ) -> None:
         self.table = table
         self._of_events = of_events
+        self._state_of_events = state_of_events
+        self._all: tuple[object, list[RecordedNs]] | None = None
+        """With those that only events know, as of a state of these."""
 
     def __iter__(self) -> Iterator[RecordedNs]:
         """Iterate in the order of births; namespaces of unknown birth come first."""
@@ -91,6 +97,15 @@ class Namespaces:
         born = [each for each in self._by_inode.get((boot, inode), ()) if each.born <= time]
         return born[-1] if born else None
 
+    def of_snapshot(self, boot: tuple[str, str], nsid: int, start_ticks: int, time: int) -> HostNs:
+        """Return the namespace of a row of a snapshot.
+
+        A snapshot taken after the init was gone has no start of the init: it belongs to the namespace that had the
+        inode at that time (ns UTC).
+        """
+        holder = None if start_ticks else self.holder(boot, nsid, time)
+        return holder.home if holder else HostNs(*boot, NsKey(nsid, start_ticks))
+
     def below(self, above: Collection[HostNs]) -> set[HostNs]:
         """Return the namespaces below these at any depth, without these."""
         chosen, found = set(above), set()
@@ -104,8 +119,14 @@ class Namespaces:
         """The container of each namespace that has one."""
         return {each.home: each.container for each in self if each.container}
 
-    @cached_property
+    @property
     def _named(self) -> list[RecordedNs]:
+        state = self._state_of_events()
+        if self._all is None or self._all[0] != state:
+            self._all = state, self._with_those_of_events()
+        return self._all[1]
+
+    def _with_those_of_events(self) -> list[RecordedNs]:
         found = dict(self._by_home)
         for each in self._of_events():
             known = found.setdefault(each.home, each)

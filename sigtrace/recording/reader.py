@@ -144,16 +144,18 @@ class Recording:
         if unknown := [name for name in wanted if name not in public]:
             raise BadInput(f"no such column: {', '.join(unknown)}; the event table has {', '.join(public)}.")
         needed = tuple(dict.fromkeys([*wanted, "time", "boot_to_utc", *verdict.FACTS]))
-        if set(wanted) & set(CONTAINER_COLUMNS):
-            known = self._known()
-            read = tuple(dict.fromkeys([*needed, "nsid", "ns_start"]))
-            parts = [
-                schema.with_containers(part, known(file.boot)).select(needed)
-                for file, part in self._segments.read("events", read, where)
-            ]
-        else:
-            parts = [part.select(needed) for _, part in self._segments.read("events", needed, where)]
-        return frame(schema.event_columns(schema.joined([nothing.select(needed), *parts]), wanted))
+        known = self._known() if set(wanted) & set(CONTAINER_COLUMNS) else None
+        read = tuple(dict.fromkeys([*needed, "nsid", "ns_start"])) if known else needed
+        parts, boots = [nothing.select(needed)], dict[tuple[str, str], list[int]]()
+        for file, part in self._segments.read("events", read, where):
+            named = schema.with_containers(part, known(file.boot)) if known else part
+            boots.setdefault(file.boot, []).append(len(parts))
+            parts.append(named.select(needed))
+        codes = np.zeros(len(parts), np.intp)
+        for code, places in enumerate(boots.values()):
+            codes[places] = code
+        of_rows = np.repeat(codes, [part.num_rows for part in parts])
+        return frame(schema.event_columns(schema.joined(parts), wanted, of_rows))
 
     @lists(*COUNT_FIELDS, *TOTAL_FIELDS)
     def counts(self) -> pd.DataFrame:
@@ -193,7 +195,8 @@ class Recording:
         of_events = functools.partial(
             tables.namespaces_of_events, lambda: segments.read("events", tables.OF_EVENTS)
         )
-        return self._kept("namespaces", lambda parts: Namespaces(tables.namespaces(parts), of_events))
+        state = functools.partial(segments.state, "events")
+        return self._kept("namespaces", lambda parts: Namespaces(tables.namespaces(parts), of_events, state))
 
     def containers(self) -> dict[HostNs, Container]:
         """Return the container of each namespace that has one."""
@@ -304,7 +307,10 @@ class Recording:
 
     def hosts(self) -> list[str]:
         """Return the hosts it was recorded on."""
-        return sorted({str(manifest.get("host", "")) for manifest in self.manifests})
+        recorded = {file.boot[0] for file in self._segments.files("events")}
+        return sorted(
+            recorded | {str(manifest["host"]) for manifest in self.manifests if manifest.get("host")}
+        )
 
 
 def open_recording(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Recording:

@@ -258,13 +258,38 @@ def _roomy(array: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int32()), array.dictionary)
 
 
-def event_columns(batch: pa.RecordBatch, wanted: Sequence[str]) -> dict[str, Column]:
-    """Return columns of an events batch in the order of kernel time, with the verdicts of this version."""
+def event_columns(
+    batch: pa.RecordBatch, wanted: Sequence[str], boots: npt.NDArray[np.intp]
+) -> dict[str, Column]:
+    """Return columns of an events batch in the order of time, with the verdicts of this version.
+
+    boots: which boot of which host each row is of, shape (n,). Kernel time orders the events of one boot, as the wall
+    clock may step; it says nothing about those of others, which are merged by UTC.
+    """
     judged_now = Labels(verdicts(batch), verdict.VERDICTS)
-    kernel_time = numbers(batch["time"].view(pa.int64())) - numbers(batch["boot_to_utc"])
-    order = np.argsort(kernel_time, kind="stable")
+    order = _in_time(numbers(batch["time"].view(pa.int64())), numbers(batch["boot_to_utc"]), boots)
     columns = {name: judged_now if name == "verdict" else column(name, batch[name]) for name in wanted}
     return {name: _ordered(column, order) for name, column in columns.items()}
+
+
+def _in_time(
+    utc: npt.NDArray[np.int64], boot_to_utc: npt.NDArray[np.int64], boots: npt.NDArray[np.intp]
+) -> npt.NDArray[np.intp]:
+    """The order of the rows: that of kernel time in each boot, and of UTC between boots; all shapes (n,)."""
+    order = np.lexsort((utc - boot_to_utc, boots))
+    merged = utc[order]
+    for start, end in zip(*_runs(boots[order]), strict=True):
+        merged[start:end] = np.maximum.accumulate(
+            merged[start:end]
+        )  # a step back of the clock reorders nothing
+    found: npt.NDArray[np.intp] = order[np.argsort(merged, kind="stable")]
+    return found
+
+
+def _runs(codes: npt.NDArray[np.intp]) -> tuple[list[int], list[int]]:
+    """Where each run of equal codes starts and ends."""
+    starts = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist()] if len(codes) else []
+    return starts, [*starts[1:], len(codes)] if starts else []
 
 
 def judged(batch: pa.RecordBatch) -> pa.RecordBatch:

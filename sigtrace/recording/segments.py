@@ -61,7 +61,7 @@ class Segments:
         where = where if where and where.columns else None
         if where and columns is not None:
             columns = tuple(dict.fromkeys([*columns, *where.columns]))
-        for file in self._files(table):
+        for file in self.files(table):
             try:
                 for part in file.contents.batches(columns, where and where.of_boot(file.boot)):
                     yield file, complete(part, columns) if table == "events" else part
@@ -79,11 +79,14 @@ class Segments:
         for path in self._places:
             with contextlib.suppress(OSError):  # reported when it is read
                 for named in (each for each in files(path) if each.table == table):
-                    size = named.path.stat().st_size if isinstance(named.path, Path) else 0
+                    # How long a remote file is takes a request each; a closed one does not change.
+                    remote = object() if named.open else 0
+                    size = named.path.stat().st_size if isinstance(named.path, Path) else remote
                     found.append((str(path), named.path.name, size))
         return tuple(found)
 
-    def _files(self, table: str) -> Iterator[Segment]:
+    def files(self, table: str) -> Iterator[Segment]:
+        """Yield the files of a table that can be read."""
         for path in self._places:
             try:
                 names = files(path)

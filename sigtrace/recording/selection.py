@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from sigtrace import signals
@@ -92,15 +93,18 @@ class Selection:
         selector = ContainerSelector(self.container, self.pod)
         inodes, keys = set[int](), set[NsKey | HostNs]()
         for choice in self.ns:
-            if isinstance(choice, int):
-                inodes.add(choice)
+            if isinstance(choice, (int, Integral)):  # numpy's too: a cell of the event table
+                inodes.add(int(choice))
             elif isinstance(choice, str):
                 chosen = named(namespaces(), choice)
                 keys |= {each.home for each in chosen}
-                inode = pidns.read_name(choice).inode
-                inodes |= set() if inode is None else {inode}
+                name = pidns.read_name(choice)
+                inodes |= set() if name.inode is None else {name.inode}
+            elif isinstance(choice, (NsKey, HostNs)):
+                keys.add(choice)
             else:
-                keys.add(choice if isinstance(choice, (NsKey, HostNs)) else NsKey.of(*choice))
+                inode, start = choice
+                keys.add(NsKey.of(inode, start))
         if not selector.empty:
             containers = namespaces().containers
             selector = selector.checked(containers.values(), "in the recording")
@@ -163,7 +167,7 @@ def _several(value: Any) -> tuple[Any, ...]:
     """Return one or several values as a tuple."""
     if value is None:
         return ()
-    if isinstance(value, (int, str, NsKey, HostNs)):
+    if isinstance(value, (Integral, str, NsKey, HostNs)):
         return (value,)
     return tuple(value)
 

@@ -174,9 +174,7 @@ def _counted(recording: Recording, where: Filter) -> dict[tuple[Any, ...], tuple
     """Return by key the kernel's count, and the times of its first and last sample."""
     table = recording.counts()
     table = table[table["stage"].isin(["generate", "deliver"])]
-    table = table[where.of_table(table)]
-    if where.signal:
-        table = table[table["signal"].isin(where.signal)]
+    table = where.of_counts(table)
     out: dict[tuple[Any, ...], tuple[int, int, int]] = {}
     columns = [table[name].tolist() for name in (*_GROUP, "count")]
     times = [table[name].astype("i8").tolist() for name in ("first", "last")]

@@ -155,6 +155,7 @@ def _with_tick(boot: Boot, part: pa.RecordBatch) -> pa.Table:
         for field in schema.NAMESPACES
     }
     start = columns["ns_start"].fill_null(0)
+    columns["nsid"] = columns["nsid"].fill_null(0)
     host, boot_id = (pa.array([name] * part.num_rows, pa.string()) for name in boot)
     tick = pa.array(schema.numbers(start) // TICK_NS, pa.uint64())
     return pa.table({**columns, "ns_start": start, "host": host, "boot_id": boot_id, "tick": tick})

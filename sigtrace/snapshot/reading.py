@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sigtrace import clock
 from sigtrace.procfs import freezer, process
 from sigtrace.procfs.namespaces import ancestors
 from sigtrace.snapshot import cgroups
@@ -104,7 +105,7 @@ def _init(state: _SnapshotPass) -> int:
         if inode == state.request.nsid:
             with contextlib.suppress(OSError, IndexError, ValueError):
                 if process.read_status_field(pid, "NSpid", root).split()[-1] == "1":
-                    state.ns_start = process.read_stat(pid, root).start_ticks
+                    state.ns_start = clock.kernel_ticks(process.read_stat(pid, root).start_ticks)
                     return pid
     return 0
 

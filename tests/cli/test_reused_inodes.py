@@ -151,3 +151,16 @@ def test_a_path_stands_for_the_namespace_that_lives_now(tmp_path: Path) -> None:
         "summary", tmp_path / "r", "--ns", "/proc/self/ns/pid", "--format", "json"
     ).stdout.splitlines()
     assert [json.loads(line)["signal_name"] for line in lines] == ["SIGHUP"]
+
+
+def test_a_summary_of_a_recording_without_its_manifest_has_its_lines(reused: Path) -> None:
+    before = run("summary", reused).stdout
+    (reused / "manifest.json").unlink()
+    assert "dropped: no handler" in before
+    assert run("summary", reused).stdout == before
+
+
+def test_a_moment_before_a_namespace_was_born_has_nothing_of_it(reused: Path) -> None:
+    done = run("postmortem", reused, "--ns", 6200, "--at", "2023-11-14T22:13:35")  # its birth: 22:13:50
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no events of PID namespace {INODE} had been recorded by then" in done.stderr

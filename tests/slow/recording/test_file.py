@@ -32,3 +32,5 @@ def test_flipped_bits_never_break_the_reader(tmp_path: Path) -> None:
         recording = sigtrace.open(tmp_path)
         assert len(recording.batch()) in (0, 200)
         recording.events()
+        recording.events(ns=1, verdict="dropped", since=1)
+        recording.events(ns=[(1, 1)], signal=15)

@@ -25,6 +25,7 @@ from sigtrace.export import new_path, parquet
 from sigtrace.export import perfetto as to_perfetto
 from sigtrace.export.source import Source
 from sigtrace.recording import schema
+from sigtrace.snapshot.columns import COLUMNS
 from sigtrace.snapshot.columns import row as snapshot_row
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import counted, record, reloaded
@@ -426,3 +427,19 @@ def test_a_symbolic_link_is_followed(tmp_path: Path) -> None:
 def test_what_no_file_can_be_made_of_is_one_sentence(path: str, says: str) -> None:
     with pytest.raises(BadInput, match=says), new_path.new_file(Path(path), True):
         pass
+
+
+def test_a_snapshot_after_the_init_was_gone_is_of_whoever_had_the_inode_then(tmp_path: Path) -> None:
+    recording = Made(tmp_path / "r")
+    lives = [
+        {"nsid": 7, "ns_start": start * 10**9, "born": UTC + start * 10**9, "init_pid": start}
+        for start in (10, 20)
+    ]
+    recording.writer.rows("namespaces", schema.NAMESPACES, [{"time": UTC, **life} for life in lives])
+    rows = [
+        snapshot_row(time=UTC + moment * 10**9, nsid=7, tid=moment) for moment in (15, 25)
+    ]  # without a start
+    recording.writer.rows("snapshots", schema.row_schema(COLUMNS), rows)
+    recording.close()
+    parquet.write(_source(tmp_path / "r", ns=[(7, 10 * 10**9)]), tmp_path)
+    assert pq.read_table(tmp_path / "snapshots.parquet")["tid"].to_pylist() == [15]

@@ -187,3 +187,48 @@ def test_a_container_that_was_named_later_names_all_of_its_events(tmp_path: Path
     assert list(opened.containers().values()) == [web]
     with pytest.raises(BadInput, match="no container in the recording is called 'web-2': did you mean web-1"):
         opened.events(container="web-2")
+
+
+def test_events_of_several_hosts_are_in_the_order_of_utc_however_long_each_has_been_up(
+    tmp_path: Path,
+) -> None:
+    for host, up, offset in (("web-1", 10, 0), ("web-2", 5, 100)):
+        recording = Made(tmp_path / host, another(host=host, boot_id=host))
+        recording.add(record(time=up, nsid=7), record(time=up + 1, nsid=8), offset=UTC + offset)
+        recording.close()
+    events = sigtrace.open([tmp_path / "web-2", tmp_path / "web-1"]).events()
+    assert events["host"].tolist() == ["web-1", "web-1", "web-2", "web-2"]
+    assert events["nsid"].tolist() == [7, 8, 7, 8]
+    assert events["time"].is_monotonic_increasing
+
+
+def test_a_step_back_of_the_wall_clock_reorders_nothing(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(record(time=1000, nsid=7), offset=UTC)
+    recording.add(record(time=1001, nsid=8), offset=UTC - 500)
+    recording.close()
+    assert sigtrace.open(tmp_path).events()["nsid"].tolist() == [7, 8]
+
+
+def test_a_recording_without_its_manifest_still_knows_its_hosts(tmp_path: Path) -> None:
+    made(tmp_path, *EVERYTHING)
+    (tmp_path / "manifest.json").unlink()
+    assert sigtrace.open(tmp_path).hosts() == ["web-1"]
+
+
+def test_a_namespace_that_appears_while_it_is_recorded_can_be_named_at_once(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(record(time=1, nsid=4026532001, ns_start=TICK_NS))
+    opened = sigtrace.open(tmp_path)
+    assert len(opened.events(ns="4026532001")) == 1
+    recording.add(record(time=2, nsid=4026532002, ns_start=2 * TICK_NS))
+    assert len(opened.events(ns="4026532002")) == 1
+    recording.close()
+
+
+def test_inodes_may_be_numbers_of_a_table(tmp_path: Path) -> None:
+    made(tmp_path, record(time=1, nsid=7), record(time=2, nsid=8), record(time=3, nsid=9))
+    recording = sigtrace.open(tmp_path)
+    nsid = recording.events()["nsid"]
+    assert recording.events(ns=nsid.iloc[0])["nsid"].tolist() == [7]
+    assert recording.events(ns=nsid.unique()[1:])["nsid"].tolist() == [8, 9]
