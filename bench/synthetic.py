@@ -23,6 +23,7 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.nskey import NsKey
 from sigtrace.recording import namespace_rows, schema
 from sigtrace.recording.directory import Directory
 from sigtrace.recording.writer import Limits, Run, Writer
@@ -45,8 +46,7 @@ _STORY = (  # stage, signal, result
 )
 _SENT = [0, 2, 3]
 """The rows of the story in which a runtime does it."""
-Known = dict[tuple[int, int], Container]
-"""Containers by inode and start of the init in clock ticks."""
+Known = dict[NsKey, Container]
 
 
 def events(count: int) -> npt.NDArray[np.void]:
@@ -99,10 +99,10 @@ def containers(records: npt.NDArray[np.void]) -> Known:
     ):
         name, image = f"job-{number // 10 % 500}", f"shop/app:{number % 40}"
         if number % 10 < 3:
-            found[nsid, start // TICK_NS] = Container(f"{number + 1:064x}", name, "docker", image)
+            found[NsKey.of(nsid, start)] = Container(f"{number + 1:064x}", name, "docker", image)
         elif number % 10 < 6:
             pod = (f"{name}-{number:05x}", "shop")
-            found[nsid, start // TICK_NS] = Container(f"{number + 1:064x}", "app", "containerd", image, *pod)
+            found[NsKey.of(nsid, start)] = Container(f"{number + 1:064x}", "app", "containerd", image, *pod)
     return found
 
 
@@ -132,7 +132,7 @@ def _write_segment(writer: Writer, records: npt.NDArray[np.void], known: Known, 
     now = records[(records["time"] >= begin) & (records["time"] < begin + SEGMENT)]
     ended = set(past["ns_start"][past["stage"] == wire.STAGE["exit"]].tolist())
     standing = past[(past["stage"] == wire.STAGE["exec"]) & ~np.isin(past["ns_start"], list(ended))]
-    batch = Batch(now, UTC, "bench", lambda nsid, ticks: known.get((nsid, ticks)))
+    batch = Batch(now, UTC, "bench", known.get)
     there = {key: known[key] for key in [*_keys(standing), *_keys(now)] if key in known}
     rows = [
         *_standing(standing, begin + UTC),
@@ -147,10 +147,10 @@ def _write_segment(writer: Writer, records: npt.NDArray[np.void], known: Known, 
     writer.events(batch)
 
 
-def _keys(records: npt.NDArray[np.void]) -> dict[tuple[int, int], None]:
+def _keys(records: npt.NDArray[np.void]) -> dict[NsKey, None]:
     """The namespaces, in the order in which they first appear."""
-    starts = (records["ns_start"] // TICK_NS).tolist()
-    return dict.fromkeys(zip(records["nsid"].tolist(), starts, strict=True))
+    both = zip(records["nsid"].tolist(), records["ns_start"].tolist(), strict=True)
+    return dict.fromkeys(NsKey.of(nsid, start) for nsid, start in both)
 
 
 def _standing(execs: npt.NDArray[np.void], now: int) -> list[dict[str, Any]]:
