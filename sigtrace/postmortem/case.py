@@ -82,6 +82,8 @@ class Case:
     """The number of events of its init by stage, signal and verdict; `events` leaves out most of many similar ones."""
     container: Container | None = None
     """The container that the namespace belongs to; None if it is not known."""
+    failed_starts: tuple[int, ...] = ()
+    """Rows of the batch: `request.failed_starts`."""
 
     @classmethod
     def from_batch(
@@ -108,11 +110,12 @@ class Case:
             for s in snapshots_of(snapshots, key.inode)
             if not key.start or s.space.ns_start in (0, key.start)
         )
-        asks = asking(batch, own_stop_signals(batch))
+        failed = failed_starts(batch)
+        asks = asking(batch, own_stop_signals(batch), failed)
         own = sorted((a for a in attempts(batch, asks) if a.key == key), key=lambda each: int(each.rows[0]))
         # `stops` and `failed_start` look these events up by row, so the selection must not leave them out.
         marks = {row for a in own for row in (int(a.rows[0]), a.first, a.kill, a.exit) if row is not None}
-        always = np.array(sorted(marks.union(failed_starts(batch))), np.intp)
+        always = np.array(sorted(marks.union(failed)), np.intp)
         return cls(
             key,
             batch,
@@ -125,6 +128,7 @@ class Case:
             window.has_members,
             totals(batch, key.inode),
             container,
+            tuple(failed),
         )
 
     @property
@@ -167,8 +171,7 @@ class Case:
     @cached_property
     def failed_start(self) -> Event | None:
         """The SIGKILL by which the runtime ended an init that had not run a program yet; it is not a stop request."""
-        rows = failed_starts(self.batch)
-        kills = (e for e in self.to_init if e.number in rows)
+        kills = (e for e in self.to_init if e.number in self.failed_starts)
         return next((e for e in kills if e.verdict == "queued" and e.relation != "kernel"), None)
 
     @property

@@ -96,10 +96,13 @@ def own_stop_signals(batch: Batch) -> npt.NDArray[np.int64]:
     return found
 
 
-def asking(batch: Batch, own: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def asking(
+    batch: Batch, own: npt.NDArray[np.int64], failed: Sequence[int] | None = None
+) -> npt.NDArray[np.bool_]:
     """Mark the stop requests among the records of a batch: shape (n,), bool. The module's text has the rules.
 
-    batch: records in the order of kernel time. own: `own_stop_signals` of the batch, shape (n,).
+    batch: records in the order of kernel time. own: `own_stop_signals` of the batch, shape (n,). failed: its
+    `failed_starts`, if they are known already.
     """
     r = batch.records
     number, relation = r["signal"], r["relation"]
@@ -117,7 +120,7 @@ def asking(batch: Batch, own: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     # Daemons reload on SIGHUP. Without a handler its default action is to end the program: it is a request then.
     reload = (number == signals.HUP) & (own != signals.HUP) & caught
     asks: npt.NDArray[np.bool_] = sent & (np.isin(number, ALWAYS) | (number == own)) & ~reload
-    asks[failed_starts(batch)] = False
+    asks[failed_starts(batch) if failed is None else list(failed)] = False
     # Only from outside: a SIGUSR1 from a member is traffic between processes of the container, whatever follows.
     outside = sent & flag(r, "init") & (relation == wire.RELATION["ancestor"]) & (r["sender_pid"] != 0)
     asks[_before_kill(batch, np.flatnonzero(outside & ~np.isin(number, _NEVER)), asks)] = True
