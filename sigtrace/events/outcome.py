@@ -61,6 +61,7 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
             "late",
         ),
         "ignored": Outcome("ignored: SIG_IGN", "the program ignores this signal"),
+        "resumes": Outcome("resumes if stopped", "it resumes a target that is stopped, and does nothing else"),
         "default_ignored": Outcome("ignored: default", "doing nothing is this signal's default action"),
         "dying": Outcome("target is dying", "the target is exiting already"),
         "kernel_thread": Outcome("kernel thread", "kernel threads take no signals"),
@@ -85,10 +86,6 @@ FROM_INSIDE = Outcome(
 )
 """Replaces `dropped_at_generate` for SIGKILL and SIGSTOP, for which no handler can be set."""
 
-
-RESUMES = Outcome("resumes if stopped", "its default action is to resume a target that is stopped")
-"""Replaces `default_ignored` for SIGCONT."""
-
 _PAST: Mapping[str, str] = MappingProxyType(
     {
         "dropped_at_generate": "DROPPED by the kernel: an init, and no handler for it",
@@ -102,7 +99,7 @@ def of(verdict: str, signal: int) -> Outcome:
     """Return the outcome of a signal."""
     if verdict == "dropped_at_generate" and signals.has(signals.KERNEL_ONLY, signal):
         return FROM_INSIDE
-    return RESUMES if (verdict, signal) == ("default_ignored", signals.CONT) else OUTCOMES[verdict]
+    return OUTCOMES[verdict]
 
 
 def label(verdict: str, signal: int) -> str:

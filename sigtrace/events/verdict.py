@@ -37,7 +37,7 @@ def classify(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     become `unknown`.
 
     The rules are evaluated once for each of the 65,536 possible combinations, and records look up their verdict: a
-    recording of a storm has millions of records, and 14 rules of several array operations each would take as many
+    recording of a storm has millions of records, and 15 rules of several array operations each would take as many
     passes over them. The table of 64 KiB stays in the cache.
     """
     assert facts.dtype.fields is not None
@@ -76,6 +76,7 @@ def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     ignore = facts["disposition"] == wire.DISPOSITION["ignore"]
     handler = facts["disposition"] == wire.DISPOSITION["handler"]
     harmless = default & _in_mask(facts["signal"], signals.DEFAULT_IGNORED)
+    resume = default & (facts["signal"] == signals.CONT)
     kernel_only = _in_mask(facts["signal"], signals.KERNEL_ONLY)
     protected = default & _has(flags, "unkillable")
 
@@ -85,7 +86,8 @@ def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     # which checks init protection and kernel threads (a target is never both), then SIG_IGN and the default action.
     # The rules swap the last two with init protection: in the kernel's order every SIGCHLD to an init would be a drop,
     # although no process reacts to it by default. get_signal() has the order of the rules itself: sig_kernel_ignore()
-    # comes before SIGNAL_UNKILLABLE, which spares an init from all but sig_kernel_only() signals.
+    # comes before SIGNAL_UNKILLABLE, which spares an init from all but sig_kernel_only() signals. prepare_signal()
+    # resumes a stopped target before it discards SIGCONT; by delivery that is over.
     rules: list[tuple[str, Any]] = [
         ("queued", generate & ((result == 0) | (result == 4))),
         ("coalesced", generate & (result == _ALREADY_PENDING)),
@@ -93,6 +95,7 @@ def _judge(facts: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
         ("dying", discarded & _has(flags, "exiting")),
         ("kernel_thread", discarded & _has(flags, "kthread")),
         ("ignored", (discarded | deliver) & ignore),
+        ("resumes", discarded & resume),
         ("default_ignored", (discarded | deliver) & harmless),
         ("dropped_at_generate", discarded & protected),
         ("handled", deliver & handler),
@@ -119,7 +122,7 @@ def _table() -> npt.NDArray[np.uint8]:
     return _judge(facts)
 
 
-_CLASSES = (0, signals.members(signals.DEFAULT_IGNORED)[0], signals.members(signals.KERNEL_ONLY)[0], 0)
+_CLASSES = (0, signals.CHLD, signals.KILL, signals.CONT)
 """One signal of each class that the rules distinguish; the index has two bits for them."""
 
 
@@ -129,6 +132,7 @@ def _signal_class() -> npt.NDArray[np.uint16]:
     classes = np.zeros(256, "u2")
     classes[signals.members(signals.DEFAULT_IGNORED)] = 1
     classes[signals.members(signals.KERNEL_ONLY)] = 2
+    classes[signals.CONT] = 3
     return classes
 
 

@@ -57,7 +57,7 @@ def from_parent(lab: Lab) -> None:
     init, outside = lab.namespace().init, lab.stage.actor()
     lab.send(outside, init, signal.SIGTERM, NOTHING, _DROPPED)
     lab.send(outside, init, signal.SIGSTOP, "is stopped by SIGSTOP", "queued, then default_action")
-    lab.send(outside, init, signal.SIGCONT, NOTHING, "default_ignored")
+    lab.send(outside, init, signal.SIGCONT, NOTHING, "resumes")
     lab.send(outside, init, signal.SIGKILL, "is killed by SIGKILL", _DIES)
 
 

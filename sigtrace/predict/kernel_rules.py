@@ -116,7 +116,8 @@ def predict(
     outcome = outcome or _queued(target, signal, sent_by)
     if resumes and outcome.generate != "dying":
         effect: Effect = outcome.effect if outcome.effect in ("handler", "taken") else "continue"
-        reason = f"SIGCONT resumes a stopped process in any case; {outcome.reason}"
+        also = "" if outcome.generate == "resumes" else f"; {outcome.reason}"
+        reason = f"SIGCONT resumes a stopped process in any case{also}"
         return replace(outcome, now=replace(outcome.now, effect=effect, reason=reason))
     return outcome
 
@@ -171,6 +172,8 @@ def _task_ignored(target: Target, signal: int, forced: bool) -> Prediction | Non
         return _fate("kernel_thread", "it is a kernel thread, and signals do not end those", doubt)
     if disposition == "ignore":
         return _fate("ignored", f"the program ignores {name} (SIG_IGN)")
+    if disposition == "default" and signal == signals.CONT:
+        return _fate("resumes", "SIGCONT resumes a stopped process, and does nothing to any other")
     if disposition == "default" and signals.has(signals.DEFAULT_IGNORED, signal):
         return _fate("default_ignored", f"the default action of {name} is to do nothing")
     forced = forced and kernel_only and not target.global_init

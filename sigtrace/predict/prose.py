@@ -30,6 +30,7 @@ def kernel_source(prediction: Prediction) -> str:
         None: "kill_something_info()",
         "dropped_at_generate": "sig_task_ignored()",
         "ignored": "sig_task_ignored()",
+        "resumes": "sig_task_ignored()",
         "default_ignored": "sig_task_ignored()",
         "kernel_thread": "sig_task_ignored()",
         "dying": "prepare_signal()",

@@ -26,6 +26,7 @@ _DISCARDED: Mapping[str | None, tuple[Word, str]] = MappingProxyType(
         ),
         "ignored": ("ignore", "ignored: the program asked for that"),
         "default_ignored": ("none", "nothing happens: that is its default action"),
+        "resumes": ("none", "nothing happens: it is not stopped"),
         "dying": ("dead", "nothing happens: the process is ending already"),
         "kernel_thread": ("none", "nothing happens: kernel threads do not take it"),
         "overflowed": ("none", "lost: the queue is full, and the sender is told so (EAGAIN)"),

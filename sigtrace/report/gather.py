@@ -241,5 +241,5 @@ def _origins(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Origin]:
 
 def _glossary(lines: Sequence[SignalRow]) -> list[tuple[str, str]]:
     used = {outcome.of(line.verdict, line.signal)[:2] for line in lines}
-    known = [*outcome.OUTCOMES.values(), outcome.FROM_INSIDE, outcome.RESUMES]
+    known = [*outcome.OUTCOMES.values(), outcome.FROM_INSIDE]
     return [each[:2] for each in known if each[:2] in used]

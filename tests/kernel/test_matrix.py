@@ -158,6 +158,8 @@ def verdict_at_generate(case: Case, number: int, effect: str) -> str:
         return "queued"
     if case.setup == "ignore" and number not in KERNEL_ONLY:
         return "ignored"
+    if number == signals.CONT:
+        return "resumes"
     return "default_ignored" if number in HARMLESS else "dropped_at_generate"
 
 

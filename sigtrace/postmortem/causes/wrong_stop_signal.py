@@ -75,7 +75,7 @@ def _came_to_nothing(case: Case, event: Event) -> bool:
     killed = stop is not None and stop.cut_off is not None and stop.cut_off.time > event.time
     if not killed and event.signal not in MEANT_TO_STOP:
         return False  # not a stop signal, and no SIGKILL followed: it was probably meant for something else
-    if event.signal != KILL and event.verdict in ("dropped_at_generate", "default_ignored"):
+    if event.signal != KILL and event.verdict in ("dropped_at_generate", "default_ignored", "resumes"):
         return True
     return killed and event.signal not in _ENDS_PROGRAMS and _was_handled(case, event)
 

@@ -15,7 +15,7 @@ def test_every_outcome_has_a_mark_and_every_mark_an_outcome() -> None:
 
 
 def test_labels_sentences_and_legends_are_all_different() -> None:
-    known = [*OUTCOMES.values(), outcome.FROM_INSIDE, outcome.RESUMES]
+    known = [*OUTCOMES.values(), outcome.FROM_INSIDE]
     for texts in ([each.label for each in known], [each.sentence for each in known]):
         assert len(set(texts)) == len(texts)
     assert (
@@ -42,7 +42,7 @@ def test_glyphs_are_paths_about_the_middle() -> None:
         ("dropped_at_generate", 9, "dropped: from inside", "dropped"),
         ("dropped_at_generate", 19, "dropped: from inside", "dropped"),
         ("dropped_at_deliver", 15, "dropped: late", "late"),
-        ("default_ignored", 18, "resumes if stopped", "other"),
+        ("resumes", 18, "resumes if stopped", "other"),
         ("default_ignored", 17, "ignored: default", "other"),
         ("queued", 15, "queued", "sent"),
         ("queued", 9, "queued", "kill"),

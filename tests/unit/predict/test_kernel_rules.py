@@ -274,7 +274,7 @@ def test_a_stopped_init_drops_at_once_all_the_same() -> None:
 @pytest.mark.parametrize("target", [MEMBER, INIT], ids=["member", "init"])
 def test_sigcont_resumes_a_stopped_process_even_when_it_is_discarded(target: Target) -> None:
     stopped = replace(target, state="T", threads=(Thread(7, "T"),))
-    assert predict(stopped, CONT, "ancestor").generate == "default_ignored"
+    assert predict(stopped, CONT, "ancestor").generate == "resumes"
     assert predict(stopped, CONT, "ancestor").effect == "continue"
     assert predict(replace(stopped, ignored=mask([CONT])), CONT, "ancestor").effect == "continue"
     assert predict(replace(stopped, caught=mask([CONT])), CONT, "ancestor").effect == "handler"
