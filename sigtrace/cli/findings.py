@@ -49,9 +49,7 @@ def _name(case: Case) -> str:
     """The container's label, or the init if there is no container."""
     if case.container:
         return printable(case.container.label)
-    event = next(reversed(case.to_init), None)
-    snapshot = next((s.init for s in case.snapshots if s.init), None)
-    return event.target if event else snapshot.name if snapshot else "-"
+    return case.init_name or "-"
 
 
 def _row(cells: tuple[str, str, str, str, str], widths: tuple[int, int]) -> str:

@@ -36,6 +36,8 @@ class Parties:
     target_pid: npt.NDArray[np.int64]
     target: Labels
     """comm."""
+    leader: npt.NDArray[np.bool_]
+    """The event is about the target's group leader, by which the process is called."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def parties(batch: Batch) -> Parties:
         by_kernel=r["relation"] == wire.RELATION["kernel"],
         target_pid=r["target_pid"].astype("i8"),
         target=text_labels(r["target_comm"]),
+        leader=r["target_tid"] == r["target_pid"],
     )
 
 
@@ -126,7 +129,9 @@ def _fewest(
 
 
 def _last_names(who: Parties) -> list[str]:
-    """Return the last name of each target, in the order of their PIDs."""
-    _, last = np.unique(who.target_pid[::-1], return_index=True)
+    """Return the last name of each target's group leader, or of any thread, in the order of their PIDs."""
+    order = np.lexsort((who.leader, who.target_pid))
+    pids = who.target_pid[order]
+    last = order[np.flatnonzero(np.diff(pids, append=-1))]
     names = [shorten(name, _WIDEST) for name in who.target.names]
-    return [names[code] for code in who.target.codes[::-1][last].tolist()]
+    return [names[code] for code in who.target.codes[last].tolist()]

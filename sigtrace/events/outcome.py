@@ -61,7 +61,9 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
             "late",
         ),
         "ignored": Outcome("ignored: SIG_IGN", "the program ignores this signal"),
-        "resumes": Outcome("resumes if stopped", "it resumes a target that is stopped, and does nothing else"),
+        "resumes": Outcome(
+            "resumes if stopped", "it resumes a target that is stopped, and does nothing else"
+        ),
         "default_ignored": Outcome("ignored: default", "doing nothing is this signal's default action"),
         "dying": Outcome("target is dying", "the target is exiting already"),
         "kernel_thread": Outcome("kernel thread", "kernel threads take no signals"),

@@ -41,6 +41,8 @@ def df_startup(source: Source) -> pd.DataFrame:
         "verdict",
         "disposition",
         "is_init",
+        "target_pid",
+        "target_tid",
         "target_comm",
         "target_start",
     ]
@@ -76,8 +78,9 @@ def df_startup(source: Source) -> pd.DataFrame:
 
 
 def _named(signals: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return the last name of each init, and its container."""
-    last = signals.drop_duplicates(keys, keep="last")
+    """Return the last name of each init, by its group leader if an event is about that, and its container."""
+    leader = signals["target_tid"] == signals["target_pid"]
+    last = pd.concat([signals[~leader], signals[leader]]).drop_duplicates(keys, keep="last")
     named: pd.DataFrame = last[keys].assign(init_comm=last["target_comm"], container=container_labels(last))
     return named
 

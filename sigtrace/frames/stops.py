@@ -116,6 +116,7 @@ def _batch(events: pd.DataFrame) -> Batch:
     r["ns_start"] = r["target_start"] = events["target_start"]
     for name in ("signal", "result", "nsid", "target_pid"):
         r[name] = events[name]
+    r["target_tid"] = r["target_pid"]  # the table's names are taken as they are
     for name in ("sender_pid", "sender_parent_pid", "exit_code", "exit_signal"):
         numbers = events[name].fillna(0).to_numpy("i8")
         if name.startswith("sender"):

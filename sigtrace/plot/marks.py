@@ -69,6 +69,7 @@ def _parties(events: pd.DataFrame) -> Parties:
         by_kernel=(events["relation"] == "kernel").to_numpy(),
         target_pid=events["target_pid"].to_numpy("i8"),
         target=Labels(targets.codes.to_numpy(), list(targets.categories.astype(str))),
+        leader=(events["target_tid"] == events["target_pid"]).to_numpy(bool),
     )
 
 

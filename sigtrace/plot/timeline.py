@@ -37,7 +37,7 @@ _UNUSUAL = tuple(KINDS[name].words for name in ("dropped", "late", "kill", "sent
 """The kinds whose signals are labelled."""
 _COLUMNS = (
     *("time", "stage", "signal", "signal_name", "verdict", "relation", "host", "nsid", "is_init", "result"),
-    *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm"),
+    *("target_pid", "target_tid", "target_comm", "target_start", "sender_pid", "sender_comm"),
     *(
         "sender_parent_pid",
         "sender_parent_comm",

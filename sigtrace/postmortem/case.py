@@ -147,6 +147,14 @@ class Case:
         host = self.batch.host
         return host if isinstance(host, str) else next(iter(host.tolist()), "")
 
+    @property
+    def init_name(self) -> str:
+        """The init, `app[4242]`, by the last name of its group leader; empty if nothing is known of it."""
+        leader = next((e for e in reversed(self.to_init) if e.target_tid == e.target_pid), None)
+        seen = next((s.init for s in reversed(self.snapshots) if s.init), None)
+        thread = next(reversed(self.to_init), None)
+        return leader.target if leader else seen.name if seen else thread.target if thread else ""
+
     @cached_property
     def to_init(self) -> tuple[Event, ...]:
         """The events of the namespace's own init."""

@@ -42,8 +42,10 @@ class Event(NamedTuple):
     nsid: int
     ns_level: int
     target_pid: int
+    target_tid: int
     target_ns_pid: int
     target_comm: str
+    """The name of its group leader."""
     target_start: int
     """ns UTC."""
     sender_pid: int
@@ -150,7 +152,7 @@ def events(
         flag(r, "blocked"),
         flag(r, "traced"),
         flag(r, "init"),
-        *(r[name] for name in ("nsid", "ns_level", "target_pid", "target_ns_pid")),
+        *(r[name] for name in ("nsid", "ns_level", "target_pid", "target_tid", "target_ns_pid")),
         text_labels(r["target_comm"]),
         times - r["time"].astype("i8") + r["target_start"].astype("i8"),
         r["sender_pid"],

@@ -50,10 +50,7 @@ def title(case: Case) -> str:
         known = ", ".join(filter(None, about))
         text = f"{printable(case.container.label)}{known and f' ({printable(known)})'}, {text}"
     snapshot = next((s for s in case.snapshots if s.init), None)
-    if case.to_init:
-        text += f", init {case.to_init[-1].target}"
-    elif snapshot and snapshot.init:
-        text += f", init {snapshot.init.name}"
+    text += f", init {case.init_name}" if case.init_name else ""
     command = snapshot.init.cmdline if snapshot and snapshot.init else ""
     return text + (f": {printable(command)}" if command else "")
 

@@ -93,7 +93,7 @@ def _rows(
             dropped[namespace] = dropped.get(namespace, 0) + line.count
     for place, standing in enumerate(standings, 1):
         case, findings = standing.report.case, standing.report.findings
-        init = _init(case)
+        init = case.init_name
         yield NamespaceRow(
             rank=place,
             host=case.host,
@@ -119,12 +119,6 @@ def _label(case: Case, init: str, nested: bool) -> str:
 def _cut(name: str) -> str:
     shown = printable(name[: _LONGEST_NAME + 1])
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[:_LONGEST_NAME]}…"
-
-
-def _init(case: Case) -> str:
-    event = next(reversed(case.to_init), None)
-    snapshot = next((snapshot.init for snapshot in case.snapshots if snapshot.init), None)
-    return event.target if event else snapshot.name if snapshot else ""
 
 
 def _attempts(ranked: Sequence[tuple[Standing, NamespaceRow]]) -> Iterator[AttemptRow]:

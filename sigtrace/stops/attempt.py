@@ -32,6 +32,7 @@ from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
+from sigtrace.events.leaders import called_by_leaders
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Residents
 from sigtrace.procfs.process import INITIAL_PID_NS
@@ -220,7 +221,7 @@ class _InitRecords:
             key=NsKey.of(one["nsid"], one["ns_start"]),
             ns_start=int(one["ns_start"]),
             init_pid=int(one["target_pid"]),
-            init_comm=decode(bytes(one["target_comm"])),
+            init_comm=self._name(start),
             container=container,
             rows=self.places[requests],
             first=int(self.places[start]),
@@ -241,6 +242,14 @@ class _InitRecords:
             duration=None if end is None else int(r["time"][end]) - began,
             status=None if end is None else int(r["exit_code"][end]),
         )
+
+    def _name(self, row: int) -> str:
+        """Return the name of the init in a record."""
+        one = self.batch.records[row]
+        if one["target_tid"] != one["target_pid"]:
+            own = np.flatnonzero(self.batch.records["target_start"] == one["target_start"])
+            one = called_by_leaders(self.batch.records[own])[np.searchsorted(own, row)]
+        return decode(bytes(one["target_comm"]))
 
     def _utc(self, row: int) -> int:
         offset = self.batch.boot_to_utc
