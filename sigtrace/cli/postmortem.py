@@ -52,10 +52,10 @@ def postmortem(
     Reads recordings (`sigtrace record`), or with --live this host. Prints the
     timeline of the PID namespace: who asked it to stop (which runtime, or who
     called kill) and when, what became of the request, the grace period, SIGKILL,
-    the exit, the deaths of its members. Then the findings, the most severe first:
-    cause, evidence, what to do. Then what was ruled out. Without --ns, --container
-    and --pod, or where these match several namespaces, prints a list, the most
-    stuck first.
+    the exit, the deaths of its members. Then the findings, the one that explains
+    the stop first: cause, evidence, what to do. Then what was ruled out. Without
+    --ns, --container and --pod, or where these match several namespaces, prints
+    a list, the most stuck first.
 
     With --live, nothing is known about the time before. A finding that would
     explain a stop that hangs is "possible"; whatever blocks an exit is certain.

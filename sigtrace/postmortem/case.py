@@ -177,6 +177,16 @@ class Case:
         return tuple(stop_of(attempt, by_row) for attempt in self.attempts)
 
     @cached_property
+    def told(self) -> Stop | None:
+        """The attempt that a postmortem is about: the last, whose findings come first; None without an attempt.
+
+        If the last was a SIGKILL at once, it is the one before: an attempt that did not end the init, until somebody
+        lost patience more than `attempt.APART_NS` later.
+        """
+        *before, last = self.stops or (None,)
+        return before[-1] if before and last and last.kill is last.first else last
+
+    @cached_property
     def failed_start(self) -> Event | None:
         """The SIGKILL by which the runtime ended an init that had not run a program yet; it is not a stop request."""
         kills = (e for e in self.to_init if e.number in self.failed_starts)

@@ -40,7 +40,7 @@ def postmortem(
     host: the host to look on; by default all. at: the time up to which events count: UTC, as text, datetime or ns.
 
     A container has one namespace for each time it ran: the last that was asked to stop or has findings is chosen. Of
-    namespaces that reused one inode, the last is chosen. The report's `findings` are in the order of severity. Raises
+    namespaces that reused one inode, the last is chosen. The first of the report's `findings` explains the stop. Raises
     BadInput if the recording has no such container or namespace, or several.
     """
     wanted = _wanted(ns, container, pod)
@@ -123,7 +123,7 @@ def postmortems(recording: Recording) -> pd.DataFrame:
     asked      category         the signal that asked it to end: SIGTERM; empty: it was not asked
     outcome    object           how it ended, in words
     took       timedelta64[ns]  from that signal to its end, or to the end of the recording
-    cause      category         slug of the worst finding (docs/postmortem.md); empty: none
+    cause      category         slug of the first finding (docs/postmortem.md); empty: none
     findings   int64            the number of findings, without notices
     """
     rows = []

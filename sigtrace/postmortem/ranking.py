@@ -1,4 +1,4 @@
-"""Ranks namespaces: by the worst finding, then by the longest time that a stop took."""
+"""Ranks namespaces: by the worst finding, then by the time that the stop took."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sigtrace import signals
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.causes import all_causes
-from sigtrace.postmortem.finding import SEVERITIES
+from sigtrace.postmortem.finding import SEVERITIES, Severity
 from sigtrace.postmortem.runner import Report, diagnose
 from sigtrace.postmortem.stop import Stop
 from sigtrace.units import duration
@@ -19,13 +19,25 @@ class Standing:
     """One namespace in a list."""
 
     report: Report
-    worst: Stop | None
-    """The attempt to stop it that took longest; None without an attempt."""
+
+    @property
+    def told(self) -> Stop | None:
+        """The attempt to stop it that is told; None without an attempt."""
+        return self.report.case.told
 
     @property
     def took(self) -> int:
-        """The time that attempt took, or has taken so far, in ns."""
-        return _took(self.worst, self.report.case) if self.worst else 0
+        """The time until that attempt, or one after it, ended the init, or until now, in ns."""
+        case, stop = self.report.case, self.told
+        if stop is None:
+            return 0
+        end = case.exit.time if case.exit else case.until
+        return end - stop.first.time if stop.took is None else stop.took
+
+    @property
+    def severity(self) -> Severity | None:
+        """The severity of its worst finding; None without one."""
+        return min((each.severity for each in self.report.findings), key=SEVERITIES.index, default=None)
 
     @property
     def outcome(self) -> str:
@@ -33,8 +45,8 @@ class Standing:
         case = self.report.case
         if case.failed_start:
             return "failed to start"
-        if self.worst:
-            return f"{_ended(self.worst)} {duration(self.took)}"
+        if case.stops:
+            return f"{_ended(case)} {duration(self.took)}"
         if case.ended_by_kernel:
             return "killed by the kernel"
         return "ended by itself" if case.exit else "not known" if case.live else "not asked"
@@ -42,12 +54,14 @@ class Standing:
     @property
     def signal(self) -> str:
         """The signal that asked it to end: `TERM`; `-`: it was not asked; `?`: not known, as it is a live case."""
-        if self.worst is None:
+        if self.told is None:
             return "?" if self.report.case.live else "-"
-        return signals.name(self.worst.first.signal).removeprefix("SIG")
+        return signals.name(self.told.first.signal).removeprefix("SIG")
 
 
-def _ended(stop: Stop) -> str:
+def _ended(case: Case) -> str:
+    """How the init ended, which may be by an attempt after the one that is told."""
+    stop = case.stops[-1]
     if stop.exit is None:
         return "still there after"
     if stop.attempt.by_kernel:
@@ -62,16 +76,10 @@ def rank(cases: Iterable[Case]) -> list[Standing]:
         report = diagnose(case, checks)
         grave = tuple(finding for finding in report.findings if finding.severity != "notice")
         report = Report(case, grave, report.ruled_out, report.unchecked, report.failed)
-        worst = max(case.stops, key=lambda each: _took(each, case), default=None)
-        standings.append(Standing(report, worst))
+        standings.append(Standing(report))
     return sorted(standings, key=_stuck)
 
 
 def _stuck(standing: Standing) -> tuple[int, int, int]:
-    findings = standing.report.findings
-    severity = SEVERITIES.index(findings[0].severity) if findings else len(SEVERITIES)
+    severity = SEVERITIES.index(standing.severity) if standing.severity else len(SEVERITIES)
     return severity, -standing.took, standing.report.case.nsid
-
-
-def _took(stop: Stop, case: Case) -> int:
-    return case.until - stop.first.time if stop.took is None else stop.took

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from sigtrace.clock import iso
 from sigtrace.events.container import COLUMNS
-from sigtrace.postmortem.case import Case, last_stop
+from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.causes import all_causes
-from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding
+from sigtrace.postmortem.finding import Finding
+from sigtrace.postmortem.relevance import ordered
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Report:
 
     case: Case
     findings: tuple[Finding, ...]
-    """In the order of severity, then of confidence."""
+    """In the order of `relevance.ordered`: the first explains the attempt to stop that is told."""
     ruled_out: tuple[Cause, ...]
     """The causes that were checked and not found."""
     unchecked: tuple[tuple[Cause, str], ...]
@@ -36,7 +37,7 @@ class Report:
 
     def rows(self) -> Iterator[dict[str, object]]:
         """Yield the findings for JSON Lines, with stable keys; those of the container are empty if it is not known."""
-        container, stop = self.case.container, last_stop(self.case)
+        container, stop = self.case.container, self.case.told
         values = container.columns if container else ("",) * len(COLUMNS)
         for finding in self.findings:
             yield {
@@ -50,8 +51,7 @@ class Report:
     def _began(self, finding: Finding) -> int:
         """Return when the attempt that a finding is about began (ns UTC); 0 if no attempt was recorded."""
         if not finding.about:
-            stop = last_stop(self.case)
-            return stop.first.time if stop else 0
+            return self.case.told.first.time if self.case.told else 0
         event = next(event for event in self.case.events if event.number == min(finding.about))
         stop = self.case.stop_of(event)
         return (stop.earlier or stop.first).time if stop else event.time
@@ -83,8 +83,7 @@ def diagnose(case: Case, checks: Sequence[Cause] | None = None, problems: tuple[
             else:
                 ruled_out.append(cause)
     kept = [finding for cause, finding in found if not _replaced(cause, finding, found)]
-    kept.sort(key=lambda f: (SEVERITIES.index(f.severity), CONFIDENCES.index(f.confidence), f.cause))
-    return Report(case, tuple(kept), tuple(ruled_out), tuple(unchecked), tuple(failed), problems)
+    return Report(case, ordered(case, kept), tuple(ruled_out), tuple(unchecked), tuple(failed), problems)
 
 
 def _replaced(cause: Cause, finding: Finding, found: list[tuple[Cause, Finding]]) -> bool:

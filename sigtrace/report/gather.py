@@ -103,7 +103,7 @@ def _rows(
             asked=standing.signal,
             outcome=standing.outcome,
             took=standing.took,
-            severity=findings[0].severity if findings else "",
+            severity=standing.severity or "",
             causes=list(dict.fromkeys(finding.cause for finding in findings)),
             dropped=dropped.get((case.host, case.key), 0),
         )
@@ -178,8 +178,8 @@ def _headline(standings: Sequence[Standing], rows: Sequence[NamespaceRow]) -> He
 
 def _hung(standing: Standing) -> bool:
     """Whether SIGKILL had to follow, or it still existed long after the request, or after its init's exit."""
-    case, worst = standing.report.case, standing.worst
-    if worst and (worst.grace is not None or standing.took >= PATIENCE):
+    case, told = standing.report.case, standing.told
+    if told and (told.grace is not None or standing.took >= PATIENCE):
         return True
     return bool(case.exit and case.last and case.last.tasks and case.last.time - case.exit.time > SETTLED)
 

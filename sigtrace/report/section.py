@@ -61,7 +61,7 @@ def section(standing: Standing, row: NamespaceRow, kin: Kin) -> Section:
         facts=list(_facts(case, row)),
         around=list(kin.around(row)),
         findings=report.findings,
-        chart=timeline(case, standing.worst),
+        chart=timeline(case, standing.told),
         entries=steps[:_MOST_STEPS],
         steps_left_out=max(len(steps) - _MOST_STEPS, 0),
         asked=case.requests[0].time if case.requests else 0,

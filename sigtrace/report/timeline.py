@@ -27,13 +27,13 @@ MOST_MARKS = 150
 _BINS, _BINS_AROUND = 80, 15
 _KINDS = tuple(KINDS)
 _WHOLE = 4
-"""If the history is this many times longer than the worst attempt, only the attempt is visible at first."""
+"""If the history is this many times longer than the attempt that is told, only the attempt is visible at first."""
 _MARGIN = 0.08
 _LEAST = 20_000_000
 
 
-def timeline(case: Case, worst: Stop | None) -> Chart | None:
-    """Return the chart of a case, which at first shows the worst attempt to stop it. None without events."""
+def timeline(case: Case, told: Stop | None) -> Chart | None:
+    """Return the chart of a case, which at first shows the attempt that is told to stop it. None without events."""
     batch = case.batch[np.flatnonzero(_is_shown(case.batch))]
     if not len(batch):
         return None
@@ -41,7 +41,7 @@ def timeline(case: Case, worst: Stop | None) -> Chart | None:
     found, times = lanes(parties(batch), counted=many), batch.time.astype("i8")
     kind = kinds(batch.verdicts, batch.records["signal"])
     begin, end = int(times.min()), int(times.max())
-    focus = _focus(begin, end, worst, case.until)
+    focus = _focus(begin, end, told, case.until)
     marked = _milestones(batch) if many else np.arange(len(batch))
     bars, most = _bars(found, kind, times, _edges(begin, end, focus)) if many else ([], 0)
     note = number(len(batch), "event")
@@ -73,12 +73,12 @@ def _is_shown(batch: Batch) -> npt.NDArray[np.bool_]:
     return shown
 
 
-def _focus(begin: int, end: int, worst: Stop | None, until: int) -> tuple[int, int]:
-    """Return the part to show at first: the worst attempt, or everything if that is not much longer."""
+def _focus(begin: int, end: int, told: Stop | None, until: int) -> tuple[int, int]:
+    """Return the part to show at first: the attempt that is told, or everything if that is not much longer."""
     first, last = begin, end
-    if worst:
-        asked = worst.earlier or worst.first
-        over = last = end if worst.exit else max(end, until)
+    if told:
+        asked = told.earlier or told.first
+        over = last = end if told.exit else max(end, until)
         if over - begin > _WHOLE * max(over - asked.time, 1):
             first, last = asked.time, over
     margin = max(int((last - first) * _MARGIN), _LEAST)

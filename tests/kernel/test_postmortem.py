@@ -143,6 +143,20 @@ def test_kill_from_inside(observed: Investigation, namespace: Namespace, init: A
     assert observed.causes() == ["kill-from-inside"]
 
 
+def test_a_stop_is_explained_first_though_a_kill_from_inside_came_before_it(
+    stage: Stage, observed: Investigation, namespace: Namespace, init: Actor
+) -> None:
+    """`kill -9 1` in a container, then a stop that hangs for another reason."""
+    init.set("ignore", TERM)
+    namespace.member().kill(init, KILL)
+    stage.outside.kill(init, TERM)
+    kill(stage, init)
+    first, second = observed.report().findings
+    assert (first.cause, first.severity) == ("ignored-by-program", "error")
+    assert (second.cause, second.severity) == ("kill-from-inside", "warning")
+    assert second.summary.startswith("Before this stop: SIGKILL was sent to")
+
+
 def test_ignored_by_program(stage: Stage, observed: Investigation, init: Actor) -> None:
     init.set("ignore", TERM)
     stage.outside.kill(init, TERM)
