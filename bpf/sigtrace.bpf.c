@@ -17,9 +17,11 @@
 #define SIGNAL_GROUP_COREDUMP 0x00000008 /* before v5.17; unused since */
 #define SIGNAL_UNKILLABLE 0x00000040
 #define PF_KTHREAD 0x00200000         /* include/linux/sched.h */
+#define PF_EXITING 0x00000004
 #define SI_KERNEL 0x80                /* include/uapi/asm-generic/siginfo.h: positive codes come from the kernel, */
-#define SI_TIMER -2                   /* and so do -2 to -5: timers, message queues, asynchronous I/O, SIGIO */
-#define SI_SIGIO -5
+#define SI_TIMER -2                   /* and so do, or claim to, -2 to -5: timers, message queues, asynchronous I/O, */
+#define SI_SIGIO -5                   /* SIGIO */
+#define LEAST_STACK 16384             /* THREAD_SIZE is this or more on x86-64 and arm64 */
 #define SIGKILL 9
 #define SIGSTOP 19
 #define SIGRTMIN 32                   /* the kernel's, not libc's: real-time signals queue up, the others coalesce */
@@ -60,7 +62,8 @@ struct sender_key {
 	u32 signal;
 };
 
-struct exited_key {
+/* A process. */
+struct process_key {
 	u64 start;
 	u64 pid;
 };
@@ -77,7 +80,9 @@ BPF_TABLE("lru_hash", struct sender_key, struct sigtrace_event, pending, 1024);
 /* Keeps a whole event off the BPF stack, which has 512 bytes. */
 BPF_TABLE("percpu_array", int, struct sigtrace_event, scratch, 1);
 /* Processes whose exit is recorded, for kernels whose tracepoint does not tell which thread is the last. */
-BPF_TABLE("lru_hash", struct exited_key, u64, exited, 1024);
+BPF_TABLE("lru_hash", struct process_key, u64, exited, 1024);
+/* Members of a namespace that its init has passed signals on to: bit n-1 for signal n. See passed_on(). */
+BPF_TABLE("lru_hash", struct process_key, u64, followed, 2048);
 BPF_RINGBUF_OUTPUT(events, 8);
 
 /* The PID namespace that a task lives in, by its struct pid; its children may be born in another (nsproxy). */
@@ -219,22 +224,64 @@ static __always_inline u8 disposition(u64 handler)
 }
 
 /*
- * si_code as the tracepoint itself prints it: the special pointers 0 and 1 are SEND_SIG_NOINFO and SEND_SIG_PRIV
- * (TP_STORE_SIGINFO, include/trace/events/signal.h).
+ * What the pointer `info` of the signal tracepoints is: SEND_SIG_NOINFO (0) and SEND_SIG_PRIV (1) are not addresses.
+ * The verifier takes the pointer argument of a BTF tracepoint as never NULL and removes a branch that compares it with
+ * 0. So compare it with 1 only; OPAQUE() keeps the compiler from turning one comparison into the other.
  */
-static __always_inline s32 code_of(void *info)
+enum info_kind {
+	INFO_NONE,
+	INFO_PRIV,
+	INFO_REAL,
+};
+#define OPAQUE(value) asm volatile("" : "+r"(value))
+
+static __always_inline u32 kind_of(void *info)
 {
-	if ((u64)info <= 1)
-		return info ? SI_KERNEL : 0;
-	return LOAD(s32, info, O_SIGINFO_CODE);
+	u64 address = (u64)info;
+
+	OPAQUE(address);
+	if (address > 1)
+		return INFO_REAL;
+	OPAQUE(address);
+	return address == 1 ? INFO_PRIV : INFO_NONE;
 }
 
-/* Did the kernel itself send the signal? Then `current` is an arbitrary task that happened to run, not a sender. */
-static __always_inline int from_kernel(void *info, s32 code)
+/* si_code as the tracepoint itself prints it (TP_STORE_SIGINFO, include/trace/events/signal.h). */
+static __always_inline s32 code_of(void *info, u32 kind)
 {
-	if ((u64)info <= 1 || code > 0)
-		return 1;
+	if (kind == INFO_REAL)
+		return LOAD(s32, info, O_SIGINFO_CODE);
+	return kind == INFO_PRIV ? SI_KERNEL : 0;
+}
+
+/* Codes that only the kernel uses, but that rt_sigqueueinfo(2) lets any process claim. */
+static __always_inline int claims_kernel(s32 code)
+{
 	return code <= SI_TIMER && code >= SI_SIGIO;
+}
+
+/*
+ * Did `current` send the signal? For SEND_SIG_NOINFO the kernel itself fills in the PID of current
+ * (__send_signal_locked()): it is the writer of cgroup.kill, the dying parent behind PR_SET_PDEATHSIG, or the tracer
+ * behind PTRACE_KILL. A siginfo that a process made has a code that is not positive, and lies on the kernel stack of
+ * the process, where the system call put it; that of an expired timer is part of the timer.
+ */
+static __always_inline int sent_by_current(void *info, u32 kind, s32 code)
+{
+	u64 address = (u64)info, lowest, highest;
+
+	if (kind != INFO_REAL)
+		return kind == INFO_NONE;
+	if (!claims_kernel(code))
+		return code <= 0;
+	lowest = READ(u64, CURRENT(), O_TASK_STACK);
+	highest = lowest + LEAST_STACK;
+	/* The verifier allows no arithmetic with the pointer, only comparisons. */
+	OPAQUE(address);
+	if (address < lowest)
+		return 0;
+	OPAQUE(address);
+	return address < highest;
 }
 
 /* Read `current` as the sender. */
@@ -271,8 +318,22 @@ static __always_inline u8 relation(struct facts *f, struct sender *from)
 	return at.inum == f->at.inum ? RELATION_DESCENDANT : RELATION_OTHER;
 }
 
-/* Fill in the sender. For signals from the kernel and for exits, from->task is NULL: use no_sender() instead. */
-static __always_inline void fill_sender(struct sigtrace_event *e, struct sender *from)
+static __always_inline u8 sender_flags(struct facts *f, struct sender *from)
+{
+	u64 tracer = LOAD(u32, f->task, O_TASK_PTRACE) ? (u64)LOAD(void *, f->task, O_TASK_PARENT) : 0;
+
+	return (LOAD(u32, from->task, O_TASK_FLAGS) & PF_EXITING ? SENDER_EXITING : 0) |
+	       (tracer == (u64)from->task ? SENDER_TRACER : 0);
+}
+
+static __always_inline void no_context(struct sigtrace_event *e)
+{
+	e->context_pid = 0;
+	e->context_nsid = 0;
+	__builtin_memset(e->context_comm, 0, sizeof(e->context_comm));
+}
+
+static __always_inline void fill_sender(struct sigtrace_event *e, struct sender *from, struct facts *f)
 {
 	void *parent = LOAD(void *, from->task, O_TASK_REAL_PARENT);
 	void *cred = LOAD(void *, from->task, O_TASK_CRED);
@@ -284,8 +345,10 @@ static __always_inline void fill_sender(struct sigtrace_event *e, struct sender 
 	e->sender_ns_level = from->level;
 	e->sender_nsid = from->at.inum;
 	e->sender_parent_pid = LOAD(u32, parent, O_TASK_TGID);
+	e->sender_flags = sender_flags(f, from);
 	COPY_COMM(LOAD, e->sender_comm, from->task);
 	COPY_COMM(LOAD, e->sender_parent_comm, parent);
+	no_context(e);
 }
 
 /* Every member of a record has to be written: bpf_ringbuf_reserve() does not clear the memory. */
@@ -298,8 +361,22 @@ static __always_inline void no_sender(struct sigtrace_event *e)
 	e->sender_uid = 0;
 	e->sender_parent_pid = 0;
 	e->sender_ns_level = 0;
+	e->sender_flags = 0;
 	__builtin_memset(e->sender_comm, 0, sizeof(e->sender_comm));
 	__builtin_memset(e->sender_parent_comm, 0, sizeof(e->sender_parent_comm));
+	no_context(e);
+}
+
+/* For a signal that the kernel itself sends: no sender, but `current` as the context. The idle task has PID 0. */
+static __always_inline void fill_context(struct sigtrace_event *e)
+{
+	struct sender in = {};
+
+	no_sender(e);
+	read_sender(&in);
+	e->context_pid = LOAD(u32, in.task, O_TASK_TGID);
+	e->context_nsid = in.at.inum;
+	COPY_COMM(LOAD, e->context_comm, in.task);
 }
 
 static __always_inline void copy_sender(struct sigtrace_event *e, struct sigtrace_event *from)
@@ -311,8 +388,12 @@ static __always_inline void copy_sender(struct sigtrace_event *e, struct sigtrac
 	e->sender_uid = from->sender_uid;
 	e->sender_parent_pid = from->sender_parent_pid;
 	e->sender_ns_level = from->sender_ns_level;
+	e->sender_flags = from->sender_flags;
+	e->context_pid = from->context_pid;
+	e->context_nsid = from->context_nsid;
 	__builtin_memcpy(e->sender_comm, from->sender_comm, sizeof(e->sender_comm));
 	__builtin_memcpy(e->sender_parent_comm, from->sender_parent_comm, sizeof(e->sender_parent_comm));
+	__builtin_memcpy(e->context_comm, from->context_comm, sizeof(e->context_comm));
 }
 
 static __always_inline void count(struct facts *f, struct sigtrace_cpu *cpu)
@@ -340,13 +421,63 @@ static __always_inline int may_be_drop(struct sigtrace_count_key *key, u64 harml
 	       (key->stage == STAGE_DELIVER || key->result == IGNORED);
 }
 
+static __always_inline struct process_key key_of(void *leader)
+{
+	struct process_key key = {LOAD(u64, leader, O_TASK_START_BOOTTIME), LOAD(u32, leader, O_TASK_TGID)};
+
+	return key;
+}
+
+/*
+ * Is this an init, or a member to which it has passed a signal on, that sends a signal to a member of its namespace?
+ * Many inits only forward: whether a stop succeeds depends on the member then. Remember what the member got, for its
+ * delivery and exit. The initial namespace is not a container, and its init stops services all the time. Signals that
+ * do nothing by default, as SIGCHLD, are not requests.
+ */
+static __always_inline int passed_on(struct facts *f, struct sigtrace_config *cfg, struct sender *from)
+{
+	u64 bit = 1ULL << ((f->key.signal - 1) & 63), *before;
+	struct process_key key;
+
+	if (!f->level || f->key.relation != RELATION_SAME ||
+	    (cfg->harmless & bit && f->key.disposition != DISPOSITION_HANDLER))
+		return 0;
+	key = key_of(from->leader);
+	if (from->at.nr != 1 && !followed.lookup(&key))
+		return 0;
+	key = key_of(f->leader);
+	before = followed.lookup(&key);
+	if (before)
+		bit |= *before;
+	followed.update(&key, &bit);
+	return 1;
+}
+
+/* Is this the delivery of a signal that was passed on to this member, or the exit of such a member? */
+static __always_inline int is_followed(struct facts *f)
+{
+	struct process_key key = {};
+	u64 *passed;
+
+	if (!f->level || (f->key.stage != STAGE_DELIVER && f->key.stage != STAGE_EXIT))
+		return 0;
+	key = key_of(f->leader);
+	passed = followed.lookup(&key);
+	if (!passed)
+		return 0;
+	return f->key.stage == STAGE_EXIT || *passed >> ((f->key.signal - 1) & 63) & 1;
+}
+
 /* Does the record go to the ring? The scope never affects the counts. */
-static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg)
+static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg, struct sender *from)
 {
 	if (cfg->scope == SCOPE_ALL)
 		return 1;
-	if (cfg->scope == SCOPE_INITS)
-		return f->key.flags & FLAG_INIT;
+	if (cfg->scope == SCOPE_INITS) {
+		if (f->key.flags & FLAG_INIT)
+			return 1;
+		return f->key.stage == STAGE_GENERATE ? from->task && passed_on(f, cfg, from) : is_followed(f);
+	}
 	return f->key.stage <= STAGE_DELIVER && may_be_drop(&f->key, cfg->harmless);
 }
 
@@ -388,7 +519,7 @@ static __always_inline struct sigtrace_event *reserve(struct facts *f, struct si
 	e->flags = f->key.flags;
 	e->ns_level = f->level;
 	e->pad = 0;
-	COPY_COMM(LOAD, e->target_comm, f->task);
+	COPY_COMM(LOAD, e->target_comm, f->leader);
 	cpu->committed[stage] += 1;
 	return e;
 }
@@ -418,7 +549,7 @@ static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, st
 {
 	struct sigtrace_event *e;
 
-	if (!in_scope(f, cfg) && !announces(cfg, stage))
+	if (!in_scope(f, cfg, from) && !announces(cfg, stage))
 		return;
 	e = reserve(f, cpu, stage);
 	if (!e)
@@ -426,9 +557,11 @@ static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, st
 	e->code = code;
 	e->exit_code = exit_code;
 	if (from->task)
-		fill_sender(e, from);
+		fill_sender(e, from, f);
 	else if (queued)
 		copy_sender(e, queued);
+	else if (stage == STAGE_GENERATE)
+		fill_context(e);
 	else
 		no_sender(e);
 	submit(e, cpu, cfg);
@@ -463,9 +596,9 @@ static __always_inline void remember_sender(struct facts *f, struct sigtrace_con
 	e->target_start = f->key.ns_start;
 	e->relation = f->key.relation;
 	if (from->task)
-		fill_sender(e, from);
+		fill_sender(e, from, f);
 	else
-		no_sender(e);
+		fill_context(e);
 	pending.update(&key, e);
 }
 
@@ -479,11 +612,12 @@ int on_generate(u64 *args)
 	struct sender from = {};
 	struct facts f = {};
 	u64 blocked;
+	u32 kind = kind_of(info);
 	s32 code;
 
 	if (!cfg || !cpu || !passes_signals(cfg, sig) || !read_target(&f, task, cfg))
 		return 0;
-	code = code_of(info);
+	code = code_of(info, kind);
 	sighand = LOAD(void *, task, O_TASK_SIGHAND);
 	/* sig_ignored() keeps a signal that is in either mask: its handler may change before it is unblocked. */
 	blocked = LOAD(u64, task, O_TASK_BLOCKED) | LOAD(u64, task, O_TASK_REAL_BLOCKED);
@@ -494,11 +628,17 @@ int on_generate(u64 *args)
 	f.key.disposition = disposition(
 		READ(u64, sighand, O_SIGHAND_ACTION + (u64)((sig - 1) & 63) * S_SIGACTION + O_SIGACTION_HANDLER));
 	f.key.relation = RELATION_KERNEL;
-	if (!from_kernel(info, code)) {
+	if (sent_by_current(info, kind, code)) {
 		read_sender(&from);
 		f.key.relation = relation(&f, &from);
+		/* SIGPIPE and SIGXFSZ: a process does not send itself a signal without siginfo, but the kernel does. */
+		if (kind == INFO_NONE && f.key.relation == RELATION_SELF) {
+			f.key.relation = RELATION_KERNEL;
+			from.task = NULL;
+		}
 	}
-	f.key.flags |= (blocked >> ((sig - 1) & 63) & 1 ? FLAG_BLOCKED : 0) | ((int)args[3] ? FLAG_GROUP : 0);
+	f.key.flags |= (blocked >> ((sig - 1) & 63) & 1 ? FLAG_BLOCKED : 0) | ((int)args[3] ? FLAG_GROUP : 0) |
+		       (kind == INFO_NONE ? FLAG_NOINFO : 0);
 	count(&f, cpu);
 	remember_sender(&f, cfg, &from);
 	record(&f, cpu, cfg, STAGE_GENERATE, code, 0, &from, NULL);
@@ -516,16 +656,18 @@ int on_deliver(u64 *args)
 	struct sender_key key = {};
 	struct sender from = {};
 	struct facts f = {};
+	u32 kind = kind_of(info);
 	s32 code;
 
 	if (!cfg || !cpu || !passes_signals(cfg, sig) || !read_target(&f, CURRENT(), cfg))
 		return 0;
-	code = code_of(info);
+	code = code_of(info, kind);
 	f.key.stage = STAGE_DELIVER;
 	f.key.signal = sig;
 	f.key.result = NO_RESULT;
 	f.key.disposition = disposition(READ(u64, args[2], O_SIGACTION_HANDLER));
-	f.key.relation = from_kernel(info, code) ? RELATION_KERNEL : RELATION_NONE;
+	f.key.relation = kind == INFO_REAL && code <= 0 ? RELATION_NONE : RELATION_KERNEL;
+	f.key.flags |= kind == INFO_NONE ? FLAG_NOINFO : 0;
 	if (may_be_drop(&f.key, cfg->harmless)) {
 		key.pid = bpf_get_current_pid_tgid() >> 32;
 		key.signal = sig;
@@ -584,13 +726,11 @@ int on_exit(u64 *args)
 	 * do_exit() decrements signal->live before this tracepoint, so threads that exit at the same time may all
 	 * read 0: only the first of them is recorded.
 	 */
-	struct exited_key key = {};
+	struct process_key key = key_of(leader);
 	u64 one = 1;
 
 	if (READ(s32, signal, O_SIGNAL_LIVE))
 		return 0;
-	key.start = LOAD(u64, leader, O_TASK_START_BOOTTIME);
-	key.pid = LOAD(u32, leader, O_TASK_TGID);
 	if (exited.insert(&key, &one)) /* BPF_NOEXIST */
 		return 0;
 #endif

@@ -45,16 +45,28 @@ enum sigtrace_flag {
 	FLAG_KTHREAD = 16,    /* task->flags & PF_KTHREAD */
 	FLAG_INIT = 32,       /* the thread group is PID 1 of its active namespace */
 	FLAG_GROUP = 64,      /* the signal is for the whole thread group */
+	FLAG_NOINFO = 128,    /* sent with SEND_SIG_NOINFO; at deliver: a thread of a process that dies */
+};
+
+/* How the sender stood to the target at that moment, as bits of `sender_flags`. */
+enum sigtrace_sender_flag {
+	SENDER_EXITING = 1,   /* task->flags & PF_EXITING */
+	SENDER_TRACER = 2,    /* it is attached to the target with ptrace */
 };
 
 /* Which records go to the ring. The counts include everything that passes the other filters. */
 enum sigtrace_scope {
 	SCOPE_DROPS,  /* the two drop points, for namespace inits */
-	SCOPE_INITS,  /* every record about a namespace init */
+	SCOPE_INITS,  /* every record about a namespace init, and what it passes on to members of its namespace */
 	SCOPE_ALL,
 };
 
-/* A record. Times are ns of CLOCK_BOOTTIME. PIDs are those of the initial PID namespace, except *_ns_pid. */
+/*
+ * A record. Times are ns of CLOCK_BOOTTIME. PIDs are those of the initial PID namespace, except *_ns_pid.
+ *
+ * sender_* is the process that sent the signal. context_* is the task in whose context the kernel itself sent it: who
+ * called reboot(2) or closed the terminal, or whoever happened to run when a timer expired. At most one of them is set.
+ */
 struct sigtrace_event {
 	__u64 time;
 	__u64 seq;            /* records of this stage on this CPU before this one, lost ones included */
@@ -70,6 +82,8 @@ struct sigtrace_event {
 	__s32 sender_tid;
 	__u32 sender_uid;
 	__s32 sender_parent_pid;
+	__s32 context_pid;
+	__u32 context_nsid;
 	__s32 code;           /* si_code */
 	__s32 exit_code;      /* as wait(2) reports it: status << 8 | signal */
 	__u16 cpu;
@@ -81,10 +95,12 @@ struct sigtrace_event {
 	__u8 flags;
 	__u8 ns_level;
 	__u8 sender_ns_level;
-	__u16 pad;
-	char target_comm[16];
+	__u8 sender_flags;
+	__u8 pad;
+	char target_comm[16]; /* of the group leader */
 	char sender_comm[16];
 	char sender_parent_comm[16];
+	char context_comm[16];
 };
 
 /* The key of the exact counts: for each namespace, the facts that a verdict is derived from. */

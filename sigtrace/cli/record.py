@@ -25,7 +25,7 @@ _LEAST = 1 << 20
     "--all",
     "everything",
     is_flag=True,
-    help="All signals to all processes, not only those that concern inits.",
+    help="All signals to all processes, not only those to inits and from inits to members.",
 )
 @click.option(
     "--max-size",

@@ -37,6 +37,12 @@ def _sent(records: _Records) -> npt.NDArray[Any]:
     return sent
 
 
+def _in_context(records: _Records) -> npt.NDArray[Any]:
+    """Mark the records with a context: signals that the kernel itself sent while a process ran."""
+    known: npt.NDArray[Any] = records["context_pid"] != 0
+    return known
+
+
 def _exits(records: _Records) -> npt.NDArray[Any]:
     exits: npt.NDArray[Any] = records["stage"] == wire.STAGE["exit"]
     return exits
@@ -46,7 +52,18 @@ _STAGE = (
     "`generate` (a signal was sent), `deliver` (the target is about to act on it), `exit` (a process ended), "
     "`init` (the init of a PID namespace was born), `exec` (an init runs a new program)"
 )
-_CODE = "`si_code`: 0 kill(2), -1 sigqueue(3), -6 tgkill(2), 128 the kernel, ..."
+_CODE = (
+    "`si_code`: 0 kill(2), -1 sigqueue(3), -6 tgkill(2), 128 the kernel, ...; programs can claim others with "
+    "rt_sigqueueinfo(2)"
+)
+_NOINFO = (
+    "sent without siginfo (SEND_SIG_NOINFO): through `cgroup.kill`, by PR_SET_PDEATHSIG or PTRACE_KILL; at `deliver`: "
+    "the thread dies with its process"
+)
+_CONTEXT = (
+    "the process in whose context the kernel itself sent it: who called reboot(2) or closed the terminal, but for a "
+    "timer whoever ran; none: a process sent it"
+)
 _RESULT = (
     "the tracepoint's raw result at `generate`: 0 queued, 1 ignored, 2 already pending, 3 queue full, "
     "4 queued without its siginfo; else -1"
@@ -87,6 +104,7 @@ EVENT_FIELDS = (
     Field("exiting", "flags", "bool", "the target's thread group is exiting", shows=_flag("exiting")),
     Field("traced", "flags", "bool", "a debugger or strace is attached to the target", shows=_flag("traced")),
     Field("kthread", "flags", "bool", "the target is a kernel thread", shows=_flag("kthread")),
+    Field("noinfo", "flags", "bool", _NOINFO, shows=_flag("noinfo")),
     Field("relation", "relation", "category", _RELATION, names=wire.RELATION),
     Field(
         "verdict",
@@ -103,7 +121,7 @@ EVENT_FIELDS = (
         "target_comm",
         "target_comm",
         "category",
-        r"the target's name; bytes that are not UTF-8 appear as `\xNN`",
+        r"the target's name, that of its first thread; bytes that are not UTF-8 appear as `\xNN`",
     ),
     Field(
         "target_start",
@@ -136,6 +154,9 @@ EVENT_FIELDS = (
         "category",
         "the name of the sender's parent; empty: the kernel",
     ),
+    Field("context_pid", "context_pid", "Int32", _CONTEXT, only=_in_context),
+    Field("context_comm", "context_comm", "category", "its name; empty: none"),
+    Field("context_nsid", "context_nsid", "UInt32", "inode of its PID namespace", only=_in_context),
     Field(
         "exit_code",
         "exit_code",
@@ -179,6 +200,7 @@ FACT_FIELDS = (
         "when the sender started, ns of CLOCK_BOOTTIME; 0: the kernel",
     ),
     Field("sender_ns_level", "sender_ns_level", "uint8", "depth of the sender's PID namespace"),
+    Field("sender_flags", "sender_flags", "uint8", "`sigtrace_sender_flag` in `bpf/sigtrace.h`"),
     Field("flags", "flags", "uint8", "facts of the target as bits: `sigtrace_flag` in `bpf/sigtrace.h`"),
     Field("status", "exit_code", "int32", "at `exit`: as wait(2) reports it"),
 )

@@ -62,6 +62,7 @@ STAGE = _enum("sigtrace_stage")
 DISPOSITION = _enum("sigtrace_disposition")
 RELATION = _enum("sigtrace_relation")
 FLAG = _enum("sigtrace_flag")
+SENDER_FLAG = _enum("sigtrace_sender_flag")
 SCOPE = _enum("sigtrace_scope")
 
 

@@ -72,7 +72,8 @@ class Collector:
     descendants: include the namespaces below those.
     signals: signals by number or name; none means all. With some, births, execs and exits are left out.
     scope: the records to get: "drops" (init protection at either drop point), "inits" (everything about
-        namespace inits) or "all". Counts include everything that passes the other filters, whatever the scope.
+        namespace inits, and what they pass on to members of their namespace) or "all". Counts include everything that
+        passes the other filters, whatever the scope.
     ring_bytes: size of the ring for records, a power of two. `method`: "btf" or "raw" to force one way to attach.
 
     `names` returns the container of a namespace; batches contain it too. Raises on entry: CannotTrace if this host

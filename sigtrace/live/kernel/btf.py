@@ -6,6 +6,7 @@ anonymous structs and unions, newest name first. Kernel versions are not tested:
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import struct
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("O_TASK_BLOCKED", "task_struct", ("blocked",)),
     ("O_TASK_REAL_BLOCKED", "task_struct", ("real_blocked",)),
     ("O_TASK_EXIT_CODE", "task_struct", ("exit_code",)),
+    ("O_TASK_STACK", "task_struct", ("stack",)),
+    ("O_TASK_PARENT", "task_struct", ("parent",)),
     ("O_TASK_REAL_PARENT", "task_struct", ("real_parent",)),
     ("O_TASK_GROUP_LEADER", "task_struct", ("group_leader",)),
     ("O_TASK_THREAD_PID", "task_struct", ("thread_pid",)),
@@ -223,6 +226,8 @@ def open_vmlinux() -> BinaryIO:
             "as all current distributions ship."
         ) from None
     except OSError as err:
+        if err.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # nothing is wrong with the file
         raise CannotTrace(f"cannot read {VMLINUX}: {err.strerror}.") from err
 
 

@@ -19,7 +19,7 @@ from sigtrace.events import wire
 from sigtrace.live.kernel.btf import TRACEPOINTS, KernelFacts
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "exited", "events")
+MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "exited", "followed", "events")
 """The maps of `bpf/sigtrace.bpf.c`, by name."""
 
 _NO_BCC = 3

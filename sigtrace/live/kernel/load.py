@@ -62,6 +62,7 @@ class Attachment:
             ("cpus", syscall.MAP_PERCPU_ARRAY, 4, cpu, 1),
             ("pending", syscall.MAP_LRU_HASH, _PENDING_KEY, event, 1024),
             ("exited", syscall.MAP_LRU_HASH, 16, 8, 1024),
+            ("followed", syscall.MAP_LRU_HASH, 16, 8, 2048),
             ("scratch", syscall.MAP_PERCPU_ARRAY, 4, event, 1),
             ("events", syscall.MAP_RINGBUF, 0, 0, self.ring_bytes),
         ):
