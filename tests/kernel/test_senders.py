@@ -136,7 +136,13 @@ def _facts(batch: Batch) -> Counter[tuple[object, ...]]:
 
 def test_the_code_is_the_kernels(recorded: EventLog, stage: Stage, init: Actor) -> None:
     stage.outside.kill(init, TERM)
-    assert origin(recorded.one(init, "generate", TERM)) == (SI_USER, False, "ancestor", stage.outside.pid, None)
+    assert origin(recorded.one(init, "generate", TERM)) == (
+        SI_USER,
+        False,
+        "ancestor",
+        stage.outside.pid,
+        None,
+    )
 
 
 def test_a_write_to_cgroup_kill_names_the_writer(
@@ -232,7 +238,9 @@ def test_closing_a_terminal_hangs_it_up_in_the_context_of_the_closer(
     terminal = stage.outside("os.ttyname(slave)")
     init("os.setsid()")
     init(f"__import__('fcntl').ioctl(os.open({terminal!r}, os.O_RDWR), 0x540E, 0)")  # TIOCSCTTY
-    stage.outside("__import__('fcntl').ioctl(master, 0x5414, b'\\x18\\0\\x50\\0\\0\\0\\0\\0') and None")  # TIOCSWINSZ
+    stage.outside(
+        "__import__('fcntl').ioctl(master, 0x5414, b'\\x18\\0\\x50\\0\\0\\0\\0\\0') and None"
+    )  # TIOCSWINSZ
     stage.outside("os.close(slave); os.close(master)")
     assert init.settle() == RUNNING
     for number in (WINCH, HUP):
