@@ -16,7 +16,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 debian_packages() {
   echo python3 python3-venv python3-bpfcc
-  [[ $FOR == @(demo|notebook) ]] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini
+  [[ $FOR == @(demo|notebook) ]] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini dumb-init
   [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
 }
 # Container runtimes, for tests/runtimes. One that is already installed, from any source, is left as it is.
