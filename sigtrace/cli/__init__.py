@@ -15,6 +15,7 @@ import sys
 import click
 
 from sigtrace._version import __version__
+from sigtrace.cli.interrupt import forget_interrupt, heed_interrupts
 from sigtrace.errors import BadInput, SigtraceError
 from sigtrace.text import printable
 
@@ -85,6 +86,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # escape characters that the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
+    heed_interrupts()
     try:
         code = cli.main(prog_name="sigtrace", standalone_mode=False)
     except click.ClickException as err:
@@ -103,5 +105,6 @@ def main() -> None:
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     except (click.Abort, KeyboardInterrupt):
+        forget_interrupt()
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
