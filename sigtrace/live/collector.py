@@ -12,11 +12,12 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from sigtrace import clock
-from sigtrace.arguments import several
+from sigtrace.arguments import several, spelled_out
 from sigtrace.containers.resolver import ContainerResolver
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput, NoSuchContainer
@@ -32,6 +33,7 @@ from sigtrace.procfs.process import INITIAL_PID_NS, namespace_of
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from typing_extensions import Unpack
 
     from sigtrace.events.batch import Batch
     from sigtrace.events.counts import Counts
@@ -62,6 +64,22 @@ class CollectorFilters(TypedDict, total=False):
     scope: Scope
 
 
+@dataclass(frozen=True)
+class _Filters:
+    """The default of each: everything is followed, and drops are recorded."""
+
+    ns: int | Iterable[int] | Mapping[int, int] = ()
+    container: str | Iterable[str] = ()
+    pod: str | Iterable[str] = ()
+    wait: bool = False
+    descendants: bool = False
+    signals: int | str | Iterable[int | str] = ()
+    scope: Scope = "drops"
+
+
+_filtering = spelled_out(CollectorFilters, _Filters)
+
+
 class Collector:
     """Attached to the kernel between `with` and its end; iterate for batches. One value may stand for several.
 
@@ -80,28 +98,15 @@ class Collector:
     cannot trace, BadInput for invalid arguments, NoSuchContainer for containers that do not exist (without `wait`).
     """
 
-    def __init__(  # noqa: PLR0913 (all by keyword: what there is to choose)
+    @_filtering
+    def __init__(
         self,
         *,
-        ns: int | Iterable[int] | Mapping[int, int] = (),
-        container: str | Iterable[str] = (),
-        pod: str | Iterable[str] = (),
-        wait: bool = False,
-        descendants: bool = False,
-        signals: int | str | Iterable[int | str] = (),
-        scope: Scope = "drops",
         ring_bytes: int = RING_BYTES,
         method: Method | None = None,
+        **filters: Unpack[CollectorFilters],
     ) -> None:
-        self._filters: CollectorFilters = {
-            "ns": ns,
-            "container": container,
-            "pod": pod,
-            "wait": wait,
-            "descendants": descendants,
-            "signals": signals,
-            "scope": scope,
-        }
+        self._filters = _Filters(**filters)
         self.names = ContainerResolver()
         self._container_filter: ContainerFilter | None = None
         self._in_batches = True
@@ -133,7 +138,7 @@ class Collector:
             self._stop_event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._wakeups = Wakeups(self._attachment.maps["events"])
             self._wakeups.watch(self._stop_event)
-            self.set_filter(**self._filters)
+            self._apply(self._filters)
             self._attachment.attach()
             self.names.start()
         except BaseException:
@@ -178,35 +183,37 @@ class Collector:
         """The way it is attached: "btf" or "raw"."""
         return self._attached().method
 
-    def set_filter(  # noqa: PLR0913
-        self,
-        *,
-        ns: int | Iterable[int] | Mapping[int, int] = (),
-        container: str | Iterable[str] = (),
-        pod: str | Iterable[str] = (),
-        wait: bool = False,
-        descendants: bool = False,
-        signals: int | str | Iterable[int | str] = (),
-        scope: Scope = "drops",
-    ) -> None:
+    @_filtering
+    def set_filter(self, **filters: Unpack[CollectorFilters]) -> None:
         """Replace the filters, also while running. Arguments and errors are those of the class."""
+        self._apply(_Filters(**filters))
+
+    def _apply(self, filters: _Filters) -> None:
         self._attached()
-        starts = dict(ns) if isinstance(ns, Mapping) else dict.fromkeys(several(ns), 0)
-        numbers = several(signals)
-        selector = ContainerSelector(several(container), several(pod))
+        starts = (
+            dict(filters.ns) if isinstance(filters.ns, Mapping) else dict.fromkeys(several(filters.ns), 0)
+        )
+        numbers = several(filters.signals)
+        selector = ContainerSelector(several(filters.container), several(filters.pod))
         container_filter = None
         if not selector.empty:
             self.names.seed(survey())
             try:
-                selector = selector.checked(self.names.known().values(), wait=wait)
+                selector = selector.checked(self.names.known().values(), wait=filters.wait)
             except NoSuchContainer as err:
                 raise NoSuchContainer(err.sentence, "wait=True") from err
-            container_filter = ContainerFilter(selector, self.names, _kernel_starts(starts), descendants)
+            container_filter = ContainerFilter(
+                selector, self.names, _kernel_starts(starts), filters.descendants
+            )
         self._filter.replace(
-            {} if container_filter else starts, descendants, numbers, scope, container_filter is not None
+            {} if container_filter else starts,
+            filters.descendants,
+            numbers,
+            filters.scope,
+            container_filter is not None,
         )
         self._container_filter = container_filter
-        self._in_batches = scope != "drops" and not numbers
+        self._in_batches = filters.scope != "drops" and not numbers
 
     @property
     def container_filter(self) -> ContainerFilter | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from sigtrace.arguments import spelled_out
 from sigtrace.clock import Time
 from sigtrace.errors import BadInput
 from sigtrace.events import verdict, wire
@@ -30,7 +31,7 @@ from sigtrace.recording.filter import Filter
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.place import Remote, place
 from sigtrace.recording.segments import Part, Segments, check
-from sigtrace.recording.selection import Only, Selection, spelled_out
+from sigtrace.recording.selection import Only, Selection
 from sigtrace.recording.tables import Losses
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from sigtrace.postmortem import Report
 
 _Table = TypeVar("_Table")
+
+_selecting = spelled_out(Only, Selection)
 
 __all__ = ["Losses", "Recording", "open_recording"]
 
@@ -76,7 +79,7 @@ class Recording:
         """Whether a recorder is writing to one of the directories."""
         return any(is_live(path) for path in self.paths)
 
-    @spelled_out
+    @_selecting
     def boots(
         self, selection: Selection | None = None, **only: Unpack[Only]
     ) -> Iterator[tuple[tuple[str, str], Batch]]:
@@ -107,25 +110,25 @@ class Recording:
                 batch = batch[np.argsort(times, kind="stable")]
             yield boot, batch
 
-    @spelled_out
+    @_selecting
     def batches(self, selection: Selection | None = None, **only: Unpack[Only]) -> Iterator[Batch]:
         """Yield a batch for each boot. Arguments as for `boots`."""
         for _, batch in self.boots(selection, **only):
             yield batch
 
-    @spelled_out
+    @_selecting
     def batch(self, selection: Selection | None = None, **only: Unpack[Only]) -> Batch:
         """Return the events as one batch, boot after boot; it may be empty. Arguments as for `boots`."""
         parts = list(self.batches(selection, **only))
         return join(parts) if parts else Batch(np.zeros(0, wire.EVENT.dtype()), 0, "")
 
-    @spelled_out
+    @_selecting
     def filter(self, selection: Selection | None = None, **only: Unpack[Only]) -> Filter:
         """Return the filter for arguments as for `boots`."""
         return (selection or Selection.of(**only)).filter(lambda: self.spaces)
 
     @lists(*EVENT_FIELDS)
-    @spelled_out
+    @_selecting
     def events(
         self,
         selection: Selection | None = None,
@@ -239,7 +242,7 @@ class Recording:
         """
         return self._kept("snapshots", tables.snapshots).copy()
 
-    @spelled_out
+    @_selecting
     def stops(self, selection: Selection | None = None, **only: Unpack[Only]) -> pd.DataFrame:
         """Return the attempts to stop a namespace's init: a row per attempt; columns as of `sigtrace.frames.df_stops`.
 

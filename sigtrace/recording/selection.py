@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict
 
 from sigtrace import signals
+from sigtrace.arguments import several
 from sigtrace.clock import Time, nanoseconds
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
@@ -20,8 +20,6 @@ from sigtrace.recording.namespaces import Namespaces, RecordedNs
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-_Method = TypeVar("_Method", bound=Callable[..., object])
 
 NsChoice = int | str | NsKey | HostNs | tuple[int, int]
 """A PID namespace: an inode (all that had it), any of `pidns.read_name`, a key, or, as one of several, a pair of inode
@@ -65,8 +63,8 @@ class Selection:
     @classmethod
     def of(cls, **only: Unpack[Only]) -> Selection:
         """Make a selection from keyword arguments."""
-        several = {name: _several(only.get(name)) for name in ("ns", "container", "pod", "signal", "verdict")}
-        return cls(**{**only, **several})  # type: ignore[arg-type]
+        many = {name: several(only.get(name)) for name in ("container", "pod", "signal", "verdict")}
+        return cls(**{**only, **many, "ns": several(only.get("ns"), NsKey, HostNs)})  # type: ignore[arg-type]
 
     @property
     def timed(self) -> bool:
@@ -115,23 +113,6 @@ class Selection:
         return replace(rest, inodes=frozenset(inodes), namespaces=frozenset(keys))
 
 
-def spelled_out(method: _Method) -> _Method:
-    """The method, of whose `**only` help() and notebooks show the keywords: the fields of a `Selection`."""
-    signature = inspect.signature(method)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-    keywords = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=getattr(kind := Only.__annotations__[field.name], "__forward_arg__", kind),
-        )
-        for field in fields(Selection)
-    ]
-    method.__signature__ = signature.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
-    return method
-
-
 def named(namespaces: Namespaces, text: str) -> tuple[RecordedNs, ...]:
     """Return the recorded namespaces that a user names, in any form of `pidns.read_name`, in the order of births.
 
@@ -161,15 +142,6 @@ def _listed(namespaces: Namespaces, most: int = 8) -> str:
     inodes = namespaces.inodes()
     more = f" and {len(inodes) - most} more" if len(inodes) > most else ""
     return f"it has {', '.join(map(str, inodes[:most])) or 'none'}{more}"
-
-
-def _several(value: Any) -> tuple[Any, ...]:
-    """Return one or several values as a tuple."""
-    if value is None:
-        return ()
-    if isinstance(value, (Integral, str, NsKey, HostNs)):
-        return (value,)
-    return tuple(value)
 
 
 def _codes(names: Iterable[str]) -> tuple[int, ...]:
