@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -29,10 +29,12 @@ def new_file(path: Path, force: bool) -> Iterator[BinaryIO]:
         raise BadInput(f"{_shown(path)} is a directory: give the name of a file")
     if path.exists() and not path.is_file():
         raise BadInput(f"{_shown(path)} is not a regular file: write to it with -o - and a redirection")
-    with _sentences(path):
-        fd, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=_SUFFIX, dir=path.parent)
-    being_written = Path(name)
+    being_written = _unused(
+        path
+    )  # named before it exists, so that no signal comes between its creation and the try
     try:
+        with _sentences(path):
+            fd = os.open(being_written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             os.fchmod(fd, _MODE & ~_umask())
             yield file
@@ -40,7 +42,10 @@ def new_file(path: Path, force: bool) -> Iterator[BinaryIO]:
             os.fsync(fd)
         _name_file(being_written, path, force)
     finally:
-        being_written.unlink(missing_ok=True)
+        with contextlib.suppress(
+            FileNotFoundError, NotADirectoryError
+        ):  # it has its name, or was never created
+            being_written.unlink()
 
 
 @contextlib.contextmanager
@@ -59,8 +64,10 @@ def new_directory(path: Path, force: bool, files: frozenset[str]) -> Iterator[Pa
             raise BadInput(
                 f"{_shown(path)} contains {printable(others[0])}, which is not part of an export: give another one"
             )
-        being_written = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=_SUFFIX, dir=path.parent))
+    being_written = _unused(path)
     try:
+        with _sentences(path):
+            being_written.mkdir(0o700)
         yield being_written
         being_written.chmod(_MODE & ~_umask() | 0o110 & ~_umask())
         if force and path.is_dir():
@@ -70,6 +77,11 @@ def new_directory(path: Path, force: bool, files: frozenset[str]) -> Iterator[Pa
     except BaseException:
         shutil.rmtree(being_written, ignore_errors=True)
         raise
+
+
+def _unused(path: Path) -> Path:
+    """Return a name beside `path` that nothing has."""
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}{_SUFFIX}")
 
 
 def _checked(path: Path, force: bool) -> Path:
