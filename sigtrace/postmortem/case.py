@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,6 +20,7 @@ from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.event import Event, selected, totals
 from sigtrace.postmortem.life import at_home, life, resident
+from sigtrace.postmortem.passing import Passed, passed_on
 from sigtrace.postmortem.snapshot import Snapshot, snapshots_of
 from sigtrace.postmortem.stop import Stop, stop_of
 from sigtrace.signals import CONT, KILL, STOP
@@ -84,6 +85,12 @@ class Case:
     """The container that the namespace belongs to; None if it is not known."""
     failed_starts: tuple[int, ...] = ()
     """Rows of the batch: `request.failed_starts`."""
+    passed: tuple[Passed, ...] = ()
+    """The processes that the requests were passed on to, in the order of time."""
+    subject: Passed | None = None
+    """The process that is judged: one of `passed`; None: the init. See `judged`."""
+    settled: frozenset[int] = frozenset()
+    """The attempts, by index, whose requests the init passed on to a process that hung: they say nothing about it."""
 
     @classmethod
     def from_batch(
@@ -115,7 +122,8 @@ class Case:
         own = sorted((a for a in attempts(batch, asks) if a.key == key), key=lambda each: int(each.rows[0]))
         # `stops` and `failed_start` look these events up by row, so the selection must not leave them out.
         marks = {row for a in own for row in (int(a.rows[0]), a.first, a.kill, a.exit) if row is not None}
-        always = np.array(sorted(marks.union(failed)), np.intp)
+        passed = passed_on(batch, own)
+        always = np.array(sorted(marks.union(failed, *(each.shown for each in passed))), np.intp)
         return cls(
             key,
             batch,
@@ -129,6 +137,7 @@ class Case:
             totals(batch, key.inode),
             container,
             tuple(failed),
+            passed,
         )
 
     @property
@@ -166,15 +175,64 @@ class Case:
         return tuple(event for event in self.events if not (event.is_init and event.nsid == self.nsid))
 
     @cached_property
+    def judged(self) -> tuple[Case, ...]:
+        """This case for each process at which its requests ended, as the `subject` that checks of one process judge.
+
+        That is the init, unless it passed requests on to processes that did not end.
+        """
+        hung = [each for number in range(len(self.attempts)) for each in self._hung(number)]
+        rest = replace(self, settled=frozenset(each.attempt for each in hung))
+        own = () if hung and all(e.signal == KILL for e in rest.requests) else (rest,)
+        return *(self.about(each) for each in hung), *own
+
+    def _hung(self, number: int) -> list[Passed]:
+        """Return the processes that an attempt waited for in vain: those that did not end, and passed nothing on."""
+        attempt = self.attempts[number]
+        if attempt.exit is not None and attempt.kill is None and (attempt.duration or 0) < PATIENCE:
+            return []
+        end = min((row for row in (attempt.kill, attempt.exit) if row is not None), default=len(self.batch))
+        alive = [e for e in self.passed if e.attempt == number and not e.ended_before(end)]
+        waiting = {id(e.by) for e in alive}
+        return [each for each in alive if id(each) not in waiting]
+
+    def about(self, process: Passed) -> Case:
+        """Return this case with a process as its subject."""
+        born = self.event(process.rows[0]).target_start
+        gone = self.until if process.exit is None else self.event(process.exit).time
+        snapshots = (
+            replace(s, subject_pid=process.pid if born <= s.time <= gone else 0) for s in self.snapshots
+        )
+        return replace(self, subject=process, snapshots=tuple(snapshots))
+
+    @cached_property
+    def to_subject(self) -> tuple[Event, ...]:
+        """The events of the process that is judged."""
+        if self.subject is None:
+            return self.to_init
+        pid, start = self.subject.pid, self.subject.start
+        starts = self.batch.records["target_start"]
+        return tuple(e for e in self.events if e.target_pid == pid and starts[e.number] == start)
+
+    @cached_property
     def requests(self) -> tuple[Event, ...]:
-        """The signals that ask the init to end, SIGKILL included."""
-        return tuple(event for event in self.to_init if event.asks)
+        """The signals that ask the process that is judged to end; of the init, SIGKILL included."""
+        if self.subject is not None:
+            return tuple(event for event in self.to_subject if event.number in self.subject.rows)
+        asked = (event for event in self.to_init if event.asks)
+        return tuple(e for e in asked if not self.settled or self._attempt_of(e.number) not in self.settled)
 
     @cached_property
     def stops(self) -> tuple[Stop, ...]:
         """The attempts to stop it, in the order of time, with their events."""
-        by_row = {event.number: event for event in self.events}
-        return tuple(stop_of(attempt, by_row) for attempt in self.attempts)
+        return tuple(stop_of(attempt, self._by_row) for attempt in self.attempts)
+
+    def event(self, row: int) -> Event:
+        """Return the event of a row of the batch. Raises KeyError for one that `events` leaves out."""
+        return self._by_row[row]
+
+    @cached_property
+    def _by_row(self) -> dict[int, Event]:
+        return {event.number: event for event in self.events}
 
     @cached_property
     def told(self) -> Stop | None:
@@ -215,67 +273,96 @@ class Case:
 
         The totals are by kind: they apply only where `events` has all that were kept of its kinds.
         """
+        if self.subject is not None:
+            return len(events)
         kinds = {(event.stage, event.signal, event.verdict) for event in events}
         kept = [event for event in self.to_init if (event.stage, event.signal, event.verdict) in kinds]
         everything = sum(self.totals.get(kind, 0) for kind in kinds)
         return everything if len(kept) == len(events) else len(events)
 
     def snapshot_after(self, time: int) -> Snapshot | None:
-        """Return the first snapshot after a time in which the init is alive and not exiting."""
-        return next((s for s in self.snapshots if s.time >= time and s.init and not s.init.exiting), None)
+        """Return the first snapshot after a time in which the subject is alive and not exiting."""
+        return next((s for s in self.snapshots if s.time >= time and _lives(s)), None)
 
     def last_snapshot_after(self, time: int) -> Snapshot | None:
-        """Return the last such snapshot, by which time what the init was still doing at the first is done."""
-        return next(
-            (s for s in reversed(self.snapshots) if s.time >= time and s.init and not s.init.exiting), None
-        )
+        """Return the last such snapshot, by which time what the subject was still doing at the first is done."""
+        return next((s for s in reversed(self.snapshots) if s.time >= time and _lives(s)), None)
 
-    def snapshot_of_init(self) -> Snapshot | None:
-        """Return the last snapshot in which the init is alive and not exiting."""
-        return next((s for s in reversed(self.snapshots) if s.init and not s.init.exiting), None)
+    def snapshot_of_subject(self) -> Snapshot | None:
+        """Return the last snapshot in which the subject is alive and not exiting."""
+        return next((s for s in reversed(self.snapshots) if _lives(s)), None)
 
     def fate_of(self, event: Event) -> Event | None:
-        """Return the delivery to the init that follows a queued signal; None if there is none."""
+        """Return the delivery to the subject that follows a queued signal; None if there is none."""
         later = self._deliveries.get(event.signal, ())
         where = bisect.bisect_left(later, event.time, key=lambda each: each.time)
         return later[where] if where < len(later) else None
 
     def stop_of(self, event: Event) -> Stop | None:
-        """Return the attempt that an event of the init belongs to; None outside of any.
+        """Return the attempt that an event belongs to, of the init or of a process that a request was passed on to.
 
-        An attempt lasts from its first request to the exit, or to the next attempt.
+        None outside of any. An attempt lasts from its first request to the exit, or to the next attempt.
         """
-        if not event.is_init or event.nsid != self.nsid:
-            return None
-        where = bisect.bisect_right(self.attempts, event.number, key=lambda each: int(each.rows[0])) - 1
+        own = event.is_init and event.nsid == self.nsid
+        number = self._attempt_of(event.number) if own else self._passed_in.get(event.number)
+        return None if number is None else self.stops[number]
+
+    def _attempt_of(self, row: int) -> int | None:
+        """Return the index of the attempt that a row of the init belongs to; None outside of any."""
+        where = bisect.bisect_right(self.attempts, row, key=lambda each: int(each.rows[0])) - 1
         if where < 0:
             return None
         end = self.attempts[where].exit
-        return self.stops[where] if end is None or event.number <= end else None
+        return where if end is None or row <= end else None
+
+    @cached_property
+    def _passed_in(self) -> dict[int, int]:
+        return {row: each.attempt for each in self.passed for row in each.shown}
 
     @cached_property
     def _deliveries(self) -> dict[int, list[Event]]:
         by_signal: dict[int, list[Event]] = {}
-        for event in self.to_init:
+        for event in self.to_subject:
             if event.stage == "deliver":
                 by_signal.setdefault(event.signal, []).append(event)
         return by_signal
 
-    def outlasted(self, event: Event) -> bool:
-        """Whether the init did not end by itself after this event: SIGKILL came, or it ran on for PATIENCE or more."""
+    def passes_on(self, event: Event) -> bool:
+        """Whether the subject passed a request on to another process, in the attempt of an event."""
+        stop, own = self.stop_of(event), self.subject
+        return any(e.by is own and self.stops[e.attempt] is stop for e in self.passed)
+
+    def kill_after(self, event: Event) -> Event | None:
+        """Return the SIGKILL that ended the attempt of an event, or before that the subject alone; None without one."""
         stop = self.stop_of(event)
+        ends = [stop.kill] if stop and stop.kill else []
+        if self.subject is not None and self.subject.kill is not None:
+            ends.append(self.event(self.subject.kill))
+        return min(ends, key=lambda each: each.number, default=None)
+
+    def cut_off(self, event: Event) -> Event | None:
+        """Return the same SIGKILL; None for the kernel's own."""
+        stop, kill = self.stop_of(event), self.kill_after(event)
+        return stop.cut_off if stop and kill is stop.kill else kill
+
+    def outlasted(self, event: Event) -> bool:
+        """Whether the subject did not end by itself after this event.
+
+        SIGKILL came, or it ran on for PATIENCE or more.
+        """
+        stop, kill, cut_off = self.stop_of(event), self.kill_after(event), self.cut_off(event)
         if stop is None:
             return False
-        if stop.cut_off:
-            return stop.cut_off.time > event.time
-        # An init that the kernel killed might have ended by itself a moment later: only the time it had counts.
-        lived = stop.kill.time if stop.kill else None if stop.exit else self.until
+        if cut_off:
+            return cut_off.time > event.time
+        # A process that the kernel killed might have ended by itself a moment later: only the time it had counts.
+        lived = kill.time if kill else None if stop.exit else self.until
         return lived is not None and lived - event.time >= PATIENCE
 
     def stopped_at(self, time: int) -> bool:
-        """Whether the init was in state T at that time, judging by the recorded signals."""
+        """Whether the subject was in state T at that time, judging by the recorded signals."""
         stopped = False
-        for event in self.to_init:
+        for event in self.to_subject:
             if event.time > time:
                 break
             if event.signal == STOP and event.verdict == "default_action":
@@ -284,6 +371,10 @@ class Case:
             elif event.signal in (CONT, KILL) and event.stage == "generate":
                 stopped = False
         return stopped
+
+
+def _lives(snapshot: Snapshot) -> bool:
+    return snapshot.subject is not None and not snapshot.subject.exiting
 
 
 def stops(case: Case) -> list[Stop]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.checks import too_early
 from sigtrace.postmortem.finding import Finding
+from sigtrace.postmortem.routes import joined, routed
 
 Need = Literal["events", "history", "members", "snapshot"]
 """events: signals were recorded, for however short a time. history: they were recorded before the first request, so
@@ -23,6 +24,13 @@ _WHY: dict[Need, str] = {
 }
 _TOO_EARLY = "it is too early to tell"
 
+Check = Callable[[Case], Iterable[Finding]]
+"""A pure function of the case."""
+
+
+def _nothing(_case: Case) -> Iterable[Finding]:
+    return ()
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -31,8 +39,10 @@ class Cause:
     slug: str
     absent: str
     """What is ruled out if the check finds nothing; completes the sentence "Ruled out: ..."."""
-    check: Callable[[Case], Iterable[Finding]]
-    """A pure function of the case."""
+    check: Check = _nothing
+    """What it finds about the namespace."""
+    process: Check = _nothing
+    """What it finds about one process: it is called for each of `Case.judged`, whose `subject` is that process."""
     needs: tuple[Need, ...] = ()
     instead_of: tuple[str, ...] = ()
     """Slugs of less specific causes, whose findings about the same events this one replaces."""
@@ -42,6 +52,17 @@ class Cause:
 
     waits: bool = False
     """The check finds it only once the init has had PATIENCE to end, or SIGKILL came."""
+
+    def findings(self, case: Case) -> Iterator[Finding]:
+        """Yield what it finds; what it finds about several processes that a request was passed on to, as one."""
+        yield from self.check(case)
+        about_members: list[Finding] = []
+        for each in case.judged:
+            if each.subject is None:
+                yield from self.process(each)
+            else:
+                about_members += (routed(each, finding) for finding in self.process(each))
+        yield from joined(about_members)
 
     def lacks(self, case: Case) -> str:
         """Return why it cannot be checked in this case; empty if it can."""

@@ -73,38 +73,40 @@ def times(count: int) -> str:
 
 
 def masks(snapshot: Snapshot | None, *columns: str) -> tuple[str, ...]:
-    """Return the init's signal masks as a line of evidence; none if the snapshot does not have the init."""
-    if snapshot is None or snapshot.init is None:
+    """Return the signal masks of the subject as a line of evidence; none if the snapshot does not have it."""
+    if snapshot is None or snapshot.subject is None:
         return ()
-    return (snapshot.line(snapshot.init.masks(*(columns or ("caught", "ignored", "blocked")))),)
+    return (snapshot.line(snapshot.subject.masks(*(columns or ("caught", "ignored", "blocked")))),)
 
 
 def takes(snapshot: Snapshot, signal: int) -> bool:
-    """Whether the init would run a handler for the signal, or fetch it by sigtimedwait(2) or a signalfd."""
-    threads = snapshot.init_threads
+    """Whether the subject would run a handler for the signal, or fetch it by sigtimedwait(2) or a signalfd."""
+    threads = snapshot.subject_threads
     return any(t.in_mask("caught", signal) for t in threads) or consumes(snapshot, signal)
 
 
 def consumes(snapshot: Snapshot, signal: int) -> bool:
-    """Whether a thread of the init waits for the signal in sigtimedwait(2), or the init has a signalfd for it."""
-    return any(t.in_mask("awaited", signal) or t.in_mask("signalfd", signal) for t in snapshot.init_threads)
+    """Whether a thread of the subject waits for the signal in sigtimedwait(2), or it has a signalfd for it."""
+    return any(
+        t.in_mask("awaited", signal) or t.in_mask("signalfd", signal) for t in snapshot.subject_threads
+    )
 
 
 def is_pending(snapshot: Snapshot, signal: int) -> bool:
-    """Whether the signal is pending for the init, either shared or for one of its threads."""
-    threads = snapshot.init_threads
+    """Whether the signal is pending for the subject, either shared or for one of its threads."""
+    threads = snapshot.subject_threads
     return any(t.in_mask("pending", signal) or t.in_mask("shared_pending", signal) for t in threads)
 
 
 def is_left_pending(case: Case, snapshot: Snapshot, signal: int) -> bool:
-    """Whether the signal stays pending for the init.
+    """Whether the signal stays pending for the subject.
 
     A signal is also pending for the moment between complete_signal() waking a thread and the thread running: if a
     thread is runnable (state R), an earlier snapshot must show the signal too.
     """
     earlier = (s for s in case.snapshots if s.time < snapshot.time and is_pending(s, signal))
     return is_pending(snapshot, signal) and (
-        all(t.state != "R" for t in snapshot.init_threads) or any(earlier)
+        all(t.state != "R" for t in snapshot.subject_threads) or any(earlier)
     )
 
 
@@ -124,14 +126,14 @@ def would_drop(case: Case) -> Snapshot | None:
     None as well if a request was recorded: then the checks judge that request instead of a possible one.
     """
     snapshot = unasked(case)
-    if snapshot is None or snapshot.init is None:
+    if snapshot is None or snapshot.init is None or case.subject is not None:
         return None
     init, signal = snapshot.init, would_ask(case)
     # sig_ignored() does not drop a blocked signal; an ignored one has a cause of its own, `ignored-by-program`.
     kept = any(init.in_mask(column, signal) for column in ("ignored", "blocked")) or takes(snapshot, signal)
     # sigtimedwait(2) takes its signals out of the blocked mask while it waits: without /proc/PID/syscall, an init
     # that waits for the signal looks like one that drops it.
-    unseen = any(t.awaited == "" for t in snapshot.init_threads)
+    unseen = any(t.awaited == "" for t in snapshot.subject_threads)
     return None if kept or unseen else snapshot
 
 
@@ -139,7 +141,7 @@ def unasked(case: Case) -> Snapshot | None:
     """Return the last snapshot of a live namespace without a recorded request; None for any other case."""
     if not case.live or case.requests or case.exit:
         return None
-    return case.last if case.last and case.last.init and not case.last.init.exiting else None
+    return case.last if case.last and case.last.subject and not case.last.subject.exiting else None
 
 
 def too_early(case: Case) -> bool:

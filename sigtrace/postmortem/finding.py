@@ -32,6 +32,11 @@ class Finding:
     advice: str
     about: frozenset[int] = frozenset()
     """Numbers of the events that it explains; a finding of a more specific cause about all of them replaces it."""
+    path: tuple[str, ...] = ()
+    """The processes that the request went through, as `app[4242]`: the init first, the one that it is about last.
+
+    Empty if it is about the init, or the namespace.
+    """
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON Lines, with stable keys; `Report.rows` adds the container and the stop."""
@@ -43,6 +48,7 @@ class Finding:
             "summary": self.summary,
             "evidence": list(self.evidence),
             "advice": self.advice,
+            "path": list(self.path),
         }
 
 

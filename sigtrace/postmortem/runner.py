@@ -71,7 +71,7 @@ def diagnose(case: Case, checks: Sequence[Cause] | None = None, problems: tuple[
             unchecked.append((cause, lacks))
             continue
         try:
-            findings = list(cause.check(case))
+            findings = list(cause.findings(case))
         except Exception as err:
             failed.append((cause, f"{type(err).__name__}: {err}"))
             continue

@@ -131,6 +131,22 @@ class Snapshot:
     space: Task
     """The row of the namespace itself (tid 0)."""
     tasks: tuple[Task, ...]
+    subject_pid: int | None = None
+    """The process that checks judge; None: the init. See `Case.judged`."""
+
+    @cached_property
+    def subject(self) -> Task | None:
+        """The thread group leader of the process that is judged; None if it is not there."""
+        if self.subject_pid is None:
+            return self.init
+        return next((t for t in self.tasks if t.tid == t.pid == self.subject_pid), None)
+
+    @property
+    def subject_threads(self) -> tuple[Task, ...]:
+        """All threads of the process that is judged."""
+        if self.subject_pid is None:
+            return self.init_threads
+        return tuple(t for t in self.tasks if t.pid == self.subject_pid)
 
     @cached_property
     def init(self) -> Task | None:

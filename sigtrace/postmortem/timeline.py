@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from sigtrace import signals
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
+from sigtrace.postmortem.passing import Passed
 from sigtrace.postmortem.snapshot import Snapshot
 from sigtrace.postmortem.stop import Stop
 from sigtrace.signals import CONT, KILL, STOP
@@ -35,6 +36,7 @@ def timeline_entries(case: Case) -> list[TimelineEntry]:
         *_stops(case),
         *_requests(case),
         *_ends(case),
+        *_passed_on(case),
         *_members(case),
         *_snapshots(case),
         *_end(case),
@@ -151,8 +153,13 @@ def _outcome_text(case: Case, event: Event) -> str:
     fate = case.fate_of(event)
     blocked = ", blocked" if event.blocked else ""
     if fate is None:
-        ended = case.exit and case.exit.time >= event.time and event.signal == KILL
-        return "queued, and obeyed" if ended else f"queued{blocked}; no delivery followed"
+        exit = next((e for e in case.to_subject if e.stage == "exit" and e.time >= event.time), None)
+        # complete_signal() turns a fatal signal into a SIGKILL of every thread, which is all that is delivered.
+        if exit and exit.exit_code & 0x7F == event.signal:
+            return "queued, and obeyed"
+        if event.blocked and case.passes_on(event):
+            return "queued, and fetched by sigtimedwait or a signalfd"
+        return f"queued{blocked}; no delivery followed"
     after = f" {duration(fate.time - event.time)} later" if fate.time - event.time > _QUICK else ""
     what = f"DROPPED: {fate.outcome}" if fate.verdict.startswith("dropped") else fate.outcome
     return f"queued{blocked}, delivered{after}: {what}"
@@ -180,6 +187,28 @@ def _ends(case: Case) -> Iterator[TimelineEntry]:
     yield TimelineEntry(case.exit.time, f"{case.exit.target} {case.exit.outcome}", detail)
 
 
+def _passed_on(case: Case) -> Iterator[TimelineEntry]:
+    """Yield an entry for each process that passed requests on, and each signal: to whom, and what became of it."""
+    steps: dict[tuple[int, str, int], list[Passed]] = {}
+    for each in case.passed:
+        by = each.by.name if each.by else each.path[0]
+        steps.setdefault((each.attempt, by, case.event(each.rows[0]).signal), []).append(each)
+    for (_, by, signal), group in steps.items():
+        names = _few([each.name for each in group])
+        fates = [f"{_few([e.name for e in those])}: {fate}" for fate, those in _fates(case, group).items()]
+        detail = fates if len(group) > 1 else [fate.partition(": ")[2] for fate in fates]
+        time = case.event(group[0].rows[0]).time
+        yield TimelineEntry(time, f"{by} passed {signals.name(signal)} on to {names}", tuple(detail))
+
+
+def _fates(case: Case, group: Sequence[Passed]) -> dict[str, list[Passed]]:
+    """Group processes by what became of the signal that was passed on to them."""
+    fates: dict[str, list[Passed]] = {}
+    for each in group:
+        fates.setdefault(_outcome_text(case.about(each), case.event(each.rows[0])), []).append(each)
+    return fates
+
+
 def _members(case: Case) -> Iterator[TimelineEntry]:
     """Yield entries about the other processes: the signals that they were sent, and their exits, grouped."""
     end = case.exit.time if case.exit else None
@@ -192,8 +221,9 @@ def _members(case: Case) -> Iterator[TimelineEntry]:
             zapped[0].time, f"the kernel sends SIGKILL to {_names_of(zapped)}: their init has exited"
         )
     asked: dict[tuple[int, int, str], list[Event]] = {}
+    told = {row for each in case.passed for row in each.rows}
     for event in case.to_others:
-        if event not in zapped and (event.asks or event.verdict == "overflowed"):
+        if event.number not in told and event not in zapped and (event.asks or event.verdict == "overflowed"):
             asked.setdefault((event.signal, event.sender_pid, event.verdict), []).append(event)
     for group in asked.values():
         yield TimelineEntry(
@@ -202,7 +232,7 @@ def _members(case: Case) -> Iterator[TimelineEntry]:
             (group[0].outcome,),
         )
     since = case.requests[0].time if case.requests else end or case.until
-    exits = [e for e in case.to_others if e.stage == "exit" and (e.time >= since or asked)]
+    exits = [e for e in case.to_others if e.stage == "exit" and (e.time >= since or asked or told)]
     before = [e for e in exits if end is None or e.time < end]
     after = [e for e in exits if e not in before]
     for group, how in ((before, "ended"), (after, "ended after it")):
@@ -224,7 +254,11 @@ def _end(case: Case) -> Iterator[TimelineEntry]:
 
 
 def _names_of(events: Sequence[Event]) -> str:
-    names = list(dict.fromkeys(e.target for e in events))
+    return _few(dict.fromkeys(e.target for e in events))
+
+
+def _few(every: Iterable[str]) -> str:
+    names = list(every)
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
 

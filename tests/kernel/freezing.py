@@ -19,8 +19,11 @@ class Freezer:
         self.below = self.above / "below"
 
     def hold(self, actor: Actor) -> None:
+        self.hold_pid(actor.pid)
+
+    def hold_pid(self, pid: int) -> None:
         self.below.mkdir(parents=True, exist_ok=True)
-        (self.below / "cgroup.procs").write_text(str(actor.pid))
+        (self.below / "cgroup.procs").write_text(str(pid))
         self.set(True)
 
     def set(self, frozen: bool) -> None:

@@ -283,20 +283,6 @@ def test_slow_handler(stage: Stage, observed: Investigation, init: Actor) -> Non
     assert observed.causes() == ["slow-handler"]
 
 
-def test_an_init_that_waits_for_signals_and_whose_child_does_not_obey(
-    stage: Stage, observed: Investigation, init: Actor
-) -> None:
-    require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
-    init.become("/usr/bin/tini", "--", SHELL, "-c", "trap '' TERM; sleep 50; true")
-    wait_until(lambda: has_child(init.pid, "sh"), "tini to have its child")
-    child = int(Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text())
-    wait_until(lambda: has_child(child, "sleep"), "the shell to have its child")
-    stage.outside.kill(init, TERM)
-    observed.snapshot("signalled")
-    kill(stage, init)
-    assert observed.causes() == ["synchronous-consumer"]
-
-
 def test_an_init_that_reads_a_signalfd_and_does_not_end(
     stage: Stage, observed: Investigation, init: Actor
 ) -> None:

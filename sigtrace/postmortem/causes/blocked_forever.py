@@ -46,19 +46,24 @@ def check(case: Case) -> Iterator[Finding]:
             _ADVICE,
             numbers(*events),
         )
-    snapshot = case.snapshot_of_init()
+    snapshot = case.snapshot_of_subject()
     for signal in sorted(MEANT_TO_STOP - explained):
-        if snapshot is None or snapshot.init is None or is_held(snapshot.init) or consumes(snapshot, signal):
+        if (
+            snapshot is None
+            or snapshot.subject is None
+            or is_held(snapshot.subject)
+            or consumes(snapshot, signal)
+        ):
             continue
         if is_left_pending(case, snapshot, signal) and all(
-            t.in_mask("blocked", signal) for t in snapshot.init_threads
+            t.in_mask("blocked", signal) for t in snapshot.subject_threads
         ):
             yield Finding(
                 "blocked-forever",
                 case.nsid,
                 "error",
                 "certain",
-                f"{name(signal)} is pending for {snapshot.init.name}, which blocks it.",
+                f"{name(signal)} is pending for {snapshot.subject.name}, which blocks it.",
                 masks(snapshot, *_SHOWN),
                 _ADVICE,
             )
@@ -74,8 +79,8 @@ def _confidence(case: Case, events: Sequence[Event]) -> Confidence | None:
     if case.fate_of(first) is not None or any(e.traced for e in events):
         return None
     snapshot = case.last_snapshot_after(first.time)
-    if snapshot is not None and snapshot.init is not None:
-        held = is_held(snapshot.init) or consumes(snapshot, signal)
+    if snapshot is not None and snapshot.subject is not None:
+        held = is_held(snapshot.subject) or consumes(snapshot, signal)
         return "certain" if is_left_pending(case, snapshot, signal) and not held else None
     if any(consumes(s, signal) for s in case.snapshots) or case.stopped_at(first.time):
         return None
@@ -86,4 +91,4 @@ def _confidence(case: Case, events: Sequence[Event]) -> Confidence | None:
     return "possible" if case.outlasted(first) and not forwarded else None
 
 
-CAUSE = Cause("blocked-forever", "a signal blocked for ever", check)
+CAUSE = Cause("blocked-forever", "a signal blocked for ever", process=check)

@@ -33,19 +33,19 @@ def check(case: Case) -> Iterator[Finding]:
     snapshot = unasked(case)
     if (
         snapshot is not None
-        and snapshot.init is not None
-        and snapshot.init.in_mask("ignored", would_ask(case))
+        and snapshot.subject is not None
+        and snapshot.subject.in_mask("ignored", would_ask(case))
     ):
         yield Finding(
             "ignored-by-program",
             case.nsid,
             "warning",
             "possible",
-            f"{snapshot.init.name} ignores {name(would_ask(case))} (SIG_IGN). If it was asked to stop before sigtrace "
-            "looked, that is why it did not.",
+            f"{snapshot.subject.name} ignores {name(would_ask(case))} (SIG_IGN). If it was asked to stop before "
+            "sigtrace looked, that is why it did not.",
             masks(snapshot),
             _ADVICE,
         )
 
 
-CAUSE = Cause("ignored-by-program", "a signal the program ignores", check)
+CAUSE = Cause("ignored-by-program", "a signal the program ignores", process=check)

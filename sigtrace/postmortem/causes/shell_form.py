@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
@@ -21,24 +21,39 @@ from sigtrace.postmortem.checks import (
     would_drop,
 )
 from sigtrace.postmortem.event import Event
-from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.postmortem.finding import Confidence, Finding, numbers
 from sigtrace.postmortem.snapshot import Snapshot, Task
 from sigtrace.signals import INT, QUIT, TERM
 from sigtrace.text import shorten
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Report requests to a shell with a child that were discarded, or whose trap waits for the child to end.
+    """Report requests to a shell with a child that were discarded, or whose trap did not pass them on to the child.
 
     A shell blocks signals while it forks, so that a request may also be discarded at delivery.
     """
-    slow = [
-        e for e in case.requests if (f := case.fate_of(e)) and f.verdict == "handled" and case.outlasted(e)
-    ]
+    yield from _discarded(case)
+    yield from _trapped(case)
+    snapshot = would_drop(case)
+    if snapshot is not None and snapshot.init is not None and snapshot.init.is_shell and _children(snapshot):
+        yield _unseen(case, snapshot, _children(snapshot), f"discards {name(would_ask(case))}")
+    snapshot = unasked(case)
+    if (
+        snapshot is not None
+        and snapshot.subject is not None
+        and snapshot.subject.in_mask("caught", would_ask(case))
+    ):
+        children = _in_front(snapshot)
+        if children:
+            how = f"runs its trap for {name(would_ask(case))} only when that has ended"
+            yield _unseen(case, snapshot, children, how)
+
+
+def _discarded(case: Case) -> Iterator[Finding]:
     asked = {e.signal for e in case.requests}
-    late = [e for e in case.to_init if e.verdict == "dropped_at_deliver" and e.signal in asked]
-    for events in by_signal([*dropped_requests(case), *slow, *late]):
-        snapshot = case.snapshot_after(events[0].time) or case.snapshot_of_init()
+    late = [e for e in case.to_subject if e.verdict == "dropped_at_deliver" and e.signal in asked]
+    for events in by_signal([*dropped_requests(case), *late]):
+        snapshot = case.snapshot_after(events[0].time) or case.snapshot_of_subject()
         children = _children(snapshot)
         if not _is_shell(events[0], snapshot) or not (children or (snapshot is None and _others(case))):
             continue
@@ -50,63 +65,65 @@ def check(case: Case) -> Iterator[Finding]:
             and takes(snapshot, TERM)
         ):
             continue  # `wrong-stop-signal`: the shell would have ended on SIGTERM
-        yield Finding(
-            "shell-form",
-            case.nsid,
-            severity_of(case, events),
-            "certain" if children else "likely",
-            f"{first.signal_name} went to the shell {first.target}, PID 1, which waits for "
-            f"{_names(children) or 'its child'} and does not pass it on.",
-            lines(events) + _shown(snapshot, children),
-            _advice(case),
-            numbers(*events),
-        )
-    yield from _trapped(case)
-    snapshot = would_drop(case)
-    if snapshot is not None and snapshot.init is not None and snapshot.init.is_shell and _children(snapshot):
-        yield _unseen(case, snapshot, _children(snapshot), f"discards {name(would_ask(case))}")
-    snapshot = unasked(case)
-    if (
-        snapshot is not None
-        and snapshot.init is not None
-        and snapshot.init.in_mask("caught", would_ask(case))
-    ):
-        children = _in_front(snapshot)
-        if children:
-            how = f"runs its trap for {name(would_ask(case))} only when that has ended"
-            yield _unseen(case, snapshot, children, how)
+        how = f"waits for {_names(children) or 'its child'} and does not pass it on"
+        yield _finding(case, events, (snapshot, children), "certain" if children else "likely", how)
 
 
 def _trapped(case: Case) -> Iterator[Finding]:
-    """Report recent requests whose trap has to wait for the shell's foreground command."""
+    """Report requests that a trap got, which had to wait for a foreground command, or sent nothing to the child."""
     noted = [e for e in case.requests if (f := case.fate_of(e)) and f.verdict == "handled"]
-    for events in by_signal(e for e in noted if is_under_way(case, e)):
-        first, snapshot = events[0], case.last_snapshot_after(events[0].time)
-        children = _in_front(snapshot)
-        if snapshot is None or not children:
+    for events in by_signal(e for e in noted if is_under_way(case, e) or case.outlasted(e)):
+        first = events[0]
+        if case.passes_on(first):
             continue
-        yield Finding(
-            "shell-form",
-            case.nsid,
-            "warning",
-            "possible",
-            f"{first.signal_name} went to the shell {first.target}, PID 1, which waits for {_names(children)} and runs "
-            "its trap only when that has ended.",
-            lines(events) + _shown(snapshot, children),
-            _advice(case),
-            numbers(*events),
-        )
+        late = case.outlasted(first)
+        seen = case.last_snapshot_after(first.time)
+        snapshot = seen or case.snapshot_of_subject()
+        if children := _in_front(seen):
+            how = f"waits for {_names(children)} and runs its trap only when that has ended"
+            yield _finding(case, events, (snapshot, children), "certain" if late else "possible", how)
+            continue
+        children = _children(snapshot)
+        if (
+            not late
+            or not _is_shell(first, snapshot)
+            or not (children or (snapshot is None and _others(case)))
+        ):
+            continue
+        how = f"waits for {_names(children) or 'its child'}; its trap did not pass it on"
+        yield _finding(case, events, (snapshot, children), "likely" if case.has_members else "possible", how)
+
+
+def _finding(
+    case: Case,
+    events: Sequence[Event],
+    seen: tuple[Snapshot | None, list[Task]],
+    confidence: Confidence,
+    how: str,
+) -> Finding:
+    first, where = events[0], ", PID 1," if case.subject is None else ""
+    return Finding(
+        "shell-form",
+        case.nsid,
+        "warning" if confidence == "possible" else severity_of(case, events),
+        confidence,
+        f"{first.signal_name} went to the shell {first.target}{where} which {how}.",
+        lines(events) + _shown(*seen),
+        _advice(case),
+        numbers(*events),
+    )
 
 
 def _unseen(case: Case, snapshot: Snapshot, children: list[Task], how: str) -> Finding:
     """Return the finding for a live shell, which may have been asked to stop before sigtrace looked."""
-    who = snapshot.init.name if snapshot.init else ""
+    who = snapshot.subject.name if snapshot.subject else ""
+    where = "PID 1 is the shell" if case.subject is None else "Behind PID 1 is the shell"
     return Finding(
         "shell-form",
         case.nsid,
         "warning",
         "possible",
-        f"PID 1 is the shell {who}, which waits for {_names(children)} and {how}. If it was asked to stop before "
+        f"{where} {who}, which waits for {_names(children)} and {how}. If it was asked to stop before "
         "sigtrace looked, that is why it did not.",
         _shown(snapshot, children),
         _advice(case),
@@ -114,6 +131,11 @@ def _unseen(case: Case, snapshot: Snapshot, children: list[Task], how: str) -> F
 
 
 def _advice(case: Case) -> str:
+    if case.subject is not None:
+        return (
+            "start the program itself, or `exec app` as the last line of the script; or run it in the background "
+            "(`app & wait`), and have a trap send it the signal"
+        )
     return (
         'start the program itself: the exec form CMD ["app"] in the image, or `exec app` as the last line of the '
         f"script; or run a small init that passes signals on: {advice.small_init(case.container)}"
@@ -121,16 +143,16 @@ def _advice(case: Case) -> str:
 
 
 def _is_shell(event: Event, snapshot: Snapshot | None) -> bool:
-    if snapshot is not None and snapshot.init is not None:
-        return snapshot.init.is_shell
+    if snapshot is not None and snapshot.subject is not None:
+        return snapshot.subject.is_shell
     return Task({"comm": event.target_comm}).is_shell
 
 
 def _children(snapshot: Snapshot | None) -> list[Task]:
     """Return the children of the init that are alive; none while the init itself is held."""
-    if snapshot is None or snapshot.init is None or is_held(snapshot.init):
+    if snapshot is None or snapshot.subject is None or is_held(snapshot.subject):
         return []
-    return [t for t in snapshot.processes if t.ppid == snapshot.init.pid and t.state not in "ZX"]
+    return [t for t in snapshot.processes if t.ppid == snapshot.subject.pid and t.state not in "ZX"]
 
 
 def _in_front(snapshot: Snapshot | None) -> list[Task]:
@@ -142,13 +164,13 @@ def _in_front(snapshot: Snapshot | None) -> list[Task]:
     """
     if (
         snapshot is None
-        or snapshot.init is None
-        or not snapshot.init.is_shell
-        or "sigsuspend" in snapshot.init.wchan
+        or snapshot.subject is None
+        or not snapshot.subject.is_shell
+        or "sigsuspend" in snapshot.subject.wchan
     ):
         return []
     children = _children(snapshot)
-    if _ignores_keys(snapshot.init):
+    if _ignores_keys(snapshot.subject):
         return children
     return [task for task in children if not _ignores_keys(task)]
 
@@ -166,16 +188,16 @@ def _names(children: list[Task]) -> str:
 
 
 def _shown(snapshot: Snapshot | None, children: list[Task]) -> tuple[str, ...]:
-    if snapshot is None or snapshot.init is None:
+    if snapshot is None or snapshot.subject is None:
         return ()
-    shown = [snapshot.init, *children[:3]]
+    shown = [snapshot.subject, *children[:3]]
     return tuple(snapshot.line(f"{task}: {shorten(task.cmdline, 60)}") for task in shown)
 
 
 CAUSE = Cause(
     "shell-form",
     "a shell that does not pass signals on",
-    check,
+    process=check,
     instead_of=("dropped-at-generate", "dropped-at-deliver", "slow-handler", "wrong-stop-signal"),
     waits=True,
 )

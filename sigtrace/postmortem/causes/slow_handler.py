@@ -23,13 +23,11 @@ def check(case: Case) -> Iterator[Finding]:
     """Report requests whose handler ran, after which the program did not end before SIGKILL, or for PATIENCE."""
     for events in by_signal(e for e in case.requests if _in_vain(case, e)):
         first = events[0]
-        fate, stop = case.fate_of(first), case.stop_of(first)
-        killed = stop.cut_off if stop else None
-        end = stop.kill if stop else None
+        fate, killed, end = case.fate_of(first), case.cut_off(first), case.kill_after(first)
         took = (end.time if end else case.until) - first.time
         hurried = killed is not None and took < _HURRY
         snapshot = case.snapshot_after(first.time)
-        shown = (snapshot.line(str(snapshot.init)),) if snapshot and snapshot.init else ()
+        shown = (snapshot.line(str(snapshot.subject)),) if snapshot and snapshot.subject else ()
         yield Finding(
             "slow-handler",
             case.nsid,
@@ -54,11 +52,12 @@ def _in_vain(case: Case, event: Event) -> bool:
     fate = case.fate_of(event)
     if event.signal not in MEANT_TO_STOP or fate is None or fate.verdict != "handled":
         return False
-    stop = case.stop_of(event)
-    killed = bool(stop and stop.cut_off and stop.cut_off.time > fate.time)
+    stop, cut_off = case.stop_of(event), case.cut_off(event)
+    killed = cut_off is not None and cut_off.time > fate.time
     if event.signal in _ALSO_FOR_OTHER_THINGS:
-        return killed and stop is not None and stop.first.number == event.number
+        first = case.subject.rows[0] if case.subject else stop.first.number if stop else None
+        return killed and event.number == first
     return killed or case.outlasted(event)
 
 
-CAUSE = Cause("slow-handler", "a handler that takes too long", check, needs=("events",), waits=True)
+CAUSE = Cause("slow-handler", "a handler that takes too long", process=check, needs=("events",), waits=True)

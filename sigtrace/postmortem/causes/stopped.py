@@ -13,21 +13,22 @@ from sigtrace.signals import CONT, KILL, STOP
 
 def check(case: Case) -> Iterator[Finding]:
     """Report an init in state T, or requests that came while it was stopped."""
-    snapshot = case.snapshot_of_init()
+    snapshot = case.snapshot_of_subject()
     waiting = [e for e in case.requests if e.verdict in ("queued", "coalesced") and e.signal != KILL]
     waiting = [e for e in waiting if case.stopped_at(e.time) and _undelivered(case, e.time, e.signal)]
-    seen = snapshot is not None and snapshot.init is not None and snapshot.init.state == "T"
+    seen = snapshot is not None and snapshot.subject is not None and snapshot.subject.state == "T"
     if not waiting and not (seen and (case.live or case.requests)):
         return
-    stops = [e for e in case.to_init if e.signal == STOP and e.stage == "generate"]
-    name = snapshot.init.name if seen and snapshot and snapshot.init else waiting[0].target
+    stops = [e for e in case.to_subject if e.signal == STOP and e.stage == "generate"]
+    name = snapshot.subject.name if seen and snapshot and snapshot.subject else waiting[0].target
     yield Finding(
         "stopped",
         case.nsid,
         "error" if waiting else "warning",
         "certain",
         f"{name} is stopped: it acts on a signal once SIGCONT resumes it.",
-        lines([*stops[:1], *waiting]) + ((snapshot.line(str(snapshot.init)),) if seen and snapshot else ()),
+        lines([*stops[:1], *waiting])
+        + ((snapshot.line(str(snapshot.subject)),) if seen and snapshot else ()),
         "resume it: kill -CONT from outside the container; see who stopped it",
         numbers(*waiting),
     )
@@ -35,7 +36,7 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _undelivered(case: Case, time: int, signal: int) -> bool:
     """Whether the signal was not delivered before SIGCONT or SIGKILL."""
-    for event in case.to_init:
+    for event in case.to_subject:
         if event.time >= time and event.stage == "deliver" and event.signal == signal:
             return False
         if event.time > time and event.signal in (CONT, KILL):
@@ -43,4 +44,6 @@ def _undelivered(case: Case, time: int, signal: int) -> bool:
     return True
 
 
-CAUSE = Cause("stopped", "a stopped init", check, instead_of=("blocked-forever", "synchronous-consumer"))
+CAUSE = Cause(
+    "stopped", "a stopped init", process=check, instead_of=("blocked-forever", "synchronous-consumer")
+)

@@ -17,7 +17,7 @@ _ADVICE = (
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Report frozen processes that keep the namespace from ending, or a frozen init that was asked to end."""
+    """Report frozen processes that keep the namespace from ending."""
     survivors, end = held(case, "frozen"), ending(case)
     if survivors and end:
         first = survivors[0].task
@@ -32,12 +32,16 @@ def check(case: Case) -> Iterator[Finding]:
             _ADVICE,
             numbers(*case.requests),
         )
-        return
-    snapshot = case.snapshot_of_init()
+
+
+def of_process(case: Case) -> Iterator[Finding]:
+    """Report a frozen process that was asked to end, or a frozen init of a live namespace."""
+    snapshot = case.snapshot_of_subject()
     if (
-        snapshot is None
-        or snapshot.init is None
-        or not snapshot.init.frozen
+        held(case, "frozen")
+        or snapshot is None
+        or snapshot.subject is None
+        or not snapshot.subject.frozen
         or not (case.requests or case.live)
     ):
         return
@@ -46,11 +50,12 @@ def check(case: Case) -> Iterator[Finding]:
         case.nsid,
         "error" if case.requests else "warning",
         "certain" if case.requests else "possible",
-        f"{snapshot.init.name} is frozen by cgroup {snapshot.init.frozen}: it acts on a signal once it is thawed.",
-        (*lines(case.requests), snapshot.line(str(snapshot.init))),
+        f"{snapshot.subject.name} is frozen by cgroup {snapshot.subject.frozen}: it acts on a signal once it is "
+        "thawed.",
+        (*lines(case.requests), snapshot.line(str(snapshot.subject))),
         _ADVICE,
         numbers(*(e for e in case.requests if e.verdict == "queued")),
     )
 
 
-CAUSE = Cause("survivor-frozen", "a frozen cgroup", check, needs=("snapshot",))
+CAUSE = Cause("survivor-frozen", "a frozen cgroup", check, of_process, needs=("snapshot",))

@@ -25,7 +25,7 @@ def check(case: Case) -> Iterator[Finding]:
             (s for s in case.snapshots if consumes(s, first.signal)), None
         )
         children = (
-            [t for t in snapshot.processes if snapshot.init and t.ppid == snapshot.init.pid]
+            [t for t in snapshot.processes if snapshot.subject and t.ppid == snapshot.subject.pid]
             if snapshot
             else []
         )
@@ -54,15 +54,15 @@ def _was_taken(case: Case, event: Event) -> bool:
     if any(e.sender_pid == event.target_pid and e.time > event.time for e in case.to_others):
         return True  # the init reacts to it by signals of its own
     snapshot = case.last_snapshot_after(event.time)
-    if snapshot is not None and snapshot.init is not None:
-        return not is_pending(snapshot, event.signal) and not is_held(snapshot.init)
+    if snapshot is not None and snapshot.subject is not None:
+        return not is_pending(snapshot, event.signal) and not is_held(snapshot.subject)
     return any(consumes(s, event.signal) for s in case.snapshots)
 
 
 CAUSE = Cause(
     "synchronous-consumer",
     "an init that takes signals and passes them on",
-    check,
+    process=check,
     needs=("events",),
     waits=True,
 )

@@ -14,15 +14,10 @@ from sigtrace.text import shorten
 _ADVICE = "detach the tracer, or end it; then send the signal again"
 
 
-def check(case: Case) -> Iterator[Finding]:
-    """Report requests that a tracer holds back, an init in a ptrace-stop, and survivors in one."""
-    yield from _asked(case)
-    yield from _survivors(case)
-
-
-def _asked(case: Case) -> Iterator[Finding]:
-    snapshot = case.snapshot_of_init()
-    init = snapshot.init if snapshot and snapshot.init and snapshot.init.tracer_pid else None
+def of_process(case: Case) -> Iterator[Finding]:
+    """Report requests that a tracer holds back, and a process in a ptrace-stop."""
+    snapshot = case.snapshot_of_subject()
+    init = snapshot.subject if snapshot and snapshot.subject and snapshot.subject.tracer_pid else None
     held_up = init is not None and init.state == "t"
     traced = [e for e in case.requests if e.traced and e.verdict in ("queued", "coalesced")]
     late = [f for e in traced if (f := case.fate_of(e)) and f.verdict == "dropped_at_deliver"]
@@ -49,7 +44,8 @@ def _asked(case: Case) -> Iterator[Finding]:
     )
 
 
-def _survivors(case: Case) -> Iterator[Finding]:
+def survivors_in_a_stop(case: Case) -> Iterator[Finding]:
+    """Report survivors in a ptrace-stop."""
     survivors, end = held(case, "traced"), ending(case)
     if not survivors or end is None:
         return
@@ -66,4 +62,10 @@ def _survivors(case: Case) -> Iterator[Finding]:
     )
 
 
-CAUSE = Cause("traced", "a tracer", check, instead_of=("dropped-at-deliver", "blocked-forever"))
+CAUSE = Cause(
+    "traced",
+    "a tracer",
+    survivors_in_a_stop,
+    of_process,
+    instead_of=("dropped-at-deliver", "blocked-forever"),
+)

@@ -33,7 +33,7 @@ def check(case: Case) -> Iterator[Finding]:
     """
     for events in by_signal(e for e in case.requests if e.signal != TERM and _came_to_nothing(case, e)):
         first = events[0]
-        snapshot = case.snapshot_after(first.time) or case.snapshot_of_init()
+        snapshot = case.snapshot_after(first.time) or case.snapshot_of_subject()
         if (
             snapshot is None
             or not takes(snapshot, TERM)
@@ -54,7 +54,7 @@ def check(case: Case) -> Iterator[Finding]:
     snapshot = would_drop(case)
     if (
         snapshot is not None
-        and snapshot.init is not None
+        and snapshot.subject is not None
         and would_ask(case) != TERM
         and takes(snapshot, TERM)
     ):
@@ -63,16 +63,16 @@ def check(case: Case) -> Iterator[Finding]:
             case.nsid,
             "warning",
             "possible",
-            f"{name(would_ask(case))}, its configured stop signal, is discarded by {snapshot.init.name}; it does take "
-            "SIGTERM. If it was asked to stop before sigtrace looked, that is why it did not.",
+            f"{name(would_ask(case))}, its configured stop signal, is discarded by {snapshot.subject.name}; it does "
+            "take SIGTERM. If it was asked to stop before sigtrace looked, that is why it did not.",
             masks(snapshot, "caught", "blocked", "awaited", "signalfd"),
             f"correct the stop signal: {advice.stop_signal(case.container) or _ANYWHERE}",
         )
 
 
 def _came_to_nothing(case: Case, event: Event) -> bool:
-    stop = case.stop_of(event)
-    killed = stop is not None and stop.cut_off is not None and stop.cut_off.time > event.time
+    cut_off = case.cut_off(event)
+    killed = cut_off is not None and cut_off.time > event.time
     if not killed and event.signal not in MEANT_TO_STOP:
         return False  # not a stop signal, and no SIGKILL followed: it was probably meant for something else
     if event.signal != KILL and event.verdict in ("dropped_at_generate", "default_ignored", "resumes"):
@@ -88,7 +88,7 @@ def _was_handled(case: Case, event: Event) -> bool:
 CAUSE = Cause(
     "wrong-stop-signal",
     "a stop signal the program does not end by",
-    check,
+    process=check,
     needs=("events", "snapshot"),
     instead_of=("dropped-at-generate", "slow-handler"),
 )

@@ -1,0 +1,53 @@
+"""Findings about processes that a request was passed on to: how it came to them, and several of them as one finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from sigtrace.postmortem.case import Case
+from sigtrace.postmortem.finding import Finding, numbers
+
+_NAMED = 3
+"""Further processes that a finding names."""
+
+
+def routed(case: Case, finding: Finding) -> Finding:
+    """Return a finding about the case's subject with how the request came to it."""
+    subject = case.subject
+    assert subject is not None
+    first = case.stops[subject.attempt].first
+    return replace(
+        finding,
+        summary=f"{finding.summary} {_route(subject.path)}",
+        evidence=(str(first), *(str(case.event(row)) for row in subject.hops), *finding.evidence),
+        about=finding.about | numbers(first),
+        path=(*subject.path, subject.name),
+    )
+
+
+def joined(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the findings of one cause, those of the same severity and confidence as one, which names the processes."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in findings:
+        groups.setdefault((each.severity, each.confidence), []).append(each)
+    for first, *more in groups.values():
+        if not more:
+            yield first
+            continue
+        others = list(dict.fromkeys(each.path[-1] for each in more))
+        named = ", ".join(others[:_NAMED])
+        rest = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        yield replace(
+            first,
+            summary=f"{first.summary} The same holds for {named}{rest}.",
+            evidence=tuple(dict.fromkeys(line for each in (first, *more[:_NAMED]) for line in each.evidence)),
+            about=first.about.union(*(each.about for each in more)),
+        )
+
+
+def _route(path: tuple[str, ...]) -> str:
+    """Return `tini[4230] passed the request on to it`, with those in between."""
+    init, *between = path
+    through = f", through {', '.join(between)}" if between else ""
+    return f"{init} passed the request on to it{through}."

@@ -1,0 +1,282 @@
+"""An init that passes requests on: the postmortem follows them to the process that hangs, and names that one."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sigtrace.lab.actor import Actor, Fate, Namespace
+from sigtrace.lab.channel import wait_until
+from sigtrace.lab.stage import Stage
+from sigtrace.postmortem.finding import Finding
+from tests.conftest import require
+from tests.kernel.freezing import Freezer, hierarchy_of
+from tests.kernel.investigation import Investigation, investigation
+
+pytestmark = pytest.mark.kernel
+
+KILL, USR1, TERM, STOP = 9, 10, 15, 19
+TINI, DUMB_INIT = "/usr/bin/tini", "/usr/bin/dumb-init"
+IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+BLOCKS = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"
+HANDLES = "signal.signal(signal.SIGTERM, lambda *_: None)"
+ENDS = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))"
+
+
+def app(setup: str) -> list[str]:
+    """The command of a program that is called `app` once it is set up, and then sleeps again and again."""
+    named = "open('/proc/self/comm', 'w').write('app')"
+    program = f"import signal, sys, time\n{setup}\n{named}\nwhile True: time.sleep(50)"
+    return [sys.executable, "-I", "-S", "-c", program]
+
+
+def script(line: str, setup: str) -> str:
+    """A shell's script, with the program for `APP`."""
+    return line.replace("APP", shlex.join(app(setup)))
+
+
+FORWARD = "trap 'kill -TERM $child' TERM; APP & child=$!; wait $child; wait $child"
+"""A shell that passes SIGTERM on and waits again, as entry points of images do."""
+
+
+@pytest.fixture(scope="module")
+def observed() -> Iterator[Investigation]:
+    with investigation() as opened:
+        yield opened
+
+
+@pytest.fixture
+def namespace(stage: Stage, observed: Investigation) -> Namespace:
+    return observed.watch(stage.namespace())
+
+
+def start(init: Actor, program: str, *command: str) -> None:
+    """Have the init become a program, if it is installed."""
+    require(os.path.exists(program), os.path.basename(program), f"{program} is not installed")
+    init.become(program, *command)
+
+
+def child(pid: int, comm: str = "app") -> int:
+    """The PID of the child of that name, by /proc alone; waits for it."""
+
+    def children() -> dict[str, int]:
+        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {Path(f"/proc/{each}/comm").read_text().strip(): int(each) for each in pids}
+
+    wait_until(lambda: comm in children(), f"process {pid} to have a child {comm}")
+    return children()[comm]
+
+
+def ask(stage: Stage, observed: Investigation, init: Actor) -> None:
+    """Send SIGTERM to the init; when that has passed it on, take the snapshot that a recorder takes."""
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: observed.case().passed != (), "the init to pass it on")
+    observed.snapshot("signalled")
+
+
+def kill(stage: Stage, init: Actor) -> None:
+    """What every runtime does in the end."""
+    stage.outside.kill(init, KILL)
+    assert init.fate() == Fate("killed", KILL)
+
+
+def only(observed: Investigation, live: bool = False) -> Finding:
+    """The only finding."""
+    (finding,) = observed.report(live).findings
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("setup", "cause"),
+    [(IGNORES, "ignored-by-program"), (BLOCKS, "blocked-forever"), (HANDLES, "slow-handler")],
+)
+def test_the_child_of_tini_that_does_not_end_is_found(
+    stage: Stage, observed: Investigation, init: Actor, setup: str, cause: str
+) -> None:
+    start(init, TINI, "--", *app(setup))
+    pid = child(init.pid)
+    ask(stage, observed, init)
+    signal.sigtimedwait([], 1.1)  # the grace period: less is no time for a handler
+    kill(stage, init)
+    found = only(observed)
+    assert (found.cause, found.severity, found.confidence) == (cause, "error", "certain")
+    assert found.path == (f"tini[{init.pid}]", f"app[{pid}]")
+    assert f"app[{pid}]" in found.summary
+    assert f"tini[{init.pid}] passed the request on to it." in found.summary
+
+
+@pytest.mark.parametrize("setup", [IGNORES, BLOCKS])
+def test_it_is_found_without_a_snapshot(
+    stage: Stage, observed: Investigation, init: Actor, setup: str
+) -> None:
+    start(init, TINI, "--", *app(setup))
+    pid = child(init.pid)
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: observed.case().passed != (), "tini to pass it on")
+    kill(stage, init)
+    found = only(observed)
+    assert found.cause == {IGNORES: "ignored-by-program", BLOCKS: "blocked-forever"}[setup]
+    assert found.path[-1] == f"app[{pid}]"
+
+
+def test_while_it_hangs_it_is_found_too(stage: Stage, observed: Investigation, init: Actor) -> None:
+    start(init, TINI, "--", *app(IGNORES))
+    pid = child(init.pid)
+    ask(stage, observed, init)
+    assert only(observed, live=True).path[-1] == f"app[{pid}]"
+    kill(stage, init)
+
+
+def test_a_stopped_child_of_tini(stage: Stage, observed: Investigation, init: Actor) -> None:
+    start(init, TINI, "--", *app(ENDS))
+    pid = child(init.pid)
+    os.kill(pid, STOP)
+    ask(stage, observed, init)
+    kill(stage, init)
+    found = only(observed)
+    assert (found.cause, found.path[-1]) == ("stopped", f"app[{pid}]")
+
+
+def test_a_traced_child_of_tini(stage: Stage, observed: Investigation, init: Actor) -> None:
+    start(init, TINI, "--", *app(ENDS))
+    pid, tracer = child(init.pid), stage.actor()
+    tracer(f"ptrace(syscalls.PTRACE_SEIZE, {pid})")
+    stage.outside.kill(init, TERM)
+    assert tracer(f"os.WSTOPSIG(os.waitpid({pid}, 0x40000000)[1])") == TERM  # __WALL
+    observed.snapshot("signalled")
+    found = only(observed)
+    assert (found.cause, found.path[-1]) == ("traced", f"app[{pid}]")
+    tracer.end()
+    kill(stage, init)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_frozen_child_of_tini(stage: Stage, observed: Investigation, init: Actor, version: str) -> None:
+    mounted = hierarchy_of(version)
+    require(mounted, f"cgroup-{version}", f"no cgroup {version} freezer is mounted here")
+    assert mounted is not None
+    start(init, TINI, "--", *app(ENDS))
+    pid, freezer = child(init.pid), Freezer(mounted, version)
+    try:
+        freezer.hold_pid(pid)
+        ask(stage, observed, init)
+        found = only(observed)
+        assert (found.cause, found.path[-1]) == ("survivor-frozen", f"app[{pid}]")
+    finally:
+        freezer.set(False)
+        stage.close()
+        freezer.remove()
+
+
+def test_a_shell_behind_tini_that_waits_for_its_foreground_command(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    start(init, TINI, "--", "/bin/sh", "-c", script("trap 'exit' TERM; APP; true", ENDS))
+    shell = child(init.pid, "sh")
+    child(shell)
+    ask(stage, observed, init)
+    kill(stage, init)
+    found = only(observed)
+    assert (found.cause, found.path[-1]) == ("shell-form", f"sh[{shell}]")
+    assert "PID 1," not in found.summary
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+@pytest.mark.parametrize("setup", [IGNORES, HANDLES])
+def test_a_shell_whose_trap_passes_it_on_is_not_to_blame(
+    stage: Stage, observed: Investigation, init: Actor, shell: str, setup: str
+) -> None:
+    start(init, shell, "-c", script(FORWARD, setup))
+    pid = child(init.pid)
+    ask(stage, observed, init)
+    kill(stage, init)
+    found = only(observed)
+    assert found.cause == ("slow-handler" if setup == HANDLES else "ignored-by-program")
+    assert found.path == (f"{os.path.basename(shell)}[{init.pid}]", f"app[{pid}]")
+
+
+def test_a_shell_whose_child_has_ended_is_itself_to_blame(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    start(init, "/bin/sh", "-c", script(FORWARD + "; sleep 50; true", ENDS))
+    child(init.pid)
+    ask(stage, observed, init)
+    child(init.pid, "sleep")
+    observed.snapshot("signalled")
+    kill(stage, init)
+    found = only(observed)
+    assert (found.cause, found.path) == ("slow-handler", ())
+    assert f"sh[{init.pid}]" in found.summary
+
+
+def test_a_chain_is_followed_to_its_end(stage: Stage, observed: Investigation, init: Actor) -> None:
+    start(init, TINI, "--", "/bin/sh", "-c", script(FORWARD, IGNORES))
+    shell = child(init.pid, "sh")
+    pid = child(shell)
+    ask(stage, observed, init)
+    wait_until(lambda: len(observed.case().passed) > 1, "the shell to pass it on")
+    kill(stage, init)
+    found = only(observed)
+    assert found.cause == "ignored-by-program"
+    assert found.path == (f"tini[{init.pid}]", f"sh[{shell}]", f"app[{pid}]")
+    assert f"through sh[{shell}]" in found.summary
+
+
+def test_dumb_init_passes_it_to_a_group_and_those_that_did_not_end_are_named(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    start(
+        init, DUMB_INIT, "/bin/sh", "-c", script("trap '' TERM; (trap - TERM; sleep 50) & APP; true", IGNORES)
+    )
+    shell = child(init.pid, "sh")
+    pid = child(shell)
+    child(shell, "sleep")
+    ask(stage, observed, init)
+    wait_until(lambda: len(observed.case().passed) > 2, "dumb-init to signal the whole group")
+    kill(stage, init)
+    found = only(observed)
+    assert found.cause == "ignored-by-program"
+    assert f"app[{pid}]" in found.summary
+    assert f"sh[{shell}]" in found.summary
+    assert "sleep" not in found.summary
+
+
+def test_dumb_init_for_a_single_child(stage: Stage, observed: Investigation, init: Actor) -> None:
+    start(init, DUMB_INIT, "--single-child", *app(IGNORES))
+    pid = child(init.pid)
+    ask(stage, observed, init)
+    kill(stage, init)
+    found = only(observed)
+    assert (found.cause, found.path) == ("ignored-by-program", (f"dumb-init[{init.pid}]", f"app[{pid}]"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (TINI, "--", *app(ENDS)),
+        (TINI, "--", "/bin/sh", "-c", script("APP; true", ENDS)),
+        (DUMB_INIT, *app(ENDS)),
+        (DUMB_INIT, "--single-child", *app("")),
+        ("/bin/sh", "-c", script(FORWARD, ENDS)),
+    ],
+    ids=lambda command: os.path.basename(command[0]),
+)
+def test_what_is_passed_on_and_obeyed_gives_no_finding(
+    stage: Stage, observed: Investigation, init: Actor, command: tuple[str, ...]
+) -> None:
+    start(init, *command)
+    if command[1:3] == ("--", "/bin/sh"):
+        child(child(init.pid, "sh"))
+    else:
+        child(init.pid)
+    stage.outside.kill(init, TERM)
+    assert init.fate().state == "exited"
+    observed.snapshot("exited")
+    assert [each.name[:4] for each in observed.case().passed] != []
+    assert observed.causes() == []
