@@ -15,12 +15,12 @@ from functools import cached_property
 import numpy as np
 
 from sigtrace.events.batch import Batch
-from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.event import Event, selected, totals
 from sigtrace.postmortem.life import at_home, life, resident
 from sigtrace.postmortem.passing import Passed, passed_on
+from sigtrace.postmortem.scope import has_members
 from sigtrace.postmortem.snapshot import Snapshot, snapshots_of
 from sigtrace.postmortem.stop import Stop, stop_of
 from sigtrace.signals import CONT, KILL, STOP
@@ -56,8 +56,7 @@ class Window:
         times = batch.time.astype("i8")
         if not len(times):
             return cls()
-        members = bool((~flag(batch.records, "init")).any())
-        return cls(int(times[0]), int(times[-1]), has_members=members)
+        return cls(int(times[0]), int(times[-1]), has_members=has_members(batch))
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Case:
     live: bool = False
     """The namespace is examined as it is now; what happened before `since` is unknown."""
     has_members: bool = False
-    """Events of processes other than inits were recorded too."""
+    """Events of processes other than inits were recorded too, not only what inits pass on to them."""
     totals: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
     """The number of events of its init by stage, signal and verdict; `events` leaves out most of many similar ones."""
     container: Container | None = None

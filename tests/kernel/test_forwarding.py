@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,33 +13,24 @@ from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from sigtrace.postmortem.finding import Finding
 from tests.conftest import require
+from tests.kernel.forwarding import (
+    BLOCKS,
+    DUMB_INIT,
+    ENDS,
+    FORWARD,
+    HANDLES,
+    IGNORES,
+    TINI,
+    app,
+    child,
+    script,
+)
 from tests.kernel.freezing import Freezer, hierarchy_of
 from tests.kernel.investigation import Investigation, investigation
 
 pytestmark = pytest.mark.kernel
 
 KILL, USR1, TERM, STOP = 9, 10, 15, 19
-TINI, DUMB_INIT = "/usr/bin/tini", "/usr/bin/dumb-init"
-IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
-BLOCKS = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"
-HANDLES = "signal.signal(signal.SIGTERM, lambda *_: None)"
-ENDS = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))"
-
-
-def app(setup: str) -> list[str]:
-    """The command of a program that is called `app` once it is set up, and then sleeps again and again."""
-    named = "open('/proc/self/comm', 'w').write('app')"
-    program = f"import signal, sys, time\n{setup}\n{named}\nwhile True: time.sleep(50)"
-    return [sys.executable, "-I", "-S", "-c", program]
-
-
-def script(line: str, setup: str) -> str:
-    """A shell's script, with the program for `APP`."""
-    return line.replace("APP", shlex.join(app(setup)))
-
-
-FORWARD = "trap 'kill -TERM $child' TERM; APP & child=$!; wait $child; wait $child"
-"""A shell that passes SIGTERM on and waits again, as entry points of images do."""
 
 
 @pytest.fixture(scope="module")
@@ -60,17 +48,6 @@ def start(init: Actor, program: str, *command: str) -> None:
     """Have the init become a program, if it is installed."""
     require(os.path.exists(program), os.path.basename(program), f"{program} is not installed")
     init.become(program, *command)
-
-
-def child(pid: int, comm: str = "app") -> int:
-    """The PID of the child of that name, by /proc alone; waits for it."""
-
-    def children() -> dict[str, int]:
-        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return {Path(f"/proc/{each}/comm").read_text().strip(): int(each) for each in pids}
-
-    wait_until(lambda: comm in children(), f"process {pid} to have a child {comm}")
-    return children()[comm]
 
 
 def ask(stage: Stage, observed: Investigation, init: Actor) -> None:

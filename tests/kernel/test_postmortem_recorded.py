@@ -17,6 +17,19 @@ import pytest
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
+from tests.conftest import require
+from tests.kernel.forwarding import (
+    BLOCKS,
+    DUMB_INIT,
+    ENDS,
+    FORWARD,
+    HANDLES,
+    IGNORES,
+    TINI,
+    app,
+    child,
+    script,
+)
 
 pytestmark = pytest.mark.kernel
 
@@ -48,6 +61,10 @@ def _snapshots(directory: Path, nsid: int) -> list[Any]:
 
 
 def causes(directory: Path, pid: int) -> list[str]:
+    return [finding["cause"] for finding in findings(directory, pid)]
+
+
+def findings(directory: Path, pid: int) -> list[dict[str, Any]]:
     done = subprocess.run(
         [*COMMAND, "postmortem", str(directory), "--ns", str(pid), "--format", "json"],
         capture_output=True,
@@ -56,7 +73,7 @@ def causes(directory: Path, pid: int) -> list[str]:
         env={**os.environ},
     )
     assert done.returncode in (0, 3), done.stderr
-    return [json.loads(line)["cause"] for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def kill(stage: Stage, namespace: Namespace) -> None:
@@ -99,3 +116,41 @@ def test_a_namespace_that_outlives_its_init_is_seen_by_the_recorder(
         stage.outside.kill(namespace.init, KILL)
         wait_until(lambda: "outlived" in snapshots(namespace.inode), "the second look", 20)
     assert causes(directory, namespace.init.pid) == ["zombie-held"]
+
+
+def test_what_inits_pass_on_is_followed_in_a_recording_of_inits(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
+    require(os.path.exists(TINI), "tini", "tini is not installed")
+    require(os.path.exists(DUMB_INIT), "dumb-init", "dumb-init is not installed")
+    directory = tmp_path / "signals"
+    with recorder(directory, house) as snapshots:
+        ignoring, blocking, slow, chain, healthy = (house.init.namespace() for _ in range(5))
+        ignoring.init.become(TINI, "--", *app(IGNORES))
+        blocking.init.become(DUMB_INIT, *app(BLOCKS))
+        slow.init.become("/bin/sh", "-c", script(FORWARD, HANDLES))
+        chain.init.become(TINI, "--", "/bin/sh", "-c", script(FORWARD, IGNORES))
+        healthy.init.become(TINI, "--", *app(ENDS))
+        paths = [[f"{name}[{each.init.pid}]"] for each, name in ((ignoring, "tini"), (blocking, "dumb-init"))]
+        paths += [[f"sh[{slow.init.pid}]"], [f"tini[{chain.init.pid}]", f"sh[{child(chain.init.pid, 'sh')}]"]]
+        above = [ignoring.init.pid, blocking.init.pid, slow.init.pid, child(chain.init.pid, "sh")]
+        paths = [[*path, f"app[{child(pid)}]"] for path, pid in zip(paths, above, strict=True)]
+        child(healthy.init.pid)
+        hanging = (ignoring, blocking, slow, chain)
+        for each in (*hanging, healthy):
+            stage.outside.kill(each.init, TERM)
+        assert healthy.init.fate().state == "exited"
+        signal.sigtimedwait([], 1.1)  # less is no time for a handler
+        for each in hanging:
+            wait_until(lambda each=each: snapshots(each.inode) != [], "a snapshot", 20)  # type: ignore[misc]
+            kill(stage, each)
+    found = [findings(directory, each.init.pid) for each in hanging]
+    assert [[each["cause"] for each in those] for those in found] == [
+        ["ignored-by-program"],
+        ["blocked-forever"],
+        ["slow-handler"],
+        ["ignored-by-program"],
+    ]
+    assert [those[0]["path"] for those in found] == paths
+    assert {those[0]["severity"] for those in found} == {"error"}
+    assert causes(directory, healthy.init.pid) == []
