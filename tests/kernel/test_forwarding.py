@@ -65,8 +65,9 @@ def kill(stage: Stage, init: Actor) -> None:
 
 def only(observed: Investigation, live: bool = False) -> Finding:
     """The only finding."""
-    (finding,) = observed.report(live).findings
-    return finding
+    findings = observed.report(live).findings
+    assert len(findings) == 1, findings
+    return findings[0]
 
 
 @pytest.mark.parametrize(
