@@ -61,8 +61,8 @@ def postmortem(
     explain a stop that hangs is "possible"; whatever blocks an exit is certain.
 
     JSON Lines are findings, one per line: cause, nsid, severity (error, warning,
-    notice), confidence (certain, likely, possible), summary, evidence (a list),
-    advice, container_id, container_name, runtime, image, pod, pod_namespace,
+    notice), confidence (certain, likely, possible), past (it is over), summary,
+    evidence (a list), advice, container_id, container_name, runtime, image, pod, pod_namespace,
     stop (null, or by, runtime, via, signal, grace_seconds, seconds, killed,
     ended), host, time (when the attempt to stop it began, or null).
 

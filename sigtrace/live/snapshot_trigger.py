@@ -18,6 +18,8 @@ from sigtrace.snapshot import Helper, SnapshotRow
 
 AGAIN_SECONDS = 1.0
 """Delay of the second snapshot, and how long a namespace must outlive its init to be one that hangs."""
+_OUTLIVED_SECONDS = (1.0, 8.0)
+"""Delays of further snapshots of one that does: whether it hangs for good, or was only slow to end."""
 
 _REST_SECONDS = 10.0
 """Least time between two snapshots of one namespace for the same reason, so that a storm of drops takes only one."""
@@ -55,7 +57,8 @@ class _SnapshotOrder(NamedTuple):
 
     trigger: str
     namespace: NsKey
-    again: bool
+    again: int = 0
+    """How many were taken for this reason before it."""
 
 
 class SnapshotTaker(threading.Thread):
@@ -93,10 +96,16 @@ class SnapshotTaker(threading.Thread):
                     self.skipped += 1
                     continue
                 key = order.namespace
-                rows = helper.take(key.inode, order.trigger, ns_start=key.start, again=order.again)
-                # The namespace's own row always exists. Without a task or a problem it contains nothing of use.
-                if len(rows) > 1 or any(row["problem"] for row in rows):
+                rows = helper.take(key.inode, order.trigger, ns_start=key.start, again=order.again > 0)
+                # The namespace's own row always exists. Without a task or a problem it contains nothing of use, unless
+                # there were tasks before: then it shows that what kept the namespace is over.
+                kept = len(rows) > 1 or any(row["problem"] for row in rows)
+                outlived = order.trigger == "outlived"
+                if kept or (outlived and order.again):
                     self._deliver(rows)
+                if kept and outlived and order.again < len(_OUTLIVED_SECONDS):
+                    further = order._replace(again=order.again + 1)
+                    self._queue.put(further, _OUTLIVED_SECONDS[order.again])
 
     def _schedule(self, trigger: str, namespace: NsKey) -> None:
         now = time.monotonic()
@@ -109,9 +118,7 @@ class SnapshotTaker(threading.Thread):
         if len(self._taken) >= _KEPT:
             self._taken.clear()
         self._taken[key] = now
-        self._queue.put(_SnapshotOrder(trigger, namespace, False))
+        self._queue.put(_SnapshotOrder(trigger, namespace))
         # The second snapshot shows what has changed: a task that is still in the same state is stuck.
-        later = "outlived" if trigger == "exited" else trigger
-        self._queue.put(_SnapshotOrder(later, namespace, later == trigger), AGAIN_SECONDS)
-        if later != trigger:
-            self._queue.put(_SnapshotOrder(later, namespace, True), 2 * AGAIN_SECONDS)
+        later = ("outlived", 0) if trigger == "exited" else (trigger, 1)
+        self._queue.put(_SnapshotOrder(later[0], namespace, later[1]), AGAIN_SECONDS)

@@ -367,7 +367,10 @@ class Case:
             if event.signal == STOP and event.verdict == "default_action":
                 stopped = True
             # prepare_signal() resumes the target as SIGCONT is sent, whatever becomes of the signal itself.
-            elif event.signal in (CONT, KILL) and event.stage == "generate":
+            # complete_signal() does so for a SIGKILL that is queued.
+            elif event.stage == "generate" and (
+                event.signal == CONT or (event.signal == KILL and event.verdict == "queued")
+            ):
                 stopped = False
         return stopped
 

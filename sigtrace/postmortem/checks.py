@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from sigtrace import signals
 from sigtrace.containers import advice
 from sigtrace.containers.stop_signal import stop_request
 from sigtrace.postmortem.case import PATIENCE, Case
 from sigtrace.postmortem.event import Event
-from sigtrace.postmortem.finding import Severity
+from sigtrace.postmortem.finding import SEVERITIES, Confidence, Severity
+from sigtrace.postmortem.period import Period
 from sigtrace.postmortem.snapshot import Snapshot, Task
+from sigtrace.postmortem.stop import Stop
 from sigtrace.signals import KILL, STOP, TERM
 
 _MOST = 3
@@ -65,6 +68,31 @@ def severity_of(case: Case, events: Sequence[Event]) -> Severity:
     stops = [stop for event in events if (stop := case.stop_of(event))]
     ended = all(stop.exit and not stop.kill for stop in stops)
     return "warning" if stops and ended else "error"
+
+
+def weight(case: Case, period: Period, now: Severity = "error") -> tuple[Severity, Confidence]:
+    """Return the severity and the confidence of a finding about a state; `now`: the severity of one that is not over.
+
+    A state that lasted until a SIGKILL cut the stop off explains that stop as much as one that lasts. One that was over
+    by itself is one step less if a stop was slow or cut off that it was there in, or if it lasted for PATIENCE; any
+    other is a notice.
+    """
+    confidence: Confidence = "certain" if period.settled else "likely"
+    during = [each for each in case.stops if _overlap(period, each)]
+    cuts = [each.cut_off.time for each in during if each.cut_off]
+    if case.subject and case.subject.kill is not None:
+        cuts.append(case.event(case.subject.kill).time)
+    if not period.past or any(period.over >= cut for cut in cuts):
+        return now, confidence
+    lower = dict(pairwise((*SEVERITIES, SEVERITIES[-1])))[now]
+    slow = any(each.cut_off or (each.took or 0) >= PATIENCE for each in during)
+    return (lower if slow or period.last - period.first >= PATIENCE else "notice"), confidence
+
+
+def _overlap(period: Period, stop: Stop) -> bool:
+    """Whether the state was there while a stop lasted: until its SIGKILL, or the exit without one."""
+    end = stop.kill or stop.exit
+    return period.last >= stop.first.time and (end is None or period.first <= end.time)
 
 
 def times(count: int) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sigtrace.postmortem.event import Event
+from sigtrace.postmortem.period import Period
 
 Severity = Literal["error", "warning", "notice"]
-"""error: the namespace hung, or hangs, because of it. warning: the next stop will hang. notice: for information."""
+"""error: the namespace hung, or hangs, because of it. warning: the next stop will hang, or it was slow because of
+it. notice: for information."""
 
 Confidence = Literal["certain", "likely", "possible"]
 
@@ -37,6 +39,13 @@ class Finding:
 
     Empty if it is about the init, or the namespace.
     """
+    period: Period | None = field(default=None, repr=False)
+    """The time of the state that it is about; None if it is not about a state."""
+
+    @property
+    def past(self) -> bool:
+        """Whether it is about a state that is known to be over."""
+        return self.period is not None and self.period.past
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON Lines, with stable keys; `Report.rows` adds the container and the stop."""
@@ -45,6 +54,7 @@ class Finding:
             "nsid": self.nsid,
             "severity": self.severity,
             "confidence": self.confidence,
+            "past": self.past,
             "summary": self.summary,
             "evidence": list(self.evidence),
             "advice": self.advice,

@@ -11,23 +11,24 @@ from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.finding import CONFIDENCES, SEVERITIES, Finding
 from sigtrace.postmortem.stop import Stop
 
-Relevance = Literal["request", "attempt", "apart"]
-"""What a finding says of the attempt that is told. request: what became of one of its requests, or of the SIGKILL that
-ended it. attempt: something else while it lasted, or a state without a time. apart: something outside of it."""
+Relevance = Literal["end", "request", "attempt", "apart"]
+"""What a finding says of the attempt that is told. end: what still keeps the namespace from ending, though its init
+was killed or has exited. request: what became of one of its requests, or of the SIGKILL that ended it. attempt:
+something else while it lasted, or something without a time. apart: something outside of it."""
 
-RELEVANCES: tuple[Relevance, ...] = ("request", "attempt", "apart")
+RELEVANCES: tuple[Relevance, ...] = ("end", "request", "attempt", "apart")
 
 
 def ordered(case: Case, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings, the one that explains the attempt that is told (`Case.told`) first.
 
-    The keys of the order: whether it is about this attempt at all; whether it is more than a notice; `RELEVANCES`; the
-    severity; the confidence; how many of the attempt's requests it explains. The name of the cause only makes the order
-    definite. A finding from outside the attempt says so, and is a warning at most if it is about no attempt: nobody
-    asked the namespace to stop then, so that it made nothing hang.
+    The keys of the order: whether it is about this attempt at all; whether it is more than a notice; `RELEVANCES`;
+    whether it is not over; the severity; the confidence; how many of the attempt's requests it explains. The name of
+    the cause only makes the order definite. A finding from outside the attempt says so, and is a warning at most if it
+    is about no attempt: nobody asked the namespace to stop then, so that it made nothing hang.
     """
     if case.told is None:
-        return tuple(sorted(findings, key=lambda each: (SEVERITIES.index(each.severity), *_rest(each))))
+        return tuple(sorted(findings, key=_weight))
     told = _Told(case, case.told)
     placed = [(told.relevance(each), each) for each in findings]
     return tuple(
@@ -36,8 +37,9 @@ def ordered(case: Case, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
-def _rest(finding: Finding) -> tuple[int, str]:
-    return CONFIDENCES.index(finding.confidence), finding.cause
+def _weight(finding: Finding) -> tuple[bool, int, int, str]:
+    severity, confidence = SEVERITIES.index(finding.severity), CONFIDENCES.index(finding.confidence)
+    return finding.past, severity, confidence, finding.cause
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class _Told:
         rows = [int(each.rows[0]) for each in self.case.attempts if each.rows[0] > self.stop.attempt.rows[0]]
         return min(rows, default=len(self.case.batch))
 
+    @property
+    def began(self) -> int:
+        """When it began: ns UTC."""
+        return (self.stop.earlier or self.stop.first).time
+
     @cached_property
     def requests(self) -> frozenset[int]:
         """The rows of its requests, of the deliveries that followed them, and of the SIGKILL that ended the init."""
@@ -67,26 +74,25 @@ class _Told:
 
     def relevance(self, finding: Finding) -> Relevance:
         """Return the relevance of a finding to the attempt."""
+        period, end = finding.period, self.stop.kill or self.stop.exit
+        if period and not period.past and end and period.last >= end.time:
+            return "end"
         if finding.about & self.requests:
             return "request"
-        return "attempt" if not finding.about or any(map(self.lasts, finding.about)) else "apart"
+        if finding.about:
+            return "attempt" if any(map(self.lasts, finding.about)) else "apart"
+        return "apart" if period and period.past and period.over < self.began else "attempt"
 
-    def key(self, relevance: Relevance, finding: Finding) -> tuple[bool, bool, int, int, int, int, str]:
+    def key(self, relevance: Relevance, finding: Finding) -> tuple[object, ...]:
         """Return the sort key of a finding."""
-        severity, (confidence, cause) = SEVERITIES.index(finding.severity), _rest(finding)
-        return (
-            relevance == "apart",
-            finding.severity == "notice",
-            RELEVANCES.index(relevance),
-            severity,
-            confidence,
-            -len(finding.about & self.requests),
-            cause,
-        )
+        *weight, cause = _weight(finding)
+        explains = len(finding.about & self.requests)
+        notice = finding.severity == "notice"
+        return relevance == "apart", notice, RELEVANCES.index(relevance), *weight, -explains, cause
 
     def apart(self, finding: Finding) -> Finding:
         """Return a finding about something outside the attempt, which says so."""
-        last = max(finding.about)
+        last = max(finding.about, default=-1)
         asked = last >= int(self.case.attempts[0].rows[0])
         when = "In a later" if last >= self.end else "In an earlier" if asked else "Before this"
         severity = finding.severity if asked or finding.severity != "error" else "warning"

@@ -27,10 +27,10 @@ def routed(case: Case, finding: Finding) -> Finding:
 
 
 def joined(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the findings of one cause, those of the same severity and confidence as one, which names the processes."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
+    """Yield the findings of one cause, those of the same weight and tense as one, which names the processes."""
+    groups: dict[tuple[str, str, bool], list[Finding]] = {}
     for each in findings:
-        groups.setdefault((each.severity, each.confidence), []).append(each)
+        groups.setdefault((each.severity, each.confidence, each.past), []).append(each)
     for first, *more in groups.values():
         if not more:
             yield first

@@ -12,6 +12,7 @@ import numpy as np
 from sigtrace import signals
 from sigtrace.procfs.process import is_shell
 from sigtrace.text import printable, shorten
+from sigtrace.units import number
 
 
 class Columns:
@@ -182,6 +183,36 @@ class Snapshot:
             "zap_pid_ns_processes" in t.stack or (t.exiting and t.state not in "ZX" and not t.stack)
             for t in self.init_threads
         )
+
+    @property
+    def summary(self) -> str:
+        """What it shows of the namespace and its init, in a few words."""
+        init, count = self.init, number(len(self.tasks), "task")
+        if init is None:
+            return f"{count}, no init" if self.tasks else "nobody is left"
+        facts = [f"{count}; init in state {init.state}"]
+        if self.init_waits:
+            facts.append("exiting, waiting for the others")
+        elif init.wchan not in ("", "0"):
+            facts.append(f"at {printable(init.wchan)}")
+        facts += [f"frozen by cgroup {init.frozen}"] if init.frozen else []
+        facts += [f"traced by {printable(init.tracer_comm)}[{init.tracer_pid}]"] if init.tracer_pid else []
+        facts += ["dumping core"] if init.core_dumping else []
+        pending = self._pending()
+        facts += [f"{', '.join(map(signals.name, pending))} pending"] if pending else []
+        dead = sum(task.state == "Z" for task in self.processes)
+        facts += [number(dead, "zombie")] if dead else []
+        return ", ".join(facts)
+
+    def _pending(self) -> list[int]:
+        """The signals that are pending for the init and stay so, because they are blocked or it cannot act."""
+        found = set()
+        for task in self.init_threads:
+            held = task.state in "TtDZ" or task.frozen
+            for each in signals.members(task.mask("pending") | task.mask("shared_pending")):
+                if held or signals.has(task.mask("blocked"), each):
+                    found.add(each)
+        return sorted(found)
 
     def line(self, what: str) -> str:
         """Return a line of evidence: the time, `snapshot`, and the text."""

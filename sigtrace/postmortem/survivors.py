@@ -6,11 +6,13 @@ all are dead and reaped. A process that is still there a moment later keeps the 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import Event
+from sigtrace.postmortem.period import Period, all_exit, seen
 from sigtrace.postmortem.snapshot import Snapshot, Task
 from sigtrace.signals import KILL
 
@@ -18,6 +20,9 @@ Held = Literal["frozen", "zombie", "uninterruptible", "traced", "core", "exiting
 
 _UNMAPPING = ("exit_mm", "exit_mmap", "mmput", "exit_files", "exit_sem")
 """Functions that do_exit() calls and that can take long; a task in one of them is exiting, even in state D."""
+
+_SHOWN = 5
+"""Survivors that are quoted as evidence."""
 
 
 @dataclass(frozen=True)
@@ -30,34 +35,81 @@ class Survivor:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """A namespace that is ending, as its last snapshot shows it."""
+class Holding:
+    """What keeps a namespace from ending, or did: the processes that one thing holds, as a snapshot shows them."""
 
+    survivors: tuple[Survivor, ...]
+    """At least one."""
     snapshot: Snapshot
+    """The last snapshot that shows any."""
     since: int
-    """When its init exited or was sent SIGKILL, or the first snapshot in which it is exiting: ns UTC."""
+    """When the init exited or was sent SIGKILL, or the first snapshot in which it is exiting: ns UTC."""
     cause: Event | None
     """That exit or SIGKILL; None if no event shows it."""
-    waits: bool
-    """The init waits for the other processes in zap_pid_ns_processes()."""
-    survivors: tuple[Survivor, ...]
+    period: Period
+
+    @property
+    def first(self) -> Task:
+        """The survivor that a sentence is about."""
+        return self.survivors[0].task
+
+    @property
+    def more(self) -> int:
+        """How many others there are."""
+        return len(self.survivors) - 1
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Why all should be gone, and the first few that are not; and, if so, what shows that this is over."""
+        shown = tuple(self.snapshot.line(str(each.task)) for each in self.survivors[:_SHOWN])
+        return self._why_gone() + shown + self.period.evidence
+
+    def _why_gone(self) -> tuple[str, ...]:
+        evidence: tuple[str, ...] = (str(self.cause),) if self.cause else ()
+        init = self.snapshot.init
+        if self.snapshot.init_waits and init:
+            stack = " < ".join(init.stack.split()[:4])
+            threads = (t for t in self.snapshot.init_threads if "zap_pid_ns_processes" in t.stack)
+            stack = next((" < ".join(t.stack.split()[:4]) for t in threads), stack)
+            evidence += (self.snapshot.line(f"{init.name} exiting, in {stack or 'an unreadable place'}"),)
+        return evidence
 
 
-def ending(case: Case) -> Ending | None:
-    """Return the ending of a namespace that has been ending for SETTLED or longer; None for any other namespace."""
-    last = case.last
-    if last is None:
-        return None
-    began, cause = _began(case, last)
-    if not began or last.time - began < SETTLED:
-        return None
-    earlier = {t.identity for s in case.snapshots if s.time < last.time for t in s.tasks}
-    waits = last.init_waits
-    found = []
-    gone = waits or last.init is None or last.init.state in "ZX"
-    for pid in dict.fromkeys(t.pid for t in last.tasks):
-        threads = [t for t in last.tasks if t.pid == pid]
-        own = last.init is not None and pid == last.init.pid
+def held(case: Case, how: Held) -> Holding | None:
+    """Return the survivors that are held in this way, as the last snapshot with any shows them; None without any."""
+    for last in reversed(case.snapshots):
+        since, cause = _began(case, last)
+        if not since or last.time - since < SETTLED:
+            return None
+        survivors = tuple(each for each in _survivors(case, last, cause) if each.held == how)
+        if survivors:
+            period = _period(case, {each.task.pid for each in survivors}, how)
+            return Holding(survivors, last, since, cause, period) if period else None
+    return None
+
+
+def _period(case: Case, pids: set[int], how: Held) -> Period | None:
+    def shows(snapshot: Snapshot) -> bool:
+        found = (
+            (_judge(threads) for threads in _by_process(snapshot, pids)) if _began(case, snapshot)[0] else ()
+        )
+        return any(each and each.held == how for each in found)
+
+    # A zombie has exited: only a snapshot shows that it is reaped.
+    return seen(case, shows) if how == "zombie" else seen(case, shows, all_exit(pids))
+
+
+def _by_process(snapshot: Snapshot, pids: Collection[int]) -> list[list[Task]]:
+    return [threads for pid in pids if (threads := [t for t in snapshot.tasks if t.pid == pid])]
+
+
+def _survivors(case: Case, snapshot: Snapshot, cause: Event | None) -> Iterator[Survivor]:
+    """Yield the processes that should be gone, each with what holds it. cause: the event that shows the end."""
+    earlier = {t.identity for s in case.snapshots if s.time < snapshot.time for t in s.tasks}
+    init = snapshot.init
+    gone = snapshot.init_waits or init is None or init.state in "ZX"
+    for threads in _by_process(snapshot, dict.fromkeys(t.pid for t in snapshot.tasks)):
+        own = init is not None and threads[0].pid == init.pid
         # The survivors are the other processes once the init has exited, and the init itself before that.
         if own == gone:
             continue
@@ -66,42 +118,22 @@ def ending(case: Case) -> Ending | None:
             continue
         survivor = _judge(threads)
         if survivor is not None:
-            found.append(survivor)
-    return Ending(last, began, cause, waits, tuple(found))
+            yield survivor
 
 
-def held(case: Case, how: Held) -> list[Survivor]:
-    """Return the survivors that are held in this way."""
-    end = ending(case)
-    return [s for s in end.survivors if s.held == how] if end else []
-
-
-def why_gone(end: Ending) -> tuple[str, ...]:
-    """Return the evidence that the namespace is ending."""
-    evidence: tuple[str, ...] = (str(end.cause),) if end.cause else ()
-    if end.waits and end.snapshot.init:
-        stack = " < ".join(end.snapshot.init.stack.split()[:4])
-        threads = (t for t in end.snapshot.init_threads if "zap_pid_ns_processes" in t.stack)
-        stack = next((" < ".join(t.stack.split()[:4]) for t in threads), stack)
-        evidence += (
-            end.snapshot.line(f"{end.snapshot.init.name} exiting, in {stack or 'an unreadable place'}"),
-        )
-    return evidence
-
-
-def _began(case: Case, last: Snapshot) -> tuple[int, Event | None]:
-    """Return when the end began (ns UTC; 0: it has not), and the event that shows it."""
-    if case.exit:
+def _began(case: Case, at: Snapshot) -> tuple[int, Event | None]:
+    """Return when the end began (ns UTC; 0: it has not, by the time of a snapshot), and the event that shows it."""
+    if case.exit and case.exit.time <= at.time:
         return case.exit.time, case.exit
-    kills = [e for e in case.to_init if e.signal == KILL and e.stage == "generate" and e.verdict == "queued"]
-    if kills:
-        return kills[0].time, kills[0]
-    if last.init is None and not last.tasks:
+    kills = (e for e in case.to_init if e.signal == KILL and e.stage == "generate" and e.verdict == "queued")
+    kill = next((e for e in kills if e.time <= at.time), None)
+    if kill:
+        return kill.time, kill
+    if at.init is None and not at.tasks:
         return 0, None
-    going = [
-        s for s in case.snapshots if s.init is None or s.init_waits or s.init.state in "ZX" or _killed(s)
-    ]
-    return (going[0].time if going else 0), None
+    until = (s for s in case.snapshots if s.time <= at.time)
+    going = (s for s in until if s.init is None or s.init_waits or s.init.state in "ZX" or _killed(s))
+    return next((s.time for s in going), 0), None
 
 
 def _killed(snapshot: Snapshot) -> bool:

@@ -14,7 +14,7 @@ from sigtrace.postmortem.snapshot import Snapshot
 from sigtrace.postmortem.stop import Stop
 from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.text import printable
-from sigtrace.units import SECOND, duration, number
+from sigtrace.units import SECOND, duration
 
 _NAMES = 4
 _QUICK = SECOND // 100
@@ -264,7 +264,7 @@ def _few(every: Iterable[str]) -> str:
 
 
 def _snapshots(case: Case) -> Iterator[TimelineEntry]:
-    for text, group in groupby(case.snapshots, _snapshot_text):
+    for text, group in groupby(case.snapshots, lambda each: each.summary):
         first, *more = group
         yield TimelineEntry(first.time, _snapshot_title(first), (text,))
         if more:
@@ -275,33 +275,3 @@ def _snapshots(case: Case) -> Iterator[TimelineEntry]:
 def _snapshot_title(snapshot: Snapshot) -> str:
     why = "on request" if snapshot.trigger == "asked" else snapshot.trigger
     return f"snapshot ({why}{', again' if snapshot.again else ''})"
-
-
-def _snapshot_text(snapshot: Snapshot) -> str:
-    if not snapshot.tasks:
-        return "nobody is left"
-    init = snapshot.init
-    count = len(snapshot.tasks)
-    if init is None:
-        return f"{number(count, 'task')}, no init"
-    pending = sorted(
-        {
-            each
-            for task in snapshot.init_threads
-            for column in ("pending", "shared_pending")
-            for each in signals.members(task.mask(column))
-            if signals.has(task.mask("blocked"), each) or task.state in "TtDZ" or task.frozen
-        }
-    )
-    facts = [f"{number(count, 'task')}; init in state {init.state}"]
-    facts += ["exiting, waiting for the others"] if snapshot.init_waits else []
-    facts += (
-        [f"at {printable(init.wchan)}"] if init.wchan not in ("", "0") and not snapshot.init_waits else []
-    )
-    facts += [f"frozen by cgroup {init.frozen}"] if init.frozen else []
-    facts += [f"traced by {printable(init.tracer_comm)}[{init.tracer_pid}]"] if init.tracer_pid else []
-    facts += ["dumping core"] if init.core_dumping else []
-    facts += [f"{', '.join(map(signals.name, pending))} pending"] if pending else []
-    dead = sum(task.state == "Z" for task in snapshot.processes)
-    facts += [number(dead, "zombie")] if dead else []
-    return ", ".join(facts)

@@ -233,7 +233,7 @@ class Recording:
         rss_kib, tasks, left_out, pids_current, pids_max, oom_kills
                      int64     ns_start and start_ticks in clock ticks (10 ms) since boot, rss_kib in KiB
         again, is_init, exiting, parent_outside, core_dumping, under_oom
-                     bool      facts of the task, or of the snapshot (again: the second look)
+                     bool      facts of the task, or of the snapshot (again: a later look)
         trigger, comm, state, parent_comm, tracer_comm, wchan, stack, pending, shared_pending, blocked, ignored,
         caught, awaited, signalfd, frozen, cgroup, cmdline, problem
                      category  masks of signals are 16 hexadecimal digits

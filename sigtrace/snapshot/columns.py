@@ -20,7 +20,7 @@ COLUMNS: Mapping[str, Type] = MappingProxyType(
         "nsid": "int",  # inode of the PID namespace
         "ns_start": "int",  # start of the namespace's init in clock ticks since boot; 0 = no init is left
         "trigger": "str",
-        "again": "bool",  # a second snapshot for the same reason
+        "again": "bool",  # a later snapshot for the same reason
         # The task; tid 0 is the namespace itself, whose row has 0, "" and False here.
         "pid": "int",  # of the process, in the initial namespace
         "tid": "int",

@@ -93,7 +93,7 @@ def test_json_lines_are_findings_with_stable_keys(directory: str, words: tuple[s
     done = run(directory, "--format", "json", *words)
     (finding,) = [json.loads(line) for line in done.output.splitlines()]
     assert list(finding) == [
-        *("cause", "nsid", "severity", "confidence", "summary", "evidence", "advice", "path"),
+        *("cause", "nsid", "severity", "confidence", "past", "summary", "evidence", "advice", "path"),
         *(
             "container_id",
             "container_name",

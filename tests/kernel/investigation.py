@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ from sigtrace import clock
 from sigtrace.events.batch import Batch
 from sigtrace.lab.actor import Namespace
 from sigtrace.live.collector import Collector
-from sigtrace.postmortem import Case, Report, Window, diagnose
+from sigtrace.postmortem import Case, Finding, Report, Window, diagnose
+from sigtrace.postmortem.case import SETTLED
 from sigtrace.procfs.process import read_stat
 from sigtrace.snapshot import Helper, SnapshotRow
+from sigtrace.units import SECOND
 
 
 class Investigation:
@@ -48,6 +51,12 @@ class Investigation:
         self._rows += rows
         return rows
 
+    def look_twice(self, trigger: str = "asked") -> None:
+        """Take two snapshots, as far apart as two looks must be that are to agree."""
+        self.snapshot(trigger)
+        signal.sigtimedwait([], 1.25 * SETTLED / SECOND)
+        self.snapshot(trigger)
+
     def case(self, live: bool = False) -> Case:
         """What was seen so far."""
         self._parts.append(self._live.drain())
@@ -66,6 +75,12 @@ class Investigation:
     def causes(self, live: bool = False) -> list[str]:
         """The slugs of all findings."""
         return [finding.cause for finding in self.report(live).findings]
+
+    def finding(self, cause: str) -> Finding:
+        """The only finding; fails if there is another, or it has another cause."""
+        (found,) = self.report().findings
+        assert found.cause == cause
+        return found
 
     def live_only(self) -> list[str]:
         """The slugs found when one comes too late for the events, with the snapshots alone."""

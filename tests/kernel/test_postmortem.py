@@ -178,10 +178,11 @@ def test_blocked_forever(stage: Stage, observed: Investigation, init: Actor) -> 
     init(f"block({TERM})")
     stage.outside.kill(init, TERM)
     stage.outside.kill(init, TERM)
-    observed.snapshot("signalled")
+    observed.look_twice("signalled")
     assert observed.live_only() == ["blocked-forever"]
     kill(stage, init)
-    assert observed.causes() == ["blocked-forever"]
+    found = observed.finding("blocked-forever")
+    assert (found.past, found.severity, found.confidence) == (True, "error", "certain")
 
 
 def test_blocked_forever_without_a_snapshot(stage: Stage, observed: Investigation, init: Actor) -> None:
@@ -190,6 +191,37 @@ def test_blocked_forever_without_a_snapshot(stage: Stage, observed: Investigatio
     stage.outside.kill(init, TERM)
     kill(stage, init)
     assert observed.causes() == ["blocked-forever"]
+
+
+def test_one_look_at_a_blocked_signal_with_a_handler_is_not_certain_and_two_are(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    init.set("handler", TERM)
+    init(f"block({TERM})")
+    init.settle()
+    stage.outside.kill(init, TERM)
+    observed.snapshot("signalled")
+    found = observed.finding("blocked-forever")
+    assert found.confidence == "possible"
+    assert "Its handler runs once it is unblocked." in found.summary
+    observed.look_twice()
+    assert observed.finding("blocked-forever").confidence == "certain"
+    assert observed.live_only() == ["blocked-forever"]
+
+
+def test_a_signal_that_is_blocked_only_around_an_event_loop_is_not_blocked_for_ever(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    """As mosquitto does: sigprocmask(), a wait with a timeout, sigprocmask()."""
+    init.set("handler", TERM)
+    init(f"block({TERM})")
+    stage.outside.kill(init, TERM)
+    observed.snapshot("signalled")
+    init(f"unblock({TERM})")  # the wait is over
+    wait_until(lambda: init.caught() == [TERM], "the handler to run")
+    init.channel.request("os._exit(0)")
+    assert init.fate() == Fate("exited", 0)
+    assert observed.causes() == []
 
 
 def test_dropped_at_deliver(stage: Stage, observed: Investigation, init: Actor) -> None:
@@ -326,6 +358,39 @@ def test_stopped(stage: Stage, observed: Investigation, init: Actor) -> None:
     assert observed.causes() == ["stopped"]
 
 
+def test_an_init_that_was_resumed_is_not_told_to_be_resumed(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    init.set("handler", TERM)
+    stage.outside.kill(init, STOP)
+    wait_until(lambda: init.stat_state() == "T", "the init to stop")
+    stage.outside.kill(init, TERM)
+    observed.look_twice("signalled")
+    found = observed.finding("stopped")
+    assert (found.past, found.severity, found.confidence) == (False, "error", "certain")
+    stage.outside.kill(init, CONT)
+    wait_until(lambda: init.caught() == [TERM], "the handler to run")
+    init.channel.request("os._exit(0)")
+    assert init.fate() == Fate("exited", 0)
+    found = observed.finding("stopped")
+    assert (found.past, found.severity) == (True, "notice")
+    assert "was stopped" in found.summary
+    assert "resume" not in found.advice
+
+
+def test_an_init_that_was_stopped_until_sigkill_came_is_explained_by_that(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    init.set("handler", TERM)
+    stage.outside.kill(init, STOP)
+    wait_until(lambda: init.stat_state() == "T", "the init to stop")
+    stage.outside.kill(init, TERM)
+    kill(stage, init)
+    found = observed.finding("stopped")
+    assert (found.past, found.severity, found.confidence) == (True, "error", "certain")
+    assert "resume" not in found.advice
+
+
 # Somebody else ---------------------------------------------------------------------------------------
 
 
@@ -432,8 +497,18 @@ def test_an_init_that_is_frozen_when_asked(
     try:
         freezer.hold(init)
         stage.outside.kill(init, TERM)
-        observed.snapshot("signalled")
-        assert observed.causes() == ["survivor-frozen"]
+        observed.look_twice("signalled")
+        found = observed.finding("survivor-frozen")
+        assert (found.past, found.severity, found.confidence) == (False, "error", "certain")
+        assert found.advice.startswith("thaw it")
+        freezer.set(False)
+        wait_until(lambda: init.caught() == [TERM], "the handler to run")
+        init.channel.request("os._exit(0)")
+        assert init.fate() == Fate("exited", 0)
+        found = observed.finding("survivor-frozen")
+        assert (found.past, found.severity) == (True, "notice")
+        assert "was frozen by cgroup" in found.summary
+        assert "thaw it" not in found.advice
     finally:
         freezer.set(False)
         stage.close()
@@ -471,7 +546,13 @@ def test_zombie_held_by_a_tracer(stage: Stage, observed: Investigation, namespac
     tracer(f"ptrace(syscalls.PTRACE_SEIZE, {member.pid})")
     hold_on_exit(stage, observed, namespace.init)
     assert member.stat_state() == "Z"
-    assert observed.causes() == ["zombie-held"]
+    assert observed.finding("zombie-held").advice.startswith("detach the tracer, or end it")
+    tracer.end()
+    wait_until(lambda: not namespace.init.alive(), "the namespace to end without the tracer")
+    observed.snapshot("outlived")
+    found = observed.finding("zombie-held")
+    assert (found.past, found.severity) == (True, "notice")
+    assert "detach" not in found.advice
 
 
 def test_survivor_uninterruptible_in_fuse(stage: Stage, observed: Investigation) -> None:
@@ -488,26 +569,43 @@ def test_survivor_uninterruptible_in_fuse(stage: Stage, observed: Investigation)
     assert observed.causes() == ["survivor-uninterruptible"]
 
 
-def test_unreaped_zombies(observed: Investigation, init: Actor) -> None:
+def test_unreaped_zombies(stage: Stage, observed: Investigation, init: Actor) -> None:
     init("[os.fork() or os._exit(0) for _ in range(8)] and None")
     zombies = Path(f"/proc/{init.pid}/task/{init.pid}/children")
     wait_until(
         lambda: all(" Z " in Path(f"/proc/{pid}/stat").read_text() for pid in zombies.read_text().split()),
         "the children to be dead",
     )
-    observed.snapshot()
-    observed.snapshot()
-    assert observed.causes() == ["unreaped-zombies"]
+    observed.look_twice()
+    assert not observed.finding("unreaped-zombies").past
+    kill(stage, init)
+    found = observed.finding("unreaped-zombies")
+    assert (found.past, found.severity, found.confidence) == (True, "warning", "certain")
+    assert "8 processes were dead and not reaped" in found.summary
 
 
 def test_runtime_lost_exit(stage: Stage, observed: Investigation, init: Actor) -> None:
     stage.outside.kill(init, KILL)
     wait_until(lambda: init.stat_state() == "Z", "the init to be a zombie")
-    observed.snapshot("exited")
-    signal.sigtimedwait([], 0.25)
-    observed.snapshot("outlived")
+    observed.look_twice("exited")
     assert observed.causes() == ["runtime-lost-exit"]
     assert observed.live_only() == ["runtime-lost-exit"]
+
+
+def test_an_exit_that_the_parent_noticed_late_is_told_as_past(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    stage.outside.kill(init, KILL)
+    wait_until(lambda: init.stat_state() == "Z", "the init to be a zombie")
+    observed.look_twice("exited")
+    found = observed.finding("runtime-lost-exit")
+    assert (found.past, found.severity, found.confidence) == (False, "error", "certain")
+    assert init.fate() == Fate("killed", KILL)  # its parent reaps it
+    observed.snapshot("outlived")
+    found = observed.finding("runtime-lost-exit")
+    assert (found.past, found.severity) == (True, "notice")
+    assert "had not reaped it" in found.summary
+    assert found.advice.startswith("nothing to do")
 
 
 def test_core_dump(observed: Investigation) -> None:

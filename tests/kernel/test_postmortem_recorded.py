@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from sigtrace.lab.actor import Namespace
@@ -53,11 +54,16 @@ def recorder(directory: Path, house: Namespace, *options: str) -> Iterator[Calla
 
 
 def _snapshots(directory: Path, nsid: int) -> list[Any]:
+    frame = _rows(directory, nsid)
+    return list(frame["trigger"].unique()) if len(frame) else []
+
+
+def _rows(directory: Path, nsid: int) -> pd.DataFrame:
     import sigtrace
 
     with sigtrace.open(directory) as recording:
         frame = recording.snapshots()
-    return list(frame[frame["nsid"] == nsid]["trigger"].unique()) if len(frame) else []
+    return frame[frame["nsid"] == nsid] if len(frame) else frame
 
 
 def causes(directory: Path, pid: int) -> list[str]:
@@ -154,3 +160,36 @@ def test_what_inits_pass_on_is_followed_in_a_recording_of_inits(
     assert [those[0]["path"] for those in found] == paths
     assert {those[0]["severity"] for those in found} == {"error"}
     assert causes(directory, healthy.init.pid) == []
+
+
+def test_a_zombie_init_that_is_reaped_late_is_told_as_past(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
+    directory = tmp_path / "signals"
+    with recorder(directory, house) as snapshots:
+        namespace = house.init.namespace()
+        stage.outside.kill(namespace.init, KILL)
+        wait_until(lambda: "outlived" in snapshots(namespace.inode), "a look at the zombie", 20)
+        assert namespace.init.fate().state == "killed"  # its parent reaps it
+        wait_until(lambda: _last_is_empty(directory, namespace.inode), "a look after that", 20)
+    (found,) = findings(directory, namespace.init.pid)
+    assert (found["cause"], found["past"], found["severity"]) == ("runtime-lost-exit", True, "notice")
+
+
+def _last_is_empty(directory: Path, nsid: int) -> bool:
+    frame = _rows(directory, nsid)
+    last = frame[frame["time"] == frame["time"].max()]
+    return last["tid"].tolist() == [0] and last["trigger"].tolist() == ["outlived"]
+
+
+def test_zombies_under_an_init_are_told_from_a_recording_of_a_stop(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
+    directory = tmp_path / "signals"
+    with recorder(directory, house):
+        namespace = house.init.namespace()
+        namespace.init("[os.fork() or os._exit(0) for _ in range(8)] and None")
+        stage.outside.kill(namespace.init, TERM)
+        wait_until(lambda: bool((_rows(directory, namespace.inode)["again"]).any()), "a second look", 20)
+        kill(stage, namespace)
+    assert causes(directory, namespace.init.pid) == ["dropped-at-generate", "unreaped-zombies"]

@@ -16,7 +16,7 @@ from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
 from sigtrace.postmortem.event import MEANT_TO_STOP, events
-from sigtrace.postmortem.finding import Finding
+from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.signals import KILL
 from sigtrace.units import SECOND
 
@@ -56,6 +56,7 @@ def check(case: Case) -> Iterator[Finding]:
             "not to PID 1: kill -1 leaves the init of its own namespace out.",
             lines(burst),
             "stop the container from outside, or signal PID 1 by its number: it needs a handler",
+            numbers(*burst),
         )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.checks import lines
+from sigtrace.postmortem.checks import lines, weight
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.postmortem.period import seen, subject_exits
 from sigtrace.signals import KILL
 
 _SI_KERNEL = 128
@@ -33,15 +34,21 @@ def check(case: Case) -> Iterator[Finding]:
             _ADVICE,
             numbers(*kills),
         )
-    elif case.last is not None and case.last.space.under_oom:
+        return
+    period = seen(case, lambda each: each.space.under_oom, subject_exits(case))
+    if period:
+        last = next(each for each in reversed(case.snapshots) if each.space.under_oom)
+        severity, confidence = weight(case, period)
         yield Finding(
             "oom",
             case.nsid,
-            "error",
-            "certain",
-            "Its tasks wait for memory: the cgroup is at its limit, and out-of-memory kills are disabled.",
-            (case.last.line("memory.oom_control: under_oom 1"),),
+            severity,
+            confidence,
+            f"Its tasks {period.tell('wait', 'waited')} for memory: the cgroup {period.tell('is', 'was')} at its "
+            "limit, and out-of-memory kills are disabled.",
+            (last.line("memory.oom_control: under_oom 1"), *period.evidence),
             _ADVICE,
+            period=period,
         )
 
 

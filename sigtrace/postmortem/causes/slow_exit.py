@@ -6,28 +6,33 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import weight
 from sigtrace.postmortem.finding import Finding
-from sigtrace.postmortem.survivors import ending, held, why_gone
+from sigtrace.postmortem.survivors import held
 from sigtrace.units import SECOND, duration, size
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Report processes that were killed more than a second ago and are still exiting."""
-    survivors, end = held(case, "exiting"), ending(case)
-    if not survivors or end is None or end.snapshot.time - end.since < SECOND:
+    """Report processes that were still exiting a second after they were killed."""
+    found = held(case, "exiting")
+    if found is None or (took := found.snapshot.time - found.since) < SECOND:
         return
-    first = survivors[0].task
+    first, period = found.first, found.period
+    severity, _ = weight(case, period, "warning")
     yield Finding(
         "slow-exit",
         case.nsid,
-        "warning",
+        severity,
         "likely",
-        f"{first.name} is on its way out, and still there {duration(end.snapshot.time - end.since)} later "
+        f"{first.name} {period.tell('is', 'was')} on its way out, and still there {duration(took)} later "
         f"({size(first.rss_kib << 10)} resident).",
-        why_gone(end)
-        + tuple(end.snapshot.line(str(s.task)) for s in survivors[:5])
-        + (end.snapshot.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),),
-        "wait; if it stays, its stack shows what it waits for: much memory to unmap, a file or device to close",
+        (
+            *found.evidence,
+            found.snapshot.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),
+        ),
+        period.tell("wait; if it stays, its", "if stops are slow because of it: its")
+        + " stack shows what it waits for: much memory to unmap, a file or device to close",
+        period=period,
     )
 
 

@@ -6,35 +6,38 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
+from sigtrace.postmortem.checks import weight
 from sigtrace.postmortem.finding import Finding
-from sigtrace.postmortem.survivors import ending, held, why_gone
+from sigtrace.postmortem.survivors import held
 from sigtrace.text import printable
 
 
 def check(case: Case) -> Iterator[Finding]:
     """Report survivors in state D."""
-    survivors, end = held(case, "uninterruptible"), ending(case)
-    if not survivors or end is None:
+    found = held(case, "uninterruptible")
+    if found is None:
         return
-    first = survivors[0].task
-    more = f" and {len(survivors) - 1} more" if len(survivors) > 1 else ""
+    first, period = found.first, found.period
+    more = f" and {found.more} more" if found.more else ""
+    where = f" in {printable(first.wchan)}" if first.wchan not in ("", "0") else ""
+    stack = f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"
+    severity, confidence = weight(case, period)
     yield Finding(
         "survivor-uninterruptible",
         case.nsid,
-        "error",
-        "certain",
-        f"The namespace cannot end: {first.name}{more} sleeps uninterruptibly"
-        + (f" in {printable(first.wchan)}" if first.wchan not in ("", "0") else "")
-        + " and cannot be killed.",
-        why_gone(end)
-        + tuple(end.snapshot.line(str(s.task)) for s in survivors[:5])
-        + (
-            (end.snapshot.line(f"stack of {first.name}: {' < '.join(first.stack.split()[:8])}"),)
-            if first.stack
-            else ()
+        severity,
+        confidence,
+        period.tell(
+            f"The namespace cannot end: {first.name}{more} sleeps uninterruptibly{where} and cannot be killed.",
+            f"The namespace could not end while {first.name}{more} slept uninterruptibly{where}.",
         ),
-        "mend what it waits for: the stack says where; a dead FUSE server (/sys/fs/fuse/connections/N/abort), an "
-        "NFS server (umount -f), a disk; else only a reboot helps",
+        found.evidence + ((found.snapshot.line(stack),) if first.stack else ()),
+        period.tell(
+            "mend what it waits for: the stack says where; a dead FUSE server (/sys/fs/fuse/connections/N/abort), an "
+            "NFS server (umount -f), a disk; else only a reboot helps",
+            "find out what it waited for: the stack says where; a FUSE server, an NFS server, a disk that was slow",
+        ),
+        period=period,
     )
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
+from sigtrace.lab.channel import wait_until
+from sigtrace.live import snapshot_trigger
 from sigtrace.live.snapshot_trigger import SnapshotTaker, due
 from sigtrace.snapshot import Helper
 from tests.builders.records import record
@@ -131,3 +133,37 @@ def test_snapshots_are_due_for_inits_once_a_namespace_and_reason_but_never_for_t
         ("killed", NsKey(8, 5000)),
         ("signalled", NsKey(9, 5000)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "delivered"),
+    [
+        ([1, 0], [("exited", False)]),
+        ([1, 1, 0], [("exited", False), ("outlived", False), ("outlived", True)]),
+        ([1, 1, 1, 1, 1], [("exited", False), ("outlived", False), ("outlived", True), ("outlived", True)]),
+        ([0, 0], []),
+    ],
+)
+def test_a_namespace_that_outlives_its_init_is_looked_at_until_it_is_gone(
+    tasks: list[int], delivered: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tasks: those that each look finds."""
+    monkeypatch.setattr(snapshot_trigger, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(snapshot_trigger, "_OUTLIVED_SECONDS", (0.0, 0.0))
+
+    class Finite(_Helper):
+        def take(self, nsid: int, trigger: str = "", *, ns_start: int = 0, again: bool = False) -> list[Any]:
+            super().take(nsid, trigger, ns_start=ns_start, again=again)
+            own = {"trigger": trigger, "again": again, "problem": ""}
+            return [own] * (tasks[len(self.asked) - 1] + 1)
+
+    told: list[Any] = []
+    helper = Finite()
+    taker = SnapshotTaker(told.append, helper)
+    taker.observe(_batch(record(**{**INIT, "stage": "exit", "signal": 0, "result": -1})))
+    taker.start()
+    wanted = min(len(tasks), 4)
+    wait_until(lambda: len(helper.asked) == wanted, "all looks")
+    taker.end()
+    assert [(rows[0]["trigger"], rows[0]["again"]) for rows in told] == delivered
+    assert len(helper.asked) == wanted
