@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test lint format bench docs build clean
+.PHONY: help demo notebook test lint format bench programs docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ format: ## Format code and notebooks, and fix what ruff can fix
 bench: ## Compare with bpftrace, sigsnoop, perf; QUICK=1: under 2 min
 	@scripts/setup.sh bench
 	@scripts/as-root.sh $(BIN)/python -m bench.run $(if $(QUICK),--quick)
+
+programs: ## Build the BPF programs into the package, with bcc
+	@scripts/setup.sh test
+	$(BIN)/python scripts/build_programs.py
 
 docs: ## Update the commands' help and the columns' tables in docs/
 	@scripts/setup.sh test

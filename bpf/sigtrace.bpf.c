@@ -246,11 +246,14 @@ static __always_inline u32 kind_of(void *info)
 	return address == 1 ? INFO_PRIV : INFO_NONE;
 }
 
-/* si_code as the tracepoint itself prints it (TP_STORE_SIGINFO, include/trace/events/signal.h). */
+/*
+ * si_code as the tracepoint itself prints it (TP_STORE_SIGINFO, include/trace/events/signal.h). READ, not LOAD: newer
+ * verifiers take `info` for a plain number (raw_tp_null_args in kernel/bpf/btf.c), and so refuse a direct load.
+ */
 static __always_inline s32 code_of(void *info, u32 kind)
 {
 	if (kind == INFO_REAL)
-		return LOAD(s32, info, O_SIGINFO_CODE);
+		return READ(s32, info, O_SIGINFO_CODE);
 	return kind == INFO_PRIV ? SI_KERNEL : 0;
 }
 

@@ -15,8 +15,8 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 # --- system packages -------------------------------------------------------------------------------------
 
 debian_packages() {
-  echo python3 python3-venv python3-bpfcc
-  [[ $FOR == @(demo|notebook) ]] || echo gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini dumb-init
+  echo python3 python3-venv
+  [[ $FOR == @(demo|notebook) ]] || echo python3-bpfcc gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini dumb-init
   [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
 }
 # Container runtimes, for tests/runtimes. One that is already installed, from any source, is left as it is.
@@ -96,19 +96,6 @@ install_runtimes() {
   install_debian "$@"
 }
 
-has_bcc() { /usr/bin/python3 -c 'from bcc import BPF' 2>/dev/null || python3 -c 'from bcc import BPF' 2>/dev/null; }
-advise_others() {
-  has_bcc && return 0
-  local command
-  if command -v dnf >/dev/null; then command='dnf install python3 python3-bcc'
-  elif command -v pacman >/dev/null; then command='pacman -S python python-bcc'
-  elif command -v zypper >/dev/null; then command='zypper install python3 python3-bcc'
-  elif command -v apk >/dev/null; then command='apk add python3 py3-bcc'
-  else command='(your package manager) Python 3.10 or later with venv, and the Python bindings of iovisor bcc'
-  fi
-  say "bcc is not installed; to trace the live kernel install it, as root:  $command"
-}
-
 # --- the virtual environment -----------------------------------------------------------------------------
 
 # Print the first interpreter that sigtrace supports and that can make a virtual environment.
@@ -150,7 +137,5 @@ flock 9 2>/dev/null || true # concurrent makes take turns
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   install_debian $(debian_packages) $(browser_packages)
   install_runtimes $(runtime_packages)
-else
-  advise_others
 fi
 install_python

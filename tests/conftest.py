@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import FrameType
 
@@ -30,11 +28,6 @@ def require(condition: object, feature: str, why: str) -> None:
     pytest.skip(why)
 
 
-def _has_bcc(python: str) -> bool:
-    ask = "import importlib.util, sys; sys.exit(importlib.util.find_spec('bcc') is None)"
-    return Path(python).exists() and subprocess.run([python, "-I", "-c", ask], check=False).returncode == 0
-
-
 @functools.cache
 def why_no_kernel() -> str:
     """Why tests marked `kernel` cannot run here; empty when they can. Asks the host, not sigtrace."""
@@ -44,8 +37,6 @@ def why_no_kernel() -> str:
         return "not root with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN"
     if not Path("/sys/kernel/btf/vmlinux").exists():
         return "this kernel has no BTF (/sys/kernel/btf/vmlinux)"
-    if not any(_has_bcc(python) for python in ("/usr/bin/python3", sys.executable)):
-        return "bcc is not installed"
     return ""
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sigtrace.doctor.host import Host
+from sigtrace.errors import CannotTrace
 
 Status = Literal["ok", "warning", "missing"]
 
@@ -52,14 +53,20 @@ def missing(name: str, detail: str, remedy: str) -> Check:
 
 
 def run_all(checkers: Iterable[Checker], host: Host) -> Iterator[Check]:
-    """Run the checkers. An exception in one becomes a warning with its text, and the others still run."""
+    """Run the checkers. An exception in one becomes a result with its text, and the others still run."""
     for checker in checkers:
         try:
             yield checker(host)
+        except CannotTrace as err:  # it rests on what another check reports, as BTF
+            yield missing(_name(checker), str(err).rstrip("."), "fix what is missing above")
         except Exception as err:
-            name = checker.__name__.replace("_", "-")
+            name = _name(checker)
             reason = f"{type(err).__name__}: {err}"
             yield warning(name, f"the check itself failed: {reason}", "please report this")
+
+
+def _name(checker: Checker) -> str:
+    return checker.__name__.replace("_", "-")
 
 
 def tracing_works(checks: Iterable[Check]) -> bool:

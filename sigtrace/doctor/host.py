@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sigtrace.doctor import probes
 from sigtrace.live.collector import RING_BYTES
-from sigtrace.live.kernel import cache
-from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, KernelFacts, digest_vmlinux, kernel_facts
+from sigtrace.live.kernel import built, syscall
+from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, KernelFacts, kernel_facts
 from sigtrace.live.kernel.compile import interpreters
 from sigtrace.procfs.process import INITIAL_PID_NS
 
@@ -87,7 +87,7 @@ class Host:
 
     @cached_property
     def memlock(self) -> int:
-        """Soft limit of locked memory in bytes, -1 for none."""
+        """Soft limit of locked memory in bytes, -1 for none, as this process was started."""
         return resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
 
     @cached_property
@@ -116,11 +116,15 @@ class Host:
     @cached_property
     def small_ring_errno(self) -> int:
         """0, or the errno of creating a small ring."""
+        _ = self.memlock  # read it before the limit is raised
+        syscall.raise_memlock()
         return probes.ring(SMALLEST_RING)
 
     @cached_property
     def default_ring_errno(self) -> int:
         """0, or the errno of creating a ring of the default size."""
+        _ = self.memlock
+        syscall.raise_memlock()
         return probes.ring(RING_BYTES)
 
     @cached_property
@@ -143,18 +147,14 @@ class Host:
         return {name: probes.tracepoint(name, None) for name in TRACEPOINTS.values()}
 
     @cached_property
-    def cache_complaint(self) -> str:
-        """Why the cache of compiled programs cannot be used; empty if it can."""
+    def unfit(self) -> str:
+        """Why the programs that come with sigtrace do not fit this kernel; empty if they do."""
+        facts = self.kernel_facts
         try:
-            cache.read("")
-        except cache.Untrusted as err:
+            built.programs(facts, direct=facts.current_task_typed)
+        except built.Unfit as err:
             return str(err)
         return ""
-
-    @cached_property
-    def cached(self) -> bool:
-        """Whether the cache has compiled programs for this kernel, so that starting needs no bcc."""
-        return not self.cache_complaint and cache.read(cache.key(digest_vmlinux(), direct=True)) is not None
 
     @cached_property
     def bcc_versions(self) -> dict[str, str]:

@@ -70,13 +70,15 @@ def btf(host: Host) -> Check:
 def tracepoints(host: Host) -> Check:
     """A BTF program can be attached to each tracepoint, or else a raw one."""
     refused = {name: code for name, code in host.btf_tracepoint_errnos.items() if code}
-    if not refused:
+    typed = host.kernel_facts.current_task_typed
+    if typed and not refused:
         return ok("tracepoints", f"a BTF program attaches to all {len(TRACEPOINTS)} of them")
     refused = {name: code for name, code in host.raw_tracepoint_errnos.items() if code}
     if not refused:
         return ok(
             "tracepoints",
-            "BTF programs do not work; raw tracepoints do, at a slightly higher cost to senders",
+            f"{'BTF programs do not attach' if typed else 'this kernel has no bpf_get_current_task_btf()'}: raw "
+            "tracepoints, at a higher cost to senders",
         )
     name, code = next(iter(refused.items()))
     if code in (errno.ENOENT, errno.EINVAL):

@@ -12,6 +12,7 @@ from sigtrace.doctor.host import Host
 from sigtrace.errors import CannotTrace
 from sigtrace.live.collector import Collector
 
+_METHODS = {"btf": "BTF tracepoints", "raw": "raw tracepoints (a higher cost to senders)"}
 _TIMEOUT = 3.0
 """Seconds to wait for a record, which takes milliseconds."""
 
@@ -23,10 +24,8 @@ def tracing(host: Host) -> Check:
         with Collector(signals=[signal.SIGURG], scope="all") as live:
             attached = time.monotonic() - started
             if _sees_a_signal(live, host.pid_namespace):
-                return ok(
-                    SELF_TEST,
-                    f"attached in {attached * 1000:.0f} ms, sent a signal, saw its record: tracing works",
-                )
+                how = f"{_METHODS[live.method]}, in {attached * 1000:.0f} ms"
+                return ok(SELF_TEST, f"attached to {how}, sent a signal, saw its record: tracing works")
     except CannotTrace as err:
         sentence = str(err).splitlines()[0].rstrip(".")
         return missing(SELF_TEST, sentence, "fix what is missing above, then run this again")

@@ -18,9 +18,7 @@ ROOT = Path(__file__).parents[2]
 KEYS = ["name", "status", "detail", "remedy"]
 
 
-def doctor(
-    *arguments: str, under: tuple[str, ...] = (), cache: Path | None = None
-) -> subprocess.CompletedProcess[str]:
+def doctor(*arguments: str, under: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, under whatever takes privileges away."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -28,8 +26,6 @@ def doctor(
         "PYTHONDONTWRITEBYTECODE": "1",
         "COLUMNS": "80",
     }
-    if cache:
-        environment["XDG_CACHE_HOME"] = str(cache)
     command = [*under, sys.executable, "-m", "sigtrace", "doctor", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
@@ -65,30 +61,30 @@ def test_json_has_one_line_a_check_with_stable_keys() -> None:
         *("cap-bpf", "cap-perfmon", "cap-sys-admin", "cap-sys-ptrace", "cap-sys-resource"),
         *("pid-namespace", "user-namespace", "seccomp", "lockdown", "sysctls"),
         *("bpf-syscall", "ring-buffer", "memlock", "btf", "tracepoints", "tracefs", "cgroups"),
-        *("bcc", "cache", "tracing"),
+        *("programs", "tracing"),
     ]
     assert rows[-1]["status"] == "ok"
 
 
 @pytest.mark.kernel
-def test_a_host_with_a_warm_cache_traces_without_bcc(tmp_path: Path) -> None:
-    assert doctor(cache=tmp_path).returncode == 0
-    answer = doctor("--format", "json", under=_without_bcc(), cache=tmp_path)
+def test_a_host_without_bcc_traces_with_the_built_programs_and_says_by_which_method() -> None:
+    answer = doctor("--format", "json", under=_without_bcc())
     rows = by_name(answer)
     assert answer.returncode == 0, answer.stdout
-    assert rows["bcc"]["status"] == "warning"
-    assert rows["tracing"]["status"] == "ok"
+    assert (rows["programs"]["status"], rows["programs"]["remedy"]) == ("ok", "")
+    assert "attached to BTF tracepoints" in rows["tracing"]["detail"]
 
 
 @pytest.mark.kernel
-def test_a_host_without_bcc_or_cache_is_told_what_to_install(tmp_path: Path) -> None:
-    answer = doctor("--format", "json", under=_without_bcc(), cache=tmp_path)
+def test_without_btf_each_check_that_needs_it_says_so() -> None:
+    hide = ("sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"')
+    answer = doctor("--format", "json", under=("unshare", "--mount", *hide, "/sys/kernel/btf"))
     rows = by_name(answer)
     assert answer.returncode == 1
-    assert rows["bcc"]["status"] == "missing"
-    assert rows["bcc"]["remedy"]
-    assert rows["tracing"]["status"] == "missing"
-    assert "bcc" in rows["tracing"]["detail"]
+    assert [name for name, row in rows.items() if "the check itself failed" in row["detail"]] == []
+    for name in ("btf", "tracepoints", "programs", "tracing"):
+        assert rows[name]["status"] == "missing"
+        assert rows[name]["detail"].startswith("this kernel has no BTF")
 
 
 @pytest.mark.kernel
@@ -132,10 +128,10 @@ def test_a_child_user_namespace_cannot_trace_and_is_told_why() -> None:
     assert "Traceback" not in answer.stderr
 
 
-def test_nobody_is_told_to_use_sudo_without_a_traceback(tmp_path: Path) -> None:
+def test_nobody_is_told_to_use_sudo_without_a_traceback() -> None:
     under = _as_nobody()
-    answer = doctor(under=under, cache=tmp_path)
-    rows = by_name(doctor("--format", "json", under=under, cache=tmp_path))
+    answer = doctor(under=under)
+    rows = by_name(doctor("--format", "json", under=under))
     assert answer.returncode == 1
     assert "This host cannot trace as things are." in answer.stdout
     assert "sudo sigtrace doctor" in answer.stdout

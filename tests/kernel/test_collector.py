@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pytest
 
 import sigtrace
-from sigtrace.errors import BadInput, CannotTrace, NoSuchContainer
+from sigtrace.errors import BadInput, NoSuchContainer
 from sigtrace.events import wire
 from sigtrace.lab.stage import Stage
 from sigtrace.live import collector
 from sigtrace.live.collector import Collector
-from sigtrace.live.kernel import cache, compile, counts, load
+from sigtrace.live.kernel import counts, load
 from sigtrace.live.kernel.btf import Btf, KernelFacts, kernel_facts
 
 pytestmark = pytest.mark.kernel
@@ -407,45 +407,3 @@ def test_nothing_stays_open_behind(stage: Stage) -> None:
         with Collector() as live:
             live.drain()
     assert descriptors() == before
-
-
-def test_the_second_start_needs_no_bcc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Collector() as live:
-        assert live.notes == []
-    monkeypatch.setattr(compile, "interpreters", lambda: ["/bin/false"])
-    with Collector():
-        pass
-
-
-def test_without_bcc_and_cache_it_says_which_package_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compile, "interpreters", list)
-    with pytest.raises(CannotTrace, match="apt install python3-bpfcc"), Collector():
-        pass
-
-
-def test_a_damaged_cache_is_compiled_anew_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with Collector():
-        pass
-    (entry,) = (tmp_path / "sigtrace").iterdir()
-    whole = entry.read_bytes()
-    entry.write_bytes(whole[:-100] + bytes(100))
-    with Collector():
-        pass
-    assert entry.read_bytes() == whole
-
-
-def test_a_cache_that_is_not_ours_alone_is_left_alone_with_a_note(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    (tmp_path / "sigtrace").mkdir(mode=0o777)
-    (tmp_path / "sigtrace").chmod(0o777)
-    with Collector() as live:
-        assert any("open to others" in note for note in live.notes)
-    assert list((tmp_path / "sigtrace").iterdir()) == []
-    assert cache.directory() == tmp_path / "sigtrace"

@@ -20,7 +20,6 @@ ELSEWHERE = {
     "snapshot/reading.py": "tests/kernel/test_snapshot.py",
     "snapshot/helper.py": "tests/kernel/test_snapshot.py",
     "live/collector.py": "tests/kernel/test_collector.py",
-    "live/kernel/syscall.py": "tests/kernel/test_collector.py",
     "lab/actor.py": "tests/kernel/test_lab.py",
     "lab/experiment.py": "tests/kernel/test_lab.py",
     "postmortem/survivors.py": "tests/unit/postmortem/test_causes.py",

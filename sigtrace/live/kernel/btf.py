@@ -7,7 +7,6 @@ anonymous structs and unions, newest name first. Kernel versions are not tested:
 from __future__ import annotations
 
 import errno
-import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +83,7 @@ class KernelFacts:
 
 
 class Btf:
-    """A BTF blob, indexed once, with lookups by name. Raises CannotTrace if it is not BTF."""
+    """A BTF blob, read only as far as the lookups need. Raises CannotTrace if it is not BTF."""
 
     def __init__(self, blob: bytes) -> None:
         if len(blob) < 24 or struct.unpack_from("<H", blob)[0] != _MAGIC:
@@ -93,34 +92,41 @@ class Btf:
         start = header + types
         self._words = memoryview(blob)[start : start + types_size].cast("I")
         self._strings = blob[header + strings : header + strings + strings_size]
-        self._at = self._index()
+        self._at = [0]
+        """ID -> position of the type in words, of the types read so far. ID 0 is `void`."""
+        self._ids: dict[tuple[int, int], int] = {}
+        """(position of the name in the strings, kind) -> ID of the first such type read so far."""
+        self._rest = self._read_types()
 
     @classmethod
     def of_running_kernel(cls) -> Btf:
         """Read the BTF of /sys/kernel/btf/vmlinux. Raises CannotTrace if there is none."""
         return cls(read_vmlinux())
 
-    def _index(self) -> list[int]:
-        words, at, position = self._words, [0], 0
+    def _read_types(self) -> Iterator[tuple[int, int]]:
+        """Read the types in their order; yield the name and kind of each. A kernel has over 100,000 of them."""
+        words, at, ids, position = self._words, self._at, self._ids, 0
         extra = [_EXTRA_WORDS.get(kind, 0) for kind in range(32)]
         each = [_WORDS_A_MEMBER.get(kind, 0) for kind in range(32)]
         end = len(words)
         while position < end:
-            at.append(position)
             info = words[position + 1]
             kind = info >> 24 & 31
+            key = (words[position], kind)
+            ids.setdefault(key, len(at))
+            at.append(position)
             position += 3 + extra[kind] + each[kind] * (info & 0xFFFF)
-        return at
+            yield key
 
     def find(self, name: str, kind: int) -> int | None:
         """Return the ID of the first type of this name and kind, or None."""
-        offset = self._strings.find(b"\0" + name.encode() + b"\0") + 1
-        while offset:
-            for identity, position in enumerate(self._at[1:], 1):
-                if self._words[position] == offset and self._words[position + 1] >> 24 & 31 == kind:
-                    return identity
-            offset = self._strings.find(b"\0" + name.encode() + b"\0", offset) + 1
-        return None
+        offset = self._strings.find(b"\0" + name.encode() + b"\0") + 1  # a name is there once
+        if not offset:
+            return None
+        wanted = (offset, kind)
+        if wanted not in self._ids:
+            next((key for key in self._rest if key == wanted), None)
+        return self._ids.get(wanted)
 
     def offset(self, struct_name: str, path: str) -> int | None:
         """Return the byte offset of `path` (dotted members) in a struct, or None if there is no such member."""
@@ -140,12 +146,12 @@ class Btf:
         found = self._member(identity, member) if identity else None
         if found is None or self._kind(found[0]) != _ARRAY:
             return None
-        return self._words[self._at[found[0]] + 5]
+        return self._words[self._position(found[0]) + 5]
 
     def size(self, struct_name: str) -> int | None:
         """Return sizeof(struct), or None if there is no such struct."""
         identity = self.find(struct_name, _STRUCT)
-        return self._words[self._at[identity] + 2] if identity else None
+        return self._words[self._position(identity) + 2] if identity else None
 
     def typedef_id(self, name: str) -> int | None:
         """Return the ID of a typedef, or None."""
@@ -155,28 +161,29 @@ class Btf:
         """Return the number of arguments of the function type that a typedef points to, or None."""
         identity = self.typedef_id(typedef)
         while identity and (self._kind(identity) in _TRANSPARENT or self._kind(identity) == _POINTER):
-            identity = self._words[self._at[identity] + 2]
-        return self._words[self._at[identity] + 1] & 0xFFFF if identity else None
+            identity = self._words[self._position(identity) + 2]
+        return self._words[self._position(identity) + 1] & 0xFFFF if identity else None
 
-    def enumerates(self, name: str) -> bool:
-        """Return whether any enum has an enumerator of this name."""
+    def enumerates(self, enum_name: str, name: str) -> bool:
+        """Return whether an enum has an enumerator of this name."""
         offset = self._strings.find(b"\0" + name.encode() + b"\0") + 1
-        if not offset:
+        identity = self.find(enum_name, _ENUM) if offset else None
+        if identity is None:
             return False
-        for position in self._at[1:]:
-            info = self._words[position + 1]
-            if (
-                info >> 24 & 31 == _ENUM
-                and offset in self._words[position + 3 : position + 3 + 2 * (info & 0xFFFF) : 2]
-            ):
-                return True
-        return False
+        position = self._at[identity]
+        count = self._words[position + 1] & 0xFFFF
+        return offset in self._words[position + 3 : position + 3 + 2 * count : 2]
+
+    def _position(self, identity: int) -> int:
+        while len(self._at) <= identity:
+            next(self._rest)  # members may have types that come later
+        return self._at[identity]
 
     def _kind(self, identity: int) -> int:
-        return self._words[self._at[identity] + 1] >> 24 & 31
+        return self._words[self._position(identity) + 1] >> 24 & 31
 
     def _members(self, identity: int) -> Iterator[tuple[str, int, int]]:
-        position = self._at[identity]
+        position = self._position(identity)
         info = self._words[position + 1]
         bitfields = info >> 31
         for index in range(info & 0xFFFF):
@@ -185,7 +192,7 @@ class Btf:
 
     def _member(self, identity: int, name: str) -> tuple[int, int] | None:
         while self._kind(identity) in _TRANSPARENT:
-            identity = self._words[self._at[identity] + 2]
+            identity = self._words[self._position(identity) + 2]
         if self._kind(identity) not in (_STRUCT, _UNION):
             return None
         for member, kind, offset in self._members(identity):
@@ -205,15 +212,6 @@ def read_vmlinux() -> bytes:
     """Read the running kernel's BTF blob. Raises CannotTrace if there is none, or it is not readable."""
     with open_vmlinux() as file:
         return file.read()
-
-
-def digest_vmlinux() -> bytes:
-    """Return a BLAKE2b digest of the BTF blob, read in pieces: it has megabytes, and most starts need only this."""
-    digest = hashlib.blake2b(digest_size=20)
-    with open_vmlinux() as file:
-        while piece := file.read(1 << 16):
-            digest.update(piece)
-    return digest.digest()
 
 
 def open_vmlinux() -> BinaryIO:
@@ -258,5 +256,5 @@ def kernel_facts(btf: Btf) -> KernelFacts:
     return KernelFacts(
         macros,
         {function: identity for function, identity in ids.items() if identity},
-        current_task_typed=btf.enumerates("BPF_FUNC_get_current_task_btf"),  # (in v5.11)
+        current_task_typed=btf.enumerates("bpf_func_id", "BPF_FUNC_get_current_task_btf"),  # (in v5.11)
     )

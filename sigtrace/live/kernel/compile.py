@@ -5,18 +5,18 @@ No text from a user reaches the compiler: the flags are offsets (numbers) and fi
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import json
 import os
-import re
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigtrace.errors import CannotTrace, CompileFailed, LoadRefused
+from sigtrace.errors import CannotTrace, CompileFailed
 from sigtrace.events import wire
-from sigtrace.live.kernel.btf import TRACEPOINTS, KernelFacts
+from sigtrace.live.kernel.btf import OFFSETS, SIZES, TRACEPOINTS, KernelFacts
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "exited", "followed", "events")
@@ -24,7 +24,7 @@ MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "exited"
 
 _NO_BCC = 3
 """The child's exit status; see `bcc_child`."""
-_VERSION = re.compile(r"""^__version__\s*=\s*['"]([^'"]+)""", re.M)
+_LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _TIMEOUT = 120
 """Seconds; compiling takes one, or several on a slow or busy machine."""
 
@@ -48,6 +48,19 @@ def source_text() -> str:
     return program.replace('#include "sigtrace.h"', wire.HEADER)
 
 
+def source_digest() -> str:
+    """Return a digest of everything that instructions are made from, but for the compiler."""
+    digest = hashlib.blake2b(digest_size=20)
+    shim = sorted((wire.sources() / "shim").rglob("*.h"))
+    for part in (
+        source_text(),
+        *(path.read_text() for path in shim),
+        repr((OFFSETS, SIZES, list(TRACEPOINTS))),
+    ):
+        digest.update(f"{len(part)}:{part}".encode())  # lengths, so that no two lists of parts read alike
+    return digest.hexdigest()
+
+
 def interpreters() -> list[str]:
     """Return the Python interpreters that may have bcc: this one, then the system's."""
     return list(
@@ -55,29 +68,21 @@ def interpreters() -> list[str]:
     )
 
 
-def installed_bcc_version() -> str | None:
-    """Read the version of the bcc that compiling would use from its files; None if not found."""
-    places = [Path(entry) for entry in sys.path if entry.endswith("-packages")]
-    places += [
-        Path("/usr/lib/python3/dist-packages"),
-        *sorted(Path("/usr/lib").glob("python3.*/site-packages")),
-    ]
-    for place in places:
-        with contextlib.suppress(OSError):
-            found = _VERSION.search((place / "bcc" / "version.py").read_text(errors="replace"))
-            if found:
-                return found[1]
-    return None
+def with_maps(instructions: bytes, descriptors: dict[int, int]) -> bytes:
+    """Replace the descriptor in every map reference (BPF_PSEUDO_MAP_FD) of the instructions."""
+    code = bytearray(instructions)
+    for at in range(0, len(code), 8):
+        if code[at] == _LD_IMM64 and code[at + 1] >> 4 == _PSEUDO_MAP_FD:
+            (old,) = struct.unpack_from("<i", code, at + 4)
+            struct.pack_into("<i", code, at + 4, descriptors[old])
+    return bytes(code)
 
 
 def compile_programs(facts: KernelFacts, direct: bool) -> Compiled:
     """Compile for the running kernel: for BTF tracepoints if `direct`, else for raw tracepoints.
 
-    Raises CannotTrace if no interpreter has bcc, LoadRefused if the kernel is too old for `direct`, and
-    CompileFailed with the compiler's output if it fails.
+    Raises CannotTrace if no interpreter has bcc, and CompileFailed with the compiler's output if it fails.
     """
-    if direct and not facts.current_task_typed:
-        raise LoadRefused("this kernel has no bpf_get_current_task_btf(), which BTF tracepoints need here.")
     flags = [f"-D{name}={value}" for name, value in facts.macros.items()]
     if direct:
         flags.append("-DDIRECT")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import resource
-import struct
 
 from sigtrace.errors import BadInput, LoadRefused
 from sigtrace.events import wire
-from sigtrace.live.kernel import cache, syscall
-from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, digest_vmlinux, kernel_facts
-from sigtrace.live.kernel.compile import Compiled, compile_programs
+from sigtrace.live.kernel import built, syscall
+from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, KernelFacts, kernel_facts
+from sigtrace.live.kernel.compile import Compiled, compile_programs, with_maps
 
-_LD_IMM64, _PSEUDO_MAP_FD = 0x18, 1
 _PENDING_KEY = 8
 _UNSUPPORTED = (None, errno.EACCES, errno.EINVAL, errno.ENOENT, errno.E2BIG, 524)
 """errnos of kernels that cannot verify or attach BTF programs (524: ENOTSUPP); raw tracepoints may still work."""
@@ -29,8 +25,9 @@ CROWDED = COUNTS_ENTRIES * 3 // 4
 class Attachment:
     """The loaded programs. `maps` and `programs` are descriptors by name; `close()` detaches and frees everything.
 
-    `method` is "btf" (BTF tracepoints, direct loads) or "raw" (raw tracepoints). `notes` are sentences for the user,
-    such as why the cache was not used. Raises BadInput and CannotTrace.
+    `method` is "btf" (BTF tracepoints, direct loads) or "raw" (raw tracepoints), `source` is "built" (the programs
+    that come with sigtrace) or "compiled" (by bcc, because those do not fit this kernel). `notes` are sentences for the
+    user, such as why bcc was used. Raises BadInput and CannotTrace.
     """
 
     def __init__(self, ring_bytes: int, method: str | None = None) -> None:
@@ -39,13 +36,13 @@ class Attachment:
         if method not in (None, "btf", "raw"):
             raise BadInput(f"unknown method {method!r}: use btf, raw, or none for the best there is.")
         self.notes: list[str] = []
+        self.source = ""
         self.maps: dict[str, int] = {}
         self.programs: dict[str, int] = {}
         self._links: list[int] = []
         self.ring_bytes = ring_bytes
         self.cpus = syscall.possible_cpus()
-        with contextlib.suppress(ValueError, OSError):  # kernels before v5.11 charge maps to this limit
-            resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        syscall.raise_memlock()
         try:
             self._create_maps()
             self.method = self._load(method)
@@ -69,43 +66,43 @@ class Attachment:
             self.maps[name] = syscall.map_create(kind, key, value, entries, name)
 
     def _load(self, method: str | None) -> str:
+        facts = kernel_facts(Btf.of_running_kernel())
         if method == "raw":
-            self._load_programs(direct=False)
+            self._load_programs(facts, direct=False)
             return "raw"
         try:
-            self._load_programs(direct=True)
+            self._load_programs(facts, direct=True)
             return "btf"
         except LoadRefused as err:
             code = err.__cause__.errno if isinstance(err.__cause__, OSError) else None
             if method == "btf" or code not in _UNSUPPORTED:
                 raise
             self._close_programs()
-            self._load_programs(direct=False)
+            self._load_programs(facts, direct=False)
             self.notes.append(
                 "BTF tracepoints were refused: using raw tracepoints, at a higher cost to senders"
             )
             return "raw"
 
-    def _load_programs(self, direct: bool) -> None:
-        compiled = self._compiled(direct)
+    def _load_programs(self, facts: KernelFacts, direct: bool) -> None:
+        if direct and not facts.current_task_typed:
+            raise LoadRefused(
+                "this kernel has no bpf_get_current_task_btf(), which BTF tracepoints need here."
+            )
+        compiled = self._programs(facts, direct)
         for function, instructions in compiled.instructions.items():
-            code = relocate(instructions, {fd: self.maps[name] for fd, name in compiled.maps.items()})
+            code = with_maps(instructions, {fd: self.maps[name] for fd, name in compiled.maps.items()})
             self.programs[function] = syscall.prog_load(code, function, compiled.tracepoint_ids.get(function))
 
-    def _compiled(self, direct: bool) -> Compiled:
-        name = cache.key(digest_vmlinux(), direct)
+    def _programs(self, facts: KernelFacts, direct: bool) -> Compiled:
         try:
-            compiled = cache.read(name)
-        except cache.Untrusted as err:
-            self.notes.append(str(err))
-            return compile_programs(kernel_facts(Btf.of_running_kernel()), direct)
-        if compiled is None:
-            compiled = compile_programs(kernel_facts(Btf.of_running_kernel()), direct)
-            try:
-                cache.write(name, compiled)
-            except cache.Untrusted as err:
-                self.notes.append(str(err))
-        return compiled
+            programs = built.programs(facts, direct)
+            self.source = "built"
+        except built.Unfit as err:
+            programs = compile_programs(facts, direct)
+            self.source = "compiled"
+            self.notes.append(f"{err}; they were compiled by bcc {programs.bcc_version} for this kernel")
+        return programs
 
     def attach(self) -> None:
         """Attach the programs; after the return no event is missed. Raises LoadRefused."""
@@ -134,13 +131,3 @@ def rows_of_counts(attachment: Attachment) -> int:
     """Return the number of rows in the table of counts."""
     value = 8 * attachment.cpus
     return syscall.map_dump(attachment.maps["counts"], wire.COUNT_KEY.size, value, COUNTS_ENTRIES)[2]
-
-
-def relocate(instructions: bytes, descriptors: dict[int, int]) -> bytes:
-    """Replace the descriptor in every map reference (BPF_PSEUDO_MAP_FD) of the instructions."""
-    code = bytearray(instructions)
-    for at in range(0, len(code), 8):
-        if code[at] == _LD_IMM64 and code[at + 1] >> 4 == _PSEUDO_MAP_FD:
-            (old,) = struct.unpack_from("<i", code, at + 4)
-            struct.pack_into("<i", code, at + 4, descriptors[old])
-    return bytes(code)

@@ -6,11 +6,15 @@ errno's text and, for privileges, the capability to grant.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
 import platform
+import re
+import resource
 import struct
+from collections.abc import Sequence
 
 from sigtrace.errors import CannotTrace, LoadRefused
 
@@ -122,8 +126,8 @@ def prog_load(instructions: bytes, name: str, btf_id: int | None) -> int:
         try:
             return _load(instructions, name, btf_id, log)
         except OSError:
-            lines = log.value.decode(errors="replace").strip().splitlines()[-12:]
-            raise _refused(f"the BPF program {name!r}", err, lines) from err
+            lines = log.value.decode(errors="replace").strip().splitlines()
+            raise _refused(f"the BPF program {name!r}", err, reason(lines)) from err
 
 
 def _load(
@@ -173,6 +177,12 @@ def recursion_misses(prog_fd: int) -> int:
     return int(struct.unpack_from("<Q", info.raw, 208)[0])
 
 
+def raise_memlock() -> None:
+    """Raise the limit of locked memory, to which kernels before v5.11 charge maps, if that is permitted."""
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
 def possible_cpus() -> int:
     """Return the number of values in an element of a per-CPU map: the CPUs of /sys/devices/system/cpu/possible."""
     try:
@@ -188,6 +198,31 @@ def count_cpus(listed: str) -> int:
     return sum(int(last or first) - int(first) + 1 for first, _, last in ranges)
 
 
+def reason(log: Sequence[str]) -> list[str]:
+    """Return the end of a verifier's log: the last instruction, and what follows it, 12 lines at most.
+
+    The reason comes right after the instruction; registers, statistics and hints follow, more of them with each kernel.
+    """
+    last = max((at for at, line in enumerate(log) if _INSTRUCTION.match(line)), default=max(0, len(log) - 12))
+    return list(log[last : last + 12])
+
+
+_INSTRUCTION = re.compile(r"\d+: \([0-9a-f]{2}\) ")
+_LOCKDOWN = "/sys/kernel/security/lockdown"
+
+
+def _locked_down(log: Sequence[str]) -> bool:
+    """Return whether lockdown=confidentiality forbids programs to read kernel memory (kernel_lockdown(7)).
+
+    The verifier does not know the helper then (tracing_prog_func_proto()); securityfs may not be mounted.
+    """
+    try:
+        with open(_LOCKDOWN) as file:
+            return "[confidentiality]" in file.read()
+    except OSError:
+        return any("bpf_probe_read_kernel" in line and "unknown func" in line for line in log)
+
+
 _ADVICE = {
     errno.EPERM: "run as root, or grant CAP_BPF and CAP_PERFMON (`sigtrace doctor` says which is missing); "
     "before 5.11 it may also be `ulimit -l`",
@@ -198,13 +233,18 @@ _ADVICE = {
 }
 
 
-def _refused(what: str, err: OSError, log: list[str] | None = None) -> LoadRefused:
+def _refused(what: str, err: OSError, log: Sequence[str] = ()) -> LoadRefused:
+    if _locked_down(log):
+        return LoadRefused(
+            "the kernel is locked down (lockdown=confidentiality): BPF programs may not read its memory; boot with "
+            "lockdown=integrity, or without lockdown."
+        )
     # EACCES is the verifier's usual errno, and then there is a log; without one it comes from a security module.
     number = errno.EPERM if err.errno == errno.EACCES and not log else err.errno
     if number == errno.EPERM:
         return LoadRefused(f"not permitted to trace: {_ADVICE[errno.EPERM]}.")
     why = _ADVICE.get(number or 0)
-    words = "" if why else "".join(f"\n  {line}" for line in log or [])
+    words = "" if why else "".join(f"\n  {line}" for line in log)
     return LoadRefused(
         f"the kernel refused {what}: {err.strerror}; {why or '`sigtrace doctor` says what this kernel lacks'}.{words}"
     )

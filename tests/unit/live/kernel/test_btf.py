@@ -62,12 +62,12 @@ def test_what_is_not_there_is_none(compiled: tuple[btf.Btf, dict[str, int]]) -> 
     assert types.size("nobody") is None
     assert types.typedef_id("btf_trace_absent") is None
     assert types.arguments("btf_trace_absent") is None
-    assert not types.enumerates("BPF_FUNC_three")
+    assert not types.enumerates("bpf_func_id", "BPF_FUNC_three")
 
 
 def test_features_are_read_from_types(compiled: tuple[btf.Btf, dict[str, int]]) -> None:
     types, _ = compiled
-    assert types.enumerates("BPF_FUNC_two")
+    assert types.enumerates("bpf_func_id", "BPF_FUNC_two")
     assert types.arguments("btf_trace_thing") == 3
     assert types.array_length("outer", "numbers") == 0
     assert types.array_length("outer", "ns") is None
