@@ -17,7 +17,8 @@ ENDS = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))"
 
 def app(setup: str) -> list[str]:
     """The command of a program that is called `app` once it is set up, and then sleeps again and again."""
-    named = "open('/proc/self/comm', 'w').write('app')"
+    # An exception of a handler that runs while a file is closed by its destructor would be lost.
+    named = "with open('/proc/self/comm', 'w') as comm: comm.write('app')"
     program = f"import signal, sys, time\n{setup}\n{named}\nwhile True: time.sleep(50)"
     return [sys.executable, "-I", "-S", "-c", program]
 
