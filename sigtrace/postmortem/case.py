@@ -14,10 +14,12 @@ from functools import cached_property
 
 import numpy as np
 
+from sigtrace.containers.stop_signal import stop_request
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.event import Event, selected, totals
+from sigtrace.postmortem.expected import expected
 from sigtrace.postmortem.life import at_home, life, resident
 from sigtrace.postmortem.passing import Passed, passed_on
 from sigtrace.postmortem.scope import has_members
@@ -177,9 +179,12 @@ class Case:
     def judged(self) -> tuple[Case, ...]:
         """This case for each process at which its requests ended, as the `subject` that checks of one process judge.
 
-        That is the init, unless it passed requests on to processes that did not end.
+        That is the init, unless it passed requests on to processes that did not end. In a live namespace without
+        requests it is the init, and the processes that it would wait for.
         """
         hung = [each for number in range(len(self.attempts)) for each in self._hung(number)]
+        if self.live and not self.requests and self.last and not self.exit:
+            return *map(self.about, expected(self.last, stop_request(self.container).signal)), self
         rest = replace(self, settled=frozenset(each.attempt for each in hung))
         own = () if hung and all(e.signal == KILL for e in rest.requests) else (rest,)
         return *(self.about(each) for each in hung), *own
@@ -196,6 +201,12 @@ class Case:
 
     def about(self, process: Passed) -> Case:
         """Return this case with a process as its subject."""
+        if not process.rows:
+            return replace(
+                self,
+                subject=process,
+                snapshots=tuple(replace(s, subject_pid=process.pid) for s in self.snapshots),
+            )
         born = self.event(process.rows[0]).target_start
         gone = self.until if process.exit is None else self.event(process.exit).time
         snapshots = (
@@ -210,7 +221,7 @@ class Case:
             return self.to_init
         pid, start = self.subject.pid, self.subject.start
         starts = self.batch.records["target_start"]
-        return tuple(e for e in self.events if e.target_pid == pid and starts[e.number] == start)
+        return tuple(e for e in self.events if e.target_pid == pid and start in (0, starts[e.number]))
 
     @cached_property
     def requests(self) -> tuple[Event, ...]:

@@ -144,8 +144,8 @@ def is_held(task: Task) -> bool:
 
 
 def would_ask(case: Case) -> int:
-    """Return the signal by which the container's runtime would ask the namespace to stop."""
-    return stop_request(case.container).signal
+    """Return the signal that would ask the subject to end if the runtime stopped the container."""
+    return case.subject.signal if case.subject else stop_request(case.container).signal
 
 
 def would_drop(case: Case) -> Snapshot | None:

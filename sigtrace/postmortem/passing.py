@@ -35,21 +35,23 @@ _Identity = tuple[int, int]
 
 @dataclass(frozen=True)
 class Passed:
-    """A process that a request was passed on to. Rows index the batch."""
+    """A process that a request was passed on to, or would be (see `expected`). Rows index the batch."""
 
     pid: int
     start: int
-    """Its start, ns of CLOCK_BOOTTIME."""
+    """Its start, ns of CLOCK_BOOTTIME; 0: any."""
     name: str
     """`app[4242]`."""
     attempt: int
-    """The index of the attempt."""
+    """The index of the attempt; -1: nobody asked yet."""
     path: tuple[str, ...]
     """The processes that the request went through, the init first: `("tini[4230]", "sh[4236]")`."""
     by: Passed | None
     """The last of them; None if that is the init."""
+    signal: int
+    """The signal that passed it on, the first of several."""
     rows: tuple[int, ...]
-    """The signals that passed it on."""
+    """The signals that passed it on; empty if that is only to be expected."""
     kill: int | None
     """The first SIGKILL that a process sent it; None without one."""
     exit: int | None
@@ -60,7 +62,7 @@ class Passed:
     @property
     def hops(self) -> tuple[int, ...]:
         """The rows of the first signal of each step from the init to it, without the last step."""
-        return (*self.by.hops, self.by.rows[0]) if self.by else ()
+        return (*self.by.hops, *self.by.rows[:1]) if self.by else ()
 
     def ended_before(self, row: int) -> bool:
         """Whether it ended by itself before this row of the batch: not by the SIGKILL of a process."""
@@ -95,7 +97,8 @@ def _in_attempt(batch: Batch, attempt: Attempt, number: int) -> list[Passed]:
         path = (*before.path, before.name) if before else (init,)
         name = f"{shorten(decode(bytes(one['target_comm'])), 16)}[{target[0]}]"
         kill, exit, shown = _fate(batch, target, rows)
-        reached[target] = Passed(*target, name, number, path, before, tuple(rows), kill, exit, shown)
+        signal = int(one["signal"])
+        reached[target] = Passed(*target, name, number, path, before, signal, tuple(rows), kill, exit, shown)
     return [each for each in reached.values() if each]
 
 

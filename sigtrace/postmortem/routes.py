@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.finding import Finding, numbers
+from sigtrace.postmortem.passing import Passed
 
 _NAMED = 3
 """Further processes that a finding names."""
@@ -16,13 +17,19 @@ def routed(case: Case, finding: Finding) -> Finding:
     """Return a finding about the case's subject with how the request came to it."""
     subject = case.subject
     assert subject is not None
+    finding = replace(
+        finding,
+        summary=f"{finding.summary} {_route(subject)}",
+        path=(*subject.path, subject.name),
+    )
+    if not subject.rows:
+        return finding
     first = case.stops[subject.attempt].first
+    hops = (case.event(row) for row in subject.hops)
     return replace(
         finding,
-        summary=f"{finding.summary} {_route(subject.path)}",
-        evidence=(str(first), *(str(case.event(row)) for row in subject.hops), *finding.evidence),
+        evidence=(str(first), *map(str, hops), *finding.evidence),
         about=finding.about | numbers(first),
-        path=(*subject.path, subject.name),
     )
 
 
@@ -46,8 +53,8 @@ def joined(findings: Sequence[Finding]) -> Iterator[Finding]:
         )
 
 
-def _route(path: tuple[str, ...]) -> str:
+def _route(subject: Passed) -> str:
     """Return `tini[4230] passed the request on to it`, with those in between."""
-    init, *between = path
+    init, *between = subject.path
     through = f", through {', '.join(between)}" if between else ""
-    return f"{init} passed the request on to it{through}."
+    return f"{init} {'passed the' if subject.rows else 'passes a'} request on to it{through}."

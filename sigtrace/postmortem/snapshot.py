@@ -34,6 +34,8 @@ class Columns:
     start_ticks: int
     threads: int
     ppid: int
+    pgrp: int
+    session: int
     parent_comm: str
     parent_outside: bool
     tracer_pid: int

@@ -192,7 +192,7 @@ def _passed_on(case: Case) -> Iterator[TimelineEntry]:
     steps: dict[tuple[int, str, int], list[Passed]] = {}
     for each in case.passed:
         by = each.by.name if each.by else each.path[0]
-        steps.setdefault((each.attempt, by, case.event(each.rows[0]).signal), []).append(each)
+        steps.setdefault((each.attempt, by, each.signal), []).append(each)
     for (_, by, signal), group in steps.items():
         names = _few([each.name for each in group])
         fates = [f"{_few([e.name for e in those])}: {fate}" for fate, those in _fates(case, group).items()]

@@ -33,6 +33,8 @@ COLUMNS: Mapping[str, Type] = MappingProxyType(
         "start_ticks": "int",  # of the process
         "threads": "int",  # of the process, including exited ones that are not reaped
         "ppid": "int",
+        "pgrp": "int",  # process group, in the initial namespace
+        "session": "int",  # the same
         "parent_comm": "str",
         "parent_outside": "bool",  # the parent lives neither in this namespace nor below it
         "tracer_pid": "int",
@@ -45,7 +47,7 @@ COLUMNS: Mapping[str, Type] = MappingProxyType(
         "ignored": "str",
         "caught": "str",
         "awaited": "str",  # the signals it waits for in sigtimedwait(2); "" = not readable
-        "signalfd": "str",  # union of the masks of its signalfds, for inits only; "" = not readable
+        "signalfd": "str",  # union of the masks of its signalfds; "" = not readable, or not looked for
         "queue_used": "int",  # SigQ
         "queue_limit": "int",
         "core_dumping": "bool",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sigtrace import clock
+from sigtrace import clock, signals
 from sigtrace.procfs import freezer, process
 from sigtrace.procfs.namespaces import ancestors
 from sigtrace.snapshot import cgroups
@@ -129,7 +129,6 @@ def _process(state: _SnapshotPass, pid: int) -> Iterator[SnapshotRow]:
         facts = _facts(status, stat) | _parentage(state, status)
         if stat.state == "D" and frozen != "v1":
             state.stuck.add(pid)
-        init = facts["ns_pid"] == 1
         state.rows += 1
         yield row(
             **_about(state),
@@ -137,12 +136,14 @@ def _process(state: _SnapshotPass, pid: int) -> Iterator[SnapshotRow]:
             pid=pid,
             tid=tid,
             task_nsid=state.members[pid],
-            is_init=init,
+            is_init=facts["ns_pid"] == 1,
             start_ticks=leader.start_ticks,
             threads=leader.threads,
+            pgrp=leader.pgrp,
+            session=leader.session,
             wchan=_text(f"{base}/{tid}/wchan").strip("\0\n"),
             stack=_stack(f"{base}/{tid}/stack"),
-            signalfd=_hex(process.read_signalfd_mask(pid, root)) if init and tid == pid else "",
+            signalfd=_hex(process.read_signalfd_mask(pid, root)) if tid == pid and _may_read(facts) else "",
             frozen=frozen,
             cgroup=cgroups.path_of(membership),
         )
@@ -166,6 +167,15 @@ def _facts(status: dict[str, str], stat: process.Stat) -> dict[str, int | str | 
         "core_dumping": status.get("CoreDumping") == "1",
         "rss_kib": int(status.get("VmRSS", "0").split()[0]),
     }
+
+
+def _may_read(facts: dict[str, int | str | bool]) -> bool:
+    """Whether a process may have a signalfd that matters: an init, or one that blocks a stop signal.
+
+    A signal that is not blocked is delivered, and does not reach a signalfd. To look through all descriptors of all
+    processes would take long.
+    """
+    return facts["ns_pid"] == 1 or bool(int(str(facts["blocked"]), 16) & signals.STOP_REQUESTS)
 
 
 def _parentage(state: _SnapshotPass, status: dict[str, str]) -> dict[str, int | str | bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sigtrace.lab.channel import wait_until
 
-TINI, DUMB_INIT = "/usr/bin/tini", "/usr/bin/dumb-init"
+TINI, DUMB_INIT, CATATONIT = "/usr/bin/tini", "/usr/bin/dumb-init", "/usr/bin/catatonit"
 IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 BLOCKS = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])"
 HANDLES = "signal.signal(signal.SIGTERM, lambda *_: None)"

@@ -84,10 +84,14 @@ class Investigation:
 
     def live_only(self) -> list[str]:
         """The slugs found when one comes too late for the events, with the snapshots alone."""
+        return [finding.cause for finding in self.live_report().findings]
+
+    def live_report(self) -> Report:
+        """The diagnosis with the snapshots alone; fails if a check broke."""
         empty = Batch(np.zeros(0, self.case().batch.records.dtype), 0)
         report = diagnose(Case.from_batch(empty, self._rows, ns=self._nsid, window=Window(live=True)))
         assert report.failed == ()
-        return [finding.cause for finding in report.findings]
+        return report
 
 
 @contextmanager

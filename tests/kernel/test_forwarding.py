@@ -15,6 +15,7 @@ from sigtrace.postmortem.finding import Finding
 from tests.conftest import require
 from tests.kernel.forwarding import (
     BLOCKS,
+    CATATONIT,
     DUMB_INIT,
     ENDS,
     FORWARD,
@@ -258,3 +259,49 @@ def test_what_is_passed_on_and_obeyed_gives_no_finding(
     observed.snapshot("exited")
     assert [each.name[:4] for each in observed.case().passed] != []
     assert observed.causes() == []
+
+
+@pytest.mark.parametrize(
+    "program", [(TINI, "--"), (DUMB_INIT,), (CATATONIT, "--")], ids=lambda words: words[0]
+)
+def test_whom_a_request_would_reach_is_known_without_events(
+    observed: Investigation, init: Actor, program: tuple[str, ...]
+) -> None:
+    start(init, *program, *app(IGNORES))
+    pid = child(init.pid)
+    observed.snapshot()
+    assert observed.live_only() == ["ignored-by-program"]
+    (found,) = observed.live_report().findings
+    assert (found.severity, found.confidence) == ("warning", "possible")
+    assert found.path == (f"{os.path.basename(program[0])}[{init.pid}]", f"app[{pid}]")
+
+
+def test_without_events_a_chain_is_followed_and_a_healthy_child_is_not_suspected(
+    observed: Investigation, init: Actor
+) -> None:
+    start(init, TINI, "--", TINI, "-s", "--", *app(BLOCKS))
+    middle = child(init.pid, "tini")
+    pid = child(middle)
+    observed.snapshot()
+    assert observed.live_only() == []
+    os.kill(pid, TERM)
+    observed.snapshot()
+    (found,) = observed.live_report().findings
+    assert found.cause == "blocked-forever"
+    assert found.path == (f"tini[{init.pid}]", f"tini[{middle}]", f"app[{pid}]")
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_a_shell_does_not_wait_for_a_daemon_that_it_inherited(
+    stage: Stage, observed: Investigation, init: Actor, shell: str
+) -> None:
+    start(init, shell, "-c", script("(setsid APP &); sleep 50; true", ENDS))
+    pid, sleep = child(init.pid), child(init.pid, "sleep")
+    observed.snapshot()
+    stage.outside.kill(init, TERM)
+    observed.snapshot("dropped")
+    kill(stage, init)
+    found = only(observed)
+    assert found.cause == "shell-form"
+    assert f"waits for sleep[{sleep}] and" in found.summary
+    assert str(pid) not in found.summary

@@ -145,10 +145,16 @@ def _is_shell(event: Event, snapshot: Snapshot | None) -> bool:
 
 
 def _children(snapshot: Snapshot | None) -> list[Task]:
-    """Return the children of the init that are alive; none while the init itself is held."""
+    """Return the children that a shell may wait for: those that are alive; none while the shell itself is held.
+
+    PID 1 inherits orphans too, which no shell waits for. Daemons have a session of their own; the commands of a script
+    are in the shell's, unless one was made for them.
+    """
     if snapshot is None or snapshot.subject is None or is_held(snapshot.subject):
         return []
-    return [t for t in snapshot.processes if t.ppid == snapshot.subject.pid and t.state not in "ZX"]
+    shell = snapshot.subject
+    children = [t for t in snapshot.processes if t.ppid == shell.pid and t.state not in "ZX"]
+    return [t for t in children if t.session == shell.session] or children
 
 
 def _in_front(snapshot: Snapshot | None) -> list[Task]:

@@ -1,0 +1,69 @@
+"""To whom a request would be passed on, from snapshots made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.builders.cases import CAUGHT, case, causes, snapshot
+
+TAKES = {"awaited": CAUGHT, "blocked": CAUGHT}
+IGNORES = {"ignored": CAUGHT}
+TINI = {"comm": "tini", "cmdline": "tini -- app", **TAKES}
+
+
+def reached(*tasks: dict[str, Any]) -> list[str]:
+    """The processes that are judged besides the init."""
+    judged = case([], snapshot(1, *tasks), live=True).judged
+    assert judged[-1].subject is None
+    return [each.subject.name for each in judged if each.subject]
+
+
+def test_the_child_that_it_waits_for_would_be_reached() -> None:
+    assert reached(TINI, {}) == ["app[4243]"]
+    orphan = {"start_ticks": 9}
+    assert reached(TINI, orphan, {"start_ticks": 5}) == ["app[4244]"]
+    svscan = {"comm": "s6-svscan", "cmdline": "s6-svscan /run/service", "signalfd": CAUGHT}
+    assert reached(svscan, {}, {}) == ["app[4243]", "app[4244]"]
+
+
+def test_one_step_after_another() -> None:
+    supervise = {"comm": "s6-supervise", "cmdline": "s6-supervise web", "signalfd": CAUGHT}
+    svscan = {"comm": "s6-svscan", "cmdline": "s6-svscan /run/service", "signalfd": CAUGHT}
+    its = case([], snapshot(1, svscan, supervise, {"ppid": 4243}), live=True)
+    (subject,) = [each.subject for each in its.judged if each.subject]
+    assert (*subject.path, subject.name) == ("s6-svscan[4242]", "s6-supervise[4243]", "app[4244]")
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        {"comm": "app"},
+        TINI | {"awaited": ""},
+        TINI | {"state": "T"},
+        TINI | {"frozen": "v2"},
+        {"comm": "systemd", "cmdline": "/sbin/init", "signalfd": CAUGHT},
+    ],
+    ids=["not known", "does not wait", "stopped", "frozen", "does not end"],
+)
+def test_an_init_that_passes_nothing_on_reaches_nobody(init: dict[str, Any]) -> None:
+    assert reached(init, {}) == []
+
+
+def test_what_the_receiver_would_do_is_a_warning() -> None:
+    assert causes([], snapshot(1, TINI, IGNORES), live=True) == ["ignored-by-program"]
+    assert causes([], snapshot(1, TINI, {}), live=True) == []
+    assert causes([], snapshot(1, TINI, {"state": "T"}), live=True) == ["stopped"]
+
+
+def test_of_a_recording_in_which_nobody_asked_nothing_is_expected() -> None:
+    assert causes([], snapshot(1, TINI, IGNORES), since=1, until=2) == ["nobody-signalled"]
+
+
+def test_a_rewritten_signal_is_the_one_that_counts() -> None:
+    dumb_init = {"comm": "dumb-init", "cmdline": "dumb-init -r 15:3 -- app", **TAKES}
+    assert causes([], snapshot(1, dumb_init, IGNORES), live=True) == []
+    assert causes([], snapshot(1, dumb_init, {"ignored": f"{1 << 2:016x}"}), live=True) == [
+        "ignored-by-program"
+    ]
