@@ -229,8 +229,8 @@ class Recording:
         A row with tid 0 is the namespace itself. sigtrace/snapshot/columns.py documents the columns.
 
         time         datetime64[ns, UTC]  when the snapshot was begun
-        nsid, ns_start, pid, tid, ns_pid, task_nsid, start_ticks, threads, ppid, tracer_pid, queue_used, queue_limit,
-        rss_kib, tasks, left_out, pids_current, pids_max, oom_kills
+        nsid, ns_start, pid, tid, ns_pid, task_nsid, start_ticks, threads, ppid, pgrp, session, tracer_pid,
+        queue_used, queue_limit, rss_kib, tasks, left_out, pids_current, pids_max, oom_kills
                      int64     ns_start and start_ticks in clock ticks (10 ms) since boot, rss_kib in KiB
         again, is_init, exiting, parent_outside, core_dumping, under_oom
                      bool      facts of the task, or of the snapshot (again: a later look)

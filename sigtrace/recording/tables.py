@@ -19,6 +19,7 @@ from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.recording.segments import Part
 from sigtrace.recording.totals import Totals, last_of_run, sum_of_runs
 from sigtrace.snapshot import COLUMNS
+from sigtrace.snapshot.columns import missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,16 +163,18 @@ def _with_tick(boot: Boot, part: pa.RecordBatch) -> pa.Table:
 
 
 def snapshots(parts: Iterable[Part]) -> pd.DataFrame:
-    """Return the rows of all snapshots in the order of time."""
+    """Return the rows of all snapshots in the order of time; 0, "" and False in columns that an older one lacks."""
     import pandas as pd
 
     tables: list[pd.DataFrame] = [
-        part.to_pandas().assign(host=file.boot[0], boot_id=file.boot[1]) for file, part in parts
+        part.to_pandas().assign(**missing(part.column_names), host=file.boot[0], boot_id=file.boot[1])
+        for file, part in parts
     ]
     if not tables:
         none = pa.Table.from_batches([], schema.row_schema(COLUMNS)).to_pandas()
         tables.append(none.assign(host="", boot_id=""))
     rows: pd.DataFrame = pd.concat(tables).sort_values("time", kind="stable", ignore_index=True)
+    rows = rows[[*COLUMNS, "host", "boot_id"]]
     return _categorised(rows, [*(name for name, kind in COLUMNS.items() if kind == "str"), "host", "boot_id"])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Literal
 
@@ -67,6 +67,11 @@ COLUMNS: Mapping[str, Type] = MappingProxyType(
 )
 
 _EMPTY: Mapping[Type, int | str | bool] = {"int": 0, "str": "", "bool": False}
+
+
+def missing(names: Collection[str]) -> SnapshotRow:
+    """Return the columns that are not among these names, each with 0, "" or False."""
+    return {name: _EMPTY[kind] for name, kind in COLUMNS.items() if name not in names}
 
 
 def row(**values: int | str | bool) -> SnapshotRow:

@@ -9,6 +9,7 @@ import numpy as np
 import sigtrace
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.recording import schema
+from sigtrace.snapshot.columns import COLUMNS, row
 from tests.builders.recordings import UTC, Made, another
 
 
@@ -70,3 +71,19 @@ def test_a_namespace_is_one_row_from_birth_to_death(tmp_path: Path) -> None:
     ]
     assert table["died"].isna().tolist() == [False, True]
     assert table["container_name"].tolist() == ["", ""]
+
+
+def test_a_column_that_older_snapshots_lack_is_empty_in_them(tmp_path: Path) -> None:
+    older = {name: kind for name, kind in COLUMNS.items() if name not in ("session", "cmdline", "under_oom")}
+    for columns, values in ((older, {"pid": 5}), (COLUMNS, {"pid": 6, "session": 6, "cmdline": "app"})):
+        recording = Made(tmp_path, another(run=str(len(columns))))
+        recording.writer.rows("snapshots", schema.row_schema(columns), [row(time=UTC) | values])
+        recording.close()
+    found = sigtrace.open(tmp_path).snapshots().set_index("pid")
+    assert found["session"].to_dict() == {5: 0, 6: 6}
+    assert found["cmdline"].to_dict() == {5: "", 6: "app"}
+    assert [found[name].dtype.name for name in ("session", "cmdline", "under_oom")] == [
+        "int64",
+        "category",
+        "bool",
+    ]
