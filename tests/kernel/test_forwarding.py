@@ -82,6 +82,7 @@ def test_the_child_of_tini_that_does_not_end_is_found(
     pid = child(init.pid)
     ask(stage, observed, init)
     signal.sigtimedwait([], 1.1)  # the grace period: less is no time for a handler
+    observed.snapshot("signalled")
     kill(stage, init)
     found = only(observed)
     assert (found.cause, found.severity, found.confidence) == (cause, "error", "certain")

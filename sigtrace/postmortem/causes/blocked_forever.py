@@ -95,8 +95,8 @@ def _period(case: Case, signal: int, since: Event | None = None) -> Period | Non
 
 
 def _stays_pending(case: Case, snapshot: Snapshot, signal: int) -> bool:
-    init = snapshot.init
-    if init is None or init.exiting or is_held(init) or consumes(snapshot, signal):
+    task = snapshot.subject
+    if task is None or task.exiting or is_held(task) or consumes(snapshot, signal):
         return False
     blocked = all(task.in_mask("blocked", signal) for task in snapshot.subject_threads)
     return blocked and is_left_pending(case, snapshot, signal)
@@ -134,22 +134,24 @@ def _has_handler(snapshot: Snapshot | None, signal: int) -> bool:
 
 
 def _once_unblocked(snapshot: Snapshot | None, signal: int) -> str:
-    """Return the sentence about what follows when the init unblocks it; empty if that is not known."""
+    """Return the sentence about what follows when it is unblocked; empty if that is not known."""
     if snapshot is None or snapshot.subject is None or snapshot.subject.in_mask("ignored", signal):
         return ""
     if _has_handler(snapshot, signal):
         return " Its handler runs once it is unblocked."
+    if not snapshot.subject.is_init:
+        return " It has no handler for it, and ends once it is unblocked."
     return " It has no handler for it, and would discard it once it is unblocked."
 
 
 def _advice(snapshot: Snapshot | None, signal: int) -> str:
-    then = (
-        ", as its handler runs only then"
-        if _has_handler(snapshot, signal)
-        else ", and install a handler before"
-    )
+    then = ""
+    if _has_handler(snapshot, signal):
+        then = ", as its handler runs only then"
+    elif snapshot is not None and snapshot.subject is not None and snapshot.subject.is_init:
+        then = ", and install a handler before"
     return (
-        f"unblock the signal in the program{then if snapshot else ''} (the mask is inherited through exec: look at who "
+        f"unblock the signal in the program{then} (the mask is inherited through exec: look at who "
         "starts it), or have a thread fetch it by sigwait or a signalfd"
     )
 
