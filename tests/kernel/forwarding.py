@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from pathlib import Path
@@ -36,8 +37,11 @@ def child(pid: int, comm: str = "app") -> int:
     """The PID of the child of that name, by /proc alone; waits for it."""
 
     def children() -> dict[str, int]:
-        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return {Path(f"/proc/{each}/comm").read_text().strip(): int(each) for each in pids}
+        found = {}
+        for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                found[Path(f"/proc/{each}/comm").read_text().strip()] = int(each)
+        return found
 
     wait_until(lambda: comm in children(), f"process {pid} to have a child {comm}")
     return children()[comm]

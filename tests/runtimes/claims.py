@@ -88,6 +88,21 @@ class Claims:
         assert told["killed"] is True
         assert ran.runtime.grace - 0.1 < told["grace_seconds"] <= told["seconds"] <= stopped.seconds
 
+    def test_the_postmortem_follows_the_request_to_the_child_of_the_runtimes_own_init(
+        self, ran: Scenario
+    ) -> None:
+        if not ran.runtime.own_init:
+            pytest.skip(f"{ran.runtime.name} has no init of its own")
+        deaf = ran[scenario.DEAF]
+        assert deaf.stopped
+        assert ran.runtime.grace <= deaf.stopped.seconds
+        (finding,) = ask(ran.runtime.host, "postmortem", ran.all, *ran.runtime.choice(scenario.DEAF))
+        assert (finding["cause"], finding["severity"]) == ("ignored-by-program", "error")
+        init, child = finding["path"]
+        assert init.endswith(f"[{self.running(ran, scenario.DEAF).init_pid}]")
+        assert child == f"sleep[{deaf.noted['pid']}]"
+        assert self.named(ran, finding) == scenario.DEAF
+
     # --- who is who ---------------------------------------------------------------------------------------
 
     def test_scan_names_containers_and_images_and_foretells_the_stop(self, ran: Scenario) -> None:

@@ -38,8 +38,10 @@ NESTED = "web-nested"
 """Makes a PID namespace inside, whose init gets a SIGTERM."""
 OWN_INIT = "web-init"
 """With the runtime's own `--init`, where it has one."""
+DEAF = "web-deaf"
+"""The same, and its program ignores SIGTERM."""
 INITS = (OWN_INIT, "web-tini", "web-catatonit")
-NAMES = (PLAIN, LATE, TRAP, OWN_SIGNAL, BRIEF, NESTED, *INITS)
+NAMES = (PLAIN, LATE, TRAP, OWN_SIGNAL, BRIEF, NESTED, DEAF, *INITS)
 NESTING = ("/bin/unshare", "--pid", "--fork", *SLEEP)
 
 
@@ -143,6 +145,9 @@ class Scenario:
             self._step(BRIEF, self._live_briefly)
             for spec in self._others():
                 self._start(spec)
+            if self.runtime.own_init:
+                self._start(Spec(DEAF, ("/bin/sh", "-c", "trap '' TERM; exec sleep 1000"), init=True))
+                self._step(DEAF, _wait_for_the_deaf)
             self._start(Spec(NESTED, NESTING, privileged=True))
             self._step(NESTED, self._signal_the_nested)
             self._start(Spec(LATE))
@@ -224,6 +229,13 @@ class Scenario:
                     pool.submit(self._step, name, action)
 
 
+def _wait_for_the_deaf(result: ContainerResult) -> None:
+    """Wait until the child of a container's init is the program that ignores SIGTERM."""
+    assert result.running
+    init = result.running.init_pid
+    result.noted["pid"] = until(lambda: _child(init, "sleep"), "the init has its child")
+
+
 def _program(name: str) -> str:
     """Of the container that it is the init of."""
     return f"/bin/{name.removeprefix('web-')}"
@@ -244,6 +256,15 @@ def pid_namespace(pid: int) -> int:
 
 def _status(pid: int, key: str) -> str:
     return Path(f"/proc/{pid}/status").read_text().partition(f"{key}:")[2].partition("\n")[0].strip()
+
+
+def _child(parent: int, comm: str) -> int:
+    """PID of a child of that name; 0 if there is none yet."""
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):
+            if _status(int(child), "Name") == comm:
+                return int(child)
+    return 0
 
 
 def _nested_init(outer: int) -> int:
