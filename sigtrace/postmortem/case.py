@@ -261,14 +261,6 @@ class Case:
         return next((e for e in kills if e.verdict == "queued" and e.relation != "kernel"), None)
 
     @property
-    def ended_by_kernel(self) -> Event | None:
-        """The kernel's own SIGKILL to an init that had not been asked to end."""
-        if self.attempts:
-            return None
-        kills = (e for e in self.to_init if e.signal == KILL and e.stage == "generate")
-        return next((e for e in kills if e.relation == "kernel" and e.verdict == "queued"), None)
-
-    @property
     def exit(self) -> Event | None:
         """The exit of the init."""
         return next((event for event in self.to_init if event.stage == "exit"), None)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sigtrace import signals, text
-from sigtrace.events import outcome, wire
+from sigtrace.events import origin, outcome, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import Labels, enum_labels, flag, text_labels
 from sigtrace.events.verdict import CODE, VERDICTS
@@ -52,6 +52,11 @@ class Event(NamedTuple):
     sender_comm: str
     sender_parent_pid: int
     sender_parent_comm: str
+    context_pid: int
+    """The process in whose context the kernel sent it; 0 if a process sent it, or if it is not known."""
+    context_comm: str
+    origin: str
+    """How it was sent: one of `origin.ORIGINS`."""
     exit_code: int
     """As wait(2) reports it."""
     asks: bool = False
@@ -69,13 +74,18 @@ class Event(NamedTuple):
 
     @property
     def sender(self) -> str:
-        """`runc[1809], child of containerd-shim[1700]`, or `the kernel`."""
-        if not self.sender_pid:
-            return "the kernel" if self.relation == "kernel" else "an unknown sender"
-        name = f"{text.shorten(self.sender_comm, 16)}[{self.sender_pid}]"
-        if not self.sender_parent_pid:
-            return name
-        return f"{name}, child of {text.shorten(self.sender_parent_comm, 16)}[{self.sender_parent_pid}]"
+        """`runc[1809], child of containerd-shim[1700]`, or `the kernel`, and how it was sent if not by kill(2)."""
+        if not self.sender_pid and self.relation != "kernel":
+            return "an unknown sender"
+        sender = f"{text.shorten(self.sender_comm, 16)}[{self.sender_pid}]" if self.sender_pid else ""
+        if self.sender_parent_pid and self.origin != "parent_death":
+            sender += f", child of {text.shorten(self.sender_parent_comm, 16)}[{self.sender_parent_pid}]"
+        return origin.words(self.origin, sender, self.context, self.signal, self.code)
+
+    @property
+    def context(self) -> str:
+        """The process in whose context the kernel sent it: `busybox[4242]`; empty if there is none."""
+        return f"{text.shorten(self.context_comm, 16)}[{self.context_pid}]" if self.context_pid else ""
 
     @property
     def outcome(self) -> str:
@@ -159,6 +169,9 @@ def events(
         text_labels(r["sender_comm"]),
         r["sender_parent_pid"],
         text_labels(r["sender_parent_comm"]),
+        r["context_pid"],
+        text_labels(r["context_comm"]),
+        Labels(origin.origins(r), origin.ORIGINS),
         r["exit_code"],
         np.zeros(len(which), bool) if asks is None else asks,
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sigtrace import signals
+from sigtrace.postmortem import end
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.finding import SEVERITIES, Severity
@@ -31,8 +32,8 @@ class Standing:
         case, stop = self.report.case, self.told
         if stop is None:
             return 0
-        end = case.exit.time if case.exit else case.until
-        return end - stop.first.time if stop.took is None else stop.took
+        until = case.exit.time if case.exit else case.until
+        return until - stop.first.time if stop.took is None else stop.took
 
     @property
     def severity(self) -> Severity | None:
@@ -47,9 +48,7 @@ class Standing:
             return "failed to start"
         if case.stops:
             return f"{_ended(case)} {duration(self.took)}"
-        if case.ended_by_kernel:
-            return "killed by the kernel"
-        return "ended by itself" if case.exit else "not known" if case.live else "not asked"
+        return end.how(case) or ("not known" if case.live else "not asked")
 
     @property
     def signal(self) -> str:
@@ -64,6 +63,8 @@ def _ended(case: Case) -> str:
     stop = case.stops[-1]
     if stop.exit is None:
         return "still there after"
+    if stop.attempt.rebooted:
+        return "shut down after"
     if stop.attempt.by_kernel:
         return "killed by the kernel after"
     return "killed after" if stop.attempt.killed else "ended after"

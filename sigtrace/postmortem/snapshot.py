@@ -97,6 +97,11 @@ class Task(Columns):
         """`app[4242]`."""
         return f"{shorten(self.comm, 16)}[{self.pid}]"
 
+    @property
+    def tracer_name(self) -> str:
+        """`strace[77]`; empty if it has no tracer."""
+        return f"{shorten(self.tracer_comm, 16)}[{self.tracer_pid}]" if self.tracer_pid else ""
+
     def __str__(self) -> str:
         """Return the facts that explain a hang, on one line."""
         thread = f" thread {self.tid}" if self.tid != self.pid else ""

@@ -87,6 +87,13 @@ class Stop:
         return self.attempt.duration
 
     @property
+    def ended(self) -> str:
+        """How it ended: `killed by SIGKILL`, `shut down by reboot(2)`; empty without an exit."""
+        if self.exit is None:
+            return ""
+        return "shut down by reboot(2)" if self.attempt.rebooted else self.exit.outcome
+
+    @property
     def configured(self) -> bool | None:
         """Whether a runtime sent the container's configured stop signal; None if that is not known, or for SIGKILL."""
         if not (self.own and self.runtime) or (
@@ -117,7 +124,7 @@ class Stop:
             "grace_seconds": _seconds(self.grace),
             "seconds": _seconds(self.took),
             "killed": self.attempt.killed,
-            "ended": self.exit.outcome if self.exit else "",
+            "ended": self.ended,
         }
 
 

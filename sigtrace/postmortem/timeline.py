@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from sigtrace import signals
+from sigtrace.postmortem import end, undelivered
 from sigtrace.postmortem.case import SETTLED, Case
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.passing import Passed
@@ -79,10 +80,9 @@ def _stops(case: Case) -> Iterator[TimelineEntry]:
             text += f", then SIGKILL{kill_text} after a grace period of {duration(stop.grace)}"
         elif stop.kill is stop.first:
             text += " at once"
-        elif stop.kill and stop.attempt.until_kill is not None:
-            kill_text = (
-                "the kernel's own SIGKILL" if stop.attempt.by_kernel else f"SIGKILL from {stop.killer}"
-            )
+        elif stop.kill and stop.killer and stop.attempt.until_kill is not None:
+            own = stop.attempt.by_kernel and not stop.killer.origin
+            kill_text = "the kernel's own SIGKILL" if own else f"SIGKILL from {stop.killer}"
             text += f", ended by {kill_text} {duration(stop.attempt.until_kill)} later"
         text += f": it looks like {stop.looks_like}" if stop.looks_like else ""
         before = (_earlier(stop),) if stop.earlier else ()
@@ -102,9 +102,11 @@ def _requests(case: Case) -> Iterator[TimelineEntry]:
     """Yield an entry for each run of similar signals to the init, with their outcome."""
     row: list[Event] = []
     begins = {stop.first.number for stop in case.stops}
-    sent = [event for event in case.to_init if event.stage == "generate" and _matters(event)]
+    prompt = end.prompted(case)
+    sent = [e for e in case.to_init if e.stage == "generate" and (e is prompt or _matters(e))]
+    shown = {event.number for event in sent}
     for event in case.to_init:
-        if event.stage == "generate" and _matters(event):
+        if event.number in shown:
             apart = event.number in begins and row and row[-1].sender_pid != event.sender_pid
             if row and (apart or not _alike(row[-1], event)):
                 yield _signals_entry(case, row)
@@ -126,8 +128,11 @@ def _unasked(event: Event) -> bool:
 
 
 def _matters(event: Event) -> bool:
-    """Whether a signal is shown: requests, SIGKILL, SIGSTOP, SIGCONT, drops, and any signal from outside."""
-    from_above = event.relation == "ancestor" and event.sender_pid != 0
+    """Whether a signal is shown: requests, SIGKILL, SIGSTOP, SIGCONT, drops, and any signal from outside.
+
+    So are those of its terminal when it is closed, or a key is typed.
+    """
+    from_above = (event.relation == "ancestor" and event.sender_pid != 0) or event.origin in ("hangup", "key")
     return (
         event.asks or from_above or event.signal in (KILL, STOP, CONT) or event.verdict.startswith("dropped")
     )
@@ -151,23 +156,20 @@ def _outcome_text(case: Case, event: Event) -> str:
     if event.verdict != "queued":
         return event.outcome
     fate = case.fate_of(event)
-    blocked = ", blocked" if event.blocked else ""
     if fate is None:
-        exit = next((e for e in case.to_subject if e.stage == "exit" and e.time >= event.time), None)
-        # complete_signal() turns a fatal signal into a SIGKILL of every thread, which is all that is delivered.
-        if exit and exit.exit_code & 0x7F == event.signal:
-            return "queued, and obeyed"
-        if event.blocked and case.passes_on(event):
-            return "queued, and fetched by sigtimedwait or a signalfd"
-        return f"queued{blocked}; no delivery followed"
+        return undelivered.told(case, event)
+    blocked = ", blocked" if event.blocked else ""
     after = f" {duration(fate.time - event.time)} later" if fate.time - event.time > _QUICK else ""
     what = f"DROPPED: {fate.outcome}" if fate.verdict.startswith("dropped") else fate.outcome
     return f"queued{blocked}, delivered{after}: {what}"
 
 
 def _alike(one: Event, other: Event) -> bool:
-    same = (one.signal, one.verdict, one.sender_comm, one.sender_parent_pid)
-    return same == (other.signal, other.verdict, other.sender_comm, other.sender_parent_pid)
+    return _kind(one) == _kind(other)
+
+
+def _kind(event: Event) -> tuple[object, ...]:
+    return event.signal, event.verdict, event.origin, event.sender_comm, event.sender_parent_pid
 
 
 def _alike_signal(sent: Event, event: Event) -> bool:
@@ -184,7 +186,8 @@ def _ends(case: Case) -> Iterator[TimelineEntry]:
         since = f"{duration(stop.took + before)} after the first signal that asked it to"
         own = f"{duration(stop.took)} after that {stop.first.signal_name}, "
         detail = (own + since if stop.earlier else since,)
-    yield TimelineEntry(case.exit.time, f"{case.exit.target} {case.exit.outcome}", detail)
+    outcome = end.SHUT_DOWN if end.shut_down(case) else case.exit.outcome
+    yield TimelineEntry(case.exit.time, f"{case.exit.target} {outcome}", detail + end.why(case))
 
 
 def _passed_on(case: Case) -> Iterator[TimelineEntry]:
@@ -211,14 +214,19 @@ def _fates(case: Case, group: Sequence[Passed]) -> dict[str, list[Passed]]:
 
 def _members(case: Case) -> Iterator[TimelineEntry]:
     """Yield entries about the other processes: the signals that they were sent, and their exits, grouped."""
-    end = case.exit.time if case.exit else None
+    exited = case.exit.time if case.exit else None
     zapped = [
         e for e in case.to_others if e.signal == KILL and e.relation == "kernel" and e.stage == "generate"
     ]
-    zapped = [e for e in zapped if end is not None and e.time >= end and e.verdict == "queued"]
+    zapped = [e for e in zapped if exited is not None and e.time >= exited and e.verdict == "queued"]
     if zapped:
         yield TimelineEntry(
             zapped[0].time, f"the kernel sends SIGKILL to {_names_of(zapped)}: their init has exited"
+        )
+    killed = end.killed_members(case)
+    if killed:
+        yield TimelineEntry(
+            killed[0].time, f"SIGKILL from {killed[0].sender} to {_names_of(killed)}", end.out_of_memory(case)
         )
     asked: dict[tuple[int, int, str], list[Event]] = {}
     told = {row for each in case.passed for row in each.rows}
@@ -231,9 +239,9 @@ def _members(case: Case) -> Iterator[TimelineEntry]:
             f"{group[0].signal_name} from {group[0].sender} to {_names_of(group)}",
             (group[0].outcome,),
         )
-    since = case.requests[0].time if case.requests else end or case.until
+    since = case.requests[0].time if case.requests else exited or case.until
     exits = [e for e in case.to_others if e.stage == "exit" and (e.time >= since or asked or told)]
-    before = [e for e in exits if end is None or e.time < end]
+    before = [e for e in exits if exited is None or e.time < exited]
     after = [e for e in exits if e not in before]
     for group, how in ((before, "ended"), (after, "ended after it")):
         if group:

@@ -10,8 +10,11 @@ later. `request.asking` decides which signals count as a stop request; SIGKILL i
     SIGKILL             The first that is queued for the init ends it, whoever sent it. The grace period is the time
                         from the counted request to this SIGKILL, if that is a request itself.
     ... by the kernel   The kernel sends SIGKILL when memory runs out, and at the end of a namespace above or of a
-                        parent. It ends the attempt, but it does not end a grace period: nobody granted one. `killed`
-                        includes it, `needed_kill` does not.
+                        parent (PR_SET_PDEATHSIG). It ends the attempt, but it does not end a grace period: nobody
+                        granted one. `killed` includes it, `needed_kill` does not.
+    ... for reboot(2)   The container shuts itself down: its init, or a member for it, calls reboot(2) when everything
+                        is done, and the kernel ends the init by SIGKILL. That is the end that was asked for: `rebooted`
+                        has the caller, and `killed` does not include it.
     ... coalesced       A SIGKILL that finds another pending has no effect. If the pending one was not recorded, its
                         time is unknown, and there is no grace period.
     ... from inside     It is dropped, and is not a request.
@@ -34,6 +37,8 @@ from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.leaders import called_by_leaders
 from sigtrace.events.nskey import NsKey
+from sigtrace.events.origin import CODE as ORIGIN
+from sigtrace.events.origin import origins
 from sigtrace.events.residents import Residents
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.stops.request import (
@@ -98,6 +103,8 @@ class Attempt:
     """The number of requests that the kernel dropped, at generation or at delivery."""
     killer: Asker | None
     """The sender of the SIGKILL that ended the init; None without one."""
+    rebooted: Asker | None
+    """The process whose reboot(2) ended the init, if the container shut itself down."""
     until_kill: int | None
     """From the counted request to that SIGKILL; None without one, or if the SIGKILL is the counted request."""
     needed_kill: bool
@@ -137,6 +144,8 @@ class Attempt:
     @property
     def killed(self) -> bool:
         """Whether SIGKILL ended the init, whoever sent it; without a recorded exit, whether one was queued for it."""
+        if self.rebooted is not None:
+            return False
         return self.kill is not None if self.status is None else self.status & 0x7F == signals.KILL
 
 
@@ -157,14 +166,16 @@ def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[At
     meant = np.isin(r["signal"], ALWAYS) | (r["signal"] == numbers)
     late = meant & (verdicts == verdict.CODE["dropped_at_deliver"])
     dropped, obeyed = verdict.is_dropped(verdicts), _obeyed(part)
+    rebooted = origins(r) == ORIGIN["reboot"]
+    obeyed &= ~rebooted
     # Only the first exit of an init counts, and nothing after it; see `exits`.
     codes = inits(r)
     end = exits(r, codes)
     row = np.arange(len(r))
-    chosen = (asks | late | obeyed) & (row < end) | (row == end)
+    chosen = (asks | late | obeyed | rebooted) & (row < end) | (row == end)
     order = np.argsort(codes, kind="stable")
     order = order[chosen[order]]
-    records = _InitRecords(part, own, part.residents, asks, dropped, obeyed)
+    records = _InitRecords(part, own, part.residents, asks, dropped, obeyed, rebooted)
     groups = _cut(r["time"][order].astype("i8"), codes[order], asks[order], order)
     return sorted((records.attempt(rows) for rows in groups), key=lambda each: each.asked)
 
@@ -207,12 +218,13 @@ class _InitRecords:
     asks: npt.NDArray[np.bool_]
     dropped: npt.NDArray[np.bool_]
     obeyed: npt.NDArray[np.bool_]
+    rebooted: npt.NDArray[np.bool_]
 
     def attempt(self, rows: npt.NDArray[np.intp]) -> Attempt:
         """Make the attempt of these rows."""
         r = self.batch.records
         requests = rows[self.asks[rows]]
-        kill = _first(rows, self.obeyed[rows])
+        kill, reboot = _first(rows, self.obeyed[rows]), _first(rows, self.rebooted[rows])
         end = int(rows[-1]) if r["stage"][rows[-1]] == wire.STAGE["exit"] else None
         container = self.homes.containers[int(self.homes.codes[rows[0]])]
         start, who = self._counted(requests, kill, container)
@@ -236,6 +248,7 @@ class _InitRecords:
             verdict=verdict.VERDICTS[self.batch.verdicts[start]],
             dropped=int(self.dropped[rows].sum()),
             killer=None if kill is None else sender(self.batch, kill, container),
+            rebooted=None if reboot is None else sender(self.batch, reboot, container),
             until_kill=None if kill in (None, start) else int(r["time"][kill]) - began,
             needed_kill=kill is not None and bool(self.asks[kill]),
             exited=None if end is None else self._utc(end),

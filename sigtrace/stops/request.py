@@ -5,7 +5,9 @@ These signals are requests, when they are generated:
     SIGKILL, and the signals of `signals.STOP_REQUESTS`;
     the configured stop signal of the container;
     any other signal from outside, if the next one is a SIGKILL by the same sender within SOON_NS: it was then a stop
-    signal that the configuration does not show. This also holds for a SIGHUP that is otherwise a reload.
+    signal that the configuration does not show. This also holds for a SIGHUP that is otherwise a reload;
+    any other signal from outside that the init handles, or blocks and so may fetch, if it exits by itself within
+    AT_ONCE_NS. So does the SIGHUP of a terminal that is closed.
 
 These are not:
 
@@ -13,7 +15,8 @@ These are not:
     a signal from the init to itself, or to an init that is exiting or has exited;
     a SIGKILL from inside, which the kernel drops;
     a signal from the kernel, except SIGINT and SIGQUIT, which the terminal driver sends for Ctrl-C and Ctrl-\\. The
-    kernel's SIGKILL (out of memory, the end of a namespace above or of a parent) is an end, not a request;
+    kernel's SIGKILL (out of memory, the end of a namespace above) is an end, not a request, and so is a signal by
+    PR_SET_PDEATHSIG. The SIGKILL of reboot(2) is how a container shuts itself down;
     the SIGKILL by which a runtime ends an init that has not run a program yet: the container failed to start.
 """
 
@@ -33,6 +36,8 @@ from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
+from sigtrace.events.origin import CODE as ORIGIN
+from sigtrace.events.origin import origin_of, origins
 from sigtrace.stops.sender import INSIDE, Asker, asker, by_its_maker
 from sigtrace.text import decode
 from sigtrace.units import SECOND
@@ -42,6 +47,11 @@ SOON_NS = 90 * SECOND
 
 It covers the default grace periods (docker and podman 10 s, Kubernetes 30 s, lxc-stop 60 s), and is short enough that
 a signal unrelated to a later SIGKILL is rarely taken for a request.
+"""
+AT_ONCE_NS = SECOND
+"""A program that exits within this time of a signal that it handled did so because of it.
+
+It is short, as the program may exit for another reason too.
 """
 ALWAYS = tuple(signals.members(signals.STOP_REQUESTS | signals.mask([signals.KILL])))
 """The signals that ask any init to end."""
@@ -60,6 +70,11 @@ class Record(NamedTuple):
     sender_comm: str
     sender_parent_pid: int
     sender_parent_comm: str
+    signal: int = 0
+    code: int = 0
+    context_pid: int = 0
+    context_comm: str = ""
+    origin: str = ""
 
 
 class SignalRequest(NamedTuple):
@@ -105,8 +120,9 @@ def asking(
     `failed_starts`, if they are known already.
     """
     r = batch.records
-    number, relation = r["signal"], r["relation"]
+    number, relation, how = r["signal"], r["relation"], origins(r)
     kill, by_kernel = number == signals.KILL, relation == wire.RELATION["kernel"]
+    by_kernel |= how == ORIGIN["parent_death"]
     # raise(3) and abort(3) are a program's way to end itself: nobody asked it to.
     sent = (r["stage"] == wire.STAGE["generate"]) & (relation != wire.RELATION["self"])
     # `dying` alone does not cover signals after the exit: kernels before 5.17 queue them (see `kernel_rules`).
@@ -115,6 +131,7 @@ def asking(
     keys = np.isin(number, (signals.INT, signals.QUIT))
     # A dropped SIGTERM is a request that failed. A dropped SIGKILL comes from inside (sig_task_ignored() without
     # `force`): counted as a request, it would make up a grace period that nobody granted.
+    closed = sent & (how == ORIGIN["hangup"])
     sent &= ~(by_kernel & ~keys) & ~(kill & verdict.is_dropped(batch.verdicts))
     caught = (r["disposition"] == wire.DISPOSITION["handler"]) | flag(r, "blocked")
     # Daemons reload on SIGHUP. Without a handler its default action is to end the program: it is a request then.
@@ -123,7 +140,9 @@ def asking(
     asks[failed_starts(batch) if failed is None else list(failed)] = False
     # Only from outside: a SIGUSR1 from a member is traffic between processes of the container, whatever follows.
     outside = sent & flag(r, "init") & (relation == wire.RELATION["ancestor"]) & (r["sender_pid"] != 0)
-    asks[_before_kill(batch, np.flatnonzero(outside & ~np.isin(number, _NEVER)), asks)] = True
+    outside &= ~np.isin(number, _NEVER)
+    asks[_before_kill(batch, np.flatnonzero(outside), asks)] = True
+    asks[_before_exit(batch, (outside | closed) & caught & flag(r, "init") & ~asks, asks)] = True
     return asks
 
 
@@ -212,6 +231,25 @@ def _before_kill(batch: Batch, rows: npt.NDArray[np.intp], asks: npt.NDArray[np.
     return found
 
 
+def _before_exit(
+    batch: Batch, candidates: npt.NDArray[np.bool_], asks: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.intp]:
+    """Return the rows of the candidates that are followed by their init's own exit, within AT_ONCE_NS.
+
+    candidates: signals to inits; asks: which records are requests so far. A candidate before another of these is left
+    out. All arrays: shape (n,).
+    """
+    r = batch.records
+    ends = flag(r, "init") & (r["stage"] == wire.STAGE["exit"])
+    rows = np.flatnonzero(candidates | asks & flag(r, "init") | ends)
+    codes = inits(r[rows])
+    order = np.argsort(codes, kind="stable")
+    one, other, same = rows[order[:-1]], rows[order[1:]], np.diff(codes[order]) == 0
+    same &= candidates[one] & ends[other] & (r["exit_code"][other] & 0x7F == 0)
+    found: npt.NDArray[np.intp] = one[same & (r["time"][other] - r["time"][one] <= AT_ONCE_NS)]
+    return found
+
+
 def sender(batch: Batch, row: int, container: Container | None) -> Asker:
     """Return the sender of the signal of a record."""
     return asker(_record(batch.records[row]), container)
@@ -261,6 +299,11 @@ def _record(one: np.void) -> Record:
         decode(bytes(one["sender_comm"])),
         int(one["sender_parent_pid"]),
         decode(bytes(one["sender_parent_comm"])),
+        int(one["signal"]),
+        int(one["code"]),
+        int(one["context_pid"]),
+        decode(bytes(one["context_comm"])),
+        origin_of(one),
     )
 
 

@@ -7,12 +7,13 @@ container shows which of them it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sigtrace.containers.runtimes.registry import RUNTIMES, choose
 from sigtrace.containers.runtimes.runtime import Runtime
 from sigtrace.events.container import Container
+from sigtrace.events.origin import words
 from sigtrace.text import shorten
 
 INSIDE, KERNEL = "inside", "kernel"
@@ -31,11 +32,19 @@ _WORDS = {
 """`Asker.by` -> the words before the names of the processes."""
 
 
+_CONTEXT = ("reboot", "hangup", "resize")
+"""The origins whose context is the process that caused them."""
+
+
 class Sent(Protocol):
     """The sender and the target of a signal: a `postmortem.event.Event`, or a `request.Record`."""
 
     @property
     def relation(self) -> str: ...
+    @property
+    def signal(self) -> int: ...
+    @property
+    def code(self) -> int: ...
     @property
     def target_comm(self) -> str: ...
     @property
@@ -46,6 +55,12 @@ class Sent(Protocol):
     def sender_parent_pid(self) -> int: ...
     @property
     def sender_parent_comm(self) -> str: ...
+    @property
+    def context_pid(self) -> int: ...
+    @property
+    def context_comm(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,10 @@ class Asker:
     """The runtime that it acts for, as `Container.runtime` has it; empty for any other sender."""
     via: tuple[str, ...] = ()
     """The processes in the record, the sender last: `containerd-shim[1700]`, `runc[1809]`."""
+    origin: str = ""
+    """How it was sent: one of `origin.ORIGINS`."""
+    words: str = ""
+    """The text for a signal with such an origin."""
 
     def same(self, other: Asker) -> bool:
         """Whether both are the same sender, even if each signal came from another process of it."""
@@ -66,6 +85,8 @@ class Asker:
 
     def __str__(self) -> str:
         """Return text such as `docker: dockerd, through containerd-shim[1700] and runc[1809]`."""
+        if self.words:
+            return self.words
         if not self.via:
             return "the kernel itself" if self.by == KERNEL else "nobody that is known"
         sender = ", child of ".join(reversed(self.via))
@@ -79,7 +100,26 @@ class Asker:
 
 
 def asker(event: Sent, container: Container | None) -> Asker:
-    """Return the sender of a signal to a namespace of this container (None: not known)."""
+    """Return the sender of a signal to a namespace of this container (None: not known).
+
+    For PR_SET_PDEATHSIG it is the kernel: a parent that dies asks for nothing.
+    """
+    who = _who(event, container)
+    if not event.origin:
+        return who
+    context = (
+        (_name(event.context_comm, event.context_pid),)
+        if event.origin in _CONTEXT and event.context_pid
+        else ()
+    )
+    sender = who.via[-1] if event.origin == "parent_death" else str(who) if who.via else ""
+    text = words(event.origin, sender, "".join(context), event.signal, event.code)
+    by = KERNEL if event.origin == "parent_death" else who.by
+    via = (who.via[-1:] or context) if by == KERNEL else who.via
+    return replace(who, by=by, via=via, origin=event.origin, words=text)
+
+
+def _who(event: Sent, container: Container | None) -> Asker:
     if event.relation == "kernel":
         return Asker(KERNEL)
     if not event.sender_pid:
@@ -122,7 +162,11 @@ def _runtime_of(process: str, container: Container | None) -> Runtime | None:
 
 def _chain(event: Sent) -> tuple[str, ...]:
     """Return the sender's parent, if it is known, and the sender."""
-    sender = f"{shorten(event.sender_comm, 16)}[{event.sender_pid}]"
+    sender = _name(event.sender_comm, event.sender_pid)
     if not event.sender_parent_pid:
         return (sender,)
-    return f"{shorten(event.sender_parent_comm, 16)}[{event.sender_parent_pid}]", sender
+    return _name(event.sender_parent_comm, event.sender_parent_pid), sender
+
+
+def _name(comm: str, pid: int) -> str:
+    return f"{shorten(comm, 16)}[{pid}]"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import by_signal, lines, masks, name, severity_of, times, unasked, would_ask
+from sigtrace.postmortem.event import MEANT_TO_STOP
 from sigtrace.postmortem.finding import Finding, numbers
 
 _ADVICE = (
@@ -30,6 +31,7 @@ def check(case: Case) -> Iterator[Finding]:
             _ADVICE,
             numbers(*events),
         )
+    yield from _at_delivery(case)
     snapshot = unasked(case)
     if (
         snapshot is not None
@@ -45,6 +47,32 @@ def check(case: Case) -> Iterator[Finding]:
             "sigtrace looked, that is why it did not.",
             masks(snapshot),
             _ADVICE,
+        )
+
+
+def _at_delivery(case: Case) -> Iterator[Finding]:
+    """Report requests that were pending while SIG_IGN was set: a blocked or traced process discards nothing before."""
+    asked = {event.signal for event in case.requests} | MEANT_TO_STOP
+    late = [
+        e for e in case.to_subject if e.stage == "deliver" and e.verdict == "ignored" and e.signal in asked
+    ]
+    for events in by_signal(late):
+        first = events[0]
+        sent = [
+            e
+            for e in case.requests
+            if (fate := case.fate_of(e)) and fate in events and e.verdict != "ignored"
+        ]
+        yield Finding(
+            "ignored-by-program",
+            case.nsid,
+            severity_of(case, sent or events),
+            "certain",
+            f"{first.signal_name} was pending for {first.target}, which ignored that signal (SIG_IGN) by the time it "
+            "was delivered.",
+            lines([*sent, *events]) + masks(case.snapshot_after(first.time)),
+            _ADVICE,
+            numbers(*sent, *events),
         )
 
 

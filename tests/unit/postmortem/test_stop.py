@@ -238,9 +238,10 @@ def test_a_kill_by_the_kernel_in_the_midst_of_a_stop_is_not_called_the_runtimes(
 def test_a_signal_that_means_something_else_is_no_stop(signal: int) -> None:
     reload = event(1, signal=signal, result=0, disposition="handler")
     assert stops(case(DOCKER, reload, event(300, ((b"", 0), (b"", 0)), stage="exec", signal=0))) == []
-    assert stops(case(DOCKER, reload, ended(1.2, 0))) == []
+    assert stops(case(DOCKER, reload, ended(2.2, 0))) == []
+    assert stops(case(DOCKER, reload, ended(1.2, 11))) == []
     own = Container("d" * 64, "web-1", "docker", stop_signal=str(signal))
-    assert len(stops(case(own, reload, ended(1.2, 0)))) == 1
+    assert len(stops(case(own, reload, ended(2.2, 0)))) == 1
 
 
 def another_runc(pid: int) -> Chain:
