@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sigtrace.events.outcome import ended, label
-from sigtrace.text import columns, padded, shorten
+from sigtrace.text import columns, padded, printable, shorten
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
@@ -38,9 +38,12 @@ class EventLines:
 
     def lines(self, batch: Batch) -> Iterator[str]:
         """A line for each record of the batch."""
+        from sigtrace.events.origin import LABELS, ORIGINS, origins
+
         residents = batch.residents
         rows: Iterator[dict[str, Any]] = batch.rows()
-        for row, code in zip(rows, residents.codes.tolist(), strict=True):
+        how = [LABELS.get(ORIGINS[code], "") for code in origins(batch.records).tolist()]
+        for row, code, sent in zip(rows, residents.codes.tolist(), how, strict=True):
             container = residents.containers[code]
             yield self._line(
                 row["time"][11:23],
@@ -48,7 +51,7 @@ class EventLines:
                 row["signal_name"].removeprefix("SIG") or row["stage"],
                 self._sender_of(row),
                 self._process(row["target_comm"], row["target_pid"], self._target),
-            ) + self._outcome(row)
+            ) + self._outcome(row, sent)
 
     def _line(self, when: str, ns: str, signal: str, sender: str, target: str) -> str:
         sender, target = padded(sender, self._sender), padded(target, self._target)
@@ -56,7 +59,12 @@ class EventLines:
 
     def _sender_of(self, row: dict[str, Any]) -> str:
         if row["sender_pid"] is None:
-            return "kernel" if row["relation"] == "kernel" and not _ends_group(row) else "-"
+            if row["relation"] != "kernel" or _ends_group(row):
+                return "-"
+            # SI_KERNEL: the context of a timer or a fault is whoever ran.
+            known = row["context_pid"] is not None and row["code"] == 128
+            text = f"kernel in {printable(row['context_comm'])}/{row['context_pid']}" if known else "kernel"
+            return text if columns(text) <= self._sender else "kernel"
         sender = self._process(row["sender_comm"], row["sender_pid"], self._sender)
         parent = self._process(row["sender_parent_comm"], row["sender_parent_pid"], self._sender) + "<"
         return parent + sender if columns(parent) + columns(sender) <= self._sender else sender
@@ -65,8 +73,10 @@ class EventLines:
     def _process(comm: str, pid: int, width: int) -> str:
         return f"{shorten(comm, width - len(str(pid)) - 1)}/{pid}"
 
-    def _outcome(self, row: dict[str, Any]) -> str:
+    def _outcome(self, row: dict[str, Any], sent: str) -> str:
         words = label(row["verdict"], row["signal"])
+        if sent and row["verdict"] == "queued":
+            words = f"{words}: {sent}"
         if row["stage"] == "exit":
             words = ended(row["exit_code"], row["exit_signal"] or 0)
         elif _ends_group(row):

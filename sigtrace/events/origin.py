@@ -38,6 +38,15 @@ ORIGINS = (
 )
 """The origins; the codes that `origins` returns index this tuple."""
 
+LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        **{"cgroup_kill": "cgroup.kill", "parent_death": "parent died", "ptrace_kill": "PTRACE_KILL"},
+        **{"reboot": "reboot(2)", "hangup": "hang-up", "key": "key", "resize": "resize"},
+        "forged": "forged code",
+    }
+)
+"""The words for a narrow column: 11 characters at most."""
+
 CODE: Mapping[str, int] = MappingProxyType({name: code for code, name in enumerate(ORIGINS)})
 
 SI_KERNEL = 128

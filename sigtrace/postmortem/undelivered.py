@@ -1,8 +1,8 @@
 """Where a queued signal went that was never delivered: still pending, fetched, discarded, or kept by a tracer.
 
 sigtimedwait(2) and a signalfd dequeue a signal without a signal_deliver event, and a tracer that suppresses one does so
-before that event (ptrace_signal()). What follows tells them apart: the pending set in a snapshot, signals that the process
-sends on, its exit.
+before that event (ptrace_signal()). What follows tells them apart: the pending set in a snapshot, signals that the
+process sends on, its exit.
 """
 
 from __future__ import annotations
