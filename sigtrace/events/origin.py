@@ -119,7 +119,7 @@ def words(origin: str, sender: str, context: str, signal: int, code: int) -> str
         }
         return how.get(origin, sender)
     how = {
-        "reboot": f"reboot(2) by {context}",
+        "reboot": f"reboot(2) by {context}" if context else "reboot(2)",
         "hangup": f"the kernel, as {context} closed its terminal"
         if context
         else "a terminal that was closed",

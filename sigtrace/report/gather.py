@@ -132,7 +132,7 @@ def _attempts(ranked: Sequence[tuple[Standing, NamespaceRow]]) -> Iterator[Attem
                 signal=stop.first.signal_name,
                 grace=stop.grace,
                 took=stop.took,
-                ended=stop.exit.outcome if stop.exit else "still there",
+                ended=stop.ended or "still there",
                 looks_like=stop.looks_like,
             )
 

@@ -100,6 +100,27 @@ def test_a_kill_by_the_kernel_is_for_want_of_memory_only_if_the_cgroup_counts_on
     assert causes([by_kernel, exit], snapshot(0.5, {}, oom_kills=1)) == ["oom"]
 
 
+def test_a_reboot_in_a_cgroup_that_counts_a_kill_is_not_for_want_of_memory() -> None:
+    facts = {"signal": 9, "result": 0, "relation": "kernel", "code": 128, "sender_pid": 0}
+    facts |= {"flags": ("unkillable", "init"), "context_pid": 4250, "context_nsid": NSID}
+    asked = event(1, result=0, disposition="handler")
+    done = case(
+        [asked, event(2, **facts), replace_time(KILLED, 2)],
+        snapshot(0.5, {}, oom_kills=1),
+        has_members=True,
+        since=START,
+    )
+    assert diagnose(done).findings == ()
+
+
+def test_a_recording_of_inits_has_the_count_of_kills_for_want_of_memory_only() -> None:
+    exit = event(11, stage="exit", signal=0, exit_code=1 << 8)
+    report = diagnose(case([exit], snapshot(0.5, {}, oom_kills=1)))
+    assert [(f.cause, f.severity, f.confidence) for f in report.findings] == [("oom", "warning", "possible")]
+    everybody = {"since": START, "until": START + 12 * SECOND, "has_members": True}
+    assert causes([exit], snapshot(0.5, {}, oom_kills=1), **everybody) == []
+
+
 def reload(at: float, **changes: Any) -> list[npt.NDArray[np.void]]:
     """SIGHUP, and its handler runs; or another signal."""
     facts = {"signal": 1, "disposition": "handler"} | changes

@@ -1,0 +1,77 @@
+"""How a signal was sent, from the facts of its record: each kind, and what is close to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sigtrace.events.origin import LABELS, ORIGINS, origin_of, origins, words
+from tests.builders.records import record
+
+NSID = 4026532249
+SENT = {"sender_pid": 7, "signal": 9, "nsid": NSID, "result": 0}
+NOINFO = {**SENT, "flags": ("init", "unkillable", "noinfo")}
+KERNEL: dict[str, Any] = {
+    **{"relation": "kernel", "sender_pid": 0, "code": 128, "signal": 9, "result": 0, "nsid": NSID},
+    **{"flags": ("init", "unkillable"), "context_pid": 8, "context_nsid": NSID},
+}
+GROUP = ("init", "unkillable", "group")
+EXITING, TRACER = 1, 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "origin"),
+    [
+        (SENT, ""),
+        (NOINFO, "cgroup_kill"),
+        ({**NOINFO, "signal": 15}, ""),
+        ({**NOINFO, "sender_flags": EXITING}, "parent_death"),
+        ({**NOINFO, "sender_flags": EXITING, "signal": 15}, "parent_death"),
+        ({**NOINFO, "sender_flags": TRACER}, "ptrace_kill"),
+        ({**NOINFO, "sender_pid": 0, "relation": "kernel", "signal": 13}, ""),  # SIGPIPE
+        ({**SENT, "sender_flags": EXITING}, ""),  # kill(2) by a thread that is asked to end
+        (KERNEL, "reboot"),
+        ({**KERNEL, "context_nsid": NSID - 1}, ""),  # a tracer outside with PTRACE_O_EXITKILL
+        ({**KERNEL, "context_nsid": 0}, ""),  # an older recording, where cgroup.kill looked the same
+        ({**KERNEL, "flags": GROUP}, ""),  # the OOM killer
+        ({**KERNEL, "flags": ("init", "unkillable", "traced")}, ""),  # PTRACE_O_EXITKILL inside
+        ({**KERNEL, "flags": ()}, ""),  # a member
+        ({**KERNEL, "signal": 1, "flags": GROUP}, "hangup"),
+        ({**KERNEL, "signal": 2, "flags": GROUP}, "key"),
+        ({**KERNEL, "signal": 28, "flags": GROUP}, "resize"),
+        ({**KERNEL, "signal": 15, "flags": GROUP}, ""),
+        ({**SENT, "signal": 15, "code": -2}, "forged"),
+        ({**KERNEL, "signal": 14, "code": -2}, ""),  # a timer
+        ({**SENT, "signal": 15, "code": -1}, ""),
+        ({**NOINFO, "stage": "deliver"}, ""),  # a thread that dies with its process
+    ],
+)
+def test_an_origin_is_told_by_the_facts(facts: dict[str, Any], origin: str) -> None:
+    records = record(**facts)
+    assert ORIGINS[origins(records)[0]] == origin == origin_of(records[0])
+
+
+def test_the_origins_of_many_records_are_those_of_each() -> None:
+    records = np.concatenate([record(**facts) for facts in (SENT, NOINFO, KERNEL, SENT)])
+    assert [ORIGINS[code] for code in origins(records)] == ["", "cgroup_kill", "reboot", ""]
+    assert origins(records[:0]).tolist() == []
+
+
+@pytest.mark.parametrize("sender", ["runc[7]", ""])
+@pytest.mark.parametrize("context", ["busybox[8]", ""])
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_every_origin_has_words_with_whom_the_record_knows(origin: str, sender: str, context: str) -> None:
+    text = words(origin, sender, "" if sender else context, 2, 128)
+    assert text
+    assert not text.endswith(" ")
+    if sender:
+        assert sender in text
+    elif context and origin != "key":
+        assert context in text
+
+
+def test_labels_fit_their_column_beside_queued() -> None:
+    assert LABELS.keys() == set(ORIGINS) - {""}
+    assert max(map(len, LABELS.values())) <= 11
