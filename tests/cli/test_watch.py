@@ -17,10 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from sigtrace.cli.event_lines import EventLines
+from sigtrace.events.batch import Batch
 from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.field import names
 from sigtrace.lab.stage import Stage
 from sigtrace.text import columns
+from tests.builders.records import record
 from tests.commands import at_work
 
 COLUMNS = list(names(EVENT_FIELDS))
@@ -333,6 +336,23 @@ def test_a_resumed_process_is_not_called_ignored(stage: Stage) -> None:
         stage.outside.kill(member, 18)
         out, _ = process.communicate(timeout=20)
     assert out.splitlines()[1].endswith("resumes if stopped")
+
+
+def test_how_a_signal_was_sent_that_kill_did_not_send_is_told(stage: Stage) -> None:
+    namespace = stage.namespace()
+    member = namespace.member()
+    member("name('poweroff')")
+    with watching("--ns", str(namespace.inode), "--all", "--signal", "KILL", "--count", "1") as process:
+        member.channel.request("ctypes.CDLL(None).reboot(0x4321FEDC)")
+        out, _ = process.communicate(timeout=20)
+    assert out.splitlines()[1].endswith("queued: reboot(2)")
+    batch = Batch(
+        record(relation="kernel", signal=9, code=128, sender_pid=0, context_pid=8, context_comm=b"a\x1bb"), 0
+    )
+    (line,) = EventLines(140, colour=False).lines(batch)
+    assert " kernel in a\\x1bb/8 " in line
+    (line,) = EventLines(80, colour=False).lines(batch)
+    assert " kernel " in line
 
 
 def test_the_end_of_one_of_two_namespaces_is_told_after_what_led_to_it(stage: Stage) -> None:

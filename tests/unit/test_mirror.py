@@ -22,6 +22,8 @@ ELSEWHERE = {
     "live/collector.py": "tests/kernel/test_collector.py",
     "lab/actor.py": "tests/kernel/test_lab.py",
     "lab/experiment.py": "tests/kernel/test_lab.py",
+    "postmortem/end.py": "tests/kernel/test_postmortem_ends.py",
+    "postmortem/undelivered.py": "tests/kernel/test_postmortem_ends.py",
     "postmortem/survivors.py": "tests/unit/postmortem/test_causes.py",
     "postmortem/checks.py": "tests/unit/postmortem/test_causes.py",
     "postmortem/snapshot.py": "tests/unit/postmortem/test_causes.py",
@@ -34,6 +36,7 @@ ELSEWHERE = {
     "postmortem/causes/blocked_forever.py": "tests/unit/postmortem/test_causes.py",
     "export/perfetto.py": "tests/unit/export/test_export.py",
     "report/gather.py": "tests/unit/report/test_report.py",
+    "cli/event_lines.py": "tests/cli/test_watch.py",
     "cli/tree.py": "tests/cli/test_scan.py",
     "cli/terminal.py": "tests/cli/test_top.py",
 }
