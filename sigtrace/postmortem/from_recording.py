@@ -100,11 +100,6 @@ def lives(recording: Recording, wanted: ContainerSelector, at: int | None = None
     return [each for each in every if sure.containers or each.container.name != SANDBOX] or every
 
 
-def last_of_each_boot(namespaces: Sequence[RecordedNs]) -> list[RecordedNs]:
-    """Return, of namespaces in the order of their births, the last on each host and boot."""
-    return list({each.boot: each for each in namespaces}.values())
-
-
 def _outermost(found: Sequence[tuple[RecordedNs, Container]]) -> Lives:
     """Return the namespaces that have no other namespace of the same container above them."""
     least: dict[str, int] = {}
