@@ -28,6 +28,12 @@ class DueQueue(Generic[T]):
     def __len__(self) -> int:
         return len(self._heap)
 
+    def overdue(self) -> int:
+        """Return the number of items that are due by now."""
+        with self._change:
+            now = self._clock()
+            return sum(when <= now for when, _, _ in self._heap)
+
     def put(self, thing: T, delay: float = 0) -> None:
         """Add an item that is due in `delay` seconds; a closed queue ignores it."""
         with self._change:

@@ -44,6 +44,16 @@ def test_nothing_is_handed_out_before_its_moment() -> None:
     assert clock.now >= put + 0.05
 
 
+def test_what_is_due_later_is_not_overdue() -> None:
+    clock = Clock()
+    queue: DueQueue[str] = DueQueue(clock)
+    for thing, delay in (("now", 0.0), ("soon", 1.0), ("later", 2.0)):
+        queue.put(thing, delay)
+    assert queue.overdue() == 1
+    clock.now += 1
+    assert queue.overdue() == 2
+
+
 def test_who_waits_is_woken_by_what_is_due_earlier() -> None:
     queue: DueQueue[str] = DueQueue(Clock())
     queue.put("in an hour", 3600)
