@@ -17,9 +17,8 @@ from typing import Any
 from sigtrace.errors import SigtraceError
 from sigtrace.lab.program import PACKET
 
-DEADLINE = 10.0 * float(os.environ.get("SIGTRACE_PATIENCE") or 1)
-"""Seconds after which a process that should have answered or ended counts as hung. SIGTRACE_PATIENCE is a factor, for
-machines that are many times slower, as an emulated one is."""
+DEADLINE = 10.0
+"""Seconds after which a process that should have answered or ended counts as hung."""
 
 _CREDENTIALS = struct.Struct("3i")
 
@@ -59,7 +58,7 @@ class Channel:
         packet = f"{self._requests} {source}".encode()
         try:
             socket.send_fds(self._control, [packet], [] if descriptor is None else [descriptor])
-        except ConnectionError as err:  # kernels before 6.2 say ECONNREFUSED while the process dies
+        except (BrokenPipeError, ConnectionResetError) as err:
             raise ActorGone(f"process {self.pid} is gone") from err
         return self._requests
 
@@ -85,7 +84,7 @@ class Channel:
     def _receive(self) -> dict[str, Any]:
         try:
             packet, ancillary, _, _ = self._control.recvmsg(PACKET, socket.CMSG_SPACE(_CREDENTIALS.size))
-        except ConnectionError:
+        except ConnectionResetError:
             packet = b""
         if not packet:
             raise ActorGone(f"process {self.pid} is gone")

@@ -136,43 +136,6 @@ def test_startup_race_is_known_from_a_later_signal(
     assert observed.causes() == ["startup-race"]
 
 
-@pytest.mark.parametrize("shell", [SHELL, "/bin/bash"])
-@pytest.mark.parametrize("looked", [True, False])
-def test_a_shell_that_prepares_before_it_runs_a_small_init_is_a_startup_race(
-    stage: Stage, observed: Investigation, init: Actor, tmp_path: Path, shell: str, looked: bool
-) -> None:
-    require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
-    os.mkfifo(tmp_path / "go")
-    init.become(shell, "-c", f"cat {tmp_path}/go; exec /usr/bin/tini -- sleep 50")
-    wait_until(lambda: has_child(init.pid, "cat"), "the shell to prepare")
-    stage.outside.kill(init, TERM)
-    observed.snapshot("dropped")
-    (tmp_path / "go").write_text("")
-    wait_until(lambda: has_child(init.pid, "sleep"), "tini to have its child")
-    if looked:
-        observed.snapshot("dropped")
-    kill(stage, init)
-    found = observed.finding("startup-race")
-    name = os.path.basename(shell)
-    assert f"{name}[{init.pid}] had started and was discarded: that is a shell, and ran tini" in found.summary
-    assert f"`tini -- {name} -c 'prepare; exec app'`" in found.advice
-
-
-def test_tini_before_a_shell_that_prepares_is_no_startup_race(
-    stage: Stage, observed: Investigation, init: Actor, tmp_path: Path
-) -> None:
-    """What the finding advises."""
-    require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
-    os.mkfifo(tmp_path / "go")
-    init.become("/usr/bin/tini", "--", "/bin/bash", "-c", f"cat {tmp_path}/go; exec sleep 50")
-    wait_until(lambda: has_child(init.pid, "bash"), "tini to have its child")
-    shell = int(Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text())
-    wait_until(lambda: has_child(shell, "cat"), "the shell to prepare")
-    stage.outside.kill(init, TERM)
-    assert init.fate() == Fate("exited", 128 + TERM)
-    assert observed.causes() == []
-
-
 @pytest.mark.parametrize("number", [KILL, STOP])
 def test_kill_from_inside(observed: Investigation, namespace: Namespace, init: Actor, number: int) -> None:
     namespace.member().kill(init, number)
@@ -270,6 +233,38 @@ def test_dropped_at_deliver(stage: Stage, observed: Investigation, init: Actor) 
     observed.snapshot("dropped")
     kill(stage, init)
     assert observed.causes() == ["dropped-at-deliver"]
+
+
+RAISES_AGAIN = """
+import os, signal, sys
+def handler(number, frame):
+    if sys.argv[1] == "blocked":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    if sys.argv[2] == "exits":
+        os._exit(2)
+signal.signal(signal.SIGTERM, handler)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("mask", ["blocked", "unblocked"])
+@pytest.mark.parametrize("end", ["stays", "exits"])
+def test_raised_again(stage: Stage, observed: Investigation, init: Actor, mask: str, end: str) -> None:
+    init.become(sys.executable, "-I", "-S", "-c", RAISES_AGAIN, mask, end)
+    wait_until(lambda: TERM in init.mask("SigCgt"), "its handler")
+    stage.outside.kill(init, TERM)
+    if end == "exits":
+        assert init.fate() == Fate("exited", 2)
+        assert observed.causes() == []
+        return
+    wait_until(lambda: not {TERM} & {*init.mask("SigCgt"), *init.mask("SigBlk")}, "the handler to have run")
+    observed.snapshot("signalled")
+    kill(stage, init)
+    assert observed.causes() == ["raised-again"]
 
 
 def test_traced_and_dropped_at_delivery(stage: Stage, observed: Investigation, init: Actor) -> None:

@@ -15,9 +15,13 @@ from sigtrace.postmortem.finding import Finding, numbers
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Report stop signals that were dropped at delivery."""
+    """Report stop signals that were dropped at delivery, except those that the init sent to itself.
+
+    `raised-again` reports these if the init did not end after all.
+    """
     asked = {event.signal for event in case.requests} | MEANT_TO_STOP
-    late = [e for e in case.to_init if e.verdict == "dropped_at_deliver" and e.signal in asked]
+    others = (e for e in case.to_init if e.sender_pid != e.target_pid)
+    late = [e for e in others if e.verdict == "dropped_at_deliver" and e.signal in asked]
     for events in by_signal(late):
         first = events[0]
         sent = [e for e in case.requests if e.signal == first.signal and e.verdict in ("queued", "coalesced")]

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.checks import by_signal, lines
+from sigtrace.postmortem.checks import by_signal, lines, takes
 from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.finding import Finding, numbers
-from sigtrace.signals import HUP, INT
+from sigtrace.postmortem.snapshot import Snapshot
+from sigtrace.signals import HUP, INT, TERM
 from sigtrace.units import SECOND, duration
 
 _HURRY = SECOND
 """A SIGKILL that comes sooner (ns) gave the program no time: it says little about the handler."""
-_ALSO_FOR_OTHER_THINGS = (INT, HUP)
-"""Programs also use these for other things (a reload, an abandoned command) and go on: only a SIGKILL in the same
-attempt shows that the program was meant to end."""
+_ONLY_TO_STOP = MEANT_TO_STOP - {INT, HUP}
+"""Programs use all others also for other things (a reload, an abandoned command, a log that is opened again) and go on:
+only a SIGKILL in the same attempt shows that the program was meant to end."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -36,8 +37,7 @@ def check(case: Case) -> Iterator[Finding]:
             f"{first.target} handled {first.signal_name}, and was not done {duration(took)} later"
             + _until(killed, end),
             lines([e for e in (first, fate, end) if e]) + shown,
-            "see what the program does after its handler ran (a full queue, a lock, a request that never ends); "
-            "give it a longer grace period if it is only slow",
+            _advice(first, snapshot),
             numbers(*events),
         )
 
@@ -48,13 +48,25 @@ def _until(killed: Event | None, end: Event | None) -> str:
     return ", when the kernel killed it." if end else ": it is still there."
 
 
+def _advice(event: Event, snapshot: Snapshot | None) -> str:
+    advice = (
+        "see what the program does after its handler ran (a full queue, a lock, a request that never ends); "
+        "give it a longer grace period if it is only slow"
+    )
+    if event.signal == TERM:
+        return advice
+    takes_term = snapshot is not None and takes(snapshot, TERM)
+    other = "it does take SIGTERM" if takes_term else "its documentation names the one"
+    return f"see whether the program means to end on {event.signal_name} at all ({other}); if so, {advice}"
+
+
 def _in_vain(case: Case, event: Event) -> bool:
     fate = case.fate_of(event)
-    if event.signal not in MEANT_TO_STOP or fate is None or fate.verdict != "handled":
+    if fate is None or fate.verdict != "handled":
         return False
     stop, cut_off = case.stop_of(event), case.cut_off(event)
     killed = cut_off is not None and cut_off.time > fate.time
-    if event.signal in _ALSO_FOR_OTHER_THINGS:
+    if event.signal not in _ONLY_TO_STOP:
         first = case.subject.rows[0] if case.subject else stop.first.number if stop else None
         return killed and event.number == first
     return killed or case.outlasted(event)

@@ -25,7 +25,7 @@ from tests.builders.cases import (
 
 SLUGS = """
 dropped-at-generate startup-race kill-from-inside ignored-by-program blocked-forever dropped-at-deliver traced
-shell-form slow-handler synchronous-consumer wrong-stop-signal not-an-init nested-init survivor-frozen
+raised-again shell-form slow-handler synchronous-consumer wrong-stop-signal not-an-init nested-init survivor-frozen
 survivor-uninterruptible zombie-held unreaped-zombies core-dump slow-exit oom stopped runtime-lost-exit
 queue-overflow kill-all-skips-init nobody-signalled
 """.split()
