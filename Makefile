@@ -45,10 +45,11 @@ programs: ## Build the BPF programs into the package, with bcc
 	@scripts/setup.sh test
 	$(BIN)/python scripts/build_programs.py
 
-docs: ## Update the commands' help and the columns' tables in docs/
+docs: ## Update the commands' help and the tables in docs/
 	@scripts/setup.sh test
 	$(BIN)/python scripts/cli_reference.py > docs/commands.md
 	$(BIN)/python scripts/column_tables.py
+	$(BIN)/python -m tests.programs.page
 
 build: ## Build the wheel and the sdist into dist/
 	@scripts/setup.sh test

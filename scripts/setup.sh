@@ -28,6 +28,15 @@ runtime_packages() {
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || echo "${pair#*=}"
   done
 }
+# Programs for tests/programs. Most are services, which the distribution starts at the next boot: they are installed only
+# where SIGTRACE_REQUIRE has `programs`, as on a machine for CI.
+readonly PROGRAMS="apache2-bin bind9 caddy cron dnsmasq-base docker-registry etcd-server gunicorn haproxy ksh \
+lighttpd make mariadb-server-core memcached mksh mosquitto nats-server netcat-openbsd nginx nodejs openssh-server perl \
+pgbouncer php-fpm postgresql prometheus-node-exporter redis-server rsyslog ruby runit s6 slapd socat stunnel4 supervisor \
+tinyproxy-bin unbound uwsgi-core varnish vsftpd zsh"
+program_packages() {
+  [[ $FOR != test || ,${SIGTRACE_REQUIRE:-}, != *,programs,* ]] || echo "$PROGRAMS"
+}
 # A browser for tests/browser, and a font for it.
 browser_packages() {
   [ "$FOR" = test ] || return 0
@@ -36,7 +45,7 @@ browser_packages() {
 }
 perf_package() { if grep -q '^ID=ubuntu' /etc/os-release; then echo linux-tools-generic; else echo linux-perf; fi; }
 # Older releases lack some of these: some tests, or a line of the benchmark, are then skipped.
-readonly OPTIONAL=" catatonit chromium podman conmon crun bpftrace libbpf-tools linux-perf linux-tools-generic "
+readonly OPTIONAL=" catatonit chromium podman conmon crun bpftrace libbpf-tools linux-perf linux-tools-generic $PROGRAMS "
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 optional() { [[ $OPTIONAL == *" $1 "* ]]; }
@@ -84,9 +93,9 @@ install_debian() {
     say "continuing, but apt-get could not install: ${wanted[*]}"
 }
 
-# Do not let the installation start the runtimes' daemons: the tests start their own.
+# Do not let the installation start the daemons of runtimes and other programs: the tests start their own.
 readonly POLICY=/usr/sbin/policy-rc.d
-install_runtimes() {
+install_unstarted() {
   [ $# -gt 0 ] || return 0
   if may_root && [ ! -e "$POLICY" ]; then
     trap 'as_root rm -f "$POLICY"' EXIT
@@ -136,6 +145,6 @@ exec 9>.cache/setup.lock
 flock 9 2>/dev/null || true # concurrent makes take turns
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
   install_debian $(debian_packages) $(browser_packages)
-  install_runtimes $(runtime_packages)
+  install_unstarted $(runtime_packages) $(program_packages)
 fi
 install_python

@@ -20,10 +20,8 @@ from pathlib import Path
 
 import pyte
 
-from sigtrace.lab.channel import DEADLINE
-
 ROOT = Path(__file__).parents[1]
-_DEADLINE = 2 * DEADLINE
+_DEADLINE = 20.0
 _SCRIPT = """
 set -m
 stty -a > before

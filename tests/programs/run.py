@@ -1,0 +1,148 @@
+"""Starts all programs as PID 1, has sigtrace look at them, stops them, and has sigtrace explain what happened.
+
+What becomes of them is observed without sigtrace. All run at the same time, and in one recording.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sigtrace
+from sigtrace.lab.stage import Stage
+from sigtrace.postmortem import Report
+from sigtrace.predict.scan import ScanRow
+from tests.commands import at_work
+from tests.programs.instance import Instance
+from tests.programs.program import KILL, Program, Stop
+
+GRACE = 3.0
+"""Seconds from the stop signal to SIGKILL."""
+LOOKED_AT = 5.0
+"""Seconds more to wait for the recorder's snapshot of a program that does not end. It takes none of some."""
+AT_ONCE = 16
+"""Programs that are being stopped at a time."""
+PATIENCE = 60.0
+"""Seconds for what has to happen on a busy machine, too: to start; to end, if it is to end by itself."""
+
+
+@dataclass
+class Case:
+    """One program and one signal: what was expected, and what happened."""
+
+    program: Program
+    signal: str
+    fate: str = ""
+    """What became of it, as `Stop.fate` has it."""
+    row: ScanRow | None = None
+    """What `scan` said of it before."""
+    report: Report | None = None
+    """The postmortem."""
+    failure: str = ""
+    """Why there is nothing to judge."""
+    comm: str = ""
+    """Of its init, when it had started."""
+
+    @property
+    def stop(self) -> Stop:
+        return self.program.stops[self.signal]
+
+    @property
+    def number(self) -> int:
+        return signal.Signals[f"SIG{self.signal}"].value
+
+
+def run(cases: Iterable[Case], directory: Path) -> Path:
+    """Fill in the cases; returns the recording, which is in `directory`, as are the programs' logs."""
+    with Stage() as stage:
+        house = stage.namespace()
+        options = ("--ns", str(house.inode), "--descendants", "--all")
+        with at_work("record", str(directory / "recording"), *options) as recorder:
+            everything = [
+                (case, Instance(case.program, house, directory / f"{number}.log"))
+                for number, case in enumerate(cases)
+            ]
+            started = _start(everything)
+            _scan(started)
+            _stop(started, lambda: _seen(directory / "recording"))
+            recorder.send_signal(signal.SIGINT)
+            recorder.wait(PATIENCE)
+    with sigtrace.open(directory / "recording") as recording:
+        for case, instance in started:
+            case.report = recording.postmortem(ns=instance.nsid)
+    return directory / "recording"
+
+
+Pairs = list[tuple[Case, Instance]]
+
+
+def _seen(recording: Path) -> set[int]:
+    """The namespaces of which there is a snapshot."""
+    with sigtrace.open(recording) as opened:
+        snapshots = opened.snapshots()
+    return set(snapshots["nsid"]) if len(snapshots) else set()
+
+
+def _start(pairs: Pairs) -> Pairs:
+    """Wait until all have started; returns those that have."""
+    waiting, started, deadline = pairs, [], time.monotonic() + PATIENCE
+    while waiting and time.monotonic() < deadline:
+        still = []
+        for case, instance in waiting:
+            try:
+                (started if instance.started() else still).append((case, instance))
+            except RuntimeError as err:
+                case.failure = str(err)
+        waiting = still
+        time.sleep(0.02)
+    for case, instance in started:
+        case.comm = instance.comm
+    for case, instance in waiting:
+        case.failure = f"it is not ready: {instance.said()}"
+    return started
+
+
+def _scan(pairs: Pairs) -> None:
+    for number in {case.number for case, _ in pairs}:
+        asked = {instance.nsid: case for case, instance in pairs if case.number == number}
+        for row in sigtrace.scan(number, ns=asked):
+            asked[row.namespace.nsid or 0].row = row
+
+
+def _stop(pairs: Pairs, seen: Callable[[], set[int]]) -> None:
+    """Send every program its signal, and SIGKILL to those that have not ended when their grace period is over.
+
+    seen: which namespaces the recorder has looked at since. Only a few are stopped at a time, and those that hang are
+    looked at first, if they are going to be: as in separate stops, however busy the machine is.
+    """
+    waiting, hanging, looked = list(pairs), [], set()
+    while waiting or hanging:
+        while waiting and len(hanging) < AT_ONCE:
+            case, instance = waiting.pop(0)
+            instance.send(case.number)
+            hanging.append(_Hanging(case, instance))
+        time.sleep(0.05)
+        if any(each.over() and each.instance.nsid not in looked for each in hanging):
+            looked = seen()
+        for each in hanging:
+            each.case.fate = each.instance.fate()
+            if each.over() and (each.instance.nsid in looked or each.over(LOOKED_AT)):
+                each.instance.send(signal.SIGKILL)
+        hanging = [each for each in hanging if not each.case.fate]
+
+
+@dataclass
+class _Hanging:
+    """A program that was asked to stop."""
+
+    case: Case
+    instance: Instance
+    since: float = field(default_factory=time.monotonic)
+
+    def over(self, seconds: float = 0) -> bool:
+        """Whether its grace period is over, and more than that by so many seconds."""
+        grace = GRACE if self.case.stop.fate == KILL else PATIENCE
+        return time.monotonic() > self.since + grace + seconds
