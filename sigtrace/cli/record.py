@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +81,7 @@ def record(
     from sigtrace.recording.writer import Limits
 
     scope: Scope = "all" if everything else "inits"
-    with attached(filters, scope) as (live, followed):
+    with _without_pandas(), attached(filters, scope) as (live, followed):
         recorder = Recorder(live, directory, Limits(max_size, max_age, rotate), say)
         with stopped_by_signals(live, duration):
             for note in live.notes:
@@ -88,3 +92,26 @@ def record(
             recorder.run()
         footer(live, recorder.lost)
         say(f"{number(recorder.recorded, 'event')} recorded into {printable(str(directory))}")
+
+
+class _Hidden(MetaPathFinder):
+    """Finds no pandas, also where it is installed."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Raise ModuleNotFoundError for pandas; leave everything else to the other finders."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("a recorder does not use pandas", name=fullname)
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    """Keep pyarrow from importing pandas, which it does for the first array that it makes if pandas is installed.
+
+    That takes a second of CPU, in which records may be lost, and 30 MB; nothing here uses it.
+    """
+    hidden = _Hidden()
+    sys.meta_path.insert(0, hidden)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(hidden)
