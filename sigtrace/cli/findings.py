@@ -19,13 +19,15 @@ from sigtrace.units import duration, number
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _WIDEST = 100
+_FEW = 3
+"""Causes not checked for the same reason that are always named."""
 _OUTCOME, _LEAST, _REST = 20, 8, 41
 """Columns for the outcome (more if it needs them), for the name (which gets the remaining width), for all others."""
 
 
-def print_report(report: Report) -> None:
-    """Print the whole report of one namespace."""
-    for line in _report(report, _width()):
+def print_report(report: Report, verbose: bool = False) -> None:
+    """Print the report of one namespace; verbose: name all causes that were not checked, however many."""
+    for line in _report(report, _width(), verbose):
         click.echo(line, color=_colour())
 
 
@@ -65,7 +67,7 @@ def _padded(name: str, wide: int) -> str:
     return padded(cut if cut is name else f"…{cut}", wide)
 
 
-def _report(report: Report, width: int) -> Iterator[str]:
+def _report(report: Report, width: int, verbose: bool) -> Iterator[str]:
     yield from _wrapped(click.style(title(report.case), bold=True), width, "", "  ")
     yield from _timeline(report, width)
     yield ""
@@ -77,11 +79,11 @@ def _report(report: Report, width: int) -> Iterator[str]:
     if report.ruled_out:
         absent_causes = "; ".join(cause.absent for cause in report.ruled_out)
         yield from _wrapped(f"Ruled out: {absent_causes}.", width, "", "  ")
-    reasons: dict[str, list[str]] = {}
-    for cause, why in report.unchecked:
-        reasons.setdefault(why, []).append(cause.absent)
-    for why, absent in reasons.items():
-        yield from _wrapped(f"Not checked, as {why}: {'; '.join(absent)}.", width, "", "  ")
+    for why, absent in report.reasons.items():
+        named = "; ".join(absent)
+        if len(absent) > _FEW and not verbose:
+            named = f"{len(absent)} causes, which --verbose names"
+        yield from _wrapped(f"Not checked, as {why}: {named}.", width, "", "  ")
     for cause, _ in report.failed:
         yield f"The check for {cause.slug} failed."
 

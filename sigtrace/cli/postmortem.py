@@ -35,6 +35,7 @@ EXIT_FOUND = 3
     show_default=True,
     help="With --live: how long to watch signals between two snapshots.",
 )
+@click.option("--verbose", "-v", is_flag=True, help="Name all causes that were not checked, however many.")
 @container_options
 @format_option
 def postmortem(
@@ -46,6 +47,7 @@ def postmortem(
     containers: tuple[str, ...],
     pods: tuple[str, ...],
     output: str,
+    verbose: bool,
 ) -> None:
     """Explain why a container did not stop, or does not stop, with evidence.
 
@@ -89,7 +91,8 @@ def postmortem(
     cases, single = (
         _live(namespace, wanted, listen) if live else _recorded(directories, namespace, wanted, at)
     )
-    sys.exit(EXIT_FOUND if (_explain if single else _list)(cases, output) else 0)
+    found = _explain(cases, output, verbose) if single else _list(cases, output)
+    sys.exit(EXIT_FOUND if found else 0)
 
 
 def _live(namespace: str | None, wanted: ContainerSelector, listen: float) -> tuple[list[Case], bool]:
@@ -155,7 +158,7 @@ def _name_others(namespaces: Sequence[RecordedNs], shown: RecordedNs, what: str)
         say(line)
 
 
-def _explain(cases: Sequence[Case], output: str) -> bool:
+def _explain(cases: Sequence[Case], output: str, verbose: bool) -> bool:
     """Print the report of each case. Returns whether there are findings."""
     from sigtrace.cli.findings import print_report
     from sigtrace.postmortem import diagnose
@@ -165,7 +168,7 @@ def _explain(cases: Sequence[Case], output: str) -> bool:
         for cause, error in report.failed:
             say(f"the check {cause.slug} failed: {error}")
         if output == "table":
-            print_report(report)
+            print_report(report, verbose)
             continue
         for row in report.rows():
             echo_json(row)

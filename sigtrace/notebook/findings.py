@@ -53,10 +53,7 @@ def _others(report: Report) -> Iterator[str]:
         causes = "; ".join(cause.absent for cause in report.ruled_out)
         summary = f"{len(report.ruled_out)} other causes ruled out"
         yield f"<details><summary>{summary}</summary>{text(causes, 4000)}</details>"
-    reasons: dict[str, list[str]] = {}
-    for cause, why in report.unchecked:
-        reasons.setdefault(why, []).append(cause.absent)
-    for why, absent in reasons.items():
+    for why, absent in report.reasons.items():
         summary = f"{len(absent)} not checked, as {text(why, _LONG)}"
         yield f"<details><summary>{summary}</summary>{text('; '.join(absent), 4000)}</details>"
     for cause, error in report.failed:

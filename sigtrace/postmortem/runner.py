@@ -30,6 +30,14 @@ class Report:
     problems: tuple[str, ...] = ()
     """What could not be read, in sentences."""
 
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """What was not checked, in the words of `Cause.absent`, by the reason."""
+        found: dict[str, list[str]] = {}
+        for cause, why in self.unchecked:
+            found.setdefault(why, []).append(cause.absent)
+        return found
+
     def _repr_html_(self) -> str:
         from sigtrace.notebook.findings import page
 

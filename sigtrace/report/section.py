@@ -53,9 +53,6 @@ def section(standing: Standing, row: NamespaceRow, kin: Kin) -> Section:
     report = diagnose(standing.report.case)
     case = report.case
     steps = timeline_entries(case)
-    reasons: dict[str, list[str]] = {}
-    for cause, why in report.unchecked:
-        reasons.setdefault(why, []).append(cause.absent)
     return Section(
         row=row,
         facts=list(_facts(case, row)),
@@ -66,7 +63,7 @@ def section(standing: Standing, row: NamespaceRow, kin: Kin) -> Section:
         steps_left_out=max(len(steps) - _MOST_STEPS, 0),
         asked=case.requests[0].time if case.requests else 0,
         ruled_out=report.ruled_out,
-        unchecked=list(reasons.items()),
+        unchecked=list(report.reasons.items()),
         failed=[(cause.slug, error) for cause, error in report.failed],
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sigtrace.postmortem.case import SETTLED, Case
+from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import lines
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Finding, numbers
 from sigtrace.signals import KILL
+from sigtrace.units import duration
 
 _WHY = {
     "ignored": "it ignores that signal (SIG_IGN)",
@@ -31,14 +32,18 @@ def check(case: Case) -> Iterator[Finding]:
         ended = next((e for e in fates if e.stage == "exit"), None)
         if not (kill or first.verdict == "ignored") or (ended and kill and ended.time < kill.time):
             continue
+        late = ended.time - first.time if ended else 0
+        if ended and not kill and late < PATIENCE:
+            continue  # it ended without SIGKILL after all, for another reason
+        until = f" until {duration(late)} later" if ended else ""
         yield Finding(
             "not-an-init",
             case.nsid,
             "error" if kill else "warning",
             "certain",
             f"{first.signal_name} went to {first.target}, which is not PID 1 but number {first.target_ns_pid} of its "
-            f"namespace; it did not end: {_WHY[_reason(first, fates)]}.",
-            lines([first, *([kill] if kill else [])]),
+            f"namespace; it did not end{until}: {_WHY[_reason(first, fates)]}.",
+            lines([each for each in (first, kill, ended) if each]),
             "look at the program itself: PID 1 and its protection have no part in this (hostPID, "
             "shareProcessNamespace, or a process started by exec)",
             numbers(*requests),

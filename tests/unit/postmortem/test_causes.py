@@ -167,3 +167,24 @@ def test_a_signal_whose_thread_was_just_woken_for_it_is_not_called_blocked_for_e
     assert "blocked-forever" not in causes([sent], woken)
     assert "blocked-forever" in causes([sent], woken + snapshot(2, waiting | {"state": "R"}))
     assert "blocked-forever" in causes([sent], snapshot(1.001, waiting))
+
+
+@pytest.mark.parametrize(
+    ("ends", "kill", "told"),
+    [
+        (None, None, "it did not end: it ignores"),
+        (3, None, None),  # for another reason, but soon enough
+        (15, None, "it did not end until 14.00 s later: it ignores"),
+        (11, 11, "it did not end until 10.00 s later: it ignores"),
+    ],
+)
+def test_a_member_that_ended_after_all_is_not_said_to_be_there(
+    ends: float | None, kill: float | None, told: str | None
+) -> None:
+    member: dict[str, Any] = {"target_ns_pid": 5, "target_pid": 5001, "flags": (), "target_start": START + 1}
+    records = [event(1, disposition="ignore", **member)]
+    records += [event(kill, signal=9, result=0, **member)] if kill else []
+    records += [event(ends, stage="exit", signal=0, result=-1, **member)] if ends else []
+    findings = diagnose(case(records)).findings
+    assert [each.cause for each in findings] == (["not-an-init"] if told else [])
+    assert all(told and told in each.summary for each in findings)
