@@ -142,16 +142,27 @@ static __always_inline void place_at(struct place *at, void *pid, u32 level, con
 struct facts {
 	void *task;
 	void *leader;
+	void *pid;
 	struct place at;
 	u32 level;
 	struct sigtrace_count_key key;
 };
 
-struct sender {
-	void *task;  /* NULL: no sender */
+/*
+ * `current`: the sender, or the task in whose context the kernel itself sent the signal.
+ *
+ * Its typed pointers are loaded once, at the beginning: at every load of one, verifiers up to Linux 6.18 search all types
+ * of the kernel for its name (btf_nested_type_is_trusted()), on each path that leads to the load.
+ */
+struct origin {
+	void *task;  /* NULL: not read */
 	void *leader;
+	void *pid;
+	void *parent;
+	void *cred;
 	struct place at;
 	u32 level;
+	int sent;    /* it is the sender */
 };
 
 /*
@@ -206,6 +217,7 @@ static __always_inline int read_target(struct facts *f, void *task, struct sigtr
 
 	f->task = task;
 	f->leader = leader;
+	f->pid = pid;
 	f->level = LOAD(u32, pid, O_PID_LEVEL);
 	place_at(&f->at, pid, f->level, 1);
 	f->key.nsid = f->at.inum;
@@ -287,8 +299,7 @@ static __always_inline int sent_by_current(void *info, u32 kind, s32 code)
 	return address < highest;
 }
 
-/* Read `current` as the sender. */
-static __always_inline void read_sender(struct sender *from)
+static __always_inline void load_current(struct origin *from)
 {
 	void *task = CURRENT();
 	void *leader = LOAD(void *, task, O_TASK_GROUP_LEADER);
@@ -296,8 +307,15 @@ static __always_inline void read_sender(struct sender *from)
 
 	from->task = task;
 	from->leader = leader;
-	from->level = LOAD(u32, pid, O_PID_LEVEL);
-	place_at(&from->at, pid, from->level, 0);
+	from->pid = pid;
+	from->parent = LOAD(void *, task, O_TASK_REAL_PARENT);
+	from->cred = LOAD(void *, task, O_TASK_CRED);
+}
+
+static __always_inline void place_current(struct origin *from)
+{
+	from->level = LOAD(u32, from->pid, O_PID_LEVEL);
+	place_at(&from->at, from->pid, from->level, 0);
 }
 
 /*
@@ -305,7 +323,7 @@ static __always_inline void read_sender(struct sender *from)
  * one above. So the sender's namespace is an ancestor if the target's number at the sender's level belongs to it,
  * and a descendant if the reverse holds.
  */
-static __always_inline u8 relation(struct facts *f, struct sender *from)
+static __always_inline u8 relation(struct facts *f, struct origin *from)
 {
 	struct place at = {};
 
@@ -314,16 +332,16 @@ static __always_inline u8 relation(struct facts *f, struct sender *from)
 	if (from->level == f->level)
 		return from->at.inum == f->at.inum ? RELATION_SAME : RELATION_OTHER;
 	if (from->level < f->level) {
-		place_at(&at, LOAD(void *, f->leader, O_TASK_THREAD_PID), from->level, 0);
+		place_at(&at, f->pid, from->level, 0);
 		return at.inum == from->at.inum ? RELATION_ANCESTOR : RELATION_OTHER;
 	}
-	place_read(&at, LOAD(void *, from->leader, O_TASK_THREAD_PID), f->level & 63, 0);
+	place_read(&at, from->pid, f->level & 63, 0);
 	return at.inum == f->at.inum ? RELATION_DESCENDANT : RELATION_OTHER;
 }
 
-static __always_inline u8 sender_flags(struct facts *f, struct sender *from)
+static __always_inline u8 sender_flags(struct facts *f, struct origin *from)
 {
-	u64 tracer = LOAD(u32, f->task, O_TASK_PTRACE) ? (u64)LOAD(void *, f->task, O_TASK_PARENT) : 0;
+	u64 tracer = f->key.flags & FLAG_TRACED ? READ(u64, f->task, O_TASK_PARENT) : 0;
 
 	return (LOAD(u32, from->task, O_TASK_FLAGS) & PF_EXITING ? SENDER_EXITING : 0) |
 	       (tracer == (u64)from->task ? SENDER_TRACER : 0);
@@ -336,21 +354,18 @@ static __always_inline void no_context(struct sigtrace_event *e)
 	__builtin_memset(e->context_comm, 0, sizeof(e->context_comm));
 }
 
-static __always_inline void fill_sender(struct sigtrace_event *e, struct sender *from, struct facts *f)
+static __always_inline void fill_sender(struct sigtrace_event *e, struct origin *from, struct facts *f)
 {
-	void *parent = LOAD(void *, from->task, O_TASK_REAL_PARENT);
-	void *cred = LOAD(void *, from->task, O_TASK_CRED);
-
 	e->sender_start = LOAD(u64, from->leader, O_TASK_START_BOOTTIME);
 	e->sender_pid = LOAD(u32, from->task, O_TASK_TGID);
 	e->sender_tid = LOAD(u32, from->task, O_TASK_PID);
-	e->sender_uid = LOAD(u32, cred, O_CRED_UID);
+	e->sender_uid = LOAD(u32, from->cred, O_CRED_UID);
 	e->sender_ns_level = from->level;
 	e->sender_nsid = from->at.inum;
-	e->sender_parent_pid = LOAD(u32, parent, O_TASK_TGID);
+	e->sender_parent_pid = LOAD(u32, from->parent, O_TASK_TGID);
 	e->sender_flags = sender_flags(f, from);
 	COPY_COMM(LOAD, e->sender_comm, from->task);
-	COPY_COMM(LOAD, e->sender_parent_comm, parent);
+	COPY_COMM(LOAD, e->sender_parent_comm, from->parent);
 	no_context(e);
 }
 
@@ -371,15 +386,21 @@ static __always_inline void no_sender(struct sigtrace_event *e)
 }
 
 /* For a signal that the kernel itself sends: no sender, but `current` as the context. The idle task has PID 0. */
-static __always_inline void fill_context(struct sigtrace_event *e)
+static __always_inline void fill_context(struct sigtrace_event *e, struct origin *from)
 {
-	struct sender in = {};
-
 	no_sender(e);
-	read_sender(&in);
-	e->context_pid = LOAD(u32, in.task, O_TASK_TGID);
-	e->context_nsid = in.at.inum;
-	COPY_COMM(LOAD, e->context_comm, in.task);
+	e->context_pid = LOAD(u32, from->task, O_TASK_TGID);
+	e->context_nsid = from->at.inum;
+	COPY_COMM(LOAD, e->context_comm, from->task);
+}
+
+/* Fill in who sent the signal, or in whose context the kernel did. */
+static __always_inline void fill_origin(struct sigtrace_event *e, struct origin *from, struct facts *f)
+{
+	if (from->sent)
+		fill_sender(e, from, f);
+	else
+		fill_context(e, from);
 }
 
 static __always_inline void copy_sender(struct sigtrace_event *e, struct sigtrace_event *from)
@@ -437,7 +458,7 @@ static __always_inline struct process_key key_of(void *leader)
  * delivery and exit. The initial namespace is not a container, and its init stops services all the time. Signals that
  * do nothing by default, as SIGCHLD, are not requests.
  */
-static __always_inline int passed_on(struct facts *f, struct sigtrace_config *cfg, struct sender *from)
+static __always_inline int passed_on(struct facts *f, struct sigtrace_config *cfg, struct origin *from)
 {
 	u64 bit = 1ULL << ((f->key.signal - 1) & 63), *before;
 	struct process_key key;
@@ -472,14 +493,14 @@ static __always_inline int is_followed(struct facts *f)
 }
 
 /* Does the record go to the ring? The scope never affects the counts. */
-static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg, struct sender *from)
+static __always_inline int in_scope(struct facts *f, struct sigtrace_config *cfg, struct origin *from)
 {
 	if (cfg->scope == SCOPE_ALL)
 		return 1;
 	if (cfg->scope == SCOPE_INITS) {
 		if (f->key.flags & FLAG_INIT)
 			return 1;
-		return f->key.stage == STAGE_GENERATE ? from->task && passed_on(f, cfg, from) : is_followed(f);
+		return f->key.stage == STAGE_GENERATE ? from->sent && passed_on(f, cfg, from) : is_followed(f);
 	}
 	return f->key.stage <= STAGE_DELIVER && may_be_drop(&f->key, cfg->harmless);
 }
@@ -543,11 +564,11 @@ static __always_inline void submit(struct sigtrace_event *e, struct sigtrace_cpu
 }
 
 /*
- * Write the record to the ring if it is in scope. The sender is `from`, else that of `queued`, the event of the
- * signal's generation, else none.
+ * Write the record to the ring if it is in scope. The sender, or the context, is `from`, at delivery that of `queued`,
+ * the event of the signal's generation.
  */
 static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, struct sigtrace_config *cfg,
-				   const int stage, s32 code, s32 exit_code, struct sender *from,
+				   const int stage, s32 code, s32 exit_code, struct origin *from,
 				   struct sigtrace_event *queued)
 {
 	struct sigtrace_event *e;
@@ -559,12 +580,10 @@ static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, st
 		return;
 	e->code = code;
 	e->exit_code = exit_code;
-	if (from->task)
-		fill_sender(e, from, f);
+	if (stage == STAGE_GENERATE || stage == STAGE_INIT)
+		fill_origin(e, from, f);
 	else if (queued)
 		copy_sender(e, queued);
-	else if (stage == STAGE_GENERATE)
-		fill_context(e);
 	else
 		no_sender(e);
 	submit(e, cpu, cfg);
@@ -581,7 +600,7 @@ static __always_inline int passes_signals(struct sigtrace_config *cfg, int sig)
  * several may be pending with different senders, and signals that were not queued: TRACE_SIGNAL_ALREADY_PENDING
  * leaves the first sender's signal in place.
  */
-static __always_inline void remember_sender(struct facts *f, struct sigtrace_config *cfg, struct sender *from)
+static __always_inline void remember_sender(struct facts *f, struct sigtrace_config *cfg, struct origin *from)
 {
 	int zero = 0, sig = f->key.signal;
 	struct sender_key key = {};
@@ -598,10 +617,7 @@ static __always_inline void remember_sender(struct facts *f, struct sigtrace_con
 	key.signal = sig;
 	e->target_start = f->key.ns_start;
 	e->relation = f->key.relation;
-	if (from->task)
-		fill_sender(e, from, f);
-	else
-		fill_context(e);
+	fill_origin(e, from, f);
 	pending.update(&key, e);
 }
 
@@ -612,16 +628,20 @@ int on_generate(u64 *args)
 	void *info = (void *)args[1], *task = (void *)args[2], *sighand;
 	struct sigtrace_config *cfg = config.lookup(&zero);
 	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
-	struct sender from = {};
+	struct origin from = {};
 	struct facts f = {};
 	u64 blocked;
-	u32 kind = kind_of(info);
+	u32 kind;
 	s32 code;
 
-	if (!cfg || !cpu || !passes_signals(cfg, sig) || !read_target(&f, task, cfg))
+	if (!cfg || !cpu || !passes_signals(cfg, sig))
 		return 0;
-	code = code_of(info, kind);
+	load_current(&from);
 	sighand = LOAD(void *, task, O_TASK_SIGHAND);
+	if (!read_target(&f, task, cfg))
+		return 0;
+	kind = kind_of(info);
+	code = code_of(info, kind);
 	/* sig_ignored() keeps a signal that is in either mask: its handler may change before it is unblocked. */
 	blocked = LOAD(u64, task, O_TASK_BLOCKED) | LOAD(u64, task, O_TASK_REAL_BLOCKED);
 	f.key.stage = STAGE_GENERATE;
@@ -631,15 +651,12 @@ int on_generate(u64 *args)
 	f.key.disposition = disposition(
 		READ(u64, sighand, O_SIGHAND_ACTION + (u64)((sig - 1) & 63) * S_SIGACTION + O_SIGACTION_HANDLER));
 	f.key.relation = RELATION_KERNEL;
-	if (sent_by_current(info, kind, code)) {
-		read_sender(&from);
+	place_current(&from);
+	/* SIGPIPE and SIGXFSZ: a process does not send itself a signal without siginfo, but the kernel does. */
+	from.sent = sent_by_current(info, kind, code) &&
+		    !(kind == INFO_NONE && (u64)from.leader == (u64)f.leader);
+	if (from.sent)
 		f.key.relation = relation(&f, &from);
-		/* SIGPIPE and SIGXFSZ: a process does not send itself a signal without siginfo, but the kernel does. */
-		if (kind == INFO_NONE && f.key.relation == RELATION_SELF) {
-			f.key.relation = RELATION_KERNEL;
-			from.task = NULL;
-		}
-	}
 	f.key.flags |= (blocked >> ((sig - 1) & 63) & 1 ? FLAG_BLOCKED : 0) | ((int)args[3] ? FLAG_GROUP : 0) |
 		       (kind == INFO_NONE ? FLAG_NOINFO : 0);
 	count(&f, cpu);
@@ -657,13 +674,14 @@ int on_deliver(u64 *args)
 	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
 	struct sigtrace_event *queued = NULL;
 	struct sender_key key = {};
-	struct sender from = {};
+	struct origin from = {};
 	struct facts f = {};
-	u32 kind = kind_of(info);
+	u32 kind;
 	s32 code;
 
 	if (!cfg || !cpu || !passes_signals(cfg, sig) || !read_target(&f, CURRENT(), cfg))
 		return 0;
+	kind = kind_of(info);
 	code = code_of(info, kind);
 	f.key.stage = STAGE_DELIVER;
 	f.key.signal = sig;
@@ -694,7 +712,7 @@ static __always_inline int on_process(void *task, const int stage, s32 exit_code
 	int zero = 0;
 	struct sigtrace_config *cfg = config.lookup(&zero);
 	struct sigtrace_cpu *cpu = cpus.lookup(&zero);
-	struct sender from = {};
+	struct origin from = {};
 	struct facts f = {};
 
 	if (!cfg || !cpu || (cfg->signals != ALL_SIGNALS && !announces(cfg, stage)) || !read_target(&f, task, cfg))
@@ -704,7 +722,9 @@ static __always_inline int on_process(void *task, const int stage, s32 exit_code
 	f.key.stage = stage;
 	f.key.result = NO_RESULT;
 	if (stage == STAGE_INIT) {
-		read_sender(&from);
+		load_current(&from);
+		place_current(&from);
+		from.sent = 1;
 		f.key.relation = relation(&f, &from);
 	}
 	if (cfg->signals == ALL_SIGNALS)

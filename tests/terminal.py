@@ -20,8 +20,10 @@ from pathlib import Path
 
 import pyte
 
+from sigtrace.lab.channel import DEADLINE
+
 ROOT = Path(__file__).parents[1]
-_DEADLINE = 20.0
+_DEADLINE = 2 * DEADLINE
 _SCRIPT = """
 set -m
 stty -a > before

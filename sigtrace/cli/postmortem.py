@@ -18,7 +18,7 @@ from sigtrace.text import printable
 if TYPE_CHECKING:
     from sigtrace.containers.selector import ContainerSelector
     from sigtrace.postmortem import Case
-    from sigtrace.recording.namespaces import RecordedNs
+    from sigtrace.postmortem.incarnation import Choice
 
 EXIT_FOUND = 3
 
@@ -120,25 +120,20 @@ def _recorded(
     """The cases in recordings, and whether they are of one namespace (on every host that has it)."""
     import sigtrace
     from sigtrace.postmortem import from_recording, incarnation
-    from sigtrace.recording.selection import Selection, named
+    from sigtrace.recording.selection import Selection
 
     with sigtrace.open(directories) as recording:
         if namespace is not None:
-            matching = named(recording.spaces, namespace)
-            chosen = from_recording.last_of_each_boot(
-                [each for each in matching if at is None or each.born <= at] or matching
-            )
-            cases = from_recording.recorded(recording, chosen, at)
-            if len(matching) > len(chosen) and at is None:
-                one_inode = len({each.nsid for each in matching}) == 1
-                shared = f"the inode {matching[-1].nsid}" if one_inode else "this init"
-                _name_others(matching, matching[-1], f"namespaces had {shared}, one after the other")
+            choice = incarnation.by_name(recording, namespace, at)
+            cases = from_recording.recorded(recording, choice.meant, at)
+            if len(choice.every) > len(choice.meant) and at is None:
+                shared = f"the inode {choice.every[-1].nsid}" if choice.one_inode else "this init"
+                _name_others(choice, f"namespaces had {shared}, one after the other")
         elif len(found := [] if wanted.empty else from_recording.lives(recording, wanted, at)) == 1:
-            matching = found[0].namespaces
-            chosen_one = incarnation.most_relevant(recording, matching) if at is None else matching[-1]
-            cases = from_recording.recorded(recording, [chosen_one], at)
-            if len(matching) > 1 and at is None:
-                _name_others(matching, chosen_one, f"times {printable(found[0].container.label)} was started")
+            choice = incarnation.of_container(recording, found[0], at)
+            cases = from_recording.recorded(recording, choice.meant, at)
+            if len(choice.every) > 1 and at is None:
+                _name_others(choice, f"times {printable(found[0].container.label)} was started")
         else:
             last = None if wanted.empty else {each.namespaces[-1].home for each in found}
             until = Selection(until=None if at is None else at + 1)
@@ -148,13 +143,14 @@ def _recorded(
     return cases, namespace is not None or len(found) == 1
 
 
-def _name_others(namespaces: Sequence[RecordedNs], shown: RecordedNs, what: str) -> None:
+def _name_others(choice: Choice, what: str) -> None:
     """Print that there are namespaces other than the one shown, and the options that select them."""
     from sigtrace.postmortem import incarnation
 
-    which = "the last" if shown == namespaces[-1] else "the last that was asked to stop or has findings"
-    say(f"{len(namespaces)} {what}: this is {which}; for another, use one of")
-    for line in incarnation.others(namespaces, shown):
+    shown = choice.meant[-1]
+    which = "the last" if shown == choice.every[-1] else "the last that was asked to stop or has findings"
+    say(f"{len(choice.every)} {what}: this is {which}; for another, use one of")
+    for line in incarnation.others(choice.every, shown):
         say(line)
 
 

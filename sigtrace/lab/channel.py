@@ -17,8 +17,9 @@ from typing import Any
 from sigtrace.errors import SigtraceError
 from sigtrace.lab.program import PACKET
 
-DEADLINE = 10.0
-"""Seconds after which a process that should have answered or ended counts as hung."""
+DEADLINE = 10.0 * float(os.environ.get("SIGTRACE_PATIENCE") or 1)
+"""Seconds after which a process that should have answered or ended counts as hung. SIGTRACE_PATIENCE is a factor, for
+machines that are many times slower, as an emulated one is."""
 
 _CREDENTIALS = struct.Struct("3i")
 
@@ -58,7 +59,7 @@ class Channel:
         packet = f"{self._requests} {source}".encode()
         try:
             socket.send_fds(self._control, [packet], [] if descriptor is None else [descriptor])
-        except (BrokenPipeError, ConnectionResetError) as err:
+        except ConnectionError as err:  # kernels before 6.2 say ECONNREFUSED while the process dies
             raise ActorGone(f"process {self.pid} is gone") from err
         return self._requests
 
@@ -84,7 +85,7 @@ class Channel:
     def _receive(self) -> dict[str, Any]:
         try:
             packet, ancillary, _, _ = self._control.recvmsg(PACKET, socket.CMSG_SPACE(_CREDENTIALS.size))
-        except ConnectionResetError:
+        except ConnectionError:
             packet = b""
         if not packet:
             raise ActorGone(f"process {self.pid} is gone")

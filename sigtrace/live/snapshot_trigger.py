@@ -15,6 +15,7 @@ from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
 from sigtrace.snapshot import Helper, SnapshotRow
+from sigtrace.stops.request import own_stop_signals
 
 AGAIN_SECONDS = 1.0
 """Delay of the second snapshot, and how long a namespace must outlive its init to be one that hangs."""
@@ -40,9 +41,14 @@ def due(batch: Batch) -> Iterator[tuple[str, NsKey]]:
     init = ((r["flags"] & wire.FLAG["init"]) != 0) & (r["ns_level"] > 0)
     generated = init & (r["stage"] == wire.STAGE["generate"])
     taken = generated & (r["result"] != 1)
+    asked = taken & np.isin(r["signal"], signals.members(signals.STOP_REQUESTS))
+    others = np.flatnonzero(taken & ~asked & (r["relation"] == wire.RELATION["ancestor"]))
+    if len(others):  # some may be the configured stop signal of their container
+        part = batch[others]
+        asked[others] = part.records["signal"] == own_stop_signals(part)
     conditions = {
         "dropped": init & verdict.is_dropped(batch.verdicts),
-        "signalled": taken & np.isin(r["signal"], signals.members(signals.STOP_REQUESTS)),
+        "signalled": asked,
         "killed": taken & (r["signal"] == signals.KILL),
         "exited": init & (r["stage"] == wire.STAGE["exit"]),
     }

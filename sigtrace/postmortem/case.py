@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from sigtrace.containers.stop_signal import stop_request
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.event import Event, selected, totals
-from sigtrace.postmortem.expected import expected
 from sigtrace.postmortem.life import at_home, life, resident
 from sigtrace.postmortem.passing import Passed, passed_on
 from sigtrace.postmortem.scope import has_members
@@ -89,7 +87,7 @@ class Case:
     passed: tuple[Passed, ...] = ()
     """The processes that the requests were passed on to, in the order of time."""
     subject: Passed | None = None
-    """The process that is judged: one of `passed`; None: the init. See `judged`."""
+    """The process that is judged; None: the init. See `sigtrace.postmortem.subject`."""
     settled: frozenset[int] = frozenset()
     """The attempts, by index, whose requests the init passed on to a process that hung: they say nothing about it."""
 
@@ -176,45 +174,6 @@ class Case:
         return tuple(event for event in self.events if not (event.is_init and event.nsid == self.nsid))
 
     @cached_property
-    def judged(self) -> tuple[Case, ...]:
-        """This case for each process at which its requests ended, as the `subject` that checks of one process judge.
-
-        That is the init, unless it passed requests on to processes that did not end. In a live namespace without
-        requests it is the init, and the processes that it would wait for.
-        """
-        hung = [each for number in range(len(self.attempts)) for each in self._hung(number)]
-        if self.live and not self.requests and self.last and not self.exit:
-            return *map(self.about, expected(self.last, stop_request(self.container).signal)), self
-        rest = replace(self, settled=frozenset(each.attempt for each in hung))
-        own = () if hung and all(e.signal == KILL for e in rest.requests) else (rest,)
-        return *(self.about(each) for each in hung), *own
-
-    def _hung(self, number: int) -> list[Passed]:
-        """Return the processes that an attempt waited for in vain: those that did not end, and passed nothing on."""
-        attempt = self.attempts[number]
-        if attempt.exit is not None and attempt.kill is None and (attempt.duration or 0) < PATIENCE:
-            return []
-        end = min((row for row in (attempt.kill, attempt.exit) if row is not None), default=len(self.batch))
-        alive = [e for e in self.passed if e.attempt == number and not e.ended_before(end)]
-        waiting = {id(e.by) for e in alive}
-        return [each for each in alive if id(each) not in waiting]
-
-    def about(self, process: Passed) -> Case:
-        """Return this case with a process as its subject."""
-        if not process.rows:
-            return replace(
-                self,
-                subject=process,
-                snapshots=tuple(replace(s, subject_pid=process.pid) for s in self.snapshots),
-            )
-        born = self.event(process.rows[0]).target_start
-        gone = self.until if process.exit is None else self.event(process.exit).time
-        snapshots = (
-            replace(s, subject_pid=process.pid if born <= s.time <= gone else 0) for s in self.snapshots
-        )
-        return replace(self, subject=process, snapshots=tuple(snapshots))
-
-    @cached_property
     def to_subject(self) -> tuple[Event, ...]:
         """The events of the process that is judged."""
         if self.subject is None:
@@ -229,7 +188,7 @@ class Case:
         if self.subject is not None:
             return tuple(event for event in self.to_subject if event.number in self.subject.rows)
         asked = (event for event in self.to_init if event.asks)
-        return tuple(e for e in asked if not self.settled or self._attempt_of(e.number) not in self.settled)
+        return tuple(e for e in asked if not self.settled or self.attempt_of(e.number) not in self.settled)
 
     @cached_property
     def stops(self) -> tuple[Stop, ...]:
@@ -306,10 +265,10 @@ class Case:
         None outside of any. An attempt lasts from its first request to the exit, or to the next attempt.
         """
         own = event.is_init and event.nsid == self.nsid
-        number = self._attempt_of(event.number) if own else self._passed_in.get(event.number)
+        number = self.attempt_of(event.number) if own else self._passed_in.get(event.number)
         return None if number is None else self.stops[number]
 
-    def _attempt_of(self, row: int) -> int | None:
+    def attempt_of(self, row: int) -> int | None:
         """Return the index of the attempt that a row of the init belongs to; None outside of any."""
         where = bisect.bisect_right(self.attempts, row, key=lambda each: int(each.rows[0])) - 1
         if where < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +42,7 @@ class Cause:
     check: Check = _nothing
     """What it finds about the namespace."""
     process: Check = _nothing
-    """What it finds about one process: it is called for each of `Case.judged`, whose `subject` is that process."""
+    """What it finds about one process: it is called for each case of `subject.judged`."""
     needs: tuple[Need, ...] = ()
     instead_of: tuple[str, ...] = ()
     """Slugs of less specific causes, whose findings about the same events this one replaces."""
@@ -53,11 +53,14 @@ class Cause:
     waits: bool = False
     """The check finds it only once the init has had PATIENCE to end, or SIGKILL came."""
 
-    def findings(self, case: Case) -> Iterator[Finding]:
-        """Yield what it finds; what it finds about several processes that a request was passed on to, as one."""
+    def findings(self, case: Case, judged: Sequence[Case]) -> Iterator[Finding]:
+        """Yield what it finds; what it finds about several processes that a request was passed on to, as one.
+
+        judged: `subject.judged` of the case.
+        """
         yield from self.check(case)
         about_members: list[Finding] = []
-        for each in case.judged:
+        for each in judged:
             if each.subject is None:
                 yield from self.process(each)
             else:

@@ -14,7 +14,6 @@ from sigtrace.postmortem import from_live, from_recording, incarnation
 from sigtrace.postmortem.ranking import rank
 from sigtrace.postmortem.runner import Report, diagnose
 from sigtrace.procfs import pidns
-from sigtrace.recording.selection import named
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
@@ -46,8 +45,7 @@ def postmortem(
     wanted = _wanted(ns, container, pod)
     until = None if at is None else nanoseconds(at)
     if wanted.empty:
-        every = [each for each in named(recording.spaces, _text(ns)) if host in ("", each.home.host)]
-        meant = [each for each in every if until is None or each.born <= until] or every
+        meant = incarnation.by_name(recording, _text(ns), until, host).meant
         _see_that_one((str(ns),), {f"that of {each.home.host}" for each in meant})
     else:
         lives = [
@@ -58,14 +56,13 @@ def postmortem(
         _see_that_one(
             wanted.words, [f"{each.container.label} on {each.namespaces[-1].home.host}" for each in lives]
         )
-        meant = [one for each in lives for one in each.namespaces]
+        meant = incarnation.of_container(recording, lives[0], until).meant if lives else ()
     if not meant:
         words = " ".join(map(printable, wanted.words)) or ns
         raise BadInput(
             f"the recording has no {words} on {host}: its hosts are {', '.join(recording.hosts())}."
         )
-    one = meant[-1] if wanted.empty or until is not None else incarnation.most_relevant(recording, meant)
-    return diagnose(from_recording.recorded(recording, [one], until)[-1])
+    return diagnose(from_recording.recorded(recording, meant[-1:], until)[-1])
 
 
 def live(*, ns: int | str | None = None, container: str = "", pod: str = "", listen: float = 1.0) -> Report:

@@ -86,9 +86,10 @@ def lives(recording: Recording, wanted: ContainerSelector, at: int | None = None
     The sandbox of a pod that has other containers is left out. Raises BadInput for words that match no container of
     the recording, or several.
     """
-    sure = wanted.checked(recording.spaces.containers.values(), "in the recording")
+    spaces = recording.spaces
+    sure = wanted.checked(spaces.containers.values(), "in the recording")
     found: dict[tuple[str, ...], list[tuple[RecordedNs, Container]]] = {}
-    for each in recording.spaces:
+    for each in spaces:
         container = each.container
         if container and sure.matches(container) and (at is None or each.born <= at):
             name = container.label if container.name else container.id
@@ -97,11 +98,6 @@ def lives(recording: Recording, wanted: ContainerSelector, at: int | None = None
         raise BadInput(f"no container of {' '.join(map(printable, wanted.words))} had been started by then.")
     every = [_outermost(each) for each in found.values()]
     return [each for each in every if sure.containers or each.container.name != SANDBOX] or every
-
-
-def last_of_each_boot(namespaces: Sequence[RecordedNs]) -> list[RecordedNs]:
-    """Return, of namespaces in the order of their births, the last on each host and boot."""
-    return list({each.boot: each for each in namespaces}.values())
 
 
 def _outermost(found: Sequence[tuple[RecordedNs, Container]]) -> Lives:

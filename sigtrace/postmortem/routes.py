@@ -42,12 +42,12 @@ def joined(findings: Sequence[Finding]) -> Iterator[Finding]:
         if not more:
             yield first
             continue
-        others = list(dict.fromkeys(each.path[-1] for each in more))
+        others = list(dict.fromkeys(each.path[-1] for each in more if each.path != first.path))
         named = ", ".join(others[:_NAMED])
         rest = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         yield replace(
             first,
-            summary=f"{first.summary} The same holds for {named}{rest}.",
+            summary=f"{first.summary} The same holds for {named}{rest}." if others else first.summary,
             evidence=tuple(dict.fromkeys(line for each in (first, *more[:_NAMED]) for line in each.evidence)),
             about=first.about.union(*(each.about for each in more)),
         )

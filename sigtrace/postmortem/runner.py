@@ -12,6 +12,7 @@ from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.causes import all_causes
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.relevance import ordered
+from sigtrace.postmortem.subject import judged
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,14 @@ def diagnose(case: Case, checks: Sequence[Cause] | None = None, problems: tuple[
     checks = all_causes() if checks is None else checks
     found: list[tuple[Cause, Finding]] = []
     ruled_out, unchecked, failed = [], [], []
+    processes = judged(case)
     for cause in checks:
         lacks = cause.lacks(case)
         if lacks:
             unchecked.append((cause, lacks))
             continue
         try:
-            findings = list(cause.findings(case))
+            findings = list(cause.findings(case, processes))
         except Exception as err:
             failed.append((cause, f"{type(err).__name__}: {err}"))
             continue

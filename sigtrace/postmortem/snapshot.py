@@ -140,7 +140,7 @@ class Snapshot:
     """The row of the namespace itself (tid 0)."""
     tasks: tuple[Task, ...]
     subject_pid: int | None = None
-    """The process that checks judge; None: the init. See `Case.judged`."""
+    """The process that checks judge; None: the init. See `sigtrace.postmortem.subject`."""
 
     @cached_property
     def subject(self) -> Task | None:

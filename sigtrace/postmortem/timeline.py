@@ -13,6 +13,7 @@ from sigtrace.postmortem.event import MEANT_TO_STOP, Event
 from sigtrace.postmortem.passing import Passed
 from sigtrace.postmortem.snapshot import Snapshot
 from sigtrace.postmortem.stop import Stop
+from sigtrace.postmortem.subject import about
 from sigtrace.signals import CONT, KILL, STOP
 from sigtrace.text import printable
 from sigtrace.units import SECOND, duration
@@ -208,7 +209,7 @@ def _fates(case: Case, group: Sequence[Passed]) -> dict[str, list[Passed]]:
     """Group processes by what became of the signal that was passed on to them."""
     fates: dict[str, list[Passed]] = {}
     for each in group:
-        fates.setdefault(_outcome_text(case.about(each), case.event(each.rows[0])), []).append(each)
+        fates.setdefault(_outcome_text(about(case, each), case.event(each.rows[0])), []).append(each)
     return fates
 
 

@@ -51,23 +51,26 @@ class RecordedNs:
 
 
 class Namespaces:
-    """All PID namespaces of a recording.
+    """All PID namespaces of a recording, as of one moment: it gives the same answers while a recorder adds others.
 
     table: `Recording.namespaces()`, with one row per namespace and boot. of_events: returns the namespaces of all
     events, used only to resolve a user's name: a namespace whose birth was not recorded may be missing in the table.
+    It is called once.
     """
 
     def __init__(
         self,
         table: pd.DataFrame,
         of_events: Callable[[], Iterable[RecordedNs]] = lambda: (),
-        state_of_events: Callable[[], object] = lambda: None,
     ) -> None:
         self.table = table
         self._of_events = of_events
-        self._state_of_events = state_of_events
-        self._all: tuple[object, list[RecordedNs]] | None = None
-        """With those that only events know, as of a state of these."""
+
+    def renewed(self) -> Namespaces:
+        """Return the same namespaces of the table, for a time when there may be more events."""
+        other = Namespaces(self.table, self._of_events)
+        other._by_home = self._by_home
+        return other
 
     def __iter__(self) -> Iterator[RecordedNs]:
         """Iterate in the order of births; namespaces of unknown birth come first."""
@@ -119,14 +122,9 @@ class Namespaces:
         """The container of each namespace that has one."""
         return {each.home: each.container for each in self if each.container}
 
-    @property
+    @cached_property
     def _named(self) -> list[RecordedNs]:
-        state = self._state_of_events()
-        if self._all is None or self._all[0] != state:
-            self._all = state, self._with_those_of_events()
-        return self._all[1]
-
-    def _with_those_of_events(self) -> list[RecordedNs]:
+        """With those that only events know."""
         found = dict(self._by_home)
         for each in self._of_events():
             known = found.setdefault(each.home, each)

@@ -62,6 +62,8 @@ class Recording:
         self._segments = Segments(self.paths, self.problems)
         self._tables: dict[str, tuple[object, Any]] = {}
         """Table name -> the state of its files, and the object made from them; for all tables but the events."""
+        self._spaces: tuple[object, Namespaces] | None = None
+        """The namespaces, as of a state of their table and of the events."""
 
     def __enter__(self) -> Recording:
         return self
@@ -193,13 +195,19 @@ class Recording:
 
     @property
     def spaces(self) -> Namespaces:
-        """The PID namespaces of the recording, for lookups."""
+        """The PID namespaces of the recording as of now, for lookups.
+
+        Whoever needs several answers that agree keeps the object: while a recorder writes, the next may know more.
+        """
         segments = self._segments
         of_events = functools.partial(
             tables.namespaces_of_events, lambda: segments.read("events", tables.OF_EVENTS)
         )
-        state = functools.partial(segments.state, "events")
-        return self._kept("namespaces", lambda parts: Namespaces(tables.namespaces(parts), of_events, state))
+        listed = self._kept("namespaces", lambda parts: Namespaces(tables.namespaces(parts), of_events))
+        state = listed, segments.state("events")
+        if self._spaces is None or self._spaces[0] != state:
+            self._spaces = state, listed.renewed()
+        return self._spaces[1]
 
     def containers(self) -> dict[HostNs, Container]:
         """Return the container of each namespace that has one."""

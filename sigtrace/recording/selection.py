@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -88,6 +89,7 @@ class Selection:
         begin, end = (None if each is None else nanoseconds(each) for each in (self.since, self.until))
         numbers = tuple(signals.parse(each) if isinstance(each, str) else each for each in self.signal)
         rest = Filter(signal=numbers, verdict=_codes(self.verdict), since=begin, until=end)
+        namespaces = functools.cache(namespaces)  # all names mean those of one moment
         selector = ContainerSelector(self.container, self.pod)
         inodes, keys = set[int](), set[NsKey | HostNs]()
         for choice in self.ns:

@@ -136,6 +136,43 @@ def test_startup_race_is_known_from_a_later_signal(
     assert observed.causes() == ["startup-race"]
 
 
+@pytest.mark.parametrize("shell", [SHELL, "/bin/bash"])
+@pytest.mark.parametrize("looked", [True, False])
+def test_a_shell_that_prepares_before_it_runs_a_small_init_is_a_startup_race(
+    stage: Stage, observed: Investigation, init: Actor, tmp_path: Path, shell: str, looked: bool
+) -> None:
+    require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
+    os.mkfifo(tmp_path / "go")
+    init.become(shell, "-c", f"cat {tmp_path}/go; exec /usr/bin/tini -- sleep 50")
+    wait_until(lambda: has_child(init.pid, "cat"), "the shell to prepare")
+    stage.outside.kill(init, TERM)
+    observed.snapshot("dropped")
+    (tmp_path / "go").write_text("")
+    wait_until(lambda: has_child(init.pid, "sleep"), "tini to have its child")
+    if looked:
+        observed.snapshot("dropped")
+    kill(stage, init)
+    found = observed.finding("startup-race")
+    name = os.path.basename(shell)
+    assert f"{name}[{init.pid}] had started and was discarded: that is a shell, and ran tini" in found.summary
+    assert f"`tini -- {name} -c 'prepare; exec app'`" in found.advice
+
+
+def test_tini_before_a_shell_that_prepares_is_no_startup_race(
+    stage: Stage, observed: Investigation, init: Actor, tmp_path: Path
+) -> None:
+    """What the finding advises."""
+    require(os.path.exists("/usr/bin/tini"), "tini", "tini is not installed")
+    os.mkfifo(tmp_path / "go")
+    init.become("/usr/bin/tini", "--", "/bin/bash", "-c", f"cat {tmp_path}/go; exec sleep 50")
+    wait_until(lambda: has_child(init.pid, "bash"), "tini to have its child")
+    shell = int(Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text())
+    wait_until(lambda: has_child(shell, "cat"), "the shell to prepare")
+    stage.outside.kill(init, TERM)
+    assert init.fate() == Fate("exited", 128 + TERM)
+    assert observed.causes() == []
+
+
 @pytest.mark.parametrize("number", [KILL, STOP])
 def test_kill_from_inside(observed: Investigation, namespace: Namespace, init: Actor, number: int) -> None:
     namespace.member().kill(init, number)

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "postmortem/causes/traced.py": "tests/kernel/test_postmortem.py",
     "postmortem/causes/not_an_init.py": "tests/kernel/test_postmortem.py",
     "postmortem/causes/synchronous_consumer.py": "tests/kernel/test_postmortem.py",
+    "postmortem/causes/startup_race.py": "tests/kernel/test_postmortem.py",
     "postmortem/causes/stopped.py": "tests/kernel/test_postmortem.py",
     "postmortem/causes/slow_handler.py": "tests/unit/postmortem/test_causes.py",
     "postmortem/causes/blocked_forever.py": "tests/unit/postmortem/test_causes.py",

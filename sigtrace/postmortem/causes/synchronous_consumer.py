@@ -1,6 +1,6 @@
 """The process fetched the signal by sigtimedwait(2) or a signalfd, as tini, s6 and systemd do, and did not end.
 
-`Case.judged` has followed what it passed on to others, so far as that was recorded.
+`subject.judged` has followed what it passed on to others, so far as that was recorded.
 """
 
 from __future__ import annotations

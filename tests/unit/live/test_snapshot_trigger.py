@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from sigtrace.events.batch import Batch
+from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.lab.channel import wait_until
 from sigtrace.live import snapshot_trigger
@@ -45,6 +46,17 @@ def _batch(*records: npt.NDArray[np.void]) -> Batch:
 )
 def test_what_happens_to_an_init_calls_for_a_snapshot(facts: dict[str, Any], triggers: set[str]) -> None:
     assert set(due(_batch(record(**{**INIT, **facts})))) == {(trigger, HOME) for trigger in triggers}
+
+
+@pytest.mark.parametrize(
+    ("stop_signal", "triggers"), [("SIGWINCH", {("signalled", HOME)}), ("SIGUSR1", set())]
+)
+def test_the_configured_stop_signal_of_a_container_calls_for_one(
+    stop_signal: str, triggers: set[tuple[str, NsKey]]
+) -> None:
+    container = Container("0123", "web", stop_signal=stop_signal)
+    asked = record(**{**INIT, "signal": 28, "disposition": "handler", "result": 0})
+    assert set(due(Batch(asked, 0, "", lambda key: container if key == HOME else None))) == triggers
 
 
 def test_a_storm_in_one_batch_calls_for_one_snapshot_a_namespace() -> None:

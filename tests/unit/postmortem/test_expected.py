@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sigtrace.postmortem.subject import judged
 from tests.builders.cases import CAUGHT, case, causes, snapshot
 
 TAKES = {"awaited": CAUGHT, "blocked": CAUGHT}
@@ -15,9 +16,9 @@ TINI = {"comm": "tini", "cmdline": "tini -- app", **TAKES}
 
 def reached(*tasks: dict[str, Any]) -> list[str]:
     """The processes that are judged besides the init."""
-    judged = case([], snapshot(1, *tasks), live=True).judged
-    assert judged[-1].subject is None
-    return [each.subject.name for each in judged if each.subject]
+    *others, init = judged(case([], snapshot(1, *tasks), live=True))
+    assert init.subject is None
+    return [each.subject.name for each in others if each.subject]
 
 
 def test_the_child_that_it_waits_for_would_be_reached() -> None:
@@ -32,7 +33,7 @@ def test_one_step_after_another() -> None:
     supervise = {"comm": "s6-supervise", "cmdline": "s6-supervise web", "signalfd": CAUGHT}
     svscan = {"comm": "s6-svscan", "cmdline": "s6-svscan /run/service", "signalfd": CAUGHT}
     its = case([], snapshot(1, svscan, supervise, {"ppid": 4243}), live=True)
-    (subject,) = [each.subject for each in its.judged if each.subject]
+    (subject,) = [each.subject for each in judged(its) if each.subject]
     assert (*subject.path, subject.name) == ("s6-svscan[4242]", "s6-supervise[4243]", "app[4244]")
 
 

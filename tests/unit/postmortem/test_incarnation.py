@@ -107,3 +107,24 @@ def test_one_that_stood_before_the_recording_is_told_so(tmp_path: Path) -> None:
     spaces = sigtrace.open(recorded(tmp_path / "r", [record(time=1)], *rows)).spaces.with_inode(INIT["nsid"])
     (line,) = incarnation.others(spaces, spaces[1])
     assert line.endswith("(started before the recording)")
+
+
+def test_an_inode_means_the_last_that_had_it_on_each_host_and_of_these_the_last_born(tmp_path: Path) -> None:
+    lives = {"host-a": (FIRST, LAST), "host-b": (SECOND_LIFE,)}
+    paths = [
+        recorded(tmp_path / host, [e for start in starts for e in life(start, *CALM)], host=host)
+        for host, starts in lives.items()
+    ]
+    recording = sigtrace.open(paths)
+    name = f"pid:[{INIT['nsid']}]"
+
+    def meant(at: int | None = None, host: str = "") -> list[tuple[str, int]]:
+        choice = incarnation.by_name(recording, name, at, host)
+        return [(each.home.host, each.ns_start // SECOND) for each in choice.meant]
+
+    assert meant() == [("host-b", SECOND_LIFE), ("host-a", LAST)]
+    assert meant(UTC + 150 * SECOND) == [("host-a", FIRST), ("host-b", SECOND_LIFE)]
+    assert meant(UTC + 50 * SECOND) == [("host-a", FIRST)]
+    assert meant(UTC) == meant()
+    assert meant(host="host-a") == [("host-a", LAST)]
+    assert meant(host="nowhere") == []

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.postmortem import Case
+from sigtrace.postmortem import Case, diagnose
 from sigtrace.postmortem.passing import MOST
-from tests.builders.cases import KILL, KILLED, SECOND, START, case, causes, event, replace_time
+from sigtrace.postmortem.subject import judged
+from tests.builders.cases import KILL, KILLED, SECOND, START, case, causes, event, replace_time, snapshot
 
 HANDLED = {"signal": 15, "disposition": "handler", "result": 0}
 MEMBER = {"flags": (), "target_comm": b"app", "relation": "same", "result": 0}
@@ -38,7 +39,7 @@ def reached(*records: npt.NDArray[np.void]) -> list[int]:
 
 
 def hung(its: Case) -> list[int]:
-    return [each.subject.pid if each.subject else 1 for each in its.judged]
+    return [each.subject.pid if each.subject else 1 for each in judged(its)]
 
 
 def test_what_the_init_sends_after_a_request_passes_it_on() -> None:
@@ -97,7 +98,7 @@ def test_an_attempt_that_was_not_passed_on_is_still_judged_by_the_init() -> None
     later = [event(900, **blocked), event(901, **blocked | {"result": 2}), replace_time(KILL, 910)]
     its = case([asked(), sent(1.1, 5001, result=1, disposition="ignore"), *later])
     assert hung(its) == [5001, 1]
-    assert [event.time // SECOND for event in its.judged[-1].requests] == [1000, 1001, 1010]
+    assert [event.time // SECOND for event in judged(its)[-1].requests] == [1000, 1001, 1010]
 
 
 def test_several_that_hang_for_the_same_reason_are_one_finding() -> None:
@@ -112,3 +113,20 @@ def test_a_storm_of_the_same_signal_is_one_step() -> None:
     its = case([asked(), *storm, KILL])
     assert [len(each.rows) for each in its.passed] == [8]
     assert hung(its) == [5001]
+
+
+def test_a_member_that_hangs_twice_is_named_once() -> None:
+    ignored = {"result": 1, "disposition": "ignore"}
+    again = [event(900, **HANDLED), sent(900.1, 5001, **ignored), replace_time(KILL, 910)]
+    (finding,) = diagnose(case([asked(), sent(1.1, 5001, **ignored), *again])).findings
+    assert finding.path == ("app[4242]", "app[5001]")
+    assert "The same" not in finding.summary
+
+
+def test_an_exit_that_was_lost_is_seen_in_a_snapshot() -> None:
+    passed = [asked(), sent(1.1, 5001), KILL, KILLED]
+    there, gone = snapshot(2, {}, {"pid": 5001}), snapshot(3, {})
+    assert hung(case(passed, there)) == [5001]
+    assert hung(case(passed, [*there, *gone])) == [1]
+    assert hung(case(passed, [*there, *snapshot(3, {}, problem="it hangs")])) == [5001]
+    assert hung(case(passed, [*there, *snapshot(12, {})])) == [5001]

@@ -9,9 +9,10 @@ import pytest
 
 import sigtrace
 from sigtrace.clock import TICK_NS
+from sigtrace.errors import BadInput
 from sigtrace.events.nskey import HostNs, NsKey
-from sigtrace.recording.namespaces import Namespaces
-from tests.builders.recordings import UTC
+from sigtrace.recording.namespaces import Namespaces, RecordedNs
+from tests.builders.recordings import UTC, Made
 from tests.builders.records import record
 from tests.builders.stories import INIT, MEMBER, NSID, SECOND, recorded
 
@@ -105,3 +106,38 @@ def test_hosts_do_not_share_inodes(tmp_path: Path) -> None:
     found = sigtrace.open(paths).spaces
     assert [each.home.host for each in found.with_inode(NSID)] == ["web-1", "web-2"]
     assert found.inodes().count(NSID) == 1
+
+
+def test_while_a_recorder_adds_namespaces_one_object_gives_answers_that_agree(tmp_path: Path) -> None:
+    """Each question used to read the events anew: a namespace was denied, and listed in the same sentence."""
+    made = Made(tmp_path / "r")
+    made.add(record(**INIT, time=8 * SECOND))
+    recording = sigtrace.open(tmp_path / "r")
+    before = recording.spaces
+    assert before.with_inode(77) == ()
+    made.add(record(**INIT | {"nsid": 77}, time=9 * SECOND))
+    assert 77 not in before.inodes()
+    assert before.with_inode(77) == ()
+    after = recording.spaces
+    assert 77 in after.inodes()
+    assert [each.nsid for each in after.with_inode(77)] == [77]
+    assert recording.spaces is after
+    made.close()
+
+
+def test_a_refusal_does_not_list_what_it_denies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The namespace is recorded between the search for it and the list of those that there are."""
+    made = Made(tmp_path / "r")
+    made.add(record(**INIT, time=8 * SECOND))
+    recording = sigtrace.open(tmp_path / "r")
+    search = Namespaces.with_inode
+
+    def meanwhile(self: Namespaces, inode: int) -> tuple[RecordedNs, ...]:
+        found = search(self, inode)
+        made.add(record(**INIT | {"nsid": 77}, time=9 * SECOND))
+        return found
+
+    monkeypatch.setattr(Namespaces, "with_inode", meanwhile)
+    with pytest.raises(BadInput, match=rf"no PID namespace 'pid:\[77\]': it has {NSID}$"):
+        recording.filter(ns=["pid:[77]"])
+    made.close()
