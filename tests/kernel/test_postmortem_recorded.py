@@ -131,18 +131,24 @@ def test_what_inits_pass_on_is_followed_in_a_recording_of_inits(
     require(os.path.exists(DUMB_INIT), "dumb-init", "dumb-init is not installed")
     directory = tmp_path / "signals"
     with recorder(directory, house) as snapshots:
-        ignoring, blocking, slow, chain, healthy = (house.init.namespace() for _ in range(5))
+        ignoring, blocking, slow, chain, stopped, shell, healthy = (house.init.namespace() for _ in range(7))
         ignoring.init.become(TINI, "--", *app(IGNORES))
         blocking.init.become(DUMB_INIT, *app(BLOCKS))
         slow.init.become("/bin/sh", "-c", script(FORWARD, HANDLES))
         chain.init.become(TINI, "--", "/bin/sh", "-c", script(FORWARD, IGNORES))
+        stopped.init.become(TINI, "--", *app(ENDS))
+        shell.init.become(TINI, "--", "/bin/sh", "-c", script("trap 'exit' TERM; APP; true", ENDS))
         healthy.init.become(TINI, "--", *app(ENDS))
         paths = [[f"{name}[{each.init.pid}]"] for each, name in ((ignoring, "tini"), (blocking, "dumb-init"))]
         paths += [[f"sh[{slow.init.pid}]"], [f"tini[{chain.init.pid}]", f"sh[{child(chain.init.pid, 'sh')}]"]]
         above = [ignoring.init.pid, blocking.init.pid, slow.init.pid, child(chain.init.pid, "sh")]
         paths = [[*path, f"app[{child(pid)}]"] for path, pid in zip(paths, above, strict=True)]
+        paths += [[f"tini[{stopped.init.pid}]", f"app[{child(stopped.init.pid)}]"]]
+        paths += [[f"tini[{shell.init.pid}]", f"sh[{child(shell.init.pid, 'sh')}]"]]
+        os.kill(child(stopped.init.pid), signal.SIGSTOP)
+        child(child(shell.init.pid, "sh"))
         child(healthy.init.pid)
-        hanging = (ignoring, blocking, slow, chain)
+        hanging = (ignoring, blocking, slow, chain, stopped, shell)
         for each in (*hanging, healthy):
             stage.outside.kill(each.init, TERM)
         assert healthy.init.fate().state == "exited"
@@ -156,6 +162,8 @@ def test_what_inits_pass_on_is_followed_in_a_recording_of_inits(
         ["blocked-forever"],
         ["slow-handler"],
         ["ignored-by-program"],
+        ["stopped"],
+        ["shell-form"],
     ]
     assert [those[0]["path"] for those in found] == paths
     assert {those[0]["severity"] for those in found} == {"error"}
