@@ -53,20 +53,21 @@ def postmortem(
 
     Reads recordings (`sigtrace record`), or with --live this host. Prints the
     timeline of the PID namespace: who asked it to stop (which runtime, or who
-    called kill) and when, what became of the request, the grace period, SIGKILL,
-    the exit, the deaths of its members. Then the findings, the one that explains
-    the stop first: cause, evidence, what to do. Then what was ruled out. Without
-    --ns, --container and --pod, or where these match several namespaces, prints
-    a list, the most stuck first.
+    called kill) and when, what became of the request, to whom an init passed it
+    on, the grace period, SIGKILL, the exit, the deaths of its members. Then the
+    findings, the one that explains the stop first: cause, evidence, what to do.
+    Then what was ruled out. Without --ns, --container and --pod, or where these
+    match several namespaces, prints a list, the most stuck first.
 
     With --live, nothing is known about the time before. A finding that would
     explain a stop that hangs is "possible"; whatever blocks an exit is certain.
 
     JSON Lines are findings, one per line: cause, nsid, severity (error, warning,
     notice), confidence (certain, likely, possible), past (it is over), summary,
-    evidence (a list), advice, container_id, container_name, runtime, image, pod, pod_namespace,
-    stop (null, or by, runtime, via, signal, grace_seconds, seconds, killed,
-    ended), host, time (when the attempt to stop it began, or null).
+    evidence (a list), advice, path (the processes that a request went through),
+    container_id, container_name, runtime, image, pod, pod_namespace, stop (null,
+    or by, runtime, via, signal, grace_seconds, seconds, killed, ended), host, time
+    (when the attempt to stop it began, or null).
 
     The exit code is 0 without findings and 3 with findings.
 
