@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.events import verdict
+from sigtrace.events import origin, verdict
 from sigtrace.events.column_types import Column, Labels, Row, frame, json_lines, rows, text_labels
 from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.field import columns
@@ -89,6 +89,7 @@ class Batch:
         beside: dict[str, Column] = {
             "time": self.time,
             "verdict": Labels(self.verdicts, verdict.VERDICTS),
+            "origin": Labels(origin.origins(self.records), origin.ORIGINS),
             "host": self.hosts,
             **self.residents.columns(),
         }

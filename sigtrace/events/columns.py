@@ -64,6 +64,10 @@ _CONTEXT = (
     "the process in whose context the kernel itself sent it: who called reboot(2) or closed the terminal, but for a "
     "timer whoever ran; none: a process sent it"
 )
+_ORIGIN = (
+    "how it was sent, if not by kill(2) or the like: `cgroup_kill`, `parent_death`, `ptrace_kill`, `reboot`, `hangup`, "
+    "`key`, `resize`, `forged`; empty: by kill(2), or by the kernel for another reason"
+)
 _RESULT = (
     "the tracepoint's raw result at `generate`: 0 queued, 1 ignored, 2 already pending, 3 queue full, "
     "4 queued without its siginfo; else -1"
@@ -157,6 +161,7 @@ EVENT_FIELDS = (
     Field("context_pid", "context_pid", "Int32", _CONTEXT, only=_in_context),
     Field("context_comm", "context_comm", "category", "its name; empty: none"),
     Field("context_nsid", "context_nsid", "UInt32", "inode of its PID namespace", only=_in_context),
+    Field("origin", "", "category", _ORIGIN),
     Field(
         "exit_code",
         "exit_code",

@@ -49,6 +49,9 @@ LABELS: Mapping[str, str] = MappingProxyType(
 
 CODE: Mapping[str, int] = MappingProxyType({name: code for code, name in enumerate(ORIGINS)})
 
+FACTS = ("stage", "signal", "code", "relation", "flags", "nsid", "sender_pid", "sender_flags", "context_nsid")
+"""The members of a record that determine its origin."""
+
 SI_KERNEL = 128
 """si_code of SEND_SIG_PRIV."""
 _KEYS = MappingProxyType({signals.INT: "^C", signals.QUIT: "^\\", signals.TSTP: "^Z"})
@@ -59,7 +62,10 @@ _CLAIMS = MappingProxyType(
 
 
 def origins(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
-    """Return the origin of each record as a code into ORIGINS: shape (n,), uint8; records: shape (n,), wire events."""
+    """Return the origin of each record as a code into ORIGINS: shape (n,), uint8.
+
+    records: shape (n,), wire events, or a structured array with the members FACTS.
+    """
     found = np.zeros(len(records), "u1")
     special = (
         flag(records, "noinfo") | (records["code"] == SI_KERNEL) | np.isin(records["code"], list(_CLAIMS))
@@ -68,6 +74,18 @@ def origins(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     rows = np.flatnonzero(special & (records["stage"] == wire.STAGE["generate"]))
     found[rows] = _judge(records[rows])
     return found
+
+
+def restore(records: npt.NDArray[np.void], codes: npt.NDArray[np.integer]) -> None:
+    """Set those of FACTS in wire events that the event table lacks, from their origins: codes, shape (n,)."""
+    sent_by = {CODE["cgroup_kill"]: 0, CODE["parent_death"]: wire.SENDER_FLAG["exiting"]}
+    sent_by[CODE["ptrace_kill"]] = wire.SENDER_FLAG["tracer"]
+    for code, bits in sent_by.items():
+        records["flags"][codes == code] |= wire.FLAG["noinfo"]
+        records["sender_flags"][codes == code] |= bits
+    reboot = codes == CODE["reboot"]
+    records["flags"][~reboot] |= wire.FLAG["group"]
+    records["context_nsid"][reboot] = records["nsid"][reboot]
 
 
 def origin_of(record: np.void) -> str:

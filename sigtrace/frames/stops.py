@@ -13,6 +13,8 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import COLUMNS as CONTAINER
 from sigtrace.events.container import Container
+from sigtrace.events.origin import CODE as ORIGIN
+from sigtrace.events.origin import restore
 from sigtrace.events.residents import Residents
 from sigtrace.frames.source import Source, columns_of, trimmed
 from sigtrace.recording.labels import PLACE
@@ -25,7 +27,7 @@ _FACTS = (
     *("stage", "signal", "result", "disposition", "unkillable", "blocked", "exiting", "kthread"),
     *("relation", "nsid"),
     *("target_pid", "target_comm", "target_start", "sender_pid", "sender_comm"),
-    *("sender_parent_pid", "sender_parent_comm"),
+    *("sender_parent_pid", "sender_parent_comm", "code", "origin", "context_pid", "context_comm"),
     *("exit_code", "exit_signal"),
 )
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "longest": 1.0}
@@ -114,7 +116,7 @@ def _batch(events: pd.DataFrame) -> Batch:
     r = np.zeros(len(events), wire.EVENT.dtype())
     r["time"] = events["time"].astype("datetime64[ns, UTC]").astype("int64")
     r["ns_start"] = r["target_start"] = events["target_start"]
-    for name in ("signal", "result", "nsid", "target_pid"):
+    for name in ("signal", "result", "nsid", "target_pid", "code"):
         r[name] = events[name]
     r["target_tid"] = r["target_pid"]  # the table's names are taken as they are
     for name in ("sender_pid", "sender_parent_pid", "exit_code", "exit_signal"):
@@ -125,10 +127,12 @@ def _batch(events: pd.DataFrame) -> Batch:
             r["exit_code"] |= numbers.astype("i4") << (8 if name == "exit_code" else 0)
     for name, enum in (("stage", wire.STAGE), ("disposition", wire.DISPOSITION), ("relation", wire.RELATION)):
         r[name] = events[name].astype(object).map(enum).fillna(0)
-    for name in ("target_comm", "sender_comm", "sender_parent_comm"):
+    r["context_pid"] = events["context_pid"].fillna(0).to_numpy("i8")
+    for name in ("target_comm", "sender_comm", "sender_parent_comm", "context_comm"):
         r[name] = [kernel_bytes(comm) for comm in events[name].astype(object)]
     for name in ("unkillable", "blocked", "exiting", "kthread", "is_init"):
         r["flags"] |= np.where(events[name], wire.FLAG["init" if name == "is_init" else name], 0).astype("u1")
+    restore(r, events["origin"].astype(object).map(ORIGIN).fillna(0).to_numpy("u1"))
     groups = events.groupby(list(CONTAINER), observed=True, sort=False, dropna=False)
     homes = [Container(*cast("tuple[str, ...]", facts)) if facts[0] else None for facts, _ in groups]
     return Batch(

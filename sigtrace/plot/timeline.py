@@ -47,6 +47,7 @@ _COLUMNS = (
         "exiting",
         "kthread",
     ),
+    *("code", "origin", "context_pid", "context_comm"),
     *("exit_code", "exit_signal"),
     *("container_id", "container_name", "runtime", "image", "pod", "pod_namespace"),
 )

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sigtrace.arguments import spelled_out
 from sigtrace.clock import Time
 from sigtrace.errors import BadInput
-from sigtrace.events import verdict, wire
+from sigtrace.events import origin, verdict, wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.column_types import frame
 from sigtrace.events.columns import COUNT_FIELDS, EVENT_FIELDS, TOTAL_FIELDS
@@ -148,7 +148,8 @@ class Recording:
         wanted = public if columns is None else list(columns)
         if unknown := [name for name in wanted if name not in public]:
             raise BadInput(f"no such column: {', '.join(unknown)}; the event table has {', '.join(public)}.")
-        needed = tuple(dict.fromkeys([*wanted, "time", "boot_to_utc", *verdict.FACTS]))
+        facts = [*verdict.FACTS, *(origin.FACTS if "origin" in wanted else ())]
+        needed = tuple(dict.fromkeys([*wanted, "time", "boot_to_utc", *facts]))
         known = self._known() if set(wanted) & set(CONTAINER_COLUMNS) else None
         read = tuple(dict.fromkeys([*needed, "nsid", "ns_start"])) if known else needed
         parts, boots = [nothing.select(needed)], dict[tuple[str, str], list[int]]()
@@ -295,8 +296,8 @@ class Recording:
     ) -> Iterator[tuple[dict[str, object], pa.RecordBatch]]:
         """Yield (facts of the file, record batch) of a table, as recorded, in bounded memory.
 
-        Events have the containers that the whole recording knows, and the verdicts of this version. `where` reads
-        columns that the table must have: it is meant for events.
+        Events have the containers that the whole recording knows, and the verdicts and origins of this version. `where`
+        reads columns that the table must have: it is meant for events.
         """
         known = self._known() if table == "events" else None
         for file, part in self._segments.read(table, None, where):

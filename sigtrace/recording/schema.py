@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import text
-from sigtrace.events import verdict, wire
+from sigtrace.events import origin, verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import Column, Labels, Nullable
 from sigtrace.events.columns import COUNT_FIELDS, EVENT_FIELDS, FACT_FIELDS
@@ -261,14 +261,16 @@ def _roomy(array: pa.Array) -> pa.Array:
 def event_columns(
     batch: pa.RecordBatch, wanted: Sequence[str], boots: npt.NDArray[np.intp]
 ) -> dict[str, Column]:
-    """Return columns of an events batch in the order of time, with the verdicts of this version.
+    """Return columns of an events batch in the order of time, with the verdicts and origins of this version.
 
     boots: which boot of which host each row is of, shape (n,). Kernel time orders the events of one boot, as the wall
     clock may step; it says nothing about those of others, which are merged by UTC.
     """
-    judged_now = Labels(verdicts(batch), verdict.VERDICTS)
+    judged_now: dict[str, Column] = {"verdict": Labels(verdicts(batch), verdict.VERDICTS)}
+    if "origin" in wanted:
+        judged_now["origin"] = Labels(origins(batch), origin.ORIGINS)
     order = _in_time(numbers(batch["time"].view(pa.int64())), numbers(batch["boot_to_utc"]), boots)
-    columns = {name: judged_now if name == "verdict" else column(name, batch[name]) for name in wanted}
+    columns = {name: judged_now.get(name) or column(name, batch[name]) for name in wanted}
     return {name: _ordered(column, order) for name, column in columns.items()}
 
 
@@ -293,10 +295,13 @@ def _runs(codes: npt.NDArray[np.intp]) -> tuple[list[int], list[int]]:
 
 
 def judged(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return an events batch with the verdicts of this version."""
-    array = pa.DictionaryArray.from_arrays(pa.array(verdicts(batch).view("i1")), pa.array(verdict.VERDICTS))
-    place = batch.schema.get_field_index("verdict")
-    return batch.set_column(place, pa.field("verdict", array.type), array)
+    """Return an events batch with the verdicts and origins of this version."""
+    derived = {"verdict": (verdicts(batch), verdict.VERDICTS), "origin": (origins(batch), origin.ORIGINS)}
+    for name, (codes, words) in derived.items():
+        array = pa.DictionaryArray.from_arrays(pa.array(codes.view("i1")), pa.array(words))
+        place = batch.schema.get_field_index(name)
+        batch = batch.set_column(place, pa.field(name, array.type), array)
+    return batch
 
 
 def verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
@@ -305,6 +310,17 @@ def verdicts(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
     for name in verdict.FACTS:
         _restore(facts, _WHOLE[name], batch[name])
     return verdict.classify(facts)
+
+
+def origins(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+    """Return the origin of each row of an events batch, by the rules of this version: codes, shape (n,)."""
+    event = wire.EVENT.dtype()
+    facts = np.zeros(
+        batch.num_rows, [(_WHOLE[name].member, event[_WHOLE[name].member]) for name in origin.FACTS]
+    )
+    for name in origin.FACTS:
+        _restore(facts, _WHOLE[name], batch[name])
+    return origin.origins(facts)
 
 
 def column(name: str, array: pa.Array) -> Column:

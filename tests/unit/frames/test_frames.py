@@ -198,6 +198,38 @@ def test_durations_are_summed_up_per_container_or_by_what_one_likes(tmp_path: Pa
         frames.df_stop_durations(stops, "colour")
 
 
+KERNEL: dict[str, Any] = {"relation": "kernel", "sender_pid": 0, "code": 128, "context_pid": 4250}
+BY = {"sender_pid": 900, "sender_comm": b"systemd"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "requests", "killed", "grace"),
+    [
+        ({**BY, "flags": ("init", "unkillable", "noinfo")}, 2, True, pd.Timedelta("3s")),  # cgroup.kill
+        (
+            {**BY, "flags": ("init", "unkillable", "noinfo"), "sender_flags": 1},
+            1,
+            True,
+            None,
+        ),  # PR_SET_PDEATHSIG
+        ({**BY, "flags": ("init", "unkillable", "noinfo"), "sender_flags": 2}, 2, True, pd.Timedelta("3s")),
+        ({**KERNEL, "flags": ("init", "unkillable"), "context_nsid": NSID}, 1, False, None),  # reboot(2)
+        ({**KERNEL, "flags": ("init", "unkillable", "group"), "context_nsid": NSID}, 1, True, None),
+    ],
+)
+def test_a_table_of_events_has_the_stops_of_its_recording_however_they_ended(
+    tmp_path: Path, sent: dict[str, Any], requests: int, killed: bool, grace: Any
+) -> None:
+    asked = record(**INIT, **BY, time=8 * SECOND, result=0, disposition="handler")
+    records = [asked, kill(11 * SECOND, **sent), end(12 * SECOND)]
+    recording = sigtrace.open(recorded(tmp_path / "r", records, WEB))
+    assert len(recording.events(columns=["origin"])) == len(records)
+    for source in (recording, recording.events()):
+        (stop,) = frames.df_stops(source).to_dict("records")
+        assert (stop["requests"], stop["killed"], stop["asked_by"]) == (requests, killed, "systemd")
+        assert stop["grace"] == grace or (grace is None and pd.isna(stop["grace"]))
+
+
 def test_kill_latency_goes_from_generate_to_deliver_to_exit(story: Recording) -> None:
     init, member = frames.df_kill_latency(story).to_dict("records")
     assert (init["target_pid"], init["is_init"], init["sender_comm"]) == (4242, True, "runc")
