@@ -63,11 +63,11 @@ def postmortem(
     explain a stop that hangs is "possible"; whatever blocks an exit is certain.
 
     JSON Lines are findings, one per line: cause, nsid, severity (error, warning,
-    notice), confidence (certain, likely, possible), past (it is over), summary,
-    evidence (a list), advice, path (the processes that a request went through),
-    container_id, container_name, runtime, image, pod, pod_namespace, stop (null,
-    or by, runtime, via, signal, grace_seconds, seconds, killed, ended), host, time
-    (when the attempt to stop it began, or null).
+    notice), confidence (certain, likely, possible), past (a state that is over),
+    summary, evidence (a list), advice, path (the processes that a request went
+    through), container_id, container_name, runtime, image, pod, pod_namespace,
+    stop (null, or by, runtime, via, signal, grace_seconds, seconds, killed,
+    ended), host, time (when the attempt to stop it began, or null).
 
     The exit code is 0 without findings and 3 with findings.
 

@@ -53,15 +53,15 @@ class Period:
 
 def seen(
     case: Case,
-    shows: Callable[[Snapshot], bool],
+    shows: Callable[[Snapshot], bool | None],
     ends: Ends = lambda _: None,
 ) -> Period | None:
     """Return the last period in which snapshots show a state; None if none does.
 
-    shows: whether a snapshot shows it. ends: which of the events after the last such snapshot ends it. A later snapshot
-    that does not show it ends it too, unless something could not be read for that.
+    shows: whether a snapshot shows it; None: it cannot tell. ends: which of the events after the last such snapshot
+    ends it. A later snapshot that does not show it ends it too, unless something could not be read for that.
     """
-    showing = [shows(each) for each in case.snapshots]
+    showing = [None if not (it := shows(each)) and each.space.problem else it for each in case.snapshots]
     if not any(showing):
         return None
     which = len(showing) - 1 - showing[::-1].index(True)
@@ -69,10 +69,10 @@ def seen(
     for each, shown in zip(case.snapshots[which::-1], showing[which::-1], strict=True):
         if shown:
             first = each
-        elif not each.space.problem:
+        elif shown is not None:
             break
-    later = (each for each in case.snapshots[which + 1 :] if not each.space.problem)
-    proofs = [(each.time, each.line(_shown(each))) for each in later][:1]
+    after = zip(case.snapshots[which + 1 :], showing[which + 1 :], strict=True)
+    proofs = [(each.time, each.line(_shown(each))) for each, shown in after if shown is not None][:1]
     event = ends(each for each in case.events if each.time > last.time)
     proofs += [(event.time, str(event))] if event else []
     over, proof = min(proofs, default=(0, ""))

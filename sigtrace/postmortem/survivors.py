@@ -89,11 +89,13 @@ def held(case: Case, how: Held) -> Holding | None:
 
 
 def _period(case: Case, pids: set[int], how: Held) -> Period | None:
-    def shows(snapshot: Snapshot) -> bool:
-        found = (
-            (_judge(threads) for threads in _by_process(snapshot, pids)) if _began(case, snapshot)[0] else ()
+    def shows(snapshot: Snapshot) -> bool | None:
+        if not _began(case, snapshot)[0]:
+            return False
+        found = (_judge(threads) for threads in _by_process(snapshot, pids))
+        return any(each and each.held == how for each in found) or (
+            None if snapshot.space.left_out else False
         )
-        return any(each and each.held == how for each in found)
 
     # A zombie has exited: only a snapshot shows that it is reaped.
     return seen(case, shows) if how == "zombie" else seen(case, shows, all_exit(pids))

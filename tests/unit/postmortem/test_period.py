@@ -54,6 +54,18 @@ def test_it_is_the_last_unbroken_run_of_snapshots_and_a_later_one_ends_it(
     assert found.past == bool(found.proof)
 
 
+def test_a_snapshot_that_cannot_tell_ends_nothing() -> None:
+    """Of a namespace with very many tasks, a snapshot leaves some out."""
+    held = SURVIVORS["survivor-uninterruptible"]
+    looks = [row for when in (12, 13) for row in snapshot(when, DYING, held)]
+    all_there, too_many = snapshot(14, DYING), snapshot(14, DYING, left_out=9)
+    found = [
+        only("survivor-uninterruptible", diagnose(case([KILL, KILLED], looks + later)).findings)
+        for later in (all_there, too_many)
+    ]
+    assert [each.past for each in found] == [True, False]
+
+
 def test_an_event_ends_it_if_that_comes_before_the_next_snapshot() -> None:
     one = case([ASKED, TAKEN, EXIT], [*snapshot(1, FROZEN), *snapshot(9, {})])
     goes_on, exits, nothing = (

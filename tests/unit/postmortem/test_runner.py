@@ -14,6 +14,7 @@ from tests.builders.cases import (
     DROP,
     KILL,
     KILLED,
+    NSID,
     SECOND,
     START,
     case,
@@ -84,3 +85,16 @@ def test_a_finding_has_the_moment_its_episode_began() -> None:
     assert row["time"] == "1970-01-01T00:01:41.000000Z"
     (live,) = diagnose(case([], snapshot(1, {}), live=True)).rows()
     assert (live["cause"], live["time"]) == ("dropped-at-generate", None)
+
+
+def test_a_finding_about_events_that_are_too_many_to_be_kept_has_their_moment() -> None:
+    member = {"target_ns_pid": 9, "flags": (), "relation": "same", "sender_nsid": NSID}
+    one = {**member, "target_pid": 6000, "sender_pid": 78}
+    before = [event(0.5, signal=9, result=0, **one)] * 20
+    gone = event(0.6, stage="exit", signal=0, result=-1, **one)
+    burst = [event(1 + n / 1000, signal=9, result=0, target_pid=5001 + n, **member) for n in range(40)]
+    there = case([*before, gone, *burst])
+    assert 21 not in [each.number for each in there.events]
+    assert [(row["cause"], row["time"]) for row in diagnose(there).rows()] == [
+        ("kill-all-skips-init", "1970-01-01T00:01:41.000000Z")
+    ]
