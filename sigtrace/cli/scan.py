@@ -13,7 +13,7 @@ from sigtrace.cli.output import console, echo_json
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from sigtrace.predict.scan import ScanRow
+    from sigtrace.predict.scan_row import ScanRow
 
 _FEW = 3
 """The summary names at most this many containers."""
@@ -80,8 +80,8 @@ def scan(
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
       sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """
-    from sigtrace.predict.scan import STOP_SIGNALS, asked_about
     from sigtrace.predict.scan import scan as look
+    from sigtrace.predict.scan_row import STOP_SIGNALS, asked_about
 
     found = look(stop_signal, ns=namespaces, container=containers, pod=pods)
     seen, rows = found.survey, found.rows

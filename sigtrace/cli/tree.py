@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sigtrace import signals
 from sigtrace.events.container import Container
-from sigtrace.predict.scan import ScanRow
+from sigtrace.predict.scan_row import ScanRow
 from sigtrace.procfs.namespaces import PidNamespace
 from sigtrace.text import printable, shorten
 from sigtrace.units import age

@@ -7,7 +7,7 @@ import signal
 from sigtrace import signals
 from sigtrace.lab.experiment import HANDLER, NOTHING, Lab, experiment
 from sigtrace.predict.kernel_rules import predict
-from sigtrace.procfs.process import read_target
+from sigtrace.procfs.target import read_target
 
 _DROPPED = "dropped_at_generate"
 _DIES = "queued, then default_action"

@@ -11,10 +11,12 @@ from sigtrace.containers.stop_signal import StopRequest, stop_request
 from sigtrace.errors import BadInput
 from sigtrace.events.container import COLUMNS, Container
 from sigtrace.predict.kernel_rules import Relation, Target, predict
+from sigtrace.predict.passing import follow
 from sigtrace.predict.prose import advice, caveat, facts, kernel_source
 from sigtrace.predict.question import Question
 from sigtrace.predict.words import sentence
 from sigtrace.procfs import pidns, process
+from sigtrace.procfs import target as targets
 from sigtrace.procfs.remaining import remaining
 
 
@@ -47,6 +49,7 @@ class Explanation(Question):
             "certain": prediction.certain,
             "doubt": prediction.doubt,
             "caveat": caveat(self),
+            "passed_to": self.step.rows(),
             "outcome": sentence(self.prediction),
             "reason": prediction.reason,
             "kernel": kernel_source(prediction),
@@ -81,7 +84,7 @@ def explain(
     """
     chosen = None if signal is None else signals.parse(str(signal))
     pid = _target(pid, container, pod, root)
-    target = process.read_target(pid, root)
+    target = targets.read_target(pid, root)
     request = _request(target, chosen, root)
     sender = str(sender) or ("outside" if target.level > 0 else "inside")
     sender_pid = None
@@ -101,8 +104,9 @@ def explain(
         raise BadInput(f"{sender!r} is not a sender: use inside, outside or a PID")
     prediction = predict(target, request.signal, relation)
     left = remaining(pidns.survey(root), target.nsid, root) if target.lingering else ()
-    cmdline = process.read_cmdline(target, root)
-    return Explanation(request.signal, target, cmdline, relation, sender_pid, prediction, left, request)
+    cmdline = targets.read_cmdline(target, root)
+    step = follow(target, request.signal, prediction, cmdline, root)
+    return Explanation(request.signal, target, cmdline, relation, sender_pid, prediction, left, request, step)
 
 
 def _target(pid: int | None, container: str, pod: str, root: str) -> int:

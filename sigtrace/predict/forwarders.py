@@ -74,6 +74,8 @@ class Forwarder:
     """The signals that it treats in a special way."""
     other: Act
     """What it does with all others that it takes."""
+    waits: bool = False
+    """It blocks signals, and takes them by sigtimedwait(2) between other work, such as a sleep of a second."""
 
     def act(self, signal: int) -> Act:
         """Return what it does with a signal that it takes."""
@@ -151,7 +153,7 @@ _NOTHING = Act()
 def _tini(options: list[str]) -> Forwarder:
     group = "-g" in _options(options, "+hvwgle:p:s")
     passes = Act("group" if group else "child", ends="with child")
-    return Forwarder("tini", {CHLD: _NOTHING}, passes)
+    return Forwarder("tini", {CHLD: _NOTHING}, passes, waits=True)
 
 
 def _catatonit(options: list[str]) -> Forwarder:
@@ -179,7 +181,7 @@ def _dumb_init(options: list[str]) -> Forwarder:
         received, _, sent = text.partition(":")
         if received.isdecimal() and sent.isdecimal():
             acts[int(received)] = replace(passes, signal=int(sent)) if int(sent) else _NOTHING
-    return Forwarder("dumb-init", acts, passes)
+    return Forwarder("dumb-init", acts, passes, waits=True)
 
 
 def _s6_svscan(options: list[str]) -> Forwarder:
@@ -231,7 +233,7 @@ def _busybox_init(options: list[str]) -> Forwarder:
     acts[INT] = Act(does="runs its ctrlaltdel action, by default reboot")
     acts[QUIT] = Act(does="runs its restart action")
     acts[HUP] = Act(does="reads /etc/inittab again")
-    return Forwarder("busybox init", acts, _NOTHING)
+    return Forwarder("busybox init", acts, _NOTHING, waits=True)
 
 
 def _systemd(options: list[str]) -> Forwarder:
@@ -254,7 +256,7 @@ def _stub_init(options: list[str]) -> Forwarder:
     """systemd-nspawn --as-pid2. SIGHUP follows the SIGTERM, for shells."""
     stop = Act("child", TERM, "after grace", grace="90 s")
     down = (INT, *range(SIGRTMIN + 3, SIGRTMIN + 7), *range(SIGRTMIN + 13, SIGRTMIN + 17))
-    return Forwarder("systemd-nspawn's stub", dict.fromkeys(down, stop), _NOTHING)
+    return Forwarder("systemd-nspawn's stub", dict.fromkeys(down, stop), _NOTHING, waits=True)
 
 
 def _supervisord(options: list[str]) -> Forwarder:

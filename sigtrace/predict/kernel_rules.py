@@ -24,12 +24,15 @@ _WAIT = "whether it waits in sigtimedwait(2) is not known"
 UNSEEN_WAITS = (
     f"{_WAIT}: /proc/PID/syscall could not be read (ptrace access)",
     f"{_WAIT}: it has a thread in uninterruptible sleep, behind which reading could hang",
+    f"{_WAIT}: it was running at every look",
 )
 """The doubt about each unblocked signal if the signals that a thread waits for could not be read, by cause."""
 
 _KERNELS_DIFFER = (
     "kernels differ: since v4.15 mainline Linux ends the init at once, others drop the signal at delivery"
 )
+
+_BLOCKED_NOW = "as of now; a program may block a signal only around its event loop"
 
 _UNSEEN_SIGNALFD = "whether it has a signalfd is not known: /proc/PID/fd could not be read (ptrace access)"
 
@@ -158,6 +161,8 @@ def _ending(target: Target) -> str:
 
 def _unseen_wait(target: Target) -> str:
     """Return why it is not known which signals the threads wait for."""
+    if any(thread.unsettled for thread in target.threads):
+        return UNSEEN_WAITS[2]
     asleep = target.frozen != "v1" and any(thread.state == "D" for thread in target.threads)
     return UNSEEN_WAITS[asleep]
 
@@ -288,9 +293,14 @@ def _blocked(target: Target, signal: int) -> Prediction:
     name, later = signals.name(signal), _delivered(target, signal)
     if target.signalfd and signals.has(target.signalfd, signal):
         return Prediction("queued", Delivery(None, "taken", f"it blocks {name} and has a signalfd for it"))
-    doubt = _UNSEEN_SIGNALFD if target.signalfd is None else ""
+    doubts = [_UNSEEN_SIGNALFD] if target.signalfd is None else []
+    if any(thread.unsettled for thread in target.threads):
+        doubts.append(_unseen_wait(target))
+    elif later.effect == "handler":
+        doubts.append(_BLOCKED_NOW)
     reason = f"it blocks {name}, and no thread of it waits for the signal"
-    return Prediction("queued", Delivery(None, "pending", reason, doubt=doubt), later, "unblocking")
+    now = Delivery(None, "pending", reason, doubt="; ".join(doubts))
+    return Prediction("queued", now, later, "unblocking")
 
 
 # get_signal() ----------------------------------------------------------------------------------------

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from sigtrace import signals
 from sigtrace.containers import advice as runtimes
-from sigtrace.predict import program
+from sigtrace.predict.as_member import warning
+from sigtrace.predict.fate import fate, may_handle, why
 from sigtrace.predict.kernel_rules import Prediction, Target
 from sigtrace.predict.question import Question
+from sigtrace.predict.shell_advice import against_a_shell
 from sigtrace.procfs import process
 from sigtrace.procfs.remaining import THAW, waits_for
 from sigtrace.procfs.remaining import advice as release
@@ -17,11 +19,17 @@ def caveat(question: Question) -> str:
     target, prediction, signal = question.target, question.prediction, question.signal
     if prediction.generate == "dying" and target.lingering:
         return f"it has exited, and waits for {waits_for(question.remaining)}"
-    untold = program.untold(target, prediction, signal)
-    if untold or signals.default_action(signal) not in ("terminate", "core"):
-        return untold
-    depends = program.condition(target, prediction, signal).partition(" (")[0]  # `reason` says the rest
-    return f"its own choice: it stops {depends}" if depends else ""
+    if not question.step.takes:
+        return ""
+    found = fate(question.step)
+    words = why(found)
+    if found.outcome != "if":
+        return words
+    if signals.default_action(signal) not in ("terminate", "core"):
+        return ""
+    if found.via:
+        return f"it stops {words}"
+    return f"its own choice: it stops {words.partition(' (')[0]}"  # `reason` says the rest
 
 
 def kernel_source(prediction: Prediction) -> str:
@@ -87,15 +95,42 @@ def advice(question: Question) -> list[str]:
         return _against_ignoring(question)
     if prediction.generate == "dying":
         return _for_the_dying(question)
-    if prediction.effect == "handler" and target.busy_shell:
-        return ["end its script with exec, or run the program in the background and `wait` for it"]
+    if question.step.takes:
+        return _onward(question)
+    always = "if it blocks that all the time: " if may_handle(prediction) else ""
     waiting = {
-        "unblocking": f"unblock {signals.name(signal)}, or take it by sigtimedwait(2) or a signalfd",
+        "unblocking": f"{always}unblock {signals.name(signal)}, or take it by sigtimedwait(2) or a signalfd",
         "resuming": f"resume it: kill -CONT {target.pid}",
         "thaw": THAW,
         "": "",
     }[prediction.waits_for]
     return [waiting] if waiting else []
+
+
+def _onward(question: Question) -> list[str]:
+    """Return what would help where the target takes the signal, and passes it on perhaps."""
+    found = fate(question.step)
+    who, where = found.who, f"{found.who.target.name}: " if found.via else ""
+    if found.outcome == "ends" and found.via and found.left:
+        return [
+            f"to have {found.left} asked too, run an init that signals the whole process group: dumb-init or tini -g"
+        ]
+    if found.outcome in ("ends", "if"):
+        return []
+    if who.target.shell and who.takes:
+        return [where + "end its script with exec, or run the program in the background and `wait` for it"]
+    if who.act and who.act.ends == "never":
+        better = who.better
+        return [_make_it_the_stop_signal(question, better)] if better and not found.via else []
+    if not found.via:
+        return []
+    behind = Question(who.signal, who.target, (), "same", None, who.prediction)
+    return [where + line for line in advice(behind)]
+
+
+def _make_it_the_stop_signal(question: Question, signal: int) -> str:
+    where = runtimes.stop_signal(question.own)
+    return f"make {signals.name(signal)} the stop signal" + (f" ({where})" if where else "")
 
 
 def _for_the_dying(question: Question) -> list[str]:
@@ -142,7 +177,7 @@ def _instead(question: Question) -> list[str]:
     wanted = _taken(target) & signals.STOP_REQUESTS & ~signals.mask([signal])
     stoppers = [signals.name(number) for number in signals.members(wanted)]
     fatal = signals.default_action(signal) in ("terminate", "core")
-    if not stoppers or not fatal or target.busy_shell:  # a shell's handler for INT does not end it
+    if not stoppers or not fatal or target.shell:  # a shell's handler for INT does not end it
         return []
     where = runtimes.stop_signal(question.own)
     use = f"make it the stop signal ({where})" if where else "make it the STOPSIGNAL"
@@ -160,14 +195,22 @@ def _against_a_drop(question: Question) -> list[str]:
         return [f"send {name} from outside: kill -{name[3:]} {target.pid} in a namespace above"]
     found = []
     if process.is_shell(target.comm, question.cmdline):
-        found.append(
-            'PID 1 is a shell: use the exec form, ENTRYPOINT ["program"], or end its script with exec'
-        )
+        alive = [each.name for each in target.children or () if each.state not in "ZX"]
+        return against_a_shell(question.cmdline, ", ".join(alive[:2])) + _instead(question)
     found += _instead(question)
     found.append(f"install a handler for {name} in the program, before it starts its work")
     if signals.default_action(signal) in ("terminate", "core"):
         found.append(f"run a small init as PID 1: {runtimes.small_init(question.own)}")
+        found += filter(None, [warning(_taken(target) | target.ignored | _blocked(target), signal)])
     return found
+
+
+def _blocked(target: Target) -> int:
+    """Return the mask of the signals that every thread blocks."""
+    common = -1 if target.threads else 0
+    for thread in target.threads:
+        common &= thread.blocked
+    return common
 
 
 def _taken(target: Target) -> int:

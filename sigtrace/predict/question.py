@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sigtrace.containers.stop_signal import StopRequest
 from sigtrace.events.container import Container
 from sigtrace.predict.kernel_rules import Prediction, Relation, Target
+from sigtrace.predict.passing import Step
 from sigtrace.procfs.remaining import Remaining
 
 _NO_CONTAINER = StopRequest()
@@ -28,6 +29,13 @@ class Question:
     """The processes that an exiting init waits for."""
     request: StopRequest = _NO_CONTAINER
     """The target's container, and its stop signal."""
+    followed: Step | None = None
+    """Where the signal goes from the target; None: nowhere."""
+
+    @property
+    def step(self) -> Step:
+        """The signal at its target, and where it goes from there."""
+        return self.followed or Step(self.target, self.signal, self.prediction)
 
     @property
     def own(self) -> Container | None:

@@ -55,6 +55,9 @@ class Survey:
     members: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """Inode of a namespace -> the PIDs of its processes, including its init; not for level 0."""
 
+    zombies: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    """PID of a parent -> the PID and the start of each of its children that is a zombie."""
+
     def find(self, nsid: int) -> PidNamespace | None:
         """Return the namespace with this inode, or None."""
         return next((each for each in self.namespaces if each.nsid == nsid), None)
@@ -143,7 +146,8 @@ class _Pass:
             self._find_parents(key)
         hidden = re.search(rb" /proc [^\n]* - proc [^\n]*hidepid=(?!0|off)", mountinfo) is not None
         found = tuple(self._tree(None, 0))
-        return Survey(found, len(self.members), self.unreadable, hidden, self._pids_by_namespace())
+        members = self._pids_by_namespace()
+        return Survey(found, len(self.members), self.unreadable, hidden, members, self._zombies())
 
     def _pids_by_namespace(self) -> dict[int, tuple[int, ...]]:
         lists: dict[int, list[int]] = {}
@@ -151,6 +155,13 @@ class _Pass:
             if isinstance(member.key, int) and member.key != self.own:
                 lists.setdefault(member.key, []).append(pid)
         return {nsid: tuple(pids) for nsid, pids in lists.items()}
+
+    def _zombies(self) -> dict[int, tuple[tuple[int, int], ...]]:
+        lists: dict[int, list[tuple[int, int]]] = {}
+        for pid, member in self.members.items():
+            if member.info.state == "Z":
+                lists.setdefault(member.info.ppid, []).append((pid, member.info.start_ticks))
+        return {parent: tuple(dead) for parent, dead in lists.items()}
 
     def _entry(self, key: _Key, path: str = "") -> _Found:
         nsid = key if isinstance(key, int) else None

@@ -1,25 +1,14 @@
-"""Read single processes from /proc: the facts that `sigtrace.predict.kernel_rules` needs.
-
-Processes come and go while they are read. A process that is gone or not readable raises BadInput; a single fact
-that only root may read is None in the `Target`.
-
-No read here may block. The kernel reads command line and memory under the process's mmap_lock, which a thread in
-uninterruptible sleep may hold for ever, so neither is read while the process has such a thread. (Sleep in the v1
-freezer has the same state, but holds no lock.)
-"""
+"""Read files of single processes from /proc, and find processes and namespaces there. None of these reads can block."""
 
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sigtrace.errors import BadInput
 from sigtrace.procfs import freezer
-from sigtrace.procfs.signal_target import Frozen, Target, Thread
-from sigtrace.signals import KERNEL_ONLY
 from sigtrace.text import decode
 
 INITIAL_PID_NS = 4026531836
@@ -31,9 +20,6 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"))
 
 PF_EXITING, PF_KTHREAD = 0x4, 0x00200000
-_SIGTIMEDWAIT = {"x86_64": 128, "aarch64": 137}
-"""Number of rt_sigtimedwait(2) by machine; in a 32-bit program it is one of _SIGTIMEDWAIT_32."""
-_SIGTIMEDWAIT_32 = (177, 421)
 _MAX_BYTES = 1 << 20
 """Bounds what one process can make us read: a command line may be of any length."""
 
@@ -51,49 +37,6 @@ class Stat:
     threads: int
     start_ticks: int
     """Its start in clock ticks (1/100 s) since boot."""
-
-
-def read_target(
-    pid: int, root: str = "/proc", mounted: tuple[freezer.Hierarchy, ...] | None = None
-) -> Target:
-    """Read everything that `predict` needs about the process `pid`, which may also be a TID.
-
-    `root` is where /proc is mounted; `mounted` avoids reading the cgroup mounts again for many targets.
-    Raises BadInput if there is no such process, or if /proc hides it.
-    """
-    with translated(pid):
-        pid_of_group = int(read_status(pid, root)["Tgid"])
-        status, stat = read_status(pid_of_group, root), read_stat(pid_of_group, root)
-        numbers = [int(number) for number in status["NSpid"].split()]
-        nsid = namespace_of(pid_of_group, root)
-        mounted = freezing_mounts(root) if mounted is None else mounted
-        frozen = freezer.frozen(read(f"{root}/{pid_of_group}/cgroup"), mounted)
-        used, _, limit = status.get("SigQ", "").partition("/")
-        kthread, init = bool(stat.flags & PF_KTHREAD), numbers[-1] == 1
-        target = Target(
-            pid=pid_of_group,
-            comm=stat.comm,
-            threads=tuple(_read_threads(pid_of_group, root, stat, frozen)),
-            state=stat.state,
-            ignored=_mask(status, "SigIgn"),
-            caught=_mask(status, "SigCgt"),
-            shared_pending=_mask(status, "ShdPnd"),
-            signalfd=0 if kthread or stat.state in "ZX" else read_signalfd_mask(pid_of_group, root),
-            unkillable=init,
-            global_init=init and nsid == INITIAL_PID_NS,
-            kthread=kthread,
-            core_dumping=status.get("CoreDumping") == "1",
-            frozen=frozen,
-            orphaned_group=None if init or kthread else is_orphaned_group(stat, root),
-            queue_used=int(used or 0),
-            queue_limit=int(limit) if limit else None,
-            looked_up=0 if pid == pid_of_group else pid,
-            ns_pid=numbers[-1],
-            nsid=nsid,
-            level=len(numbers) - 1,
-            start_ticks=stat.start_ticks,
-        )
-        return replace(target, busy_shell=bool(target.caught) and _is_busy_shell(target, root))
 
 
 def read_status(pid: int, root: str = "/proc") -> dict[str, str]:
@@ -116,17 +59,6 @@ def parse_stat(raw: bytes) -> Stat:
     return Stat(
         comm, fields[0].decode(), ppid, pgrp, session, int(fields[6]), int(fields[17]), int(fields[19])
     )
-
-
-def read_cmdline(target: Target, root: str = "/proc") -> tuple[str, ...]:
-    """Read the command line; empty for a kernel thread or a zombie, and if it is not readable or might block."""
-    if target.frozen != "v1" and any(thread.state == "D" for thread in target.threads):
-        return ()
-    try:
-        raw = read(f"{root}/{target.pid}/cmdline")
-    except OSError:
-        return ()
-    return tuple(decode(word) for word in raw.rstrip(b"\0").split(b"\0")) if raw else ()
 
 
 def is_shell(comm: str, cmdline: Sequence[str]) -> bool:
@@ -154,24 +86,6 @@ def read_signalfd_mask(pid: int, root: str = "/proc") -> int | None:
     return mask
 
 
-def is_orphaned_group(stat: Stat, root: str = "/proc") -> bool:
-    """Return whether the process group is orphaned (`will_become_orphaned_pgrp()`, kernel/exit.c).
-
-    That is so if no member has a parent in another group of the session; job control is off then. Reads the stat of
-    every process unless the process's own parent decides it. PIDs outside the namespace of /proc are 0 there.
-    """
-    if _holds_group(stat, root):
-        return False
-    for pid in pids(root):
-        try:
-            member = read_stat(pid, root)
-        except OSError:
-            continue
-        if member.pgrp == stat.pgrp and member.state not in "ZX" and _holds_group(member, root):
-            return False
-    return True
-
-
 def namespace_of(pid: int | str, root: str = "/proc") -> int | None:
     """Return the inode of the process's PID namespace; None = not readable. Raises OSError."""
     nsid = namespace_link(pid, root)
@@ -195,6 +109,11 @@ def namespace_of_proc(root: str = "/proc") -> int | None:
         return namespace_link("self", root) if alone else None
     except OSError:
         return None
+
+
+def mask(status: Mapping[str, str], field: str) -> int:
+    """Return a signal mask of `read_status`; 0 if the kernel does not have it."""
+    return int(status.get(field, "0"), 16)
 
 
 def read_status_field(pid: int | str, name: str, root: str = "/proc") -> str:
@@ -249,84 +168,3 @@ def translated(pid: int) -> Iterator[None]:
         ) from err
     except OSError as err:
         raise BadInput(f"process {pid} cannot be read: {err.strerror}") from err
-
-
-def _read_threads(pid: int, root: str, leader: Stat, frozen: Frozen) -> Iterator[Thread]:
-    base, threads = f"{root}/{pid}/task", []
-    for tid in sorted(int(name) for name in os.listdir(base)):
-        try:
-            threads.append((tid, read_status(tid, base)))
-        except (FileNotFoundError, ProcessLookupError):
-            if tid == pid:
-                raise
-    hangs = frozen != "v1" and any(status["State"][0] == "D" for _, status in threads)
-    for tid, status in threads:
-        state = status["State"][0]
-        asleep = state in "SD" and not leader.flags & PF_KTHREAD
-        yield Thread(
-            tid=tid,
-            state=state,
-            blocked=_mask(status, "SigBlk"),
-            pending=_mask(status, "SigPnd"),
-            awaited=awaited(f"{base}/{tid}", hangs) if asleep else 0,
-            tracer_pid=int(status["TracerPid"]),
-            exiting=state in "ZX" or (tid == pid and bool(leader.flags & PF_EXITING)),
-        )
-
-
-def awaited(task: str, hangs: bool = False) -> int | None:
-    """Read the set that a sleeping thread waits for in sigtimedwait(2): its first argument, from its memory.
-
-    `task` is its directory, /proc/PID/task/TID. 0 = it does not wait; None = not readable, or the read might block.
-    """
-    try:
-        call = read(f"{task}/syscall").split()
-        if not call or not _is_sigtimedwait(call[0], read(f"{task}/wchan")):
-            return 0
-        if hangs:
-            return None
-        fd = os.open(f"{task}/mem", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            raw = os.pread(fd, 8, int(call[1], 16))
-        finally:
-            os.close(fd)
-        return int.from_bytes(raw, "little") & ~KERNEL_ONLY if len(raw) == 8 else None
-    except OSError:
-        return None
-
-
-def _is_sigtimedwait(number: bytes, wchan: bytes) -> bool:
-    """Check the syscall's number, and the function the thread sleeps in unless the kernel hides it (`0`).
-
-    The number alone is ambiguous: a 32-bit program has other numbers.
-    """
-    if number in (b"running", b"-1"):
-        return False
-    if int(number) == _SIGTIMEDWAIT.get(platform.machine()):
-        # a thread that the v1 freezer stopped in there sleeps in __refrigerator() before Linux 6.1
-        return wchan in (b"", b"0") or b"sigtimedwait" in wchan or b"refrigerator" in wchan
-    return int(number) in _SIGTIMEDWAIT_32 and b"sigtimedwait" in wchan
-
-
-def _is_busy_shell(target: Target, root: str) -> bool:
-    """Return whether it is a shell with a child; True if the kernel does not show it (CONFIG_PROC_CHILDREN)."""
-    if not is_shell(target.comm, read_cmdline(target, root)):
-        return False
-    try:
-        return bool(read(f"{root}/{target.pid}/task/{target.pid}/children"))
-    except OSError:
-        return True
-
-
-def _holds_group(member: Stat, root: str) -> bool:
-    """Return whether the member's parent is in its session, in another group, and is not the global init."""
-    try:
-        parent = read_stat(member.ppid, root)
-        global_init = member.ppid == 1 and namespace_of(1, root) == INITIAL_PID_NS
-    except OSError:
-        return False
-    return not global_init and parent.pgrp != member.pgrp and parent.session == member.session
-
-
-def _mask(status: Mapping[str, str], field: str) -> int:
-    return int(status.get(field, "0"), 16)

@@ -1,6 +1,6 @@
 """The state of a process that decides what the kernel does with a signal to it. No I/O.
 
-`sigtrace.procfs.process.read_target` fills a `Target` from /proc, and `sigtrace.predict.kernel_rules.predict`
+`sigtrace.procfs.target.read_target` fills a `Target` from /proc, and `sigtrace.predict.kernel_rules.predict`
 applies the kernel's rules to it. Masks are as in /proc/PID/status: bit n-1 stands for signal n.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace import signals
+from sigtrace.text import shorten
 
 Disposition = Literal["default", "ignore", "handler"]
 Relation = Literal["same", "ancestor", "descendant", "other", "kernel", "self"]
@@ -38,6 +39,28 @@ class Thread:
     tracer_pid: int = 0
     exiting: bool = False
     """PF_EXITING, or a zombie."""
+    unsettled: bool = False
+    """It was running at every look: what it blocks and awaits changes from one moment to the next."""
+
+
+@dataclass(frozen=True)
+class Relative:
+    """A child of a process, or a descendant."""
+
+    pid: int
+    comm: str = ""
+    state: str = "S"
+    ppid: int = 0
+    pgrp: int = 0
+    """Its process group; 0 = not known."""
+    start_ticks: int = 0
+    ignored: int = 0
+    caught: int = 0
+
+    @property
+    def name(self) -> str:
+        """`app[4242]`, safe for a terminal."""
+        return f"{shorten(self.comm, 16)}[{self.pid}]"
 
 
 @dataclass(frozen=True)
@@ -80,8 +103,19 @@ class Target:
     """Depth of its PID namespace below the one that /proc belongs to."""
     start_ticks: int = 0
     """Its start in clock ticks (1/100 s) since boot, field 22 of /proc/PID/stat."""
-    busy_shell: bool = False
-    """It is a shell with a child: a shell runs a trap only after its foreground command has ended."""
+    pgrp: int = 0
+    """Its process group, as a PID of the namespace that /proc belongs to; 0 = not known."""
+    shell: bool = False
+    """It is a shell with a trap or another handler: see `sigtrace.predict.shell`."""
+    wchan: str = ""
+    """The kernel function that a shell sleeps in; `0` or empty if it is not known."""
+    children: tuple[Relative, ...] | None = ()
+    """The children of a shell, zombies included; None = not known."""
+
+    @property
+    def name(self) -> str:
+        """`app[4242]`, safe for a terminal."""
+        return f"{shorten(self.comm, 16)}[{self.pid}]"
 
     @property
     def looked_up_thread(self) -> Thread:

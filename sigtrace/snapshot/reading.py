@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sigtrace import clock, signals
-from sigtrace.procfs import freezer, process
+from sigtrace.procfs import freezer, process, threads
 from sigtrace.procfs.namespaces import ancestors
 from sigtrace.snapshot import cgroups
 from sigtrace.snapshot.columns import SnapshotRow, row
@@ -209,7 +209,7 @@ def _under_mmap_lock(state: _SnapshotPass, pid: int) -> Iterator[SnapshotRow]:
         return
     base = f"{state.request.root}/{pid}"
     for name in os.listdir(f"{base}/task")[:MAX_THREADS]:
-        yield {"pid": pid, "tid": int(name), "awaited": _hex(process.awaited(f"{base}/task/{name}"))}
+        yield {"pid": pid, "tid": int(name), "awaited": _hex(threads.awaited(f"{base}/task/{name}"))}
     words = process.read(f"{base}/cmdline").rstrip(b"\0").split(b"\0")
     yield {"pid": pid, "tid": 0, "cmdline": " ".join(decode(word) for word in words)[:_MAX_TEXT]}
 

@@ -19,6 +19,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.predict.explain import Explanation, explain
 from sigtrace.predict.kernel_rules import Target, Thread, predict
 from sigtrace.predict.prose import facts
+from sigtrace.procfs.signal_target import Relative
 from sigtrace.signals import mask
 from tests.commands import nsid, sigtrace
 from tests.conftest import require
@@ -73,6 +74,9 @@ def test_a_drop_is_explained_with_its_rule_its_facts_and_its_fix(init: Actor) ->
         "           work\n"
         "         run a small init as PID 1: docker run --init, or tini or catatonit in\n"
         "           the image\n"
+        "         behind a small init the program is not PID 1: SIGHUP, SIGQUIT,\n"
+        "           SIGUSR1, SIGUSR2, SIGPIPE and SIGALRM, which are dropped now, then\n"
+        "           end it as well\n"
     )
 
 
@@ -101,6 +105,7 @@ def test_json_has_stable_keys_and_the_whole_prediction(init: Actor) -> None:
         "certain": True,
         "doubt": "",
         "caveat": "",
+        "passed_to": [],
         "outcome": "dropped: kill(2) reports success, and the process never hears of it",
         "reason": "it is the init of its PID namespace and has no handler for SIGTERM: the kernel discards it",
         "kernel": "sig_task_ignored()",
@@ -227,6 +232,9 @@ def test_a_container_is_explained_by_its_name_and_its_own_stop_signal(init: Acto
         "           work",
         "         run a small init as PID 1: docker run --init (compose: init: true), or",
         "           tini or catatonit in the image",
+        "         behind a small init the program is not PID 1: SIGHUP, SIGINT, SIGUSR1,",
+        "           SIGUSR2, SIGPIPE and SIGALRM, which are dropped now, then end it as",
+        "           well",
     ]
     assert (told["signal_name"], told["effect"], told["container_stop_signal"]) == (
         "SIGTERM",
@@ -357,11 +365,46 @@ def test_a_script_is_a_shell_by_its_interpreter() -> None:
     assert "PID 1 is a shell" in "\n".join(_lines(told))
 
 
+def test_the_script_of_a_package_is_not_to_be_edited() -> None:
+    target = Target(
+        7,
+        "rabbitmq-server",
+        (Thread(7),),
+        unkillable=True,
+        ns_pid=1,
+        level=1,
+        shell=True,
+        children=(Relative(8, "beam.smp"),),
+    )
+    words = ("sh", "/usr/sbin/rabbitmq-server")
+    told = Explanation(TERM, target, words, "ancestor", None, predict(target, TERM, "ancestor"))
+    shown = " ".join("\n".join(_lines(told)).split())
+    assert (
+        "the script of a package, which starts beam.smp[8] and waits for it: start that program itself"
+        in shown
+    )
+    assert "by its own command, inside the container" in shown
+    assert "an init that signals the whole process group of the shell, and so beam.smp[8] too" in shown
+    assert "exec" not in shown
+
+
 def test_a_shell_that_waits_for_its_command_is_said_to_delay_its_trap() -> None:
-    target = Target(7, "bash", (Thread(7),), caught=mask([TERM]), unkillable=True, ns_pid=1, busy_shell=True)
+    target = Target(
+        7,
+        "bash",
+        (Thread(7),),
+        caught=mask([TERM]),
+        unkillable=True,
+        ns_pid=1,
+        shell=True,
+        children=(Relative(8, "app"),),
+    )
     told = Explanation(TERM, target, (), "ancestor", None, predict(target, TERM, "ancestor"))
     shown = "\n".join(_lines(told))
-    assert "  note   the shell runs its trap only when its foreground command has ended\n" in shown
+    assert (
+        "note the shell most likely runs its trap only when its foreground command app[8] has ended"
+        in " ".join(shown.split())
+    )
     assert "  fix    end its script with exec, or run the program in the background" in shown
 
 

@@ -22,12 +22,12 @@ from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
-from sigtrace.predict.scan import ScanRow, asked_about, row
 from sigtrace.predict.scan import scan as look
+from sigtrace.predict.scan_row import Init, ScanRow, asked_about, row
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import PidNamespace
 from sigtrace.procfs.remaining import Remaining
-from sigtrace.procfs.signal_target import Target, Thread
+from sigtrace.procfs.signal_target import Relative, Target, Thread
 from sigtrace.signals import mask
 from tests.commands import nsid, sigtrace
 from tests.conftest import require
@@ -59,7 +59,7 @@ def judged(
     nested: bool = False,
     chosen: int | None = None,
 ) -> ScanRow:
-    return row(*pair, stop_request(container, nested, chosen), NOW)
+    return row(pair[0], Init(pair[1]), stop_request(container, nested, chosen), NOW)
 
 
 def drawn(rows: list[ScanRow], asked: tuple[int, ...] = (15, 2, 1, 3), width: int = 80) -> str:
@@ -176,7 +176,7 @@ def test_namespaces_that_are_not_readable_hang_where_their_level_says() -> None:
 
 PLAIN = namespace(A, 1, OWN, 7)
 ENDING = replace(init(7, "app", 1), threads=(Thread(7, exiting=True),))
-UNTOLD = init(7, "bash", 1, caught=mask([TERM]), busy_shell=True)
+UNTOLD = init(7, "bash", 1, caught=mask([TERM]), shell=True, children=(Relative(8, "sleep"),))
 FINE = init(7, "app", 1, caught=mask([TERM]))
 WAITS = init(7, "app", 1)
 
@@ -324,15 +324,21 @@ def test_a_stop_signal_that_is_none_counts_as_unknown(text: str) -> None:
 
 
 def said(target: Target, left: tuple[Remaining, ...] = ()) -> tuple[str, str]:
-    found = row(namespace(A, 1, OWN, target.pid), target, StopRequest(), NOW, left)
+    found = row(namespace(A, 1, OWN, target.pid), Init(target, left), StopRequest(), NOW)
     return found.verdict, found.why
 
 
 def test_a_shell_with_a_foreground_command_is_not_said_to_stop() -> None:
-    waiting = "the shell runs its trap only when its foreground command has ended"
-    assert said(init(7, "bash", 1, caught=mask([TERM]), busy_shell=True)) == ("can't be told", waiting)
+    waiting = "the shell most likely runs its trap only when its foreground command sleep[8] has ended"
+    assert said(init(7, "bash", 1, caught=mask([TERM]), shell=True, children=(Relative(8, "sleep"),))) == (
+        "can't be told",
+        waiting,
+    )
     assert said(init(7, "bash", 1, caught=mask([TERM])))[0] == "stops at once"
-    assert "it does take" not in said(init(7, "bash", 1, caught=mask([2]), busy_shell=True))[1]
+    assert (
+        "it does take"
+        not in said(init(7, "bash", 1, caught=mask([2]), shell=True, children=(Relative(8, "sleep"),)))[1]
+    )
 
 
 def test_a_signalfd_is_a_condition_and_one_that_was_not_read_is_no_stop() -> None:
@@ -343,7 +349,7 @@ def test_a_signalfd_is_a_condition_and_one_that_was_not_read_is_no_stop() -> Non
     )
     assert said(init(7, "app", 1, **facts, shared_pending=mask([TERM]))) == (
         "can't be told",
-        "a SIGTERM is pending already: nobody has read the signalfd yet",
+        "it has not read its signalfd yet, where a SIGTERM is pending already",
     )
 
 
@@ -455,6 +461,8 @@ def test_json_lines_have_stable_keys(inits: tuple[Actor, Actor]) -> None:
         "verdict": "stops at once",
         "why": "if its handler for SIGINT ends it",
         "ending": False,
+        "passed_to": [],
+        "zombies": 0,
         "container_id": "",
         "container_name": "",
         "runtime": "",

@@ -18,7 +18,7 @@ from sigtrace import signals
 from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.stage import Stage
 from sigtrace.predict.kernel_rules import Prediction, predict
-from sigtrace.procfs.process import read_target
+from sigtrace.procfs.target import read_target
 from tests.kernel.recording import EventLog, by_target
 
 pytestmark = pytest.mark.kernel

@@ -14,7 +14,7 @@ from sigtrace.lab.actor import RUNNING, Actor, Fate, Namespace
 from sigtrace.lab.channel import ActorGone, wait_until
 from sigtrace.lab.stage import Stage
 from sigtrace.predict.kernel_rules import predict
-from sigtrace.procfs.process import read_target
+from sigtrace.procfs.target import read_target
 from tests.conftest import require
 from tests.kernel.masks import KILLED, became_of, other_thread
 from tests.kernel.recording import EventLog, Row

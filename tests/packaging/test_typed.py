@@ -19,7 +19,8 @@ from sigtrace.events.counts import Counts
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.snapshot import Columns, Snapshot, Task
 from sigtrace.predict.explain import Explanation
-from sigtrace.predict.scan import Scan, ScanRow
+from sigtrace.predict.scan import Scan
+from sigtrace.predict.scan_row import ScanRow
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.snapshot import COLUMNS
 

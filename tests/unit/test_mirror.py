@@ -11,8 +11,10 @@ MANY = 20
 
 ELSEWHERE = {
     "predict/prose.py": "tests/cli/test_explain.py",
-    "predict/scan.py": "tests/cli/test_scan.py",
     "predict/explain.py": "tests/cli/test_explain.py",
+    "predict/scan_row.py": "tests/cli/test_scan.py",
+    "predict/passing.py": "tests/kernel/test_passing_live.py",
+    "procfs/threads.py": "tests/kernel/test_predict_live.py",
     "containers/lookup.py": "tests/unit/containers/test_runtimes.py",
     "containers/runtimes/lxc.py": "tests/unit/containers/test_runtimes.py",
     "containers/runtimes/nspawn.py": "tests/unit/containers/test_runtimes.py",

@@ -11,6 +11,7 @@ import pytest
 
 from sigtrace.errors import BadInput
 from sigtrace.procfs import freezer, process
+from sigtrace.procfs import target as targets
 from sigtrace.signals import mask
 from tests.builders.fakeproc import FakeProc
 
@@ -25,7 +26,7 @@ def fake(tmp_path: Path) -> FakeProc:
 def test_the_facts_of_a_process_are_read(fake: FakeProc) -> None:
     facts = {"blocked": mask([1]), "ignored": mask([2]), "caught": mask([3]), "shared": mask([4])}
     fake.process(7, nsid=4026532249, start=4711, nspid="7\t1", **facts)
-    target = process.read_target(7, str(fake))
+    target = targets.read_target(7, str(fake))
     assert (target.pid, target.ns_pid, target.level, target.nsid) == (7, 1, 1, 4026532249)
     assert (target.ignored, target.caught, target.shared_pending) == (mask([2]), mask([3]), mask([4]))
     assert (target.threads[0].blocked, target.threads[0].awaited) == (mask([1]), 0)
@@ -34,26 +35,26 @@ def test_the_facts_of_a_process_are_read(fake: FakeProc) -> None:
 
 
 def test_the_initial_namespaces_init_is_the_global_one(fake: FakeProc) -> None:
-    assert process.read_target(1, str(fake)).global_init
+    assert targets.read_target(1, str(fake)).global_init
 
 
 def test_a_kernel_thread_is_known_by_its_flag(fake: FakeProc) -> None:
     fake.process(2, flags=0x208040)
-    assert process.read_target(2, str(fake)).kthread
+    assert targets.read_target(2, str(fake)).kthread
 
 
 @pytest.mark.parametrize("comm", [b"a) S 1 (b", b"\x1b[31mred", b"two\nlines", b"\xff\xfe", b"((("])
 def test_a_hostile_name_does_not_shift_the_fields_of_stat(fake: FakeProc, comm: bytes) -> None:
     fake.process(7, start=4711, comm=comm)
     assert process.read_stat(7, str(fake)).start_ticks == 4711
-    assert process.read_target(7, str(fake)).state == "S"
+    assert targets.read_target(7, str(fake)).state == "S"
 
 
 def test_the_number_of_a_thread_names_its_process_and_that_thread(fake: FakeProc) -> None:
     home = fake.process(7, nspid="7")
     fake.thread(7, 8, nspid="8", blocked=mask([15]))
     (fake.root / "8").symlink_to(home / "task" / "8")
-    target = process.read_target(8, str(fake))
+    target = targets.read_target(8, str(fake))
     assert (target.pid, target.looked_up) == (7, 8)
     assert target.looked_up_thread.blocked == mask([15])
 
@@ -65,7 +66,7 @@ def test_the_set_that_a_thread_waits_for_is_read_from_its_memory(fake: FakeProc,
     (task / "syscall").write_text(f"{NATIVE} 0x40 0x0 0x0 0x8 0x0 0x0 0x7ffe 0x7fff\n")
     (task / "wchan").write_text(wchan)
     (task / "mem").write_bytes(bytes(0x40) + struct.pack("<Q", mask([2, 9, 15, 19])))
-    assert process.read_target(7, str(fake)).threads[0].awaited == mask([2, 15])
+    assert targets.read_target(7, str(fake)).threads[0].awaited == mask([2, 15])
 
 
 @pytest.mark.parametrize("call", ["running", "-1 0x7ffe 0x7fff", f"{NATIVE} 0x40 0x0"])
@@ -73,7 +74,7 @@ def test_a_thread_that_sleeps_elsewhere_awaits_nothing(fake: FakeProc, call: str
     task = fake.process(7) / "task" / "7"
     (task / "syscall").write_text(call + "\n")
     (task / "wchan").write_text("do_freezer_trap")
-    assert process.read_target(7, str(fake)).threads[0].awaited == 0
+    assert targets.read_target(7, str(fake)).threads[0].awaited == 0
 
 
 @pytest.mark.skipif(not NATIVE, reason="the number of rt_sigtimedwait is known for x86_64 and aarch64")
@@ -83,9 +84,9 @@ def test_memory_is_not_read_behind_a_thread_in_uninterruptible_sleep(fake: FakeP
     (task / "wchan").write_text("do_sigtimedwait")
     os.mkfifo(task / "mem")  # opening it would hang
     fake.thread(7, 8, state="D")
-    target = process.read_target(7, str(fake))
+    target = targets.read_target(7, str(fake))
     assert target.threads[0].awaited is None
-    assert process.read_cmdline(target, str(fake)) == ()
+    assert targets.read_cmdline(target, str(fake)) == ()
 
 
 def test_the_masks_of_all_signalfds_are_united(fake: FakeProc) -> None:
@@ -94,52 +95,64 @@ def test_the_masks_of_all_signalfds_are_united(fake: FakeProc) -> None:
     for fd, bits in ((3, mask([15])), (4, mask([1]))):
         (home / "fd" / str(fd)).symlink_to("anon_inode:[signalfd]")
         (home / "fdinfo" / str(fd)).write_text(f"pos:\t0\nflags:\t02\nmnt_id:\t15\nsigmask:\t{bits:016x}\n")
-    assert process.read_target(7, str(fake)).signalfd == mask([1, 15])
+    assert targets.read_target(7, str(fake)).signalfd == mask([1, 15])
 
 
 def test_the_command_line_is_text_whatever_it_holds(fake: FakeProc) -> None:
     (fake.process(7) / "cmdline").write_bytes(b"sh\0-c\0\x1b[2J\xff\0\0")
-    target = process.read_target(7, str(fake))
-    assert process.read_cmdline(target, str(fake)) == ("sh", "-c", "\x1b[2J\\xff")
+    target = targets.read_target(7, str(fake))
+    assert targets.read_cmdline(target, str(fake)) == ("sh", "-c", "\x1b[2J\\xff")
 
 
 @pytest.mark.parametrize(
-    ("comm", "cmdline", "children", "busy"),
+    ("comm", "cmdline", "shell"),
     [
-        ("bash", b"bash\0-c\0true\0", "8 ", True),
-        ("bash", b"bash\0-c\0true\0", "", False),
-        ("entrypoint.sh", b"/bin/sh\0/entrypoint.sh\0", "8 ", True),
-        ("busybox", b"busybox\0ash\0", "8 ", True),
-        ("busybox", b"busybox\0httpd\0", "8 ", False),
-        ("bash", b"-bash\0", None, True),
-        ("python3", b"python3\0-m\0sh\0", "8 ", False),
+        ("bash", b"bash\0-c\0true\0", True),
+        ("entrypoint.sh", b"/bin/sh\0/entrypoint.sh\0", True),
+        ("busybox", b"busybox\0ash\0", True),
+        ("busybox", b"busybox\0httpd\0", False),
+        ("bash", b"-bash\0", True),
+        ("python3", b"python3\0-m\0sh\0", False),
     ],
 )
-def test_a_shell_that_may_wait_for_a_command_is_known(
-    fake: FakeProc, comm: str, cmdline: bytes, children: str | None, busy: bool
+def test_a_shell_with_a_handler_is_known_with_its_children(
+    fake: FakeProc, comm: str, cmdline: bytes, shell: bool
 ) -> None:
     home = fake.process(7, comm=comm, caught=mask([15]))
     (home / "cmdline").write_bytes(cmdline)
-    if children is not None:
-        (home / "task" / "7" / "children").write_text(children)
-    assert process.read_target(7, str(fake)).busy_shell == busy
+    (home / "wchan").write_text("do_wait")
+    (home / "task" / "7" / "children").write_text("8 9 ")
+    fake.process(8, comm="sleep", ppid=7, ignored=mask([2, 3]))
+    target = targets.read_target(7, str(fake))
+    assert target.shell == shell
+    assert target.wchan == ("do_wait" if shell else "")
+    assert [(each.pid, each.comm, each.ignored) for each in target.children or ()] == (
+        [(8, "sleep", mask([2, 3]))] if shell else []
+    )
+
+
+def test_children_that_the_kernel_does_not_show_are_not_known(fake: FakeProc) -> None:
+    fake.process(7, comm="sh", caught=mask([15]))
+    assert targets.read_target(7, str(fake)).children is None
+    fake.process(8, comm="sh")
+    assert targets.read_target(8, str(fake)).shell is False
 
 
 @pytest.mark.parametrize("pid", [0, -1])
 def test_what_is_no_pid_is_one_sentence(fake: FakeProc, pid: int) -> None:
     with pytest.raises(BadInput, match=rf"^{pid} is not a PID: a PID is 1 or more$"):
-        process.read_target(pid, str(fake))
+        targets.read_target(pid, str(fake))
 
 
 def test_a_process_that_is_gone_is_one_sentence(fake: FakeProc) -> None:
     with pytest.raises(BadInput, match=r"^there is no process 12345 here: .*$"):
-        process.read_target(12345, str(fake))
+        targets.read_target(12345, str(fake))
 
 
 def test_a_process_that_goes_while_it_is_read_is_one_sentence(fake: FakeProc) -> None:
     (fake.process(7) / "stat").unlink()
     with pytest.raises(BadInput, match="there is no process 7 here"):
-        process.read_target(7, str(fake))
+        targets.read_target(7, str(fake))
 
 
 def test_a_missing_proc_is_one_sentence() -> None:
