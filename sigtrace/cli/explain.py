@@ -56,17 +56,21 @@ def explain(
 
     No signal is sent. The answer follows from what /proc shows now: handlers,
     blocked and awaited signals, signalfds, tracers, freezers. If the kernel would
-    drop the signal, the answer says how to fix that. The sender's permission to
-    signal the process is not checked. PID may be a thread ID: kill(2) signals the
-    whole process, but looks at the mask of that thread first.
+    drop the signal, the answer says how to fix that. A program that is known to
+    pass signals on (tini, dumb-init, a shell ...) is looked through: the note says
+    what becomes of the signal there. The sender's permission to signal the process
+    is not checked. PID may be a thread ID: kill(2) signals the whole process, but
+    looks at the mask of that thread first.
 
     The exit code is 0 whatever the answer is, and 2 for bad input. Scripts use
     JSON, with these keys: signal, signal_name, target_pid, target_tid,
     target_ns_pid, target_comm, target_cmdline, nsid, ns_level, is_init, relation,
     sender_pid, generate, deliver, effect, waits_for, afterwards, dropped, certain,
-    doubt, caveat, outcome, reason, kernel, facts, advice, container_id,
+    doubt, caveat, passed_to, outcome, reason, kernel, facts, advice, container_id,
     container_name, runtime, image, pod, pod_namespace, container_stop_signal
-    (empty if not known).
+    (empty if not known). passed_to has those to which the target passes the signal
+    on, each with pid, comm, by_pid (who passes it on), signal (as what), sure
+    (false for what a shell's trap may do), word (as in scan) and outcome.
 
     \b
     Examples:

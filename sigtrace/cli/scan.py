@@ -48,8 +48,10 @@ def scan(
     runtime; its inode, its init's PID, command and age, its number of tasks, and
     what the init does with TERM, INT, HUP and QUIT; below, whether a stop works at
     once or hangs until KILL, and why. `if` there means that the signal reaches the
-    program, which may still choose not to end. Namespaces that were created inside
-    a container are marked.
+    program, which may still choose not to end. Where the init is known to pass the
+    signal on (tini, dumb-init, catatonit, s6, runit, supervisord, systemd ...), or
+    is a shell, it is what becomes of it there that counts. Namespaces that were
+    created inside a container are marked.
 
     \b
     drop     no handler, so the kernel discards it
@@ -67,7 +69,9 @@ def scan(
     "v1" or "v2"), kept_by, signals (name to word), stop_signal, stop_signal_from
     ("option", "container", or "default", which is TERM), verdict ("stops at once",
     "waits for KILL", "can't be told", or "" where there is nothing to stop), why,
-    ending (true if its init has already ended or was killed), container_id,
+    ending (true if its init has already ended or was killed), passed_to (to whom
+    the stop signal is passed on: pid, comm, by_pid, signal, sure, word, outcome),
+    zombies (children of the init that it does not reap), container_id,
     container_name, runtime, image, pod, pod_namespace (empty if not known), and
     container_nested (true if it was created inside that container).
 
