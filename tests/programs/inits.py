@@ -7,9 +7,7 @@ from dataclasses import replace
 from tests.programs.program import DROPPED, IGNORED, KILL, NAP, SLEEP, Program, Stop, ends
 
 _DEAF = ("sh", "-c", "trap '' TERM; while :; do sleep 1000; done")
-_DEAF_CHILD = replace(
-    IGNORED, scan="open", who="sh", because="passes it on, and ends with its child, which ignores it"
-)
+_DEAF_CHILD = replace(IGNORED, who="sh", because="passes it on, and ends with its child, which ignores it")
 _SERVICE = """mkdir -p services/nap; cd services/nap
 printf '#!/bin/sh\\nexec sleep 1000\\n' >run; chmod +x run"""
 _INITTAB = """mount -t tmpfs tmpfs /etc; echo '::respawn:/bin/sleep 1000' >/etc/inittab
@@ -20,7 +18,9 @@ _NGINX = (
     "printf 'daemon off; pid /run/nginx.pid; events {} http { server { listen 80; } }' >nginx.conf; "
     "mkdir /var/log/nginx /var/lib/nginx"
 )
-_TERM_143, _INT_130 = ends("exit 143"), ends("exit 130")
+_TERM_143, _INT_130, _QUIT_131 = (replace(ends(f"exit {code}"), scan="told") for code in (143, 130, 131))
+_AS_TOLD = replace(ends(), scan="told")
+"""What `scan` knows from the program that passes the signal on, and from the process to which it does."""
 
 INITS = (
     Program("tini", ("tini", "--", *SLEEP), {"TERM": _TERM_143, "INT": _INT_130}, NAP),
@@ -28,7 +28,7 @@ INITS = (
     Program("tini, with a shell", ("tini", "--", "sh", "-c", "sleep 1000; true"), {"TERM": _TERM_143}, NAP),
     Program("tini, with a child that ignores TERM", ("tini", "--", *_DEAF), {"TERM": _DEAF_CHILD}, NAP),
     Program("docker-init", ("docker-init", "--", *SLEEP), {"TERM": _TERM_143}, NAP),
-    Program("dumb-init", ("dumb-init", *SLEEP), {"TERM": _TERM_143, "QUIT": ends("exit 131")}, NAP),
+    Program("dumb-init", ("dumb-init", *SLEEP), {"TERM": _TERM_143, "QUIT": _QUIT_131}, NAP),
     Program("dumb-init --single-child", ("dumb-init", "--single-child", *SLEEP), {"TERM": _TERM_143}, NAP),
     Program(
         "dumb-init --rewrite 15:3, with nginx",
@@ -43,9 +43,9 @@ INITS = (
         "s6-svscan",
         ("s6-svscan", "/run/services"),
         {
-            "TERM": ends(),
-            "INT": ends(),
-            "HUP": Stop(KILL, "open", "synchronous-consumer", because="only reads its directory again"),
+            "TERM": _AS_TOLD,
+            "INT": _AS_TOLD,
+            "HUP": Stop(KILL, "told", "synchronous-consumer", because="only reads its directory again"),
         },
         NAP,
         _SERVICE,
@@ -54,8 +54,8 @@ INITS = (
         "runsvdir",
         ("runsvdir", "/run/services"),
         {
-            "TERM": ends(because="at once: its services get SIGKILL from the kernel"),
-            "HUP": ends("exit 111", because="sends SIGTERM to each runsv first"),
+            "TERM": replace(_AS_TOLD, because="at once: its services get SIGKILL from the kernel"),
+            "HUP": replace(_AS_TOLD, fate="exit 111", because="sends SIGTERM to each runsv first"),
         },
         NAP,
         _SERVICE,
@@ -74,13 +74,15 @@ INITS = (
     Program(
         "supervisord",
         ("supervisord", "-n", "-c", "/run/supervisord.conf"),
-        {"TERM": ends(), "QUIT": ends(), "INT": ends()},
+        dict.fromkeys(("TERM", "QUIT", "INT"), _AS_TOLD),
         NAP,
         _SUPERVISORD,
     ),
-    Program("su -c", ("su", "nobody", "-s", "/bin/sh", "-c", "sleep 1000; true"), {"TERM": _TERM_143}, NAP),
-    Program("runuser", ("runuser", "-u", "nobody", "--", *SLEEP), {"TERM": _TERM_143}, NAP),
-    Program("timeout", ("timeout", "1000", *SLEEP), {"TERM": _TERM_143}, NAP),
+    Program(
+        "su -c", ("su", "nobody", "-s", "/bin/sh", "-c", "sleep 1000; true"), {"TERM": ends("exit 143")}, NAP
+    ),
+    Program("runuser", ("runuser", "-u", "nobody", "--", *SLEEP), {"TERM": ends("exit 143")}, NAP),
+    Program("timeout", ("timeout", "1000", *SLEEP), {"TERM": ends("exit 143")}, NAP),
     Program("env", ("env", "-i", "/bin/sleep", "1000"), {"TERM": replace(DROPPED, because="sleep is PID 1")}),
     Program(
         "make",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sigtrace.predict.scan import ScanRow
+from sigtrace.predict.scan_row import ScanRow
 from tests.programs.program import KILL
 
 Judgement = Literal["told", "open", "wrong"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import sigtrace
 from sigtrace.lab.stage import Stage
 from sigtrace.postmortem import Report
-from sigtrace.predict.scan import ScanRow
+from sigtrace.predict.scan_row import ScanRow
 from tests.commands import at_work
 from tests.programs.instance import Instance
 from tests.programs.program import KILL, Program, Stop

@@ -91,7 +91,6 @@ _NAMED = (
 _POLLS = Stop(
     "exit 0",
     because="blocked, except for a moment every 100 ms",
-    scan_errs="a blocked signal with a handler may be unblocked at any time",
 )
 _GO_DEFAULT = "Go's own handler ends it with status 2"
 
