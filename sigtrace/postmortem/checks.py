@@ -63,6 +63,13 @@ def dropped_requests(case: Case) -> list[Event]:
     return [e for e in case.requests if e.verdict == "dropped_at_generate" and e.signal not in (KILL, STOP)]
 
 
+def sent_to_itself(case: Case, event: Event) -> bool:
+    """Whether the subject itself sent the signal that an event delivers or discards, as by raise(3)."""
+    sent = (e for e in case.to_subject if e.stage == "generate" and e.signal == event.signal)
+    last = max((e for e in sent if e.time <= event.time), key=lambda each: each.time, default=None)
+    return last is not None and last.relation == "self"
+
+
 def severity_of(case: Case, events: Sequence[Event]) -> Severity:
     """Return the severity of requests without effect: a warning if the init ended without SIGKILL all the same."""
     stops = [stop for event in events if (stop := case.stop_of(event))]

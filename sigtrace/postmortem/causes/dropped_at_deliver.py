@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.checks import by_signal, lines, masks, severity_of
+from sigtrace.postmortem.checks import by_signal, lines, masks, sent_to_itself, severity_of
 from sigtrace.postmortem.event import MEANT_TO_STOP
 from sigtrace.postmortem.finding import Finding, numbers
 
@@ -20,9 +20,8 @@ def check(case: Case) -> Iterator[Finding]:
     `raised-again` reports these if the init did not end after all.
     """
     asked = {event.signal for event in case.requests} | MEANT_TO_STOP
-    others = (e for e in case.to_init if e.sender_pid != e.target_pid)
-    late = [e for e in others if e.verdict == "dropped_at_deliver" and e.signal in asked]
-    for events in by_signal(late):
+    late = [e for e in case.to_init if e.verdict == "dropped_at_deliver" and e.signal in asked]
+    for events in by_signal(e for e in late if not sent_to_itself(case, e)):
         first = events[0]
         sent = [e for e in case.requests if e.signal == first.signal and e.verdict in ("queued", "coalesced")]
         yield Finding(

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.checks import by_signal, lines, masks, name, severity_of, times, unasked, would_ask
+from sigtrace.postmortem.checks import (
+    by_signal,
+    lines,
+    masks,
+    name,
+    sent_to_itself,
+    severity_of,
+    times,
+    unasked,
+    would_ask,
+)
 from sigtrace.postmortem.event import MEANT_TO_STOP
 from sigtrace.postmortem.finding import Finding, numbers
 
@@ -56,7 +66,7 @@ def _at_delivery(case: Case) -> Iterator[Finding]:
     late = [
         e for e in case.to_subject if e.stage == "deliver" and e.verdict == "ignored" and e.signal in asked
     ]
-    for events in by_signal(late):
+    for events in by_signal(e for e in late if not sent_to_itself(case, e)):
         first = events[0]
         sent = [
             e

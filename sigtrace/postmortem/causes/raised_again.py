@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
-from sigtrace.postmortem.checks import by_signal, lines, severity_of
+from sigtrace.postmortem.checks import by_signal, lines, sent_to_itself, severity_of
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Finding, numbers
 
 
 def check(case: Case) -> Iterator[Finding]:
     """Report requests that the init handled, and sent to itself again, whereupon the kernel discarded them."""
-    own = [e for e in case.to_init if e.sender_pid == e.target_pid and e.verdict.startswith("dropped")]
+    own = [e for e in case.to_init if e.verdict.startswith("dropped") and sent_to_itself(case, e)]
     for events in by_signal(e for e in case.requests if case.outlasted(e)):
         first, fate = events[0], case.fate_of(events[0])
         if fate is None or fate.verdict != "handled":
