@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.programs.program import DROPPED, IGNORED, KILL, NAP, SLEEP, Program, Stop, ends
+from tests.programs.program import DROPPED, KILL, NAP, SLEEP, Program, Stop, ends
 
 _DEAF = ("sh", "-c", "trap '' TERM; while :; do sleep 1000; done")
-_DEAF_CHILD = replace(IGNORED, who="sh", because="passes it on, and ends with its child, which ignores it")
+_DEAF_CHILD = replace(
+    DROPPED,
+    cause="ignored-by-program",
+    who="sh",
+    because="passes it on, and ends with its child, which ignores it",
+)
 _SERVICE = """mkdir -p services/nap; cd services/nap
 printf '#!/bin/sh\\nexec sleep 1000\\n' >run; chmod +x run"""
 _INITTAB = """mount -t tmpfs tmpfs /etc; echo '::respawn:/bin/sleep 1000' >/etc/inittab

@@ -29,6 +29,8 @@ class Stop:
     """The process that the finding names, by its comm; empty: PID 1."""
     because: str = ""
     """What it does instead of ending, or with the signal, where that is a surprise."""
+    look: float = 30.0
+    """Seconds for which SIGKILL waits for a snapshot of it. The recorder takes none if the signal is ignored."""
     scan_errs: str = ""
     """How `scan` misjudges it as yet: its test is then expected to fail."""
     postmortem_errs: str = ""
@@ -66,7 +68,7 @@ class Program:
 
 DROPPED = Stop(KILL, "told", "dropped-at-generate")
 """It has no handler."""
-IGNORED = Stop(KILL, "told", "ignored-by-program")
+IGNORED = Stop(KILL, "told", "ignored-by-program", look=0)
 SLOW = Stop(KILL, "open", "slow-handler")
 """It has a handler, which does not end it."""
 

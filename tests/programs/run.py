@@ -21,8 +21,8 @@ from tests.programs.program import KILL, Program, Stop
 
 GRACE = 3.0
 """Seconds from the stop signal to SIGKILL."""
-LOOKED_AT = 5.0
-"""Seconds more to wait for the recorder's snapshot of a program that does not end. It takes none of some."""
+PACE = 0.05
+"""Seconds between two stops."""
 AT_ONCE = 16
 """Programs that are being stopped at a time."""
 PATIENCE = 60.0
@@ -80,10 +80,10 @@ Pairs = list[tuple[Case, Instance]]
 
 
 def _seen(recording: Path) -> set[int]:
-    """The namespaces of which there is a snapshot."""
+    """The namespaces of which there is a snapshot with a living init."""
     with sigtrace.open(recording) as opened:
-        snapshots = opened.snapshots()
-    return set(snapshots["nsid"]) if len(snapshots) else set()
+        tasks = opened.snapshots()
+    return set(tasks["nsid"][tasks["is_init"] & ~tasks["exiting"]]) if len(tasks) else set()
 
 
 def _start(pairs: Pairs) -> Pairs:
@@ -115,21 +115,21 @@ def _scan(pairs: Pairs) -> None:
 def _stop(pairs: Pairs, seen: Callable[[], set[int]]) -> None:
     """Send every program its signal, and SIGKILL to those that have not ended when their grace period is over.
 
-    seen: which namespaces the recorder has looked at since. Only a few are stopped at a time, and those that hang are
-    looked at first, if they are going to be: as in separate stops, however busy the machine is.
+    seen: which namespaces the recorder has looked at since. Those that are to hang come first, a few at a time, and
+    SIGKILL waits for that look, as if each were stopped for itself: however busy the machine is.
     """
-    waiting, hanging, looked = list(pairs), [], set()
+    waiting, hanging, looked = sorted(pairs, key=lambda pair: pair[0].stop.fate != KILL), [], set()
     while waiting or hanging:
-        while waiting and len(hanging) < AT_ONCE:
+        if waiting and len(hanging) < AT_ONCE:
             case, instance = waiting.pop(0)
             instance.send(case.number)
             hanging.append(_Hanging(case, instance))
-        time.sleep(0.05)
+        time.sleep(PACE)
         if any(each.over() and each.instance.nsid not in looked for each in hanging):
             looked = seen()
         for each in hanging:
             each.case.fate = each.instance.fate()
-            if each.over() and (each.instance.nsid in looked or each.over(LOOKED_AT)):
+            if each.over() and (each.instance.nsid in looked or each.over(each.case.stop.look)):
                 each.instance.send(signal.SIGKILL)
         hanging = [each for each in hanging if not each.case.fate]
 

@@ -102,7 +102,7 @@ SERVERS = (
             "TERM": ends(),
             "INT": ends(),
             "QUIT": ends(because="when its requests are done"),
-            "WINCH": replace(SLOW, because="stops its workers only"),
+            "WINCH": replace(SLOW, look=0, because="stops its workers only"),
         },
         _HTTP,
         _NGINX,
