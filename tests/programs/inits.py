@@ -15,8 +15,7 @@ _DEAF_CHILD = replace(
 )
 _SERVICE = """mkdir -p services/nap; cd services/nap
 printf '#!/bin/sh\\nexec sleep 1000\\n' >run; chmod +x run"""
-_INITTAB = """mount -t tmpfs tmpfs /etc; echo '::respawn:/bin/sleep 1000' >/etc/inittab
-mount -t tmpfs tmpfs /dev; mknod /dev/null c 1 3"""
+_INITTAB = "mount -t tmpfs tmpfs /etc; echo '::respawn:/bin/sleep 1000' >/etc/inittab"
 _SUPERVISORD = """printf '[supervisord]\\nuser=root\\nlogfile=/run/log\\npidfile=/run/pid\\n\
 [program:nap]\\ncommand=/bin/sleep 1000\\n' >supervisord.conf"""
 _NGINX = (

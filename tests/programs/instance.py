@@ -16,11 +16,13 @@ from sigtrace.lab.syscalls import CLONE_NEWPID
 from tests.programs.program import PATH, Program
 
 _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET = 0x4000000, 0x8000000, 0x40000000
-_EMPTY = "/run /tmp /var/lib /var/log /var/cache /var/spool"
+_EMPTY = "/dev /run /tmp /var/lib /var/log /var/cache /var/spool"
 _PREPARE = f"""set -e
 export PATH={PATH}
 ip link set lo up
 for directory in {_EMPTY}; do mount -t tmpfs tmpfs $directory; done
+(cd /dev; mknod null c 1 3; mknod zero c 1 5; mknod random c 1 8; mknod urandom c 1 9; chmod 666 *
+mkdir -m 1777 shm; ln -s /proc/self/fd fd; ln -s fd/1 stdout; ln -s fd/2 stderr)
 cd /run
 """
 _LISTENS, _BOUND = "0A", "07"

@@ -48,8 +48,8 @@ class Program:
     ready: tuple[str, ...] = ()
     """When it has started, all of: `port 80`, `udp 53`, `file /run/x`, `log TEXT`, `child sleep`. Empty: it sleeps."""
     setup: str = ""
-    """A script that runs before it: directories, configuration. /run, where it runs, /tmp, /var/lib and the like are
-    empty."""
+    """A script that runs before it: directories, configuration. /run, where it runs, /dev, /tmp, /var/lib and the like
+    are its own."""
     stdin: bool = False
     """It reads from a pipe that nobody writes to, rather than from /dev/null."""
     optional: bool = False

@@ -52,6 +52,7 @@ ErrorLog /dev/stderr
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so""",
 )
+_NO_JOBS = "mount --bind /dev/null /etc/crontab; mount -t tmpfs tmpfs /etc/cron.d"
 _SSHD = "mkdir sshd; ssh-keygen -q -t ed25519 -N '' -f key"
 _UNBOUND = _file(
     "unbound.conf",
@@ -165,7 +166,7 @@ SERVERS = (
         ("port 22",),
         _SSHD,
     ),
-    Program("cron", ("cron", "-f"), {"TERM": DROPPED}, ("file /run/crond.pid",)),
+    Program("cron", ("cron", "-f"), {"TERM": DROPPED}, ("file /run/crond.pid",), _NO_JOBS),
     Program("dnsmasq", ("dnsmasq", "-k", "-C", "/dev/null", "-u", "root"), {"TERM": ends()}, _DNS),
     Program("mosquitto", ("mosquitto",), {"TERM": _POLLS, "INT": _POLLS}, ("port 1883",)),
     Program(
