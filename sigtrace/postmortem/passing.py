@@ -58,6 +58,8 @@ class Passed:
     """Its exit; None if none was recorded."""
     shown: tuple[int, ...] = field(repr=False)
     """The rows of its records that explain what it did with the signal: the first and the last of them."""
+    sure: bool = True
+    """Whether it got the signal, or would get it; False: a trap of a shell may pass it on, or not."""
 
     @property
     def hops(self) -> tuple[int, ...]:

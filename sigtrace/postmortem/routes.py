@@ -14,11 +14,12 @@ _NAMED = 3
 
 
 def routed(case: Case, finding: Finding) -> Finding:
-    """Return a finding about the case's subject with how the request came to it."""
+    """Return a finding about the case's subject with how the request came to it; a notice if it may not come to it."""
     subject = case.subject
     assert subject is not None
     finding = replace(
         finding,
+        severity=finding.severity if subject.sure else "notice",
         summary=f"{finding.summary} {_route(subject)}",
         path=(*subject.path, subject.name),
     )
@@ -56,5 +57,6 @@ def joined(findings: Sequence[Finding]) -> Iterator[Finding]:
 def _route(subject: Passed) -> str:
     """Return `tini[4230] passed the request on to it`, with those in between."""
     init, *between = subject.path
+    passes = "passed the" if subject.rows else "passes a" if subject.sure else "may pass a"
     through = f", through {', '.join(between)}" if between else ""
-    return f"{init} {'passed the' if subject.rows else 'passes a'} request on to it{through}."
+    return f"{init} {passes} request on to it{through}."

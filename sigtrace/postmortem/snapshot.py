@@ -11,6 +11,7 @@ import numpy as np
 
 from sigtrace import signals
 from sigtrace.procfs.process import is_shell
+from sigtrace.procfs.signal_target import Relative
 from sigtrace.text import printable, shorten
 from sigtrace.units import number
 
@@ -91,6 +92,14 @@ class Task(Columns):
     def is_shell(self) -> bool:
         """Whether it is a shell, by its name, or a script that a shell runs."""
         return is_shell(self.comm, str(self.row.get("cmdline", "")).split())
+
+    @property
+    def relative(self) -> Relative:
+        """Its process, as the rules of `sigtrace.predict` take the children of another."""
+        ignored, caught = self.mask("ignored"), self.mask("caught")
+        return Relative(
+            self.pid, self.comm, self.state, self.ppid, self.pgrp, self.start_ticks, ignored, caught
+        )
 
     @property
     def name(self) -> str:

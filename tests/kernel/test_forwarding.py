@@ -293,6 +293,16 @@ def test_without_events_a_chain_is_followed_and_a_healthy_child_is_not_suspected
 
 
 @pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+def test_without_events_a_shell_may_pass_it_on(observed: Investigation, init: Actor, shell: str) -> None:
+    start(init, TINI, "--", shell, "-c", script(FORWARD, IGNORES))
+    middle = child(init.pid, os.path.basename(shell))
+    pid = child(middle)
+    observed.snapshot()
+    (found,) = observed.live_report().findings
+    assert (found.cause, found.severity, found.path[-1]) == ("ignored-by-program", "notice", f"app[{pid}]")
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
 def test_a_shell_does_not_wait_for_a_daemon_that_it_inherited(
     stage: Stage, observed: Investigation, init: Actor, shell: str
 ) -> None:

@@ -23,7 +23,8 @@ from sigtrace.postmortem.checks import (
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Confidence, Finding, numbers
 from sigtrace.postmortem.snapshot import Snapshot, Task
-from sigtrace.signals import INT, QUIT, TERM
+from sigtrace.predict.shell import waits_for
+from sigtrace.signals import TERM
 from sigtrace.text import shorten
 
 
@@ -43,7 +44,7 @@ def check(case: Case) -> Iterator[Finding]:
         and snapshot.subject is not None
         and snapshot.subject.in_mask("caught", would_ask(case))
     ):
-        children = _in_front(snapshot)
+        children, _ = _in_front(snapshot)
         if children:
             how = f"runs its trap for {name(would_ask(case))} only when that has ended"
             yield _unseen(case, snapshot, children, how)
@@ -79,15 +80,22 @@ def _trapped(case: Case) -> Iterator[Finding]:
         late = case.outlasted(first)
         seen = case.last_snapshot_after(first.time)
         snapshot = seen or case.snapshot_of_subject()
-        if children := _in_front(seen):
+        children, sure = _in_front(seen)
+        if children:
             how = f"waits for {_names(children)} and runs its trap only when that has ended"
-            yield _finding(case, events, (snapshot, children), "certain" if late else "possible", how)
+            yield _finding(case, events, (snapshot, children), _sureness(late, sure), how)
             continue
         children = _children(snapshot)
         # Only a recording of all processes shows that the trap sent nothing to the child.
         if late and children and case.has_members and _is_shell(first, snapshot):
             how = f"waits for {_names(children)}; its trap did not pass it on"
             yield _finding(case, events, (snapshot, children), "likely", how)
+
+
+def _sureness(late: bool, sure: bool) -> Confidence:
+    if not late:
+        return "possible"
+    return "certain" if sure else "likely"
 
 
 def _finding(
@@ -157,28 +165,20 @@ def _children(snapshot: Snapshot | None) -> list[Task]:
     return [t for t in children if t.session == shell.session] or children
 
 
-def _in_front(snapshot: Snapshot | None) -> list[Task]:
-    """Return the children that a shell with a trap runs in the foreground.
+def _in_front(snapshot: Snapshot | None) -> tuple[list[Task], bool]:
+    """Return the children that a shell may run in the foreground, and whether it is likely that it does.
 
-    A shell in `wait` runs its trap at once; dash and ash sleep in sigsuspend(2) there. A command that a script starts
-    by `&` ignores SIGINT and SIGQUIT (POSIX, Shell Command Language 2.11), which distinguishes it unless the shell
-    itself ignores them.
+    A shell that waits for a child in the background runs its trap at once.
     """
-    if (
-        snapshot is None
-        or snapshot.subject is None
-        or not snapshot.subject.is_shell
-        or "sigsuspend" in snapshot.subject.wchan
-    ):
-        return []
-    children = _children(snapshot)
-    if _ignores_keys(snapshot.subject):
-        return children
-    return [task for task in children if not _ignores_keys(task)]
-
-
-def _ignores_keys(task: Task) -> bool:
-    return task.in_mask("ignored", INT) and task.in_mask("ignored", QUIT)
+    if snapshot is None or snapshot.subject is None or not snapshot.subject.is_shell:
+        return [], False
+    children = {each.pid: each for each in _children(snapshot)}
+    found = waits_for(
+        snapshot.subject.wchan, snapshot.subject.relative, (t.relative for t in children.values())
+    )
+    if found.mode not in ("foreground", "unknown"):
+        return [], False
+    return [children[each.pid] for each in found.children], found.mode == "foreground"
 
 
 def _others(case: Case) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sigtrace.postmortem import diagnose
 from sigtrace.postmortem.subject import judged
 from tests.builders.cases import CAUGHT, case, causes, snapshot
 
@@ -68,3 +69,22 @@ def test_a_rewritten_signal_is_the_one_that_counts() -> None:
     assert causes([], snapshot(1, dumb_init, {"ignored": f"{1 << 2:016x}"}), live=True) == [
         "ignored-by-program"
     ]
+
+
+SHELL = {"comm": "sh", "cmdline": "sh start.sh", "caught": CAUGHT}
+BACKGROUND = {"wchan": "sigsuspend"}
+
+
+def test_a_shell_may_pass_it_on_to_its_child_in_the_background() -> None:
+    (finding,) = diagnose(case([], snapshot(1, SHELL | BACKGROUND, IGNORES), live=True)).findings
+    assert (finding.cause, finding.severity) == ("ignored-by-program", "notice")
+    assert "sh[4242] may pass a request on to it." in finding.summary
+    assert causes([], snapshot(1, SHELL | BACKGROUND, {}), live=True) == []
+    assert causes([], snapshot(1, SHELL | {"wchan": "do_wait"}, IGNORES), live=True) == ["shell-form"]
+
+
+def test_behind_a_shell_nothing_is_sure() -> None:
+    shell, app = SHELL | BACKGROUND, IGNORES | {"ppid": 4243}
+    its = case([], snapshot(1, TINI, shell, app), live=True)
+    (finding,) = diagnose(its).findings
+    assert (finding.path, finding.severity) == (("tini[4242]", "sh[4243]", "app[4244]"), "notice")
