@@ -169,7 +169,7 @@ class Collector:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the user about this attachment, such as that a cache was not used."""
+        """Sentences for the user about this attachment, such as that BTF tracepoints were refused."""
         notes = self._attached().notes
         if namespace_of("self") in (None, INITIAL_PID_NS):
             return notes
