@@ -57,8 +57,8 @@ _CODE = (
     "rt_sigqueueinfo(2)"
 )
 _NOINFO = (
-    "sent without siginfo (SEND_SIG_NOINFO): through `cgroup.kill`, by PR_SET_PDEATHSIG or PTRACE_KILL; at `deliver`: "
-    "the thread dies with its process"
+    "sent without siginfo (SEND_SIG_NOINFO): through `cgroup.kill`, by PR_SET_PDEATHSIG or PTRACE_KILL, and "
+    "on Linux 7.3 by kill(2); at `deliver`: the thread dies with its process"
 )
 _CONTEXT = (
     "the process in whose context the kernel itself sent it: who called reboot(2) or closed the terminal, but for a "

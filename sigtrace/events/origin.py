@@ -13,8 +13,9 @@ kill(2) and its relatives have no origin of their own. The others are what the k
     resize         its terminal was resized: tty_do_resize(), pty_resize().
     forged         a process called rt_sigqueueinfo(2) with a code that only the kernel uses.
 
-The first three are sent with SEND_SIG_NOINFO, and `current` is the sender. For the next four, which are sent with
-SEND_SIG_PRIV, `current` is the context. Older recordings have neither, and no origin.
+The first three are sent with SEND_SIG_NOINFO, and `current` is the sender. On Linux 7.3 so is every kill(2), but to a
+thread group and by a task that is not exiting; cgroup.kill and PTRACE_KILL send to a task. For the next four, which are
+sent with SEND_SIG_PRIV, `current` is the context. Older recordings have neither, and no origin.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def restore(records: npt.NDArray[np.void], codes: npt.NDArray[np.integer]) -> No
         records["flags"][codes == code] |= wire.FLAG["noinfo"]
         records["sender_flags"][codes == code] |= bits
     reboot = codes == CODE["reboot"]
-    records["flags"][~reboot] |= wire.FLAG["group"]
+    to_task = reboot | (codes == CODE["cgroup_kill"]) | (codes == CODE["ptrace_kill"])
+    records["flags"][~to_task] |= wire.FLAG["group"]
     records["context_nsid"][reboot] = records["nsid"][reboot]
 
 
@@ -105,7 +107,7 @@ def _judge(r: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     rules: list[tuple[str, Any]] = [
         ("parent_death", without_info & _has(r, "exiting")),
         ("ptrace_kill", without_info & kill & _has(r, "tracer")),
-        ("cgroup_kill", without_info & kill),
+        ("cgroup_kill", without_info & kill & ~flag(r, "group")),
         ("reboot", reboot & (r["context_nsid"] == r["nsid"])),
         ("hangup", of_kernel & (number == signals.HUP)),
         ("key", of_kernel & np.isin(number, list(_KEYS))),

@@ -27,7 +27,8 @@ EXITING, TRACER = 1, 2
         (SENT, ""),
         (NOINFO, "cgroup_kill"),
         ({**NOINFO, "signal": 15}, ""),
-        ({**NOINFO, "sender_flags": EXITING}, "parent_death"),
+        ({**NOINFO, "flags": (*NOINFO["flags"], "group")}, ""),  # kill(2) on Linux 7.3
+        ({**NOINFO, "flags": (*NOINFO["flags"], "group"), "sender_flags": EXITING}, "parent_death"),
         ({**NOINFO, "sender_flags": EXITING, "signal": 15}, "parent_death"),
         ({**NOINFO, "sender_flags": TRACER}, "ptrace_kill"),
         ({**NOINFO, "sender_pid": 0, "relation": "kernel", "signal": 13}, ""),  # SIGPIPE
