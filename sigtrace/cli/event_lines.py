@@ -38,12 +38,9 @@ class EventLines:
 
     def lines(self, batch: Batch) -> Iterator[str]:
         """A line for each record of the batch."""
-        from sigtrace.events.origin import LABELS, ORIGINS, origins
-
         residents = batch.residents
         rows: Iterator[dict[str, Any]] = batch.rows()
-        how = [LABELS.get(ORIGINS[code], "") for code in origins(batch.records).tolist()]
-        for row, code, sent in zip(rows, residents.codes.tolist(), how, strict=True):
+        for row, code in zip(rows, residents.codes.tolist(), strict=True):
             container = residents.containers[code]
             yield self._line(
                 row["time"][11:23],
@@ -51,7 +48,7 @@ class EventLines:
                 row["signal_name"].removeprefix("SIG") or row["stage"],
                 self._sender_of(row),
                 self._process(row["target_comm"], row["target_pid"], self._target),
-            ) + self._outcome(row, sent)
+            ) + self._outcome(row)
 
     def _line(self, when: str, ns: str, signal: str, sender: str, target: str) -> str:
         sender, target = padded(sender, self._sender), padded(target, self._target)
@@ -73,10 +70,8 @@ class EventLines:
     def _process(comm: str, pid: int, width: int) -> str:
         return f"{shorten(comm, width - len(str(pid)) - 1)}/{pid}"
 
-    def _outcome(self, row: dict[str, Any], sent: str) -> str:
-        words = label(row["verdict"], row["signal"])
-        if sent and row["verdict"] == "queued":
-            words = f"{words}: {sent}"
+    def _outcome(self, row: dict[str, Any]) -> str:
+        words = label(row["verdict"], row["signal"], row["origin"])
         if row["stage"] == "exit":
             words = ended(row["exit_code"], row["exit_signal"] or 0)
         elif _ends_group(row):

@@ -53,8 +53,8 @@ def summary(
 
     \b
     JSON Lines and CSV have these keys: host, nsid, container_name, init_comm,
-    signal, signal_name, sender_comm (null: not known), verdict, count, first,
-    last, container_id, runtime, image, pod, pod_namespace, ns_start (ns of
+    signal, signal_name, sender_comm (null: not known), origin, verdict, count,
+    first, last, container_id, runtime, image, pod, pod_namespace, ns_start (ns of
     CLOCK_BOOTTIME: distinguishes namespaces that had the same inode), init_pid.
     The last JSON line has the totals: dropped, stops, stops_killed,
     stop_seconds_p50, _p90, _p99, _longest, records_lost, signals_uncounted.
@@ -139,7 +139,7 @@ def _of(line: SummaryLine, width: int, name: str, several_days: bool) -> str:
         name,
         signal_name(line.signal).removeprefix("SIG"),
         "-" if line.sender_comm is None else shorten(line.sender_comm, 11) or "kernel",
-        label(line.verdict, line.signal),
+        label(line.verdict, line.signal, line.origin),
         f"{line.count:,}",
         *(_moment(time, several_days) for time in (line.first, line.last)),
     )

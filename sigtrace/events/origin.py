@@ -39,15 +39,6 @@ ORIGINS = (
 )
 """The origins; the codes that `origins` returns index this tuple."""
 
-LABELS: Mapping[str, str] = MappingProxyType(
-    {
-        **{"cgroup_kill": "cgroup.kill", "parent_death": "parent died", "ptrace_kill": "PTRACE_KILL"},
-        **{"reboot": "reboot(2)", "hangup": "hang-up", "key": "key", "resize": "resize"},
-        "forged": "forged code",
-    }
-)
-"""The words for a narrow column: 11 characters at most."""
-
 CODE: Mapping[str, int] = MappingProxyType({name: code for code, name in enumerate(ORIGINS)})
 
 FACTS = ("stage", "signal", "code", "relation", "flags", "nsid", "sender_pid", "sender_flags", "context_nsid")

@@ -104,9 +104,20 @@ def of(verdict: str, signal: int) -> Outcome:
     return OUTCOMES[verdict]
 
 
-def label(verdict: str, signal: int) -> str:
-    """Return the outcome of a signal in a few words: 20 characters at most."""
-    return of(verdict, signal).label
+SENT: Mapping[str, str] = MappingProxyType(
+    {
+        **{"cgroup_kill": "cgroup.kill", "parent_death": "parent died", "ptrace_kill": "PTRACE_KILL"},
+        **{"reboot": "reboot(2)", "hangup": "hang-up", "key": "key", "resize": "resize"},
+        "forged": "forged code",
+    }
+)
+"""How a signal was sent, by its origin (`sigtrace.events.origin`): 11 characters at most."""
+
+
+def label(verdict: str, signal: int, origin: str = "") -> str:
+    """Return the outcome of a signal in a few words: 20 characters at most; of a queued one, how it was sent too."""
+    words = of(verdict, signal).label
+    return f"{words}: {SENT[origin]}" if verdict == "queued" and origin in SENT else words
 
 
 def past(verdict: str) -> str:

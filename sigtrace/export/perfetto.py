@@ -249,8 +249,8 @@ def _title(event: Event) -> str:
     if event.stage == "exit":
         return event.outcome
     if event.stage in ("generate", "deliver"):
-        return f"{event.signal_name} {outcome.label(event.verdict, event.signal)}"
-    return f"{outcome.label(event.verdict, event.signal)} {event.target_comm}"
+        return f"{event.signal_name} {outcome.label(event.verdict, event.signal, event.origin)}"
+    return f"{outcome.label(event.verdict, event.signal, event.origin)} {event.target_comm}"
 
 
 def _category(event: Event) -> str:

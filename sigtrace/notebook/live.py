@@ -131,7 +131,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["signal_name"].removeprefix("SIG"),
         _process(row["sender_comm"], row["sender_pid"]),
         _process(row["target_comm"], row["target_pid"]),
-        label(row["verdict"], row["signal"]),
+        label(row["verdict"], row["signal"], row["origin"]),
     )
 
 

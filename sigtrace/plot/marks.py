@@ -92,10 +92,11 @@ def _counted(parts: Sequence[pd.DataFrame], every: pd.Timedelta) -> pd.DataFrame
 def _what(events: pd.DataFrame) -> list[str]:
     """Return the outcome of each event: `dropped: no handler`, `killed by SIGKILL`."""
     code, by = (events[name].fillna(0).astype(int) for name in ("exit_code", "exit_signal"))
-    facts = zip(events["stage"], events["verdict"], events["signal"].fillna(0), code, by, strict=True)
+    columns = (events[name] for name in ("stage", "verdict", "origin"))
+    facts = zip(*columns, events["signal"].fillna(0), code, by, strict=True)
     return [
-        outcome.ended(code, by) if stage == "exit" else outcome.label(verdict, signal)
-        for stage, verdict, signal, code, by in facts
+        outcome.ended(code, by) if stage == "exit" else outcome.label(verdict, signal, origin)
+        for stage, verdict, origin, signal, code, by in facts
     ]
 
 

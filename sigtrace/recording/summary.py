@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from sigtrace.events import verdict, wire
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import HostNs, NsKey
+from sigtrace.events.origin import ORIGINS, origins
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
@@ -34,11 +35,32 @@ _GROUP = ("host", "boot_id", "nsid", "ns_start", "signal", "verdict")
 
 
 KEYS = (
-    *("host", "nsid", "container_name", "init_comm", "signal", "signal_name", "sender_comm", "verdict"),
+    *(
+        "host",
+        "nsid",
+        "container_name",
+        "init_comm",
+        "signal",
+        "signal_name",
+        "sender_comm",
+        "origin",
+        "verdict",
+    ),
     *("count", "first", "last", "container_id", "runtime", "image", "pod", "pod_namespace"),
     *("ns_start", "init_pid"),
 )
 """The keys of a line in JSON and CSV."""
+
+
+class _Sent(NamedTuple):
+    """Signals of one sender, sent in one way; times are ns UTC."""
+
+    sender: str | None
+    """See `SummaryLine.sender_comm`."""
+    origin: str
+    times: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,8 @@ class SummaryLine:
     signal: int
     sender_comm: str | None
     """Empty: the kernel. None: not known, as at delivery, or because there is a count only."""
+    origin: str
+    """How it was sent, if not by kill(2) or the like: one of `origin.ORIGINS`."""
     verdict: str
     count: int
     first: int
@@ -79,6 +103,7 @@ class SummaryLine:
             "signal": self.signal,
             "signal_name": signals.name(self.signal),
             "sender_comm": self.sender_comm,
+            "origin": self.origin,
             "verdict": self.verdict,
             "count": self.count,
             "first": _iso(self.first),
@@ -126,7 +151,7 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
     Raises BadInput as `Selection.filter` does.
     """
     where = recording.filter(selection)
-    sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]] = {}
+    sent: dict[tuple[Any, ...], list[_Sent]] = {}
     ended: list[Attempt] = []
     # `attempts` needs all possible requests and the exits (0), whichever signals are selected.
     read = (0, *POSSIBLE, *where.signal) if where.signal else ()
@@ -141,9 +166,11 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
         namespace = spaces.find(HostNs(host, boot_id, NsKey.of(nsid, start)))
         init = (namespace.init_pid, namespace.init_comm) if namespace else (0, "")
         container = namespace.container if namespace else None
-        for comm, count, first, last in senders:
+        for comm, origin, count, first, last in senders:
             lines.append(
-                SummaryLine(host, nsid, start, *init, container, signal, comm, name, count, first, last)
+                SummaryLine(
+                    host, nsid, start, *init, container, signal, comm, origin, name, count, first, last
+                )
             )
     lines.sort(key=lambda line: (not line.verdict.startswith("dropped"), -line.count, line.nsid, line.signal))
     return Summary(lines, ended, recording.losses, recording.hosts())
@@ -157,16 +184,16 @@ def _wanted(batch: Batch, where: Filter) -> Batch:
 
 
 def _with_counts(
-    recording: Recording, where: Filter, sent: dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]]
-) -> dict[tuple[Any, ...], list[tuple[str | None, int, int, int]]]:
+    recording: Recording, where: Filter, sent: dict[tuple[Any, ...], list[_Sent]]
+) -> dict[tuple[Any, ...], list[_Sent]]:
     """Return the senders by key, with an entry without a sender for counted signals that have no event."""
     out = {key: list(who) for key, who in sent.items()}
     if where.since is not None or where.until is not None:
         return out
     for key, (count, first, last) in _counted(recording, where).items():
-        rest = count - sum(seen for _, seen, _, _ in out.get(key, []))
+        rest = count - sum(each.times for each in out.get(key, []))
         if rest > 0:
-            out.setdefault(key, []).append((None, rest, first, last))
+            out.setdefault(key, []).append(_Sent(None, "", rest, first, last))
     return out
 
 
@@ -184,8 +211,8 @@ def _counted(recording: Recording, where: Filter) -> dict[tuple[Any, ...], tuple
     return out
 
 
-def _by_sender(batch: Batch) -> Iterator[tuple[tuple[int, int, int, int], tuple[str | None, int, int, int]]]:
-    """Yield ((nsid, ns_start, signal, verdict code), (sender, count, first, last)) of the signals in a batch."""
+def _by_sender(batch: Batch) -> Iterator[tuple[tuple[int, int, int, int], _Sent]]:
+    """Yield ((nsid, ns_start, signal, verdict code), sent) of the signals in a batch."""
     r = batch.records
     table = pa.table(
         {
@@ -196,17 +223,18 @@ def _by_sender(batch: Batch) -> Iterator[tuple[tuple[int, int, int, int], tuple[
             "sender": pa.FixedSizeBinaryArray.from_buffers(
                 pa.binary(16), len(r), [None, pa.py_buffer(_flat(r["sender_comm"]))]
             ),
+            "origin": origins(r),
             "known": (r["sender_pid"] != 0) | (r["relation"] == wire.RELATION["kernel"]),
             "time": batch.time.astype("i8"),
         }
     ).filter(pa.array(r["stage"] <= wire.STAGE["deliver"]))
-    groups = table.group_by(table.column_names[:6], use_threads=False)
+    groups = table.group_by(table.column_names[:7], use_threads=False)
     found = groups.aggregate([("time", "count"), ("time", "min"), ("time", "max")])
-    names = (*table.column_names[:6], "time_count", "time_min", "time_max")
-    for *key, sender, known, count, first, last in zip(
+    names = (*table.column_names[:7], "time_count", "time_min", "time_max")
+    for *key, sender, origin, known, count, first, last in zip(
         *(found[name].to_pylist() for name in names), strict=True
     ):
-        yield tuple(key), (decode(sender) if known else None, count, first, last)
+        yield tuple(key), _Sent(decode(sender) if known else None, ORIGINS[origin], count, first, last)
 
 
 def _flat(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -119,6 +119,7 @@ class SignalRow:
     signal: int
     signal_name: str
     sender: str | None
+    origin: str
     verdict: str
     count: int
     first: int

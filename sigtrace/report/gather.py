@@ -150,6 +150,7 @@ def _signals(
             signal=line.signal,
             signal_name=signals.name(line.signal),
             sender=line.sender_comm,
+            origin=line.origin,
             verdict=line.verdict,
             count=line.count,
             first=line.first,

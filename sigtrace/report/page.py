@@ -66,7 +66,7 @@ def _render(page: Page) -> bytes:
         **{name: getattr(moment, name) for name in ("clock", "stamp", "day", "iso")},
         "span": duration,
         "comma": lambda number: f"{number:,}",
-        "label": lambda line: label(line.verdict, line.signal),
+        "label": lambda line: label(line.verdict, line.signal, line.origin),
     }
     style, script = ((_HERE / name).read_text() for name in ("style.css", "script.js"))
     text = environment.get_template("page.html").render(

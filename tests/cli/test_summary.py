@@ -98,6 +98,7 @@ def test_json_lines_have_their_keys_and_end_with_the_totals(story: Path) -> None
         "signal": 15,
         "signal_name": "SIGTERM",
         "sender_comm": "runc",
+        "origin": "",
         "verdict": "dropped_at_generate",
         "count": 1,
         "first": "2023-11-14T22:13:22.000000000Z",

@@ -39,7 +39,6 @@ ELSEWHERE = {
     "postmortem/causes/blocked_forever.py": "tests/unit/postmortem/test_causes.py",
     "export/perfetto.py": "tests/unit/export/test_export.py",
     "report/gather.py": "tests/unit/report/test_report.py",
-    "cli/event_lines.py": "tests/cli/test_watch.py",
     "cli/tree.py": "tests/cli/test_scan.py",
     "cli/terminal.py": "tests/cli/test_top.py",
 }

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sigtrace.events.origin import LABELS, ORIGINS, origin_of, origins, words
+from sigtrace.events.origin import ORIGINS, origin_of, origins, words
+from sigtrace.events.outcome import SENT, label
 from tests.builders.records import record
 
 NSID = 4026532249
-SENT = {"sender_pid": 7, "signal": 9, "nsid": NSID, "result": 0}
-NOINFO = {**SENT, "flags": ("init", "unkillable", "noinfo")}
+KILLED = {"sender_pid": 7, "signal": 9, "nsid": NSID, "result": 0}
+NOINFO = {**KILLED, "flags": ("init", "unkillable", "noinfo")}
 KERNEL: dict[str, Any] = {
     **{"relation": "kernel", "sender_pid": 0, "code": 128, "signal": 9, "result": 0, "nsid": NSID},
     **{"flags": ("init", "unkillable"), "context_pid": 8, "context_nsid": NSID},
@@ -24,7 +25,7 @@ EXITING, TRACER = 1, 2
 @pytest.mark.parametrize(
     ("facts", "origin"),
     [
-        (SENT, ""),
+        (KILLED, ""),
         (NOINFO, "cgroup_kill"),
         ({**NOINFO, "signal": 15}, ""),
         ({**NOINFO, "flags": (*NOINFO["flags"], "group")}, ""),  # kill(2) on Linux 7.3
@@ -32,7 +33,7 @@ EXITING, TRACER = 1, 2
         ({**NOINFO, "sender_flags": EXITING, "signal": 15}, "parent_death"),
         ({**NOINFO, "sender_flags": TRACER}, "ptrace_kill"),
         ({**NOINFO, "sender_pid": 0, "relation": "kernel", "signal": 13}, ""),  # SIGPIPE
-        ({**SENT, "sender_flags": EXITING}, ""),  # kill(2) by a thread that is asked to end
+        ({**KILLED, "sender_flags": EXITING}, ""),  # kill(2) by a thread that is asked to end
         (KERNEL, "reboot"),
         ({**KERNEL, "context_nsid": NSID - 1}, ""),  # a tracer outside with PTRACE_O_EXITKILL
         ({**KERNEL, "context_nsid": 0}, ""),  # an older recording, where cgroup.kill looked the same
@@ -43,9 +44,9 @@ EXITING, TRACER = 1, 2
         ({**KERNEL, "signal": 2, "flags": GROUP}, "key"),
         ({**KERNEL, "signal": 28, "flags": GROUP}, "resize"),
         ({**KERNEL, "signal": 15, "flags": GROUP}, ""),
-        ({**SENT, "signal": 15, "code": -2}, "forged"),
+        ({**KILLED, "signal": 15, "code": -2}, "forged"),
         ({**KERNEL, "signal": 14, "code": -2}, ""),  # a timer
-        ({**SENT, "signal": 15, "code": -1}, ""),
+        ({**KILLED, "signal": 15, "code": -1}, ""),
         ({**NOINFO, "stage": "deliver"}, ""),  # a thread that dies with its process
     ],
 )
@@ -55,7 +56,7 @@ def test_an_origin_is_told_by_the_facts(facts: dict[str, Any], origin: str) -> N
 
 
 def test_the_origins_of_many_records_are_those_of_each() -> None:
-    records = np.concatenate([record(**facts) for facts in (SENT, NOINFO, KERNEL, SENT)])
+    records = np.concatenate([record(**facts) for facts in (KILLED, NOINFO, KERNEL, KILLED)])
     assert [ORIGINS[code] for code in origins(records)] == ["", "cgroup_kill", "reboot", ""]
     assert origins(records[:0]).tolist() == []
 
@@ -73,6 +74,8 @@ def test_every_origin_has_words_with_whom_the_record_knows(origin: str, sender: 
         assert context in text
 
 
-def test_labels_fit_their_column_beside_queued() -> None:
-    assert LABELS.keys() == set(ORIGINS) - {""}
-    assert max(map(len, LABELS.values())) <= 11
+def test_every_origin_has_a_label_that_fits_its_column() -> None:
+    assert SENT.keys() == set(ORIGINS) - {""}
+    assert {label("queued", 9, origin) for origin in SENT} == {f"queued: {words}" for words in SENT.values()}
+    assert max(len(label("queued", 9, origin)) for origin in ORIGINS) <= 20
+    assert label("dropped_at_generate", 1, "hangup") == "dropped: no handler"
