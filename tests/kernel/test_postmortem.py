@@ -384,6 +384,30 @@ def test_slow_handler(stage: Stage, observed: Investigation, init: Actor) -> Non
     assert observed.causes() == ["slow-handler"]
 
 
+RESTARTS = """
+import os, signal, sys
+def handler(number, frame):
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", "import signal; signal.pause()"])
+signal.signal(signal.SIGTERM, handler)
+signal.pause()
+"""
+
+
+def test_an_init_that_starts_anew_instead_of_ending(
+    stage: Stage, observed: Investigation, init: Actor
+) -> None:
+    init.become(sys.executable, "-I", "-S", "-c", RESTARTS)
+    wait_until(lambda: TERM in init.mask("SigCgt"), "its handler")
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: TERM not in init.mask("SigCgt"), "it to start anew")
+    observed.snapshot("signalled")
+    kill(stage, init)
+    (found,) = observed.report().findings
+    assert found.cause == "slow-handler"
+    assert "started anew by exec(2)" in found.summary
+    assert "reloads on SIGTERM" in found.advice
+
+
 def test_an_init_that_reads_a_signalfd_and_does_not_end(
     stage: Stage, observed: Investigation, init: Actor
 ) -> None:

@@ -1,4 +1,4 @@
-"""The handler ran, and the program did not end: it is slow, hangs, or does not end on this signal."""
+"""The handler ran, and the program did not end: it is slow, hangs, restarts, or does not end on this signal."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ _HURRY = SECOND
 _ONLY_TO_STOP = MEANT_TO_STOP - {INT, HUP}
 """Programs use all others also for other things (a reload, an abandoned command, a log that is opened again) and go on:
 only a SIGKILL in the same attempt shows that the program was meant to end."""
+_RESTARTS = (
+    "it reloads on {}, as some servers do: its documentation names the signal that ends it, or a setting (uWSGI: "
+    "die-on-term)"
+)
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -27,6 +31,7 @@ def check(case: Case) -> Iterator[Finding]:
         fate, killed, end = case.fate_of(first), case.cut_off(first), case.kill_after(first)
         took = (end.time if end else case.until) - first.time
         hurried = killed is not None and took < _HURRY
+        anew = _restart(case, fate, end)
         snapshot = case.snapshot_after(first.time)
         shown = (snapshot.line(str(snapshot.subject)),) if snapshot and snapshot.subject else ()
         yield Finding(
@@ -34,12 +39,22 @@ def check(case: Case) -> Iterator[Finding]:
             case.nsid,
             "notice" if hurried else "error" if killed else "warning",
             "possible" if hurried else "certain" if killed else "likely",
-            f"{first.target} handled {first.signal_name}, and was not done {duration(took)} later"
+            f"{first.target} handled {first.signal_name}, "
+            + (f"started anew by exec(2) as {anew.target}, " if anew else "")
+            + f"and was not done {duration(took)} later"
             + _until(killed, end),
-            lines([e for e in (first, fate, end) if e]) + shown,
-            _advice(first, snapshot),
+            lines([e for e in (first, fate, anew, end) if e]) + shown,
+            _RESTARTS.format(first.signal_name) if anew else _advice(first, snapshot),
             numbers(*events),
         )
+
+
+def _restart(case: Case, fate: Event | None, end: Event | None) -> Event | None:
+    """Return the exec by which the init started anew after its handler ran; None if it did not."""
+    if fate is None or case.subject is not None:
+        return None
+    ran = (e for e in case.to_init if e.stage == "exec" and e.time > fate.time)
+    return next((e for e in ran if end is None or e.time < end.time), None)
 
 
 def _until(killed: Event | None, end: Event | None) -> str:
