@@ -14,18 +14,34 @@ from sigtrace.postmortem.finding import SEVERITIES, Confidence, Severity
 from sigtrace.postmortem.period import Period
 from sigtrace.postmortem.snapshot import Snapshot, Task
 from sigtrace.postmortem.stop import Stop
+from sigtrace.predict import as_member
 from sigtrace.signals import KILL, STOP, TERM
 
 _MOST = 3
 """Events that a finding quotes; a storm of thousands would bury the rest of the evidence."""
 
 
-def install(case: Case) -> str:
-    """Return the advice for an init without a handler, with the option of the container's runtime for a small init."""
-    return (
+def install(case: Case, snapshot: Snapshot | None, signal: int) -> str:
+    """Return the advice for an init without a handler, with the option of the container's runtime for a small init.
+
+    snapshot: one of the init, whose masks show which signals end the program once it is no init; None: not known.
+    """
+    text = (
         "install a handler for it in the program, before it starts its work; or run a small init as PID 1: "
         + advice.small_init(case.container)
     )
+    changes = as_member.warning(treated(snapshot), signal) if snapshot and snapshot.init else ""
+    return f"{text}; {changes}" if changes else text
+
+
+def treated(snapshot: Snapshot) -> int:
+    """Return the mask of the signals that the init handles, ignores, takes otherwise, or blocks in all its threads."""
+    found, blocked = 0, -1
+    for thread in snapshot.init_threads:
+        for column in ("caught", "ignored", "awaited", "signalfd"):
+            found |= thread.mask(column)
+        blocked &= thread.mask("blocked")
+    return found | (blocked if snapshot.init_threads else 0)
 
 
 def stop_signal(case: Case, event: Event) -> str:

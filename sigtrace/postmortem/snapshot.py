@@ -96,9 +96,16 @@ class Task(Columns):
     @property
     def relative(self) -> Relative:
         """Its process, as the rules of `sigtrace.predict` take the children of another."""
-        ignored, caught = self.mask("ignored"), self.mask("caught")
         return Relative(
-            self.pid, self.comm, self.state, self.ppid, self.pgrp, self.start_ticks, ignored, caught
+            pid=self.pid,
+            comm=self.comm,
+            state=self.state,
+            ppid=self.ppid,
+            pgrp=self.pgrp,
+            session=self.session,
+            start_ticks=self.start_ticks,
+            ignored=self.mask("ignored"),
+            caught=self.mask("caught"),
         )
 
     @property

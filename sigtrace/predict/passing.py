@@ -38,8 +38,6 @@ class Step:
     """What is known of it; None: nothing, so that it may pass the signal on or not."""
     passed: tuple[Step, ...] = ()
     """The first is the child that it has started. Of a shell: the children to which its trap may pass the signal."""
-    unread: int = 0
-    """How many more get it."""
 
     @property
     def act(self) -> Act | None:
@@ -94,7 +92,7 @@ def _follow(step: Step, cmdline: tuple[str, ...], root: str, depth: int) -> Step
     # Only the child itself is followed further: the others of its process group do not decide when it ends.
     whole = target.shell or (step.act is not None and step.act.to == "children")
     passed = tuple(_passed(pids[:_MOST], target, sent, root, depth - 1, whole))
-    return replace(step, passed=passed, unread=max(len(pids) - _MOST, 0))
+    return replace(step, passed=passed)
 
 
 def _passed(pids: list[int], by: Target, signal: int, root: str, depth: int, whole: bool) -> Iterator[Step]:

@@ -30,7 +30,7 @@ STOP_SIGNALS = (signals.TERM, signals.INT, signals.HUP, signals.QUIT)
 """The signals that runtimes, terminals and users usually send to stop something."""
 
 MANY_ZOMBIES = 5
-"""Dead children, from which on it is not a passing state; `postmortem` has the same number."""
+"""Zombies that are seen twice, from which on the state is not a passing one."""
 
 _NO_CONTAINER = StopRequest()
 

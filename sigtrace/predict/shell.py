@@ -15,7 +15,7 @@ No I/O: facts of /proc, live or from a snapshot.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,13 +41,13 @@ def waiting(shell: Target) -> Waiting:
     """Return what a shell waits for; `unknown` without children if the kernel does not show them."""
     if shell.children is None:
         return Waiting("unknown")
-    own = Relative(shell.pid, pgrp=shell.pgrp, ignored=shell.ignored)
+    own = Relative(shell.pid, pgrp=shell.pgrp, session=shell.session, ignored=shell.ignored)
     return waits_for(shell.wchan, own, shell.children)
 
 
 def waits_for(wchan: str, shell: Relative, children: Iterable[Relative]) -> Waiting:
     """Return what a shell waits for, from the kernel function that it sleeps in, and its children's masks."""
-    alive = tuple(each for each in children if each.state not in "ZX")
+    alive = waited_for(shell, [each for each in children if each.state not in "ZX"])
     if not alive:
         return Waiting("nothing")
     if "sigsuspend" in wchan:
@@ -57,6 +57,16 @@ def waits_for(wchan: str, shell: Relative, children: Iterable[Relative]) -> Wait
     if front:
         return Waiting("foreground", front)
     return Waiting("unknown", open_) if open_ else Waiting("background", alive)
+
+
+def waited_for(shell: Relative, children: Sequence[Relative]) -> tuple[Relative, ...]:
+    """Return the children that a shell may wait for.
+
+    As PID 1 it inherits orphans too, which no shell waits for. Daemons have a session of their own; the commands of a
+    script are in the shell's, unless one was made for them.
+    """
+    known = shell.session and any(each.session == shell.session for each in children)
+    return tuple(each for each in children if not known or each.session == shell.session)
 
 
 def _started(child: Relative, shell: Relative) -> Literal["foreground", "background", "unknown"]:

@@ -42,6 +42,6 @@ def against_a_shell(cmdline: Sequence[str], behind: str) -> list[str]:
     return [
         f"PID 1 is {shorten(script, 60)}, the script of a package, which starts {program} and waits for it: start that "
         "program itself, as `ps` shows it",
-        "or stop it by its own command, inside the container, before the container is stopped",
-        f"or {group}",
+        "stop it by its own command, inside the container, before the container is stopped",
+        group,
     ]

@@ -54,6 +54,7 @@ def _relatives(pids: list[int], root: str) -> Iterator[Relative]:
             state=stat.state,
             ppid=stat.ppid,
             pgrp=stat.pgrp,
+            session=stat.session,
             start_ticks=stat.start_ticks,
             ignored=process.mask(status, "SigIgn"),
             caught=process.mask(status, "SigCgt"),

@@ -53,6 +53,8 @@ class Relative:
     ppid: int = 0
     pgrp: int = 0
     """Its process group; 0 = not known."""
+    session: int = 0
+    """Its session; 0 = not known."""
     start_ticks: int = 0
     ignored: int = 0
     caught: int = 0
@@ -105,6 +107,7 @@ class Target:
     """Its start in clock ticks (1/100 s) since boot, field 22 of /proc/PID/stat."""
     pgrp: int = 0
     """Its process group, as a PID of the namespace that /proc belongs to; 0 = not known."""
+    session: int = 0
     shell: bool = False
     """It is a shell with a trap or another handler: see `sigtrace.predict.shell`."""
     wchan: str = ""

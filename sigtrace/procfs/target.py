@@ -74,6 +74,7 @@ def read_target(
             level=len(numbers) - 1,
             start_ticks=stat.start_ticks,
             pgrp=stat.pgrp,
+            session=stat.session,
         )
         if not target.caught or not is_shell(target.comm, read_cmdline(target, root)):
             return target

@@ -22,6 +22,9 @@ from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 from sigtrace.lab.actor import Actor
 from sigtrace.lab.stage import Stage
+from sigtrace.predict.forwarders import known
+from sigtrace.predict.kernel_rules import predict
+from sigtrace.predict.passing import Step
 from sigtrace.predict.scan import scan as look
 from sigtrace.predict.scan_row import Init, ScanRow, asked_about, row
 from sigtrace.procfs import process
@@ -350,6 +353,63 @@ def test_a_signalfd_is_a_condition_and_one_that_was_not_read_is_no_stop() -> Non
     assert said(init(7, "app", 1, **facts, shared_pending=mask([TERM]))) == (
         "can't be told",
         "it has not read its signalfd yet, where a SIGTERM is pending already",
+    )
+
+
+def forwarding(member: Target, signal: int = TERM) -> Init:
+    """An init like tini over this child."""
+    target = init(7, "tini", 1, awaited=mask([1, 2, 3, TERM]))
+    child = Step(member, signal, predict(member, signal, "same"))
+    step = Step(target, signal, predict(target, signal, "ancestor"), known("tini", ["tini", "app"]), (child,))
+    return Init(target, step=step)
+
+
+def test_an_init_that_passes_the_signal_on_is_judged_by_its_child() -> None:
+    deaf = Target(8, "app", (Thread(8),), ignored=mask([TERM]), ns_pid=2, level=1)
+    found = row(PLAIN, forwarding(deaf), StopRequest(), NOW)
+    assert (found.verdict, found.why) == ("waits for KILL", "it passes SIGTERM to app[8], which ignores it")
+    assert found.as_dict()["passed_to"] == [
+        {
+            "pid": 8,
+            "comm": "app",
+            "by_pid": 7,
+            "signal": "SIGTERM",
+            "sure": True,
+            "word": "ignore",
+            "outcome": "ignored: the program asked for that",
+        }
+    ]
+    listens = replace(deaf, ignored=0, caught=mask([TERM]))
+    found = row(PLAIN, forwarding(listens), StopRequest(), NOW)
+    assert (found.verdict, found.why) == (
+        "stops at once",
+        "if app[8] ends: it is passed SIGTERM, and has a handler for it",
+    )
+
+
+def test_hostile_names_behind_an_init_keep_to_eighty_columns() -> None:
+    for name in ("\x1b[31mred", "a" * 300, "日本語の名前" * 20, "two\nlines", "\u202egnp"):
+        deaf = Target(8, name, (Thread(8),), ignored=mask([TERM]), ns_pid=2, level=1)
+        shown = drawn([row(PLAIN, forwarding(deaf), StopRequest(), NOW)])
+        assert max(map(cells, shown.splitlines())) <= 80
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+
+
+def test_zombies_that_an_init_does_not_reap_are_said() -> None:
+    target = init(7, "app", 1, caught=mask([TERM]))
+    found = row(PLAIN, Init(target, zombies=8), StopRequest(), NOW)
+    assert (
+        found.why
+        == "if its handler for SIGTERM ends it; 8 of its children are zombies: it does not reap them"
+    )
+    assert found.as_dict()["zombies"] == 8
+    assert "zombies" not in row(PLAIN, Init(target, zombies=4), StopRequest(), NOW).why
+
+
+def test_a_blocked_signal_with_a_handler_may_be_taken_any_moment() -> None:
+    assert said(init(7, "app", 1, caught=mask([TERM]), blocked=mask([TERM]))) == (
+        "can't be told",
+        "it blocks SIGTERM now, and runs its handler for it once that is unblocked",
     )
 
 

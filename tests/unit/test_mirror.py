@@ -13,7 +13,6 @@ ELSEWHERE = {
     "predict/prose.py": "tests/cli/test_explain.py",
     "predict/explain.py": "tests/cli/test_explain.py",
     "predict/scan_row.py": "tests/cli/test_scan.py",
-    "predict/passing.py": "tests/kernel/test_passing_live.py",
     "procfs/threads.py": "tests/kernel/test_predict_live.py",
     "containers/lookup.py": "tests/unit/containers/test_runtimes.py",
     "containers/runtimes/lxc.py": "tests/unit/containers/test_runtimes.py",

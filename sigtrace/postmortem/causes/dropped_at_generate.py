@@ -31,6 +31,7 @@ def check(case: Case) -> Iterator[Finding]:
     """Report each signal that was dropped as a request; for a live namespace without requests, one that would be."""
     for events in by_signal(dropped_requests(case)):
         first = events[0]
+        seen = case.snapshot_after(first.time)
         yield Finding(
             SLUG,
             case.nsid,
@@ -38,8 +39,8 @@ def check(case: Case) -> Iterator[Finding]:
             "certain",
             f"{stop_signal(case, first)} was sent to {first.target}, PID 1 of its namespace, "
             f"{times(case.count(events))} and discarded: it has no handler for it.",
-            lines(events, case.count(events)) + masks(case.snapshot_after(first.time)),
-            install(case),
+            lines(events, case.count(events)) + masks(seen),
+            install(case, seen, first.signal),
             numbers(*events),
         )
     snapshot = would_drop(case)
@@ -52,7 +53,7 @@ def check(case: Case) -> Iterator[Finding]:
             f"A {name(would_ask(case))} to {snapshot.init.name}, PID 1 of its namespace, is discarded: it has no "
             "handler. If it was asked to stop before sigtrace looked, that is why it did not.",
             masks(snapshot),
-            install(case),
+            install(case, snapshot, would_ask(case)),
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import (
@@ -23,7 +22,8 @@ from sigtrace.postmortem.checks import (
 from sigtrace.postmortem.event import Event
 from sigtrace.postmortem.finding import Confidence, Finding, numbers
 from sigtrace.postmortem.snapshot import Snapshot, Task
-from sigtrace.predict.shell import waits_for
+from sigtrace.predict.shell import waited_for, waits_for
+from sigtrace.predict.shell_advice import against_a_shell
 from sigtrace.signals import TERM
 from sigtrace.text import shorten
 
@@ -113,7 +113,7 @@ def _finding(
         confidence,
         f"{first.signal_name} went to the shell {first.target}{where} which {how}.",
         lines(events) + _shown(*seen),
-        _advice(case),
+        _advice(case, *seen),
         numbers(*events),
     )
 
@@ -130,20 +130,18 @@ def _unseen(case: Case, snapshot: Snapshot, children: list[Task], how: str) -> F
         f"{where} {who}, which waits for {_names(children)} and {how}. If it was asked to stop before "
         "sigtrace looked, that is why it did not.",
         _shown(snapshot, children),
-        _advice(case),
+        _advice(case, snapshot, children),
     )
 
 
-def _advice(case: Case) -> str:
+def _advice(case: Case, snapshot: Snapshot | None, children: list[Task]) -> str:
     if case.subject is not None:
         return (
             "start the program itself, or `exec app` as the last line of the script; or run it in the background "
             "(`app & wait`), and have a trap send it the signal"
         )
-    return (
-        'start the program itself: the exec form CMD ["app"] in the image, or `exec app` as the last line of the '
-        f"script; or run a small init that passes signals on: {advice.small_init(case.container)}"
-    )
+    cmdline = snapshot.subject.cmdline.split() if snapshot and snapshot.subject else []
+    return "; or ".join(against_a_shell(cmdline, _names(children)))
 
 
 def _is_shell(event: Event, snapshot: Snapshot | None) -> bool:
@@ -153,16 +151,12 @@ def _is_shell(event: Event, snapshot: Snapshot | None) -> bool:
 
 
 def _children(snapshot: Snapshot | None) -> list[Task]:
-    """Return the children that a shell may wait for: those that are alive; none while the shell itself is held.
-
-    PID 1 inherits orphans too, which no shell waits for. Daemons have a session of their own; the commands of a script
-    are in the shell's, unless one was made for them.
-    """
+    """Return the children that a shell may wait for; none while the shell itself is held."""
     if snapshot is None or snapshot.subject is None or is_held(snapshot.subject):
         return []
     shell = snapshot.subject
-    children = [t for t in snapshot.processes if t.ppid == shell.pid and t.state not in "ZX"]
-    return [t for t in children if t.session == shell.session] or children
+    alive = {t.pid: t for t in snapshot.processes if t.ppid == shell.pid and t.state not in "ZX"}
+    return [alive[each.pid] for each in waited_for(shell.relative, [t.relative for t in alive.values()])]
 
 
 def _in_front(snapshot: Snapshot | None) -> tuple[list[Task], bool]:

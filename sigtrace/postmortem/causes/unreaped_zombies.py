@@ -11,12 +11,11 @@ from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.period import seen, subject_exits
 from sigtrace.postmortem.snapshot import Snapshot, Task
+from sigtrace.predict.scan_row import MANY_ZOMBIES
 from sigtrace.text import shorten
 
-_MANY = 5
-"""Zombies in two snapshots, from which on the state is not a passing one."""
 _HEAPS = 20
-"""The same for a single snapshot."""
+"""Zombies in a single snapshot, from which on the state is not a passing one; in two, MANY_ZOMBIES are enough."""
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -27,12 +26,12 @@ def check(case: Case) -> Iterator[Finding]:
     last = next((each for each in reversed(case.snapshots) if _goes_on(each)), None)
     zombies = _zombies(last) if last else []
     settled = [t for t in zombies if last and _stays(case, t, last)]
-    if last is None or (len(settled) < _MANY and len(zombies) < _HEAPS):
+    if last is None or (len(settled) < MANY_ZOMBIES and len(zombies) < _HEAPS):
         return
     kept = {task.identity for task in settled or zombies}
     period = seen(
         case,
-        lambda each: len(kept & {task.identity for task in _zombies(each)}) >= min(_MANY, len(kept)),
+        lambda each: len(kept & {task.identity for task in _zombies(each)}) >= min(MANY_ZOMBIES, len(kept)),
         subject_exits(case),
     )
     assert period is not None
@@ -46,7 +45,7 @@ def check(case: Case) -> Iterator[Finding]:
         "unreaped-zombies",
         case.nsid,
         "error" if full else "warning",
-        "certain" if len(settled) >= _MANY else "likely",
+        "certain" if len(settled) >= MANY_ZOMBIES else "likely",
         f"{len(zombies)} processes {period.tell('are', 'were')} dead and not reaped; {count} "
         f"{period.tell('are', 'were')} children of {shorten(parent[1], 16)}[{parent[0]}]{limit}.",
         (*(last.line(str(t)) for t in zombies[:3]), f"and {len(zombies) - 3} more like it", *period.evidence),

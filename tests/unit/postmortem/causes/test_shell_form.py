@@ -87,3 +87,26 @@ def test_a_shell_whose_trap_waits_is_told_before_it_counts_as_slow() -> None:
     assert causes([*asked, ended], trapping(1.05), since=START, until=START + 4 * SECOND) == []
     late = diagnose(case(asked, trapping(2), since=START, until=START + 12 * SECOND))
     assert [(f.cause, f.confidence) for f in late.findings] == [("shell-form", "certain")]
+
+
+def test_a_package_script_is_not_to_be_edited_by_its_user() -> None:
+    script = {"comm": "rabbitmq-server", "cmdline": "sh /usr/sbin/rabbitmq-server"}
+    report = diagnose(
+        case([event(1, target_comm=b"rabbitmq-server"), KILL, KILLED], snapshot(1.001, script, {}))
+    )
+    (found,) = report.findings
+    assert found.cause == "shell-form"
+    assert "/usr/sbin/rabbitmq-server, the script of a package" in found.advice
+    assert "its own command" in found.advice
+    assert "exec" not in found.advice
+
+
+def test_what_changes_for_a_program_behind_a_small_init_is_said() -> None:
+    rows = snapshot(1.001, {"comm": "app", "caught": f"{1 << 9 | 1 << 1:016x}", "ignored": f"{1 << 12:016x}"})
+    (found,) = diagnose(case([event(1), KILL, KILLED], rows)).findings
+    assert found.cause == "dropped-at-generate"
+    assert found.advice.endswith(
+        "not PID 1: SIGHUP, SIGQUIT, SIGUSR2 and SIGALRM, which are dropped now, then end it as well"
+    )
+    (blind,) = diagnose(case([event(1), KILL, KILLED])).findings
+    assert "not PID 1" not in blind.advice
