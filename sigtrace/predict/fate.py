@@ -35,7 +35,7 @@ class Fate:
     via: tuple[Step, ...] = ()
     """The processes that pass the signal on, in order."""
     left: str = ""
-    """The names of those behind it that do not get the signal, and that are killed when it ends."""
+    """The names of those behind it that are killed when it ends, before they could end by themselves."""
 
 
 def fate(step: Step) -> Fate:
@@ -115,12 +115,12 @@ def _fate(step: Step, asked: Mapping[int, Step]) -> Fate:
 
 def _by_kernel(step: Step, asked: Mapping[int, Step]) -> Fate:
     """The fate of a process whose program has no say in it."""
-    prediction, left = step.prediction, _unasked(step, asked)
+    prediction = step.prediction
     if may_handle(prediction):
         return Fate("untold", "blocks it now, and runs its handler for it once that is unblocked", step)
     if prediction.effect in ("terminate", "core"):
-        behind = f"; {left}, behind it, is not asked, but killed" if left else ""
-        found = Fate("ends", f"ends on it{behind}", step, left=left)
+        left, words = _behind(step, asked)
+        found = Fate("ends", f"ends on it{words}", step, left=left)
     elif prediction.generate == "dying":
         found = Fate("ends", "is ending already", step)
     elif step.takes:
@@ -163,13 +163,16 @@ def _waits(step: Step) -> bool:
     return any(signals.has(thread.awaited or 0, step.signal) for thread in step.target.threads)
 
 
-def _unasked(step: Step, asked: Mapping[int, Step]) -> str:
-    """Return the children of a shell that do not get the signal on which it ends."""
+def _behind(step: Step, asked: Mapping[int, Step]) -> tuple[str, str]:
+    """Return the children of a shell which ends on a signal before they could, and what becomes of them."""
     if not step.target.shell or step.target.unkillable:
-        return ""
-    return _names(
-        each for each in step.target.children or () if each.state not in "ZX" and each.pid not in asked
-    )
+        return "", ""
+    alive = [each for each in step.target.children or () if each.state not in "ZX"]
+    unasked = _names(each for each in alive if each.pid not in asked)
+    if unasked:
+        return unasked, f"; {unasked}, behind it, is not asked, but killed"
+    late = _names(each for each in alive if fate(asked[each.pid]).outcome != "ends")
+    return late, f"; {late}, behind it, gets it too, but is killed at once" if late else ""
 
 
 def _of_shell(step: Step, found: Waiting, asked: Mapping[int, Step]) -> Fate:

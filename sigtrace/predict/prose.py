@@ -111,10 +111,8 @@ def _onward(question: Question) -> list[str]:
     """Return what would help where the target takes the signal, and passes it on perhaps."""
     found = fate(question.step)
     who, where = found.who, f"{found.who.target.name}: " if found.via else ""
-    if found.outcome == "ends" and found.via and found.left:
-        return [
-            f"to have {found.left} asked too, run an init that signals the whole process group: dumb-init or tini -g"
-        ]
+    if found.outcome == "ends" and found.left:
+        return [f"{where}end its script with exec: {found.left} then gets the signal itself"]
     if found.outcome in ("ends", "if"):
         return []
     if who.target.shell and who.takes:
@@ -196,7 +194,8 @@ def _against_a_drop(question: Question) -> list[str]:
     found = []
     if process.is_shell(target.comm, question.cmdline):
         alive = [each.name for each in target.children or () if each.state not in "ZX"]
-        return against_a_shell(question.cmdline, ", ".join(alive[:2])) + _instead(question)
+        small = runtimes.small_init(question.own)
+        return against_a_shell(question.cmdline, ", ".join(alive[:2]), small) + _instead(question)
     found += _instead(question)
     found.append(f"install a handler for {name} in the program, before it starts its work")
     if signals.default_action(signal) in ("terminate", "core"):

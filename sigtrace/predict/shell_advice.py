@@ -26,22 +26,24 @@ def packaged_script(cmdline: Sequence[str]) -> str:
     return script if script and is_shell("", cmdline[:1]) else ""
 
 
-def against_a_shell(cmdline: Sequence[str], behind: str) -> list[str]:
+def against_a_shell(cmdline: Sequence[str], behind: str, small_init: str) -> list[str]:
     """Return what makes a stop reach the program behind a shell, the best first.
 
-    behind: the names of the shell's children; empty if they are not known.
+    behind: the names of the shell's children; empty if they are not known. small_init: how to run one here.
     """
     program = behind or "the program behind it"
-    group = f"run an init that signals the whole process group of the shell, and so {program} too: dumb-init or tini -g"
+    quick = (
+        f"run a small init as PID 1 ({small_init}): the stop is quick then, but {program} is killed unasked"
+    )
     script = packaged_script(cmdline)
     if not script:
         return [
             'PID 1 is a shell: use the exec form, ENTRYPOINT ["program"], or end its script with exec',
-            group,
+            quick,
         ]
     return [
         f"PID 1 is {shorten(script, 60)}, the script of a package, which starts {program} and waits for it: start that "
         "program itself, as `ps` shows it",
         "stop it by its own command, inside the container, before the container is stopped",
-        group,
+        quick,
     ]

@@ -384,7 +384,7 @@ def test_the_script_of_a_package_is_not_to_be_edited() -> None:
         in shown
     )
     assert "by its own command, inside the container" in shown
-    assert "an init that signals the whole process group of the shell, and so beam.smp[8] too" in shown
+    assert "the stop is quick then, but beam.smp[8] is killed unasked" in shown
     assert "exec" not in shown
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sigtrace.containers import advice
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.checks import (
@@ -141,7 +142,7 @@ def _advice(case: Case, snapshot: Snapshot | None, children: list[Task]) -> str:
             "(`app & wait`), and have a trap send it the signal"
         )
     cmdline = snapshot.subject.cmdline.split() if snapshot and snapshot.subject else []
-    return "; or ".join(against_a_shell(cmdline, _names(children)))
+    return "; or ".join(against_a_shell(cmdline, _names(children), advice.small_init(case.container)))
 
 
 def _is_shell(event: Event, snapshot: Snapshot | None) -> bool:

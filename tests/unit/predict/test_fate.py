@@ -199,6 +199,10 @@ def test_a_shell_without_a_trap_ends_and_what_is_behind_it_is_killed() -> None:
     assert fate(found).left == "sleep[9]"
     grouped = forwarding(shell, replace(MEMBER, pid=9, comm="sleep"), program="dumb-init sh")
     assert said(grouped)[1].endswith("which ends on it")
+    slower = forwarding(shell, replace(HANDLES, pid=9, comm="sleep"), program="dumb-init sh")
+    assert said(slower)[1].endswith(
+        "which ends on it; sleep[9], behind it, gets it too, but is killed at once"
+    )
 
 
 def test_between_two_waits_a_known_init_blocks_what_it_takes_next() -> None:
