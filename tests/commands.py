@@ -11,11 +11,13 @@ from pathlib import Path
 
 from sigtrace.lab.actor import Actor
 
+COMMAND = (sys.executable, "-m", "sigtrace")
+
 
 def sigtrace(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; env: what its environment has besides."""
     return subprocess.run(
-        [sys.executable, "-m", "sigtrace", *words],
+        [*COMMAND, *words],
         capture_output=True,
         text=True,
         check=False,
@@ -34,7 +36,7 @@ def at_work(
     """
     clocks = ["unshare", "--time", "--boottime", str(shifted), "--fork", "--kill-child"] if shifted else []
     process = subprocess.Popen(
-        [*under, *clocks, sys.executable, "-m", "sigtrace", *words],
+        [*under, *clocks, *COMMAND, *words],
         stdout=output,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,12 +1,8 @@
-"""The command line: one thin module per command, imported only when that command runs.
-
-`main` is the only place that turns our errors into a message and an exit code.
-"""
+"""The command line: one thin module per command, imported only when that command runs."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import io
 import os
@@ -15,8 +11,8 @@ import sys
 import click
 
 from sigtrace._version import __version__
-from sigtrace.cli.interrupt import forget_interrupt, heed_interrupts
-from sigtrace.errors import BadInput, SigtraceError
+from sigtrace.cli.exit_code import exit_code_of
+from sigtrace.cli.interrupt import heed_interrupts
 from sigtrace.text import printable
 
 _COMMANDS = (
@@ -27,8 +23,6 @@ _COMMANDS = (
 
 _NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "record", "postmortem")
 """Commands that look up container names in the runtimes' files."""
-
-EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
 class Commands(click.Group):
@@ -87,24 +81,4 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # escape characters that the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
     heed_interrupts()
-    try:
-        code = cli.main(prog_name="sigtrace", standalone_mode=False)
-    except click.ClickException as err:
-        err.show()
-        code = err.exit_code
-    except SigtraceError as err:
-        click.echo(f"sigtrace: {err}", err=True)
-        code = EXIT_USAGE if isinstance(err, BadInput) else EXIT_FAILED
-    except OSError as err:
-        about = f": {printable(os.fsdecode(err.filename))}" if err.filename else ""
-        code = EXIT_FAILED
-        with contextlib.suppress(OSError):
-            what_to_do = "; raise `ulimit -n`" if err.errno == errno.EMFILE else ""
-            click.echo(f"sigtrace: {err.strerror or err}{about}{what_to_do}", err=True)
-        for stream in (sys.stdout, sys.stderr):  # Python would flush again at exit, and fail again
-            with contextlib.suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except (click.Abort, KeyboardInterrupt):
-        forget_interrupt()
-        code = 130
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(exit_code_of(lambda: cli.main(prog_name="sigtrace", standalone_mode=False)))

@@ -19,6 +19,7 @@ from sigtrace.cli.options import (
     selection_options,
 )
 from sigtrace.errors import BadInput
+from sigtrace.events.losses import missing
 from sigtrace.export.formats import FORMATS, writer
 from sigtrace.text import printable
 from sigtrace.units import number
@@ -74,7 +75,9 @@ def export(
     source = Source(recording, recording.filter(_with_exits(selection, kind)))
     with terminated_like_ctrl_c(), _progress(source):
         notes = _write(source, kind, output, force)
-    for sentence in (*notes, *recording.problems):
+    losses = recording.losses_between(source.where.since, source.where.until)
+    lost = () if losses.nothing else missing(losses, of_counts=False)
+    for sentence in (*notes, *recording.problems, *lost):
         say(sentence)
     say(f"{number(source.written, 'event')} written" + ("" if output == "-" else f" to {printable(output)}"))
 

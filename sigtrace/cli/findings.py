@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import click
 import numpy as np
 
+from sigtrace.events.losses import Losses, reservation
 from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.timeline import timeline_entries, title
@@ -31,20 +32,26 @@ def print_report(report: Report, verbose: bool = False) -> None:
         click.echo(line, color=_colour())
 
 
-def print_standings(standings: Sequence[Standing]) -> None:
-    """Print one line per namespace, the most stuck first."""
+def print_standings(standings: Sequence[Standing], losses: Losses) -> None:
+    """Print one line per namespace, the most stuck first; before them what was lost of their time."""
+    if why := reservation(losses):
+        click.echo(f"What follows is what was recorded; {why}.\n")
     known = any(standing.report.case.container for standing in standings)
     outcome = max([_OUTCOME, *(len(standing.outcome) for standing in standings)])
     widths = max(_width() - _REST - outcome, _LEAST), outcome
     click.echo(_row(("NAMESPACE", "CONTAINER" if known else "INIT", "ASKED", "OUTCOME", "WHY"), widths))
     for standing in standings:
         report = standing.report
-        slugs = list(dict.fromkeys(finding.cause for finding in report.findings)) or ["-"]
+        slugs = list(dict.fromkeys(finding.cause for finding in report.findings))
+        slugs = slugs or ["?" if report.reservation else "-"]
         why = slugs[0] + (f" +{len(slugs) - 1}" if len(slugs) > 1 else "")
         cells = (str(report.case.nsid), _name(report.case), standing.signal, standing.outcome, why)
         click.echo(_row(cells, widths).rstrip())
     stuck = sum(bool(standing.report.findings) for standing in standings)
     click.echo(f"\n{number(len(standings), 'PID namespace')}, {stuck:,} with findings.")
+    unclear = sum(bool(each.report.reservation and not each.report.findings) for each in standings)
+    if unclear:
+        click.echo(f"Of {unclear:,} without findings (?), records may have been lost.")
 
 
 def _name(case: Case) -> str:
@@ -71,10 +78,13 @@ def _report(report: Report, width: int, verbose: bool) -> Iterator[str]:
     yield from _wrapped(click.style(title(report.case), bold=True), width, "", "  ")
     yield from _timeline(report, width)
     yield ""
+    if report.reservation and report.findings:
+        yield from _wrapped(f"Not all is known: {report.reservation}.", width, "", "  ")
+        yield ""
     for finding in report.findings:
         yield from _finding(finding, width)
     if not report.findings:
-        yield "Nothing was found that keeps it from stopping."
+        yield from _wrapped(report.nothing_found, width, "", "  ")
         yield ""
     if report.ruled_out:
         absent_causes = "; ".join(cause.absent for cause in report.ruled_out)

@@ -22,6 +22,7 @@ from sigtrace.units import number
 
 if TYPE_CHECKING:
     from sigtrace.events.container import Container
+    from sigtrace.events.losses import Losses
     from sigtrace.events.nskey import NsKey
     from sigtrace.live.collector import Collector, Scope
 
@@ -176,17 +177,19 @@ def announce(live: Collector) -> None:
 
 
 @contextlib.contextmanager
-def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None]:
+def stopped_by_signals(live: Collector, duration: float | None, once: bool = True) -> Iterator[None]:
     """Inside the block, Ctrl-C, SIGTERM, SIGHUP and the end of `duration` (s) stop the collector.
 
-    A second signal has its default action; a signal that was ignored from the start (nohup) stays ignored.
+    A second signal has its default action, without `once` none. SIGHUP that was ignored from the start (nohup) stays
+    ignored.
     """
     before = {number: os_signal.getsignal(number) for number in _ENDING}
     caught = [number for number, handler in before.items() if handler != os_signal.SIG_IGN]
 
     def stop(number: int, frame: FrameType | None) -> None:
         live.stop()
-        release()
+        if once:
+            release()
 
     def release() -> None:
         for each in caught:
@@ -208,9 +211,11 @@ def stopped_by_signals(live: Collector, duration: float | None) -> Iterator[None
         release()
 
 
-def footer(live: Collector, unwritten: int = 0) -> None:
-    """Print what was seen, dropped (by namespace) and lost; `unwritten` records were read, and then lost."""
-    counts, losses = live.counts(), live.losses()
+def footer(live: Collector, losses: Losses | None = None) -> None:
+    """Print what was seen, dropped (by namespace) and lost; `losses`: all of them, if not only the collector's."""
+    from sigtrace.events.losses import missing
+
+    counts = live.counts()
     dropped, names = counts.dropped_by_init(), live.names.known()
     most = ", ".join(f"{total:,} in {_called(key, names)}" for key, total in list(dropped.items())[:5])
     more = f", and in {len(dropped) - 5} more" if len(dropped) > 5 else ""
@@ -218,11 +223,8 @@ def footer(live: Collector, unwritten: int = 0) -> None:
         f"{number(counts.signals_seen, 'signal')} seen, {sum(dropped.values()):,} dropped"
         + (f": {most}{more}" if most else "")
     )
-    lost = losses.lost + unwritten
-    exact = " (the totals above are still exact)" if lost else ""
-    say(f"{number(lost, 'record')} lost{exact}")
-    if losses.uncounted or losses.missed:
-        say(f"totals are too low: {number(losses.uncounted, 'signal')} uncounted, {losses.missed:,} missed")
+    for sentence in missing(losses or live.losses()):
+        say(sentence)
 
 
 def _called(key: NsKey, names: Mapping[NsKey, Container]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from sigtrace.cli.live import say
 from sigtrace.cli.options import MOMENT_FORMS, Duration, Moment, container_options, format_option
 from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
+from sigtrace.events.losses import Losses, reservation
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from sigtrace.postmortem import Case
     from sigtrace.postmortem.incarnation import Choice
 
-EXIT_FOUND = 3
+EXIT_FOUND, EXIT_INCOMPLETE = 3, 4
 
 
 @click.command(short_help="Why did, or does, this container not stop?")
@@ -69,7 +71,12 @@ def postmortem(
     stop (null, or by, runtime, via, signal, grace_seconds, seconds, killed,
     ended), host, time (when the attempt to stop it began, or null).
 
-    The exit code is 0 without findings and 3 with findings.
+    If records of that time were lost, that is said before all else: what was not
+    found may have happened all the same. In JSON, records_lost has their number,
+    and complete is false.
+
+    The exit code is 0 without findings, 3 with findings, and 4 if nothing was found
+    in what was recorded, and records were lost.
 
     \b
     Examples:
@@ -89,15 +96,26 @@ def postmortem(
     wanted = ContainerSelector(containers, pods)
     if namespace is not None and not wanted.empty:
         raise BadInput("use either --ns, or --container and --pod.")
-    cases, single = (
-        _live(namespace, wanted, listen) if live else _recorded(directories, namespace, wanted, at)
-    )
-    found = _explain(cases, output, verbose) if single else _list(cases, output)
-    sys.exit(EXIT_FOUND if found else 0)
+    found = _live(namespace, wanted, listen) if live else _recorded(directories, namespace, wanted, at)
+    if _explain(found.cases, output, verbose) if found.single else _list(found, output):
+        sys.exit(EXIT_FOUND)
+    if any(not losses.complete for losses in (found.losses, *(case.losses for case in found.cases))):
+        sys.exit(EXIT_INCOMPLETE)
 
 
-def _live(namespace: str | None, wanted: ContainerSelector, listen: float) -> tuple[list[Case], bool]:
-    """The cases on this host, and whether they are of one namespace that the user named."""
+@dataclass(frozen=True)
+class _Found:
+    """What there is to examine."""
+
+    cases: list[Case]
+    single: bool
+    """They are of one namespace (on every host that has it)."""
+    losses: Losses
+    """What the time has lost that a list is about."""
+
+
+def _live(namespace: str | None, wanted: ContainerSelector, listen: float) -> _Found:
+    """The cases on this host."""
     from sigtrace.postmortem import from_live
     from sigtrace.procfs import pidns
 
@@ -107,18 +125,18 @@ def _live(namespace: str | None, wanted: ContainerSelector, listen: float) -> tu
     else:
         containers = from_live.alive(wanted)
         if wanted.empty or len(containers) != 1:
-            return list(from_live.all_live(listen, containers)), False
+            return _Found(list(from_live.all_live(listen, containers)), False, Losses())
     ((nsid, container),) = containers.items()
     case, problem = from_live.live(nsid, listen, container)
     if problem:
         say(problem)
-    return [case], True
+    return _Found([case], True, Losses())
 
 
 def _recorded(
     directories: Sequence[Path], namespace: str | None, wanted: ContainerSelector, at: int | None
-) -> tuple[list[Case], bool]:
-    """The cases in recordings, and whether they are of one namespace (on every host that has it)."""
+) -> _Found:
+    """The cases in recordings."""
     import sigtrace
     from sigtrace.postmortem import from_recording, incarnation
     from sigtrace.recording.selection import Selection
@@ -141,7 +159,9 @@ def _recorded(
             cases = list(from_recording.all_recorded(recording, until, last))
         for problem in recording.problems:
             say(problem)
-    return cases, namespace is not None or len(found) == 1
+        if single := namespace is not None or len(found) == 1:
+            return _Found(cases, single, Losses())
+        return _Found(cases, single, recording.losses_between(None, at))
 
 
 def _name_others(choice: Choice, what: str) -> None:
@@ -167,20 +187,27 @@ def _explain(cases: Sequence[Case], output: str, verbose: bool) -> bool:
         if output == "table":
             print_report(report, verbose)
             continue
+        _say_reservation(report.reservation)
         for row in report.rows():
             echo_json(row)
     return any(report.findings for report in reports)
 
 
-def _list(cases: Sequence[Case], output: str) -> bool:
+def _say_reservation(why: str) -> None:
+    if why:
+        say(f"not all is known: {why}")
+
+
+def _list(found: _Found, output: str) -> bool:
     """Print one line per case. Returns whether there are findings."""
     from sigtrace.cli.findings import print_standings
     from sigtrace.postmortem.ranking import rank
 
-    standings = rank(cases)
+    standings = rank(found.cases)
     if output == "table":
-        print_standings(standings)
+        print_standings(standings, found.losses)
     else:
+        _say_reservation(reservation(found.losses))
         for standing in standings:
             for row in standing.report.rows():
                 echo_json(row)

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigtrace.cli.exit_code import EXIT_FAILED
 from sigtrace.cli.live import Filters, announce, attached, follow_options, footer, say, stopped_by_signals
 from sigtrace.cli.options import Duration, Size
+from sigtrace.cli.supervisor import supervised
 from sigtrace.text import printable
 from sigtrace.units import number
 
 if TYPE_CHECKING:
     from sigtrace.live.collector import Scope
+    from sigtrace.live.recorder import Recorder
 
 _LEAST = 1 << 20
 
@@ -68,7 +71,9 @@ def record(
 
     "ready" on stderr means that no signal is missed from then on. A crash loses at
     most the last second; a full disk pauses writing until there is room again.
-    Ctrl-C, SIGTERM, SIGHUP and --duration end it.
+    Ctrl-C, SIGTERM, SIGHUP and --duration end it, a disk that hangs or not. The last
+    line says how many events are on the disk, and how many were lost on the way to
+    it; the exit code is 1 if any was, or if the recording could not be closed.
 
     \b
     Examples:
@@ -77,21 +82,42 @@ def record(
       sigtrace record /var/tmp/signals --ns 4242 --descendants
       sigtrace record /var/tmp/signals --pod shop/checkout-* --wait
     """
+    scope: Scope = "all" if everything else "inits"
+    limits = max_size, max_age, rotate
+    # No module is imported before that need not be in both processes.
+    supervised(lambda: _record(directory, filters, scope, limits, duration))
+
+
+def _record(
+    directory: Path, filters: Filters, scope: Scope, limits: tuple[int, float, float], duration: float | None
+) -> None:
     from sigtrace.live.recorder import Recorder
     from sigtrace.recording.writer import Limits
 
-    scope: Scope = "all" if everything else "inits"
+    where = printable(str(directory))
     with _without_pandas(), attached(filters, scope) as (live, followed):
-        recorder = Recorder(live, directory, Limits(max_size, max_age, rotate), say)
-        with stopped_by_signals(live, duration):
+        recorder = Recorder(live, directory, Limits(*limits), say)
+        # A second signal is the supervisor's affair.
+        with stopped_by_signals(live, duration, once=False):
             for note in live.notes:
                 say(note)
-            what = "all signals" if everything else "what concerns namespace inits"
+            what = "all signals" if scope == "all" else "what concerns namespace inits"
             announce(live)
-            say(f"ready: recording {what}{followed} into {printable(str(directory))}; Ctrl-C ends")
+            say(f"ready: recording {what}{followed} into {where}; Ctrl-C ends")
             recorder.run()
-        footer(live, recorder.lost)
-        say(f"{number(recorder.recorded, 'event')} recorded into {printable(str(directory))}")
+        footer(live, recorder.losses())
+        _say_what_became_of_it(recorder, where)
+    if recorder.lost or not recorder.closed:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _say_what_became_of_it(recorder: Recorder, where: str) -> None:
+    what = f"{number(recorder.recorded, 'event')} recorded into {where}"
+    if recorder.lost:
+        what += f", {recorder.lost:,} lost"
+    if not recorder.closed:
+        what += ": it could not be closed, and its end is missing"
+    say(what)
 
 
 class _Hidden(MetaPathFinder):

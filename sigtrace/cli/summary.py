@@ -17,6 +17,7 @@ from sigtrace.cli.options import (
     table_format_option,
 )
 from sigtrace.cli.output import json_line, write_lines
+from sigtrace.events.losses import missing
 from sigtrace.events.outcome import label
 from sigtrace.signals import name as signal_name
 from sigtrace.text import padded, shorten
@@ -48,8 +49,8 @@ def summary(
     that passed the recorder's filters. The sender "-" is not known: the kernel
     does not report it at delivery, and signals that were only counted have none.
     With --since or --until, totals are of the recorded events. Below the table:
-    how long stops took, from the request to the exit of the init, and what was
-    lost.
+    how long stops took, from the request to the exit of the init. If records were
+    lost, that comes first, with what it means for the totals.
 
     \b
     JSON Lines and CSV have these keys: host, nsid, container_name, init_comm,
@@ -57,7 +58,8 @@ def summary(
     first, last, container_id, runtime, image, pod, pod_namespace, ns_start (ns of
     CLOCK_BOOTTIME: distinguishes namespaces that had the same inode), init_pid.
     The last JSON line has the totals: dropped, stops, stops_killed,
-    stop_seconds_p50, _p90, _p99, _longest, records_lost, signals_uncounted.
+    stop_seconds_p50, _p90, _p99, _longest, records_lost, signals_uncounted,
+    recorders_cut_short, and totals_exact (false: they are too low).
 
     \b
     Examples:
@@ -71,12 +73,15 @@ def summary(
 
     recording = sigtrace.open(directories)
     found = summarise(recording, selection)
-    if output == "csv":
-        _write_csv(found)
-    else:
-        write_lines(_json(found) if output == "json" else _table(found))
     for problem in recording.problems:
         say(problem)
+    if output == "csv":
+        _write_csv(found)
+        if not found.losses.nothing:
+            for sentence in missing(found.losses, found.of_counts):
+                say(sentence)
+    else:
+        write_lines(_json(found) if output == "json" else _table(found))
 
 
 def _json(found: Summary) -> Iterator[str]:
@@ -93,8 +98,11 @@ def _write_csv(found: Summary) -> None:
 
 
 def _table(found: Summary) -> Iterator[str]:
+    if not found.losses.nothing:
+        yield from missing(found.losses, found.of_counts)
+        yield ""
     if not found.lines:
-        yield "no signals"
+        yield "no signals" + ("" if found.losses.complete else " in what was recorded")
     width = min(_NS + max(shutil.get_terminal_size().columns - 80, 0), _WIDEST_NS)
     span = [moment for line in found.lines for moment in (line.first, line.last)]
     several_days = bool(span) and min(span) // DAY != max(span) // DAY
@@ -179,9 +187,5 @@ def _end(found: Summary) -> Iterator[str]:
         words = ("p50", "p90", "p99", "longest")
         times = ", ".join(f"{word} {span(facts[f'stop_seconds_{word}'] * SECOND)}" for word in words)
         yield f"{number(len(found.stops), 'init')} stopped, {facts['stops_killed']:,} of them by SIGKILL: {times}"
-    lost = found.losses
-    yield f"{number(lost.total, 'record')} lost" + (" (the totals are still exact)" if lost.total else "")
-    if lost.uncounted or lost.missed:
-        yield f"totals are too low: {number(lost.uncounted, 'signal')} uncounted, {lost.missed:,} missed"
-    for began, ended in lost.gaps:
-        yield f"nothing was recorded for {span(ended - began)} from {_moment(began, True)}: no room"
+    if found.losses.nothing:
+        yield from missing(found.losses, found.of_counts)

@@ -38,7 +38,8 @@ _KEYS = (
 )
 _NOTES = (
     "Dropped: the init has no handler for the signal, so the kernel discards it.",
-    "Rates are of the last interval. All numbers are exact; events may be lost.",
+    "Rates are of the last interval. Numbers are exact if the top line does not say",
+    "that they are too low; events may be lost.",
 )
 
 
@@ -78,6 +79,7 @@ class Screen:
         rows, lost = sample.rows, sample.losses.lost
         state = "  PAUSED" if view.paused else f"  every {self.interval:g} s"
         events = f"  {number(lost, 'event')} lost" if lost else ""
+        events += "" if sample.losses.counted else "  totals too low"
         title = "sigtrace top"
         gap = " " * max(self.width - len(title) - len(state) - len(events) - len(clock), 1)
         yield f"{self._bold(title)}{self._red(state) if view.paused else state}{events}{gap}{clock}"

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from sigtrace.events.batch import Batch
     from sigtrace.events.counts import Counts
-    from sigtrace.live.kernel.counts import KernelLosses, Tally
+    from sigtrace.events.losses import Losses
+    from sigtrace.live.kernel.counts import Tally
     from sigtrace.live.kernel.ring import Ring
 
 Scope = Literal["drops", "inits", "all"]
@@ -310,7 +311,7 @@ class Collector:
         rows = self._tallied().read()
         return Counts(rows[self._container_filter.selects(rows)] if self._container_filter else rows)
 
-    def losses(self) -> KernelLosses:
+    def losses(self) -> Losses:
         """Return how many records were written and lost so far."""
         from sigtrace.live.kernel.counts import read_losses
 

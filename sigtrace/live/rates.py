@@ -26,8 +26,8 @@ from sigtrace.units import SECOND
 
 if TYPE_CHECKING:
     from sigtrace.events.container import Container
+    from sigtrace.events.losses import Losses
     from sigtrace.live.collector import Collector
-    from sigtrace.live.kernel.counts import KernelLosses
 
 LAST_EVENTS = 200
 """Events kept per namespace."""
@@ -92,7 +92,7 @@ class Sample:
     rows: tuple[RateRow, ...]
     seconds: float
     """Since the previous sample."""
-    losses: KernelLosses
+    losses: Losses
     time: float = field(default_factory=time.time)
 
     def find(self, key: NsKey | None) -> RateRow | None:

@@ -2,7 +2,8 @@
 
 The calling thread only reads the ring; a second thread writes; a third takes snapshots. Between the first two is a
 queue of bounded size: if the disk hangs, records are lost and counted there, and the kernel's ring does not overflow.
-The snapshot thread puts its rows into the same queue. Reader and writer share no lock.
+The snapshot thread puts its rows into the same queue. Reader and writer share no lock. Only threads that may be left
+behind touch the disk: one that waits for a disk that hangs cannot be interrupted, by no signal.
 """
 
 from __future__ import annotations
@@ -14,23 +15,27 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sigtrace import clock, snapshot
 from sigtrace._version import __version__
+from sigtrace.errors import SigtraceError
 from sigtrace.events.batch import Batch
 from sigtrace.events.counts import Counts
+from sigtrace.events.losses import Losses
 from sigtrace.live.collector import Collector
 from sigtrace.live.snapshot_trigger import SnapshotTaker
 from sigtrace.recording import namespace_rows, schema
 from sigtrace.recording.directory import Directory
 from sigtrace.recording.writer import Limits, Run, Writer
 from sigtrace.snapshot import SnapshotRow
+from sigtrace.text import printable
+from sigtrace.units import number
 
 FLUSH_SECONDS = 1.0
 """Interval between flushes: a crash loses at most the records since the last one."""
@@ -39,8 +44,11 @@ COUNT_SECONDS = 10.0
 
 _QUEUE_RECORDS = 1 << 18
 """About 40 MB. More than the ring holds, so that the queue bridges a slow disk for longer than the ring could."""
-_CLOSE_SECONDS = 20.0
-"""How long to wait at the end for a disk that hangs."""
+_PATIENCE_SECONDS = 10.0
+"""How long the disk may do nothing at all before it counts as one that hangs."""
+_Result = TypeVar("_Result")
+_SILENT_SECONDS = 2.0
+"""How long to wait at the end without saying so."""
 _SNAPSHOTS = schema.row_schema(snapshot.COLUMNS)
 
 
@@ -48,36 +56,48 @@ class Recorder:
     """Records an attached collector into a directory until the collector is stopped.
 
     `say` is called with sentences for the user, from the writer's thread. Raises BadInput if the directory cannot be
-    recorded into.
+    recorded into, DiskHangs if it does not respond. patience: how long a disk may do nothing, in seconds.
     """
 
-    def __init__(self, live: Collector, path: Path, limits: Limits, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        live: Collector,
+        path: Path,
+        limits: Limits,
+        say: Callable[[str], None],
+        patience: float = _PATIENCE_SECONDS,
+    ) -> None:
         self._live = live
-        self._directory = Directory(path)
+        self._path = path
         self._say = say
+        self._patience = patience
         try:
-            self._writer = Writer(self._directory, this_run(), limits, say)
-        except BaseException:
-            self._directory.release()
-            raise
-        self.unqueued = 0
+            self._directory, self._writer = within(patience, lambda: _opened(path, limits, say))
+        except TimeoutError:
+            raise DiskHangs(f"{printable(str(path))} does not respond: record onto another disk") from None
+        self._writer.losses = self.losses
+        self.closed = False
+        """Whether the recording was closed; if not, its readers are told that its end is missing."""
+        self._unqueued = 0
         """Events that did not fit into the queue."""
         # Unbounded itself, because `put` must never block the reader; `_offer` bounds it by records, not by batches,
         # whose sizes differ by orders of magnitude. None is the end.
         self._queue: queue.SimpleQueue[Batch | list[SnapshotRow] | None] = queue.SimpleQueue()
         # Only the reader adds to the first and only the writer to the second, so their difference needs no lock: a
         # stale value makes the queue look fuller than it is.
-        self._queued, self._written = 0, 0
+        self._queued, self._taken = 0, 0
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._ended = False
         self._failure: BaseException | None = None
         self._taker = SnapshotTaker(self._queue.put)
         self._described_segment = 0
         self._last_counts: Counts | None = None
         self._counts_due = 0.0
-        self._losses: dict[str, int] = {}
+        self._losses_at, self._losses = 0, Losses()
+        """The losses at the last tick, and its time; 0: none in this segment."""
 
     def run(self) -> None:
-        """Record until the collector is stopped and all records are written."""
+        """Record until the collector is stopped, and all records are written or the disk hangs."""
         self._thread.start()
         self._taker.start()
         try:
@@ -86,29 +106,54 @@ class Recorder:
         finally:
             self._live.detach()
             self._queue.put(None)
-            self._thread.join(_CLOSE_SECONDS)
-            if self._thread.is_alive():
-                self._say("the disk does not respond: the end of the recording may be missing")
-            self._directory.release()
+            self._wait_for_writer()
+            self._ended = True
         if self._failure is not None:
             raise self._failure
 
     @property
     def recorded(self) -> int:
-        """Events written so far."""
-        return self._written - self._writer.unwritten
+        """Events that are on the disk for certain."""
+        return self._writer.saved
 
     @property
     def lost(self) -> int:
-        """Events that were read but not written."""
-        return self.unqueued + self._writer.unwritten
+        """Events that were read and did not get to the disk; known when `run` has ended."""
+        return self._unqueued + self._queued - self._writer.saved
+
+    def losses(self) -> Losses:
+        """Return what has been lost so far; when `run` has ended, also what is left in the queue."""
+        return replace(
+            self._live.losses(),
+            unqueued=self._unqueued,
+            unwritten=self.lost - self._unqueued if self._ended else self._writer.unwritten,
+            snapshots_skipped=self._taker.skipped,
+        )
 
     def _offer(self, batch: Batch) -> None:
-        if self._queued - self._written + len(batch) > _QUEUE_RECORDS:
-            self.unqueued += len(batch)
+        if self._queued - self._taken + len(batch) > _QUEUE_RECORDS:
+            self._unqueued += len(batch)
             return
         self._queued += len(batch)
         self._queue.put(batch)
+
+    def _wait_for_writer(self) -> None:
+        """Wait until the writer has ended, as long as the disk does something; then let others have the directory."""
+        self._thread.join(min(_SILENT_SECONDS, self._patience))
+        if self._thread.is_alive():
+            events = number(self.lost - self._unqueued, "event")
+            self._say(f"waiting for {printable(str(self._path))}: {events} to write; Ctrl-C again gives up")
+        done = -1
+        while self._thread.is_alive() and done != (now := self._writer.steps + self._taken):
+            done = now
+            self._thread.join(self._patience)
+        if self._thread.is_alive():
+            # The lock is all that is left to do: close(2) may wait for the disk.
+            with contextlib.suppress(TimeoutError, OSError):
+                within(1.0, self._directory.unlock)
+            return
+        self.closed = self._writer.closed
+        self._directory.release()
 
     def _write(self) -> None:
         """The writer thread's main function. An exception ends the recording, and `run` raises it."""
@@ -147,7 +192,7 @@ class Recorder:
         self._write_names()
         self._writer.rows("namespaces", schema.NAMESPACES, list(namespace_rows.changes(item)))
         self._writer.events(item)
-        self._written += len(item)
+        self._taken += len(item)
 
     def _tick(self) -> None:
         """Write everything so far to the disk. A new segment begins with the namespaces that exist.
@@ -157,7 +202,7 @@ class Recorder:
         now = time.time_ns()
         if self._described_segment != self._writer.segment:
             self._described_segment = self._writer.segment
-            self._last_counts, self._counts_due, self._losses = None, 0, {}
+            self._last_counts, self._counts_due, self._losses_at = None, 0, 0
             rows = list(namespace_rows.standing(now, clock.boot_to_utc()))
             named = namespace_rows.named(now, self._live.names.known().items())
             self._writer.rows("namespaces", schema.NAMESPACES, [*rows, *named])
@@ -165,11 +210,7 @@ class Recorder:
         if time.monotonic() >= self._counts_due:
             self._counts_due = time.monotonic() + COUNT_SECONDS
             self._write_counts(now)
-        losses = self._account()
-        if losses != self._losses:
-            self._losses = losses
-            self._writer.rows("losses", schema.LOSSES, [{"time": now, **losses}])
-            self._writer.facts = {"losses": losses}
+        self._write_losses(now)
         self._writer.flush()
 
     def _write_names(self) -> None:
@@ -184,13 +225,48 @@ class Recorder:
             self._writer.counts(changed, now)
         self._last_counts = counts
 
-    def _account(self) -> dict[str, int]:
-        return {
-            **asdict(self._live.losses()),
-            "unqueued": self.unqueued,
-            "unwritten": self._writer.unwritten,
-            "snapshots_skipped": self._taker.skipped,
-        }
+    def _write_losses(self, now: int) -> None:
+        """Write the losses if they changed, and what they were a tick ago: records were lost between the two."""
+        losses = self.losses()
+        if losses != self._losses or not self._losses_at:
+            samples = [(self._losses_at, self._losses)] if self._losses_at else []
+            rows = [{"time": time, **asdict(each)} for time, each in [*samples, (now, losses)]]
+            self._writer.rows("losses", schema.LOSSES, rows)
+        self._losses_at, self._losses = now, losses
+
+
+class DiskHangs(SigtraceError):
+    """A directory does not respond."""
+
+
+def within(seconds: float, action: Callable[[], _Result]) -> _Result:
+    """Do something that may wait for a disk for ever. Raises TimeoutError then; else what it raises."""
+    done: list[_Result] = []
+    failed: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            done.append(action())
+        except BaseException as err:
+            failed.append(err)
+
+    thread = threading.Thread(target=act, name="disk", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not done:
+        raise TimeoutError
+    return done[0]
+
+
+def _opened(path: Path, limits: Limits, say: Callable[[str], None]) -> tuple[Directory, Writer]:
+    directory = Directory(path)
+    try:
+        return directory, Writer(directory, this_run(), limits, say)
+    except BaseException:
+        directory.release()
+        raise
 
 
 def this_run() -> Run:

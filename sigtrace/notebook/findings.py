@@ -24,7 +24,9 @@ def page(report: Report) -> str:
     parts = [f"<b>{text(title(report.case), _LONG)}</b>", _timeline(report)]
     parts += [_finding(finding) for finding in report.findings]
     if not report.findings:
-        parts.append("<p><b>Nothing was found that keeps it from stopping.</b></p>")
+        parts.append(f"<p><b>{text(report.nothing_found, _LONG)}</b></p>")
+    elif report.reservation:
+        parts.append(f"<p>Not all is known: {text(report.reservation, _LONG)}.</p>")
     parts += _others(report)
     return f"<div>{''.join(parts)}</div>"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.container import COLUMNS, Container
+from sigtrace.events.losses import missing
 from sigtrace.events.outcome import label
 from sigtrace.live.collector import Collector, CollectorFilters
 from sigtrace.notebook.table import table, text
@@ -75,9 +76,9 @@ class LiveView:
                 break
             time.sleep(max(min(0.05, until - time.monotonic()), 0))
         self.counts = self._live.counts()
-        lost = self._live.losses().lost
+        lost = "; ".join(missing(self._live.losses()))
         dropped = sum(self.counts.dropped().values())
-        return f"{number(self.counts.signals_seen, 'signal')} seen, {dropped:,} dropped, {number(lost, 'record')} lost"
+        return f"{number(self.counts.signals_seen, 'signal')} seen, {dropped:,} dropped, {lost}"
 
     def _keep(self, batch: Batch) -> None:
         self._batches.append(batch[-_KEPT:])

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from sigtrace.clock import TICK_NS
+from sigtrace.events.losses import Losses, missing
 from sigtrace.frames.time import DROPS
 from sigtrace.notebook.table import table, text
 from sigtrace.recording.labels import container_labels
-from sigtrace.units import number, span
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     from sigtrace.recording.reader import Recording
@@ -32,7 +33,7 @@ def overview(recording: Recording) -> str:
     drops = counts[counts["verdict"].isin(DROPS)]
     if len(drops):
         parts.append(_drops(drops, namespaces))
-    parts += [f"⚠ {text(problem, 300)}" for problem in [*_losses(recording), *recording.problems]]
+    parts += [f"⚠ {text(problem, 300)}" for problem in [*_losses(recording.losses), *recording.problems]]
     return f"<div>{'<br>'.join(parts)}</div>"
 
 
@@ -99,11 +100,5 @@ def _drops(drops: pd.DataFrame, namespaces: pd.DataFrame) -> str:
     return table(["host", "namespace", "init", "signal", "dropped"], shown.itertuples(index=False)) + more
 
 
-def _losses(recording: Recording) -> Iterator[str]:
-    losses = recording.losses
-    if losses.total:
-        yield f"{losses.total:,} records were lost; the counts have them all the same"
-    if losses.uncounted or losses.missed:
-        yield f"counts are too low: {number(losses.uncounted, 'signal')} uncounted, {losses.missed:,} missed"
-    for began, ended in losses.gaps:
-        yield f"nothing was recorded for {span(ended - began)} from {pd.Timestamp(began):%Y-%m-%d %H:%M:%S} UTC"
+def _losses(losses: Losses) -> Iterator[str]:
+    return iter(()) if losses.nothing else missing(losses)

@@ -16,6 +16,7 @@ import numpy as np
 
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.event import Event, selected, totals
 from sigtrace.postmortem.life import at_home, life, resident
@@ -90,6 +91,8 @@ class Case:
     """The process that is judged; None: the init. See `sigtrace.postmortem.subject`."""
     settled: frozenset[int] = frozenset()
     """The attempts, by index, whose requests the init passed on to a process that hung: they say nothing about it."""
+    losses: Losses = field(default_factory=Losses)
+    """What may have been lost in its time, from its birth to its exit."""
 
     @classmethod
     def from_batch(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sigtrace.events.losses import reservation
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.checks import too_early
 from sigtrace.postmortem.finding import Finding
@@ -53,6 +54,9 @@ class Cause:
     waits: bool = False
     """The check finds it only once the init has had PATIENCE to end, or SIGKILL came."""
 
+    by_absence: bool = False
+    """The check takes what was not recorded for what did not happen: it needs all records."""
+
     def findings(self, case: Case, judged: Sequence[Case]) -> Iterator[Finding]:
         """Yield what it finds; what it finds about several processes that a request was passed on to, as one.
 
@@ -69,6 +73,8 @@ class Cause:
 
     def lacks(self, case: Case) -> str:
         """Return why it cannot be checked in this case; empty if it can."""
+        if self.by_absence and not case.losses.complete:
+            return reservation(case.losses)
         present = {"events": case.has_events, "history": case.has_events and not case.live}
         present |= {"members": case.has_events and case.has_members, "snapshot": bool(case.snapshots)}
         return next((_WHY[need] for need in self.needs if not present[need]), "")
@@ -77,4 +83,6 @@ class Cause:
         """Return why it is not ruled out although the check found nothing; empty if it is ruled out."""
         if self.waits and too_early(case):
             return _TOO_EARLY
+        if not case.losses.complete and self.needs != ("snapshot",):
+            return reservation(case.losses)
         return _WHY["history"] if case.live and "events" in self.needs else ""

@@ -122,6 +122,7 @@ def postmortems(recording: Recording) -> pd.DataFrame:
     took       timedelta64[ns]  from that signal to its end, or to the end of the recording
     cause      category         slug of the first finding (docs/postmortem.md); empty: none
     findings   int64            the number of findings, without notices
+    records_lost  int64         records lost of its time: with some, no finding does not mean that there is nothing
     """
     rows = []
     for standing in rank(from_recording.all_recorded(recording)):
@@ -138,11 +139,25 @@ def postmortems(recording: Recording) -> pd.DataFrame:
                 "took": standing.took,
                 "cause": findings[0].cause if findings else "",
                 "findings": len(findings),
+                "records_lost": case.losses.total,
             }
         )
-    names = ["host", "nsid", "container", "image", "asked", "outcome", "took", "cause", "findings"]
+    names = [
+        "host",
+        "nsid",
+        "container",
+        "image",
+        "asked",
+        "outcome",
+        "took",
+        "cause",
+        "findings",
+        "records_lost",
+    ]
     table = pd.DataFrame(rows, columns=names)
     table["took"] = pd.to_timedelta(table["took"].astype("int64"), unit="ns")
     dtypes = dict.fromkeys(("host", "container", "image", "asked", "cause"), "category")
-    found: pd.DataFrame = table.astype({**dtypes, "nsid": "uint32", "findings": "int64"})
+    found: pd.DataFrame = table.astype(
+        {**dtypes, "nsid": "uint32", "findings": "int64", "records_lost": "int64"}
+    )
     return found

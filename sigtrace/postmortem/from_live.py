@@ -14,6 +14,7 @@ from sigtrace.errors import CannotTrace
 from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.events.losses import Losses
 from sigtrace.live.collector import Collector
 from sigtrace.postmortem.case import Case, Window
 from sigtrace.procfs.pidns import PidNamespace, survey
@@ -63,19 +64,20 @@ def live(nsid: int, listen: float, container: Container | None = None) -> tuple[
     The second value is a sentence about what could not be read; empty if nothing. Without the privilege to trace, the
     case has only the snapshots.
     """
-    problem, since, batch = "", 0, _nothing()
+    problem, since, batch, losses = "", 0, _nothing(), Losses()
     with Helper() as helper:
         helper.start()
         try:
             with Collector(ns=[nsid], descendants=True, scope="all") as collector:
                 since, rows = time.time_ns(), _looked(helper, nsid, listen)
                 batch = collector.drain()
+                losses = collector.losses()
         except CannotTrace as err:
             rows, problem = _looked(helper, nsid, listen), f"no signals were seen: {err}"
     batch = batch[np.argsort(batch.records["time"], kind="stable")]
     window = Window(since, time.time_ns() if since else 0, live=True, has_members=since > 0)
     case = Case.from_batch(batch, rows, ns=nsid, window=window, container=container)
-    return case, problem or _problems(rows)
+    return replace(case, losses=losses), problem or _problems(rows)
 
 
 def all_live(pause: float, containers: Mapping[int, Container | None]) -> Iterator[Case]:

@@ -38,7 +38,8 @@ def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | Non
         for each in (each for each in chosen if each.boot == boot and (at is None or each.born <= at)):
             keys = [each.key, *(home.key for home in spaces.below([each.home]))]
             part = batch[among(batch.records["nsid"], batch.records["ns_start"], keys)]
-            cases.append(Case.from_batch(part, snapshots.get(each.home, ()), ns=each.key, window=window))
+            case = Case.from_batch(part, snapshots.get(each.home, ()), ns=each.key, window=window)
+            cases.append(_with_losses(case, recording, boot, at))
     if not cases:
         inodes = ", ".join(dict.fromkeys(str(each.nsid) for each in chosen))
         raise BadInput(f"no events of PID namespace {inodes} had been recorded by then.")
@@ -68,7 +69,8 @@ def all_recorded(
         for key, part in sorted(zip(keys, parts, strict=True), key=lambda each: each[0]):
             home = HostNs(*boot, key)
             if (only is None or home in only) and (not where.by_namespace or where.takes(home)):
-                yield Case.from_batch(batch[part], snapshots.get(home, ()), ns=key, window=window)
+                case = Case.from_batch(batch[part], snapshots.get(home, ()), ns=key, window=window)
+                yield _with_losses(case, recording, boot, where.until)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,15 @@ def _boots(
         if where.since is not None and len(part):
             part = part[part["time"] >= where.since]
         yield boot, batch, Window.of(batch), _dicts(part)
+
+
+def _with_losses(case: Case, recording: Recording, boot: tuple[str, str], until: int | None) -> Case:
+    """Return the case with what may have been lost between its birth and its exit, or `until` (ns UTC)."""
+    if recording.losses.complete:
+        return case
+    offset = int(np.asarray(case.batch.boot_to_utc).flat[0]) if len(case.batch) else 0
+    born = case.key.start_ns + offset if case.key.start and offset else case.since
+    return replace(case, losses=recording.losses_between(born, case.exit.time if case.exit else until, boot))
 
 
 def _by_namespace(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sigtrace.clock import iso
 from sigtrace.events.container import COLUMNS
+from sigtrace.events.losses import reservation
 from sigtrace.postmortem.case import Case
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.causes import all_causes
@@ -39,6 +40,18 @@ class Report:
             found.setdefault(why, []).append(cause.absent)
         return found
 
+    @property
+    def reservation(self) -> str:
+        """Why it cannot be said that nothing else happened, as `5 records of that time were lost`; empty if it can."""
+        return reservation(self.case.losses)
+
+    @property
+    def nothing_found(self) -> str:
+        """What to say if there are no findings: one sentence."""
+        if not self.reservation:
+            return "Nothing was found that keeps it from stopping."
+        return f"Nothing was found in what was recorded; {self.reservation}."
+
     def _repr_html_(self) -> str:
         from sigtrace.notebook.findings import page
 
@@ -55,6 +68,8 @@ class Report:
                 "stop": stop.as_dict() if stop else None,
                 "host": self.case.host,
                 "time": iso(began) if (began := self._began(finding)) else None,
+                "records_lost": self.case.losses.total,
+                "complete": self.case.losses.complete,
             }
 
     def _began(self, finding: Finding) -> int:

@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypedDict, cast
+from typing import TYPE_CHECKING, Generic, TypedDict, cast
 
 from sigtrace._version import __version__
 from sigtrace.errors import BadInput
 from sigtrace.recording.place import Remote, Where, listing
 from sigtrace.text import printable
+
+if TYPE_CHECKING:
+    from typing_extensions import NotRequired
 
 FORMAT = 1
 """The format version of files and manifest. A reader refuses greater ones."""
@@ -33,6 +36,8 @@ class Lasted(TypedDict):
 
     began: int
     ended: int
+    cut: NotRequired[bool]
+    """Its recorder did not close it: what had not been written by its end is missing."""
 
 
 class Manifest(TypedDict, total=False):
@@ -87,12 +92,16 @@ def read_manifest(path: Path | Remote) -> Manifest:
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
         number = int(manifest["format"])
-        segments = {int(name): dict(value) for name, value in manifest["segments"].items()}
+        segments = {
+            int(name): {**value, "began": int(value["began"]), "ended": int(value["ended"])}
+            for name, value in manifest["segments"].items()
+        }
+        losses = {name: int(value) for name, value in dict(manifest.get("losses") or {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         raise BadInput(f"{where} is not the manifest of a recording, or is damaged") from err
     if number > FORMAT:
         raise BadInput(newer(where, number))
-    return cast("Manifest", {**manifest, "segments": segments})
+    return cast("Manifest", {**manifest, "losses": losses, "segments": segments})
 
 
 def newer(where: str, number: int) -> str:
@@ -161,6 +170,10 @@ class Directory:
             ) from err
         self._lock = fd
 
+    def unlock(self) -> None:
+        """Release the lock for other recorders, and for readers, without closing its file."""
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
     def release(self) -> None:
         """Release the lock. Safe to repeat."""
         if self._lock >= 0:
@@ -184,13 +197,31 @@ class Directory:
 
     def write_manifest(self, facts: Mapping[str, object]) -> None:
         """Replace the manifest atomically. Raises OSError."""
-        text = json.dumps({"format": FORMAT, **facts, "segments": self.segments}, indent=1) + "\n"
         new = self.path / f"{MANIFEST}.new"
-        with open(new, "w") as file:
-            file.write(text)
+        try:
+            with open(new, "w") as file:
+                file.write(self._manifest(facts))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(new, self.path / MANIFEST)
+        except OSError:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise
+
+    def overwrite_manifest(self, facts: Mapping[str, object]) -> None:
+        """Write the manifest in place, for which a full disk has room: it takes no new block. Raises OSError.
+
+        For the end alone: a crash in the middle of it leaves none that can be read.
+        """
+        with open(self.path / MANIFEST, "r+") as file:
+            file.write(self._manifest(facts))
+            file.truncate()
             file.flush()
             os.fsync(file.fileno())
-        os.replace(new, self.path / MANIFEST)
+
+    def _manifest(self, facts: Mapping[str, object]) -> str:
+        return json.dumps({"format": FORMAT, **facts, "segments": self.segments}, indent=1) + "\n"
 
     def retain(self, max_bytes: int, oldest: int) -> None:
         """Delete whole segments, oldest first: those that ended before `oldest`, and until the rest fits.

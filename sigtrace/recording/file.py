@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ class ArrowFile:
         self.being_written = path.with_name(path.name + suffix)
         self.size = 0
         self._batches = self._rows = 0
-        self._dirty = False
+        self._dirty = self._failed = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(self.being_written, flags, 0o640)
         self._sink = _Sink()
@@ -89,19 +90,26 @@ class ArrowFile:
         self._batches += 1
         self._rows += batch.num_rows
 
+    @property
+    def removed(self) -> bool:
+        """Whether the file was removed: write(2) to it succeeds all the same, and the data would be lost."""
+        return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
+
     def sync(self) -> None:
         """Write everything to the disk. Raises FileNotFoundError if the file was removed."""
-        if (
-            os.fstat(self._fd).st_nlink == 0
-        ):  # write(2) to a removed file succeeds, and the data would be lost
+        if self.removed:
             raise FileNotFoundError(2, "removed while it was written", str(self.being_written))
         if self._dirty:
+            if self._failed:  # the kernel reports an error of a file once, and the next fdatasync(2) succeeds
+                raise OSError(errno.EIO, os.strerror(errno.EIO), str(self.being_written))
+            self._failed = True
             os.fdatasync(self._fd)
-            self._dirty = False
+            self._failed = self._dirty = False
 
     def close(self) -> None:
         """Complete the file and rename it to its final name."""
         if self._batches > 1 and self._rows < _SMALL * self._batches:
+            self.sync()  # what follows may fail: then the open file is what there is
             self.abandon()
             rewrite(self.being_written, self.path)
         else:

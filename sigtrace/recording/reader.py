@@ -23,6 +23,7 @@ from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.field import lists, names
+from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
 from sigtrace.recording import schema, tables
@@ -30,9 +31,8 @@ from sigtrace.recording.directory import Manifest, is_live
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.place import Remote, place
-from sigtrace.recording.segments import Part, Segments, check
+from sigtrace.recording.segments import Cut, Part, Segments, check
 from sigtrace.recording.selection import Only, Selection
-from sigtrace.recording.tables import Losses
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,7 @@ class Recording:
     paths: tuple[Path | Remote, ...]
     manifests: list[Manifest] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    _cuts: list[Cut] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self._segments = Segments(self.paths, self.problems)
@@ -314,8 +315,24 @@ class Recording:
 
     @property
     def losses(self) -> Losses:
-        """What the recording lacks: lost and uncounted signals, and gaps."""
-        return self._kept("losses", tables.losses)
+        """What the recording lacks: lost and uncounted signals, gaps, and ends of recorders that were cut short."""
+        return self.losses_between(None, None)
+
+    def losses_between(
+        self, since: int | None, until: int | None, boot: tuple[str, str] | None = None
+    ) -> Losses:
+        """Return what may have been lost between two times (ns UTC; None: without limit).
+
+        boot: only on this (host, boot_id). A recorder that was cut short may have lost what came after its end.
+        """
+        table = self._kept("losses", lambda parts: tables.LossTable(parts, self.manifests))
+        found = table.between(since, until, boot)
+        cuts = [
+            each
+            for each in self._cuts
+            if (boot is None or each.boot in (None, boot)) and each.overlaps(since, until)
+        ]
+        return replace(found, cut=len(cuts))
 
     def hosts(self) -> list[str]:
         """Return the hosts it was recorded on."""
@@ -334,7 +351,8 @@ def open_recording(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[st
     each = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     recording = Recording(tuple(dict.fromkeys(place(path) for path in each)))
     for path in recording.paths:
-        manifest, problems = check(path)
-        recording.manifests += [manifest] if manifest else []
-        recording.problems += problems
+        checked = check(path)
+        recording.manifests += [checked.manifest] if checked.manifest else []
+        recording.problems += checked.problems
+        recording._cuts += checked.cuts
     return recording

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -126,16 +126,47 @@ class Segments:
             self._problems.append(sentence)
 
 
-def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
-    """Return (manifest, problems): None if there is no readable manifest, and sentences about what is wrong.
+@dataclass(frozen=True)
+class Cut:
+    """A recorder that did not close its recording, and the time of which something may be missing, ns UTC."""
+
+    boot: tuple[str, str] | None
+    """Its host and boot_id; None: not known."""
+    since: int
+    """What it had written last."""
+    until: int | None
+    """When the next recorder began; None: there is none."""
+
+    def overlaps(self, since: int | None, until: int | None) -> bool:
+        """Whether the time of which something may be missing overlaps another; None: without limit."""
+        return (until is None or self.since <= until) and (
+            since is None or self.until is None or since <= self.until
+        )
+
+
+@dataclass
+class Checked:
+    """What a directory has besides its tables."""
+
+    manifest: Manifest | None = None
+    """None if there is none that can be read."""
+    problems: list[str] = field(default_factory=list)
+    """What is wrong, in sentences."""
+    cuts: list[Cut] = field(default_factory=list)
+    """The recorders that were cut short."""
+
+
+def check(path: Path | Remote) -> Checked:
+    """Look at a recording's directory.
 
     Raises BadInput if it is not a directory, contains no recording, or is of a newer sigtrace.
     """
-    where, manifest, problems = _shown(path), None, []
+    where, checked = _shown(path), Checked()
+    problems = checked.problems
     try:
         found = files(path)
         try:
-            manifest = read_manifest(path)
+            checked.manifest = read_manifest(path)
         except FileNotFoundError:
             if not found:
                 raise BadInput(
@@ -146,6 +177,7 @@ def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
             if not found or "newer" in str(err):
                 raise
             problems.append(f"{err}: the other files are read all the same")
+        checked.cuts += _cuts(checked.manifest, found, is_live(path))
     except (FileNotFoundError, NotADirectoryError) as err:
         raise BadInput(f"{where} is not a directory: give that of a recording") from err
     except PermissionError as err:
@@ -153,9 +185,35 @@ def check(path: Path | Remote) -> tuple[Manifest | None, list[str]]:
         raise BadInput(f"permission denied for {where}: {remedy}") from err
     except OSError as err:
         raise BadInput(f"{where} cannot be read: {err.strerror or err}") from err
-    if any(named.open for named in found) and not is_live(path):
-        problems.append(f"the recorder of {where} was cut short: up to a second before its end is missing")
-    return manifest, problems
+    if any(cut.until is None for cut in checked.cuts):
+        problems.append(f"the recorder of {where} was cut short: what it had not written by then is missing")
+    return checked
+
+
+def _cuts(
+    manifest: Manifest | None, found: Sequence[RecordingFile[Path | Remote]], live: bool
+) -> Iterator[Cut]:
+    """Yield the recorders that were cut short; while one is alive, it is not one of them."""
+    if manifest is None:
+        if any(named.open for named in found) and not live:
+            yield Cut(None, 0, None)
+        return
+    boot = str(manifest.get("host", "")), str(manifest.get("boot_id", ""))
+    numbers = sorted(manifest["segments"])
+    for number, after in zip(numbers, [*numbers[1:], 0], strict=True):
+        lasted = manifest["segments"][number]
+        if lasted.get("cut") and after:
+            yield Cut(None, lasted["ended"], manifest["segments"][after]["began"])
+        elif not lasted["ended"] and not after and not live:
+            yield Cut(boot, max([lasted["began"], *_written(found, number)]), None)
+
+
+def _written(found: Iterable[RecordingFile[Path | Remote]], segment: int) -> Iterator[int]:
+    """Yield when local files of a segment were last written to, ns UTC."""
+    for named in found:
+        if named.segment == segment and isinstance(named.path, Path):
+            with contextlib.suppress(OSError):
+                yield named.path.stat().st_mtime_ns
 
 
 def _contents(named: RecordingFile[Path | Remote]) -> Contents:

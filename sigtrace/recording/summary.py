@@ -18,12 +18,12 @@ from sigtrace import signals
 from sigtrace.events import verdict, wire
 from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
+from sigtrace.events.losses import Losses, exact
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.origin import ORIGINS, origins
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
-from sigtrace.recording.tables import Losses
 from sigtrace.stops.attempt import Attempt, attempts
 from sigtrace.stops.request import POSSIBLE
 from sigtrace.text import decode
@@ -121,7 +121,10 @@ class Summary:
     stops: list[Attempt]
     """The attempts that ended with the init's exit, by the selected signals."""
     losses: Losses
+    """Of the selected time."""
     hosts: list[str] = field(default_factory=list)
+    of_counts: bool = True
+    """The totals are the kernel's counts; False: they are of the recorded events."""
 
     @property
     def dropped(self) -> int:
@@ -142,6 +145,8 @@ class Summary:
             },
             "records_lost": self.losses.total,
             "signals_uncounted": self.losses.uncounted + self.losses.missed,
+            "recorders_cut_short": self.losses.cut,
+            "totals_exact": exact(self.losses, self.of_counts),
         }
 
 
@@ -173,7 +178,8 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
                 )
             )
     lines.sort(key=lambda line: (not line.verdict.startswith("dropped"), -line.count, line.nsid, line.signal))
-    return Summary(lines, ended, recording.losses, recording.hosts())
+    losses = recording.losses_between(where.since, where.until)
+    return Summary(lines, ended, losses, recording.hosts(), not selection.timed)
 
 
 def _wanted(batch: Batch, where: Filter) -> Batch:

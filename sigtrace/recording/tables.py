@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,10 @@ import pyarrow as pa
 from sigtrace.clock import TICK_NS
 from sigtrace.events.column_types import frame
 from sigtrace.events.counts import COUNT, Counts
+from sigtrace.events.losses import NUMBERS, Losses
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.recording import schema
+from sigtrace.recording.directory import Manifest
 from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.recording.segments import Part
 from sigtrace.recording.totals import Totals, last_of_run, sum_of_runs
@@ -26,49 +27,69 @@ if TYPE_CHECKING:
 
 Boot = tuple[str, str]
 """host, boot_id."""
+_FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 _Sample = tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]
 
 
-@dataclass(frozen=True)
-class Losses:
-    """Records missing from a recording, over all its recorders. Counts include `lost` and `unqueued`."""
+class LossTable:
+    """The losses of a recording over time, from samples of each recorder's, which are cumulative over its life."""
 
-    committed: int = 0
-    """Records written to the kernel's ring."""
-    lost: int = 0
-    """Records for which the kernel's ring had no room."""
-    uncounted: int = 0
-    """Signals that the counts miss too."""
-    missed: int = 0
-    """Runs of the programs that the kernel skipped."""
-    unqueued: int = 0
-    """Records for which the writer was too slow."""
-    unwritten: int = 0
-    """Records that could not be written to the disk."""
-    snapshots_skipped: int = 0
-    gaps: tuple[tuple[int, int], ...] = ()
-    """Times in which nothing could be written: begin and end, ns UTC."""
+    def __init__(self, parts: Iterable[Part], manifests: Iterable[Manifest] = ()) -> None:
+        samples: dict[tuple[Boot, str], list[tuple[int, list[int]]]] = {}
+        self._gaps: list[tuple[Boot, tuple[int, int]]] = []
+        for file, part in parts:
+            times, began, ended = (
+                part[name].view(pa.int64()).to_pylist() for name in ("time", "gap_began", "gap_ended")
+            )
+            self._gaps += [
+                (file.boot, (start, end))
+                for start, end in zip(began, ended, strict=True)
+                if start is not None
+            ]
+            numbers = zip(*(schema.numbers(part[name]).tolist() for name in NUMBERS), strict=True)
+            of_run = samples.setdefault((file.boot, str(file.facts["run"])), [])
+            of_run += [(time, [*values]) for time, values in zip(times, numbers, strict=True)]
+        for manifest in manifests:
+            # A full disk had no room in the table for what the manifest has of the end.
+            boot = str(manifest.get("host", "")), str(manifest.get("boot_id", ""))
+            moments = [each[name] for each in manifest["segments"].values() for name in ("began", "ended")]
+            given = manifest.get("losses", {})
+            of_run = samples.setdefault((boot, str(manifest.get("run", ""))), [])
+            last = max([0, *moments, *(time for time, _ in of_run)])
+            of_run.append((last, [given.get(name, 0) for name in NUMBERS]))
+        self._growths = {run: _growths(sorted(of_run)) for run, of_run in samples.items() if of_run}
 
-    @property
-    def total(self) -> int:
-        """Records lost for any reason."""
-        return self.lost + self.unqueued + self.unwritten
+    def between(self, since: int | None, until: int | None, boot: Boot | None = None) -> Losses:
+        """Return what may have been lost between two times (ns UTC; None: without limit), on one boot or on all.
+
+        Whatever was lost between two samples counts if a part of the time between them is in it.
+        """
+        sums = np.zeros(len(NUMBERS), np.int64)
+        for (of_boot, _), (began, ended, grown) in self._growths.items():
+            if boot in (None, of_boot):
+                within = ended >= (_FIRST if since is None else since)
+                within &= began <= (_LAST if until is None else until)
+                sums += grown[within].sum(axis=0)
+        gaps = [
+            (began, ended)
+            for of_boot, (began, ended) in self._gaps
+            if boot in (None, of_boot)
+            and (since is None or ended >= since)
+            and (until is None or began <= until)
+        ]
+        return Losses(**dict(zip(NUMBERS, sums.tolist(), strict=True)), gaps=tuple(gaps))
 
 
-def losses(parts: Iterable[Part]) -> Losses:
-    """Sum the losses over all runs; they are cumulative within a run."""
-    names = [name for name in schema.LOSSES.names if name != "time" and not name.startswith("gap")]
-    last: dict[str, dict[str, int]] = {}
-    gaps = []
-    for file, part in parts:
-        values = {name: schema.numbers(part[name]).tolist() for name in names}
-        run = last.setdefault(str(file.facts["run"]), dict.fromkeys(names, 0))
-        for name in names:
-            run[name] = max([run[name], *values[name]])
-        began, ended = (part[name].view(pa.int64()).to_pylist() for name in ("gap_began", "gap_ended"))
-        gaps += [(start, end) for start, end in zip(began, ended, strict=True) if start is not None]
-    sums = {name: sum(run[name] for run in last.values()) for name in names}
-    return Losses(**sums, gaps=tuple(gaps))
+def _growths(
+    samples: Sequence[tuple[int, Sequence[int]]],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return when each growth between two samples began and ended, and by how much; before the first, all are 0."""
+    ended = np.array([time for time, _ in samples], np.int64)
+    values = np.maximum.accumulate(np.array([values for _, values in samples], np.int64))
+    began = np.concatenate([[_FIRST], ended[:-1]])
+    grown = np.diff(values, axis=0, prepend=np.zeros((1, len(NUMBERS)), np.int64))
+    some = grown.any(axis=1)
+    return began[some], ended[some], grown[some]
 
 
 def totals(parts: Iterable[Part]) -> dict[Boot, Totals]:

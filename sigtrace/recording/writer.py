@@ -16,6 +16,7 @@ import pyarrow as pa
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.counts import Counts
+from sigtrace.events.losses import NUMBERS, Losses
 from sigtrace.recording import schema
 from sigtrace.recording.directory import FORMAT, HEADER, Directory, file_name, files
 from sigtrace.recording.file import NEW, ArrowFile, Damaged, rewrite
@@ -62,14 +63,23 @@ class Writer:
     """
 
     def __init__(self, directory: Directory, run: Run, limits: Limits, say: Callable[[str], None]) -> None:
+        self.saved = 0
+        """Events that are on the disk for certain: written and synced."""
         self.unwritten = 0
-        self.facts: Mapping[str, object] = {}
-        """More facts for the manifest."""
+        """Events that are not, and will not be. Each event becomes one or the other."""
+        self.closed = False
+        """Whether the recording was closed."""
+        self.steps = 0
+        """Grows with everything that the disk has done: a disk that hangs does not count."""
+        self.losses: Callable[[], Losses] = Losses
+        """What the manifest says is lost."""
         self._directory = directory
         self._run = run
         self._limits = limits
         self._say = say
         self._pending: list[Batch] = []
+        self._unsynced = 0
+        """Events that are in a file, and not on the disk for certain."""
         self._files: dict[str, ArrowFile] = {}
         self._encoder = schema.Encoder()
         self._schemas: dict[str, pa.Schema] = {}
@@ -110,10 +120,16 @@ class Writer:
         self._try(self._flush)
 
     def close(self) -> None:
-        """Close the last segment."""
-        self._try(self._write_pending)
+        """Close the last segment. Tries to resume after an error, so that what was lost is in the recording."""
+        if self._stopped:
+            self._resume()
+        self._try(self._sync)
         self._try(self._close_segment)
         self._unwritten()
+        self.closed = not self._stopped
+        if self._stopped:
+            with contextlib.suppress(OSError):
+                self._directory.overwrite_manifest(self._facts())
 
     def _begin(self) -> None:
         """Begin a new segment. Raises OSError."""
@@ -123,14 +139,19 @@ class Writer:
         self._encoder = schema.Encoder()  # dictionaries begin anew, so that each file is complete in itself
         self._schemas.clear()
         self._directory.retain(self._limits.max_bytes, now - int(self._limits.max_age * SECOND))
-        self._directory.write_manifest({**asdict(self._run), **self.facts})
+        self._directory.write_manifest(self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        losses = self.losses()
+        return {**asdict(self._run), "losses": {name: getattr(losses, name) for name in NUMBERS}}
 
     def _write_pending(self) -> None:
-        if self._pending:
+        while self._pending:
             batch = join(self._pending)
-            for start in range(0, len(batch), 2 * _ROWS):
-                self._append("events", self._encoder.events(batch[start : start + 2 * _ROWS]))
-            self._pending.clear()
+            part = batch[: 2 * _ROWS]
+            self._append("events", self._encoder.events(part))
+            self._unsynced += len(part)
+            self._pending = [rest] if len(rest := batch[2 * _ROWS :]) else []
 
     def _append(self, table: str, batch: pa.RecordBatch) -> None:
         if table not in self._files:
@@ -143,10 +164,17 @@ class Writer:
         began = self._directory.segments[self._segment]["began"]
         return json.dumps({"format": FORMAT, "table": table, "began": began, **asdict(self._run)}).encode()
 
-    def _flush(self) -> None:
+    def _sync(self) -> None:
+        """Write everything to the disk."""
         self._write_pending()
         for file in self._files.values():
             file.sync()
+            self.steps += 1
+        self.saved += self._unsynced
+        self._unsynced = 0
+
+    def _flush(self) -> None:
+        self._sync()
         if self._directory.gone:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         size = sum(file.size for file in self._files.values())
@@ -160,20 +188,25 @@ class Writer:
         for table, file in list(self._files.items()):
             file.close()
             del self._files[table]
+            self.steps += 1
         self._directory.segments[self._segment]["ended"] = time.time_ns()
-        self._directory.write_manifest({**asdict(self._run), **self.facts})
+        self._directory.write_manifest(self._facts())
 
     def _close_others(self) -> None:
         """Close the open segments of dead recorders; the lock shows that no other recorder is alive.
 
-        A file that cannot be closed stays as it is, and readable.
+        A file that cannot be closed stays as it is, and readable. The manifest keeps that they were cut short.
         """
+        segments = self._directory.segments
+        last = {number: each["began"] for number, each in segments.items()}
         for named in files(self._directory.path):
-            if named.open and named.segment in self._directory.segments:
+            if named.open and named.segment in segments:
                 with contextlib.suppress(OSError, Damaged):
+                    last[named.segment] = max(last[named.segment], named.path.stat().st_mtime_ns)
                     rewrite(named.path, named.path.with_name(file_name(named.table, named.segment)))
-                ended = self._directory.segments[named.segment]
-                ended["ended"] = ended["ended"] or time.time_ns()
+        for number, each in segments.items():
+            if not each["ended"]:
+                each["ended"], each["cut"] = last[number], True
         for left in self._directory.path.glob(f"*.arrow{NEW}"):
             left.unlink(missing_ok=True)
 
@@ -183,6 +216,7 @@ class Writer:
             return
         try:
             action()
+            self.steps += 1
         except (OSError, Damaged) as err:
             self._stop(err)
 
@@ -194,6 +228,7 @@ class Writer:
         self._stopped = time.time_ns()
         self._missed_before = self.unwritten
         self._unwritten()
+        self._settle()
         for file in self._files.values():
             file.abandon()
         self._files.clear()
@@ -208,17 +243,36 @@ class Writer:
             f"{where} cannot be written: {why}. Tracing goes on; recording resumes when it can: {remedy}"
         )
 
+    def _settle(self) -> None:
+        """Decide about the events that were in a file when writing stopped; of a removed file, also about the saved."""
+        file = self._files.get("events")
+        if file and file.removed:
+            self._unsynced, self.saved = self._unsynced + self.saved, 0
+        try:
+            if file:
+                file.sync()
+            self.saved += self._unsynced
+        except OSError:
+            self.unwritten += self._unsynced
+        self._unsynced = 0
+
     def _resume(self) -> None:
+        segments, before = self._directory.segments, self._segment
         try:
             if self._directory.gone:
                 self._directory.claim()
             room = os.statvfs(self._directory.path)
             if room.f_bavail * room.f_frsize < _ENOUGH_ROOM:
                 return
+            segments[before]["ended"] = self._stopped
             self._begin()
             gap = {"gap_began": self._stopped, "gap_ended": time.time_ns(), "time": time.time_ns()}
             self._append("losses", schema.rows(schema.LOSSES, [gap]))
         except (OSError, BadInput):
+            segments[before]["ended"] = 0
+            for number in [number for number in segments if number > before]:
+                del segments[number]
+            self._segment = before
             for file in self._files.values():
                 file.abandon()
             self._files.clear()

@@ -99,6 +99,8 @@ class Section:
     around: Sequence[tuple[str, str, int]]
     """The namespaces above and below it: relation, name, and rank (0: none) of each."""
     findings: Sequence[Finding]
+    nothing_found: str
+    """What to say if there are none."""
     chart: Chart | None
     entries: Sequence[TimelineEntry]
     steps_left_out: int

@@ -10,18 +10,18 @@ from typing import Any
 from sigtrace import signals
 from sigtrace._version import __version__
 from sigtrace.events import outcome
+from sigtrace.events.losses import Losses, missing, reasons, reservation, totals_note
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
 from sigtrace.postmortem.ranking import Standing, rank
 from sigtrace.postmortem.stop import Stop
 from sigtrace.procfs.process import INITIAL_PID_NS
-from sigtrace.recording.reader import Losses, Recording
+from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import SummaryLine, summarise
 from sigtrace.report.drops import drops_over_time
 from sigtrace.report.facts import AttemptRow, Headline, NamespaceRow, Origin, Page, SignalRow, TopRows
-from sigtrace.report.moment import stamp
 from sigtrace.report.section import Kin, Parents, section
 from sigtrace.text import printable
 from sigtrace.units import duration, number
@@ -55,7 +55,7 @@ def gather(
     end = max((line.last for line in summary.lines), default=0)
     lines = list(_signals(summary.lines[:_MOST_SIGNALS], ranked))
     return Page(
-        headline=_headline(standings, rows),
+        headline=_headline(standings, rows, reservation(summary.losses)),
         figures=list(_figures(rows, stops, summary.dropped, summary.losses)),
         hosts=summary.hosts,
         begin=begin,
@@ -158,9 +158,10 @@ def _signals(
         )
 
 
-def _headline(standings: Sequence[Standing], rows: Sequence[NamespaceRow]) -> Headline:
+def _headline(standings: Sequence[Standing], rows: Sequence[NamespaceRow], lost: str) -> Headline:
+    """Return the verdict; `lost`: why it cannot be said that nothing else happened, or empty."""
     if not rows:
-        return Headline("ok", "No signals in PID namespaces were recorded")
+        return _reserved(Headline("ok", "No signals in PID namespaces were recorded"), lost)
     bad = [(row, standing) for row, standing in zip(rows, standings, strict=True) if row.severity]
     hung = sum(row.severity == "error" and _hung(standing) for row, standing in bad)
     of_all = f"of {number(len(rows), 'PID namespace')}"
@@ -174,7 +175,18 @@ def _headline(standings: Sequence[Standing], rows: Sequence[NamespaceRow]) -> He
     if bad:
         tone = "error" if any(row.severity == "error" for row, _ in bad) else "warning"
         return Headline(tone, f"Nothing hung; {len(bad):,} {of_all} with findings", reasons, more)
-    return Headline("ok", f"Nothing hung: no trouble in {number(len(rows), 'PID namespace')}")
+    return _reserved(
+        Headline("ok", f"Nothing hung: no trouble in {number(len(rows), 'PID namespace')}"), lost
+    )
+
+
+def _reserved(headline: Headline, lost: str) -> Headline:
+    """The headline of nothing found, where it cannot be said because something was lost."""
+    return (
+        replace(headline, tone="warning", text=f"{headline.text}, in what was recorded; {lost}")
+        if lost
+        else headline
+    )
 
 
 def _hung(standing: Standing) -> bool:
@@ -205,28 +217,18 @@ def _figures(
     yield (
         "Records lost",
         f"{losses.total:,}",
-        "counts are exact" if losses.total else "the record is complete",
+        totals_note(losses) or "the record is complete",
     )
 
 
 def _losses(losses: Losses, problems: Sequence[str]) -> Iterator[str]:
-    reasons = {
-        "the kernel's ring had no room for them": losses.lost,
-        "the recorder was too slow to write them": losses.unqueued,
-        "the disk refused them": losses.unwritten,
-    }
-    for why, count in reasons.items():
-        if count:
-            yield f"{number(count, 'record')} lost, as {why}. Counts include them; stories and timelines do not."
-    if losses.uncounted:
-        yield f"{number(losses.uncounted, 'signal')} not even counted, as the table of counts was full."
-    if losses.missed:
-        yield f"The kernel skipped {number(losses.missed, 'run')} of the programs that record."
+    """Yield what is missing, each as a sentence."""
+    sentences = [] if losses.nothing else [*missing(losses), *reasons(losses)]
     if losses.snapshots_skipped:
-        yield f"{number(losses.snapshots_skipped, 'snapshot')} skipped: there were too many at once."
-    for began, ended in losses.gaps:
-        yield f"Nothing was recorded from {stamp(began)} to {stamp(ended)} UTC, as nothing could be written."
-    yield from (f"{problem[:1].upper()}{problem[1:]}." for problem in problems)
+        sentences.append(
+            f"{number(losses.snapshots_skipped, 'snapshot')} skipped: there were too many at once"
+        )
+    yield from (f"{each[:1].upper()}{each[1:]}." for each in [*sentences, *problems])
 
 
 def _origins(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Origin]:

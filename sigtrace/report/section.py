@@ -58,6 +58,7 @@ def section(standing: Standing, row: NamespaceRow, kin: Kin) -> Section:
         facts=list(_facts(case, row)),
         around=list(kin.around(row)),
         findings=report.findings,
+        nothing_found=report.nothing_found,
         chart=timeline(case, standing.told),
         entries=steps[:_MOST_STEPS],
         steps_left_out=max(len(steps) - _MOST_STEPS, 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def incident(path: Path, host: str = "") -> Path:
     recording.add(records[np.argsort(records["time"], kind="stable")])
     recording.writer.rows("namespaces", schema.NAMESPACES, [_namespace(nsid) for nsid in NAMES])
     recording.writer.rows("snapshots", schema.row_schema(COLUMNS), _snapshot())
-    recording.writer.facts = {"host": host or recording.run.host}
     recording.close()
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "host": host or recording.run.host}))
     return path
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sigtrace.cli.top_view import View
 from sigtrace.events.container import Container
+from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.kernel.counts import KernelLosses
 from sigtrace.live.rates import Drop, RateRow, Sample
 
 NOW = 1_700_000_000.0
@@ -34,7 +34,7 @@ ROWS = (
         last=Drop(9, "e\x1b[31mvil\n", 0),
     ),
 )
-SAMPLE = Sample(ROWS, 1.0, KernelLosses(10, 0, 0, 0), NOW)
+SAMPLE = Sample(ROWS, 1.0, Losses(10, 0, 0, 0), NOW)
 
 
 def pressed(*keys: str) -> View:

@@ -179,6 +179,14 @@ def test_what_cannot_be_read_is_said(story: Path, tmp_path: Path) -> None:
     assert "is not a file of a recording, or is damaged: it is left out" in done.stderr.decode()
 
 
+def test_what_was_lost_is_said(tmp_path: Path) -> None:
+    recording = Made(tmp_path / "r")
+    recording.writer.rows("losses", schema.LOSSES, [{"time": UTC, "unqueued": 2}])
+    recording.close()
+    done = _run(tmp_path / "r", "--to", "json", "-o", "-")
+    assert done.stderr == b"sigtrace: 2 records lost (the totals are too low)\nsigtrace: 0 events written\n"
+
+
 def test_progress_is_shown_on_a_terminal_and_goes_away(large: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "sigtrace", "export", str(large), "--to", "csv", "-o", "x.csv"]
     tty = Tty(tmp_path, shlex.join(words), errors="/dev/tty")

@@ -18,6 +18,7 @@ from sigtrace.cli import cli
 from sigtrace.cli.options import Moment
 from sigtrace.errors import BadInput
 from sigtrace.lab.stage import Stage
+from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made, another
 from tests.builders.stories import stop
 
@@ -92,6 +93,64 @@ def test_without_a_namespace_all_are_listed_the_most_stuck_first(directory: str)
     ]
 
 
+def _with_losses(path: Path, *samples: tuple[int, int], records: bool = True) -> str:
+    """A recording of the two stops in which so many records (ns after UTC, cumulative) were lost."""
+    made = Made(path)
+    rows = [{"time": UTC + at, "lost": lost, "committed": at} for at, lost in samples]
+    made.writer.rows("losses", schema.LOSSES, rows)
+    if records:
+        made.add(*stop(), *stop(OTHER, 5000, 200 * SECOND)[1:])
+    made.close()
+    return str(path)
+
+
+def test_nothing_found_is_said_of_what_was_recorded_if_records_of_that_time_were_lost(tmp_path: Path) -> None:
+    where = _with_losses(tmp_path / "r", (199 * SECOND, 0), (201 * SECOND, 4))
+    done = run(where, "--ns", str(OTHER))
+    assert done.exit_code == 4
+    assert "Nothing was found in what was recorded; 4 records of that time were lost." in done.output
+    assert "Ruled out" not in done.output  # what needs snapshots alone has none
+    assert "Not checked, as 4 records of that time were lost:" in done.output
+    done = run(where, "--ns", str(OTHER), "--format", "json")
+    assert (done.exit_code, done.stdout) == (4, "")
+    assert done.stderr == "sigtrace: not all is known: 4 records of that time were lost\n"
+
+
+def test_a_finding_stands_and_says_first_what_was_lost(tmp_path: Path) -> None:
+    where = _with_losses(tmp_path / "r", (100 * SECOND, 0), (105 * SECOND, 1))
+    done = run(where, "--ns", str(NSID))
+    assert done.exit_code == 3
+    before, _, after = done.output.partition("ERROR dropped-at-generate (certain)")
+    assert "Not all is known: 1 record of that time was lost." in before
+    assert after
+    (finding,) = [
+        json.loads(line) for line in run(where, "--ns", str(NSID), "--format", "json").stdout.splitlines()
+    ]
+    assert (finding["records_lost"], finding["complete"]) == (1, False)
+
+
+def test_records_lost_at_another_time_do_not_matter(tmp_path: Path) -> None:
+    where = _with_losses(tmp_path / "r", (300 * SECOND, 0), (301 * SECOND, 4))
+    done = run(where, "--ns", str(OTHER))
+    assert done.exit_code == 0
+    assert "Nothing was found that keeps it from stopping." in done.output
+
+
+def test_the_list_says_first_what_was_lost_and_marks_what_is_not_known(tmp_path: Path) -> None:
+    done = run(_with_losses(tmp_path / "r", (199 * SECOND, 0), (201 * SECOND, 4)))
+    first, _, _, *rows, _, total, unclear = done.output.splitlines()
+    assert first == "What follows is what was recorded; 4 records of that time were lost."
+    assert [row.split()[-1] for row in rows] == ["dropped-at-generate", "?"]
+    assert total == "2 PID namespaces, 1 with findings."
+    assert unclear == "Of 1 without findings (?), records may have been lost."
+
+
+def test_a_list_of_nothing_is_no_verdict_if_records_were_lost(tmp_path: Path) -> None:
+    done = run(_with_losses(tmp_path / "r", (1, 3), records=False))
+    assert done.exit_code == 4
+    assert done.output.startswith("What follows is what was recorded; 3 records of that time were lost.\n")
+
+
 @pytest.mark.parametrize("words", [("--ns", str(NSID)), ()])
 def test_json_lines_are_findings_with_stable_keys(directory: str, words: tuple[str, ...]) -> None:
     done = run(directory, "--format", "json", *words)
@@ -108,6 +167,8 @@ def test_json_lines_are_findings_with_stable_keys(directory: str, words: tuple[s
             "stop",
             "host",
             "time",
+            "records_lost",
+            "complete",
         ),
     ]
     assert finding["stop"] == {

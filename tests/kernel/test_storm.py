@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pytest
 
 from sigtrace.events.counts import Counts
+from sigtrace.events.losses import Losses
 from sigtrace.lab.stage import Stage
 from sigtrace.live.collector import Collector
-from sigtrace.live.kernel.counts import KernelLosses
 
 pytestmark = pytest.mark.kernel
 
@@ -56,7 +56,7 @@ class _Reader(threading.Thread):
         self.records = [batch.records for batch in self._live]
 
 
-def _read_storm(live: Collector, pid: int) -> tuple[npt.NDArray[np.void], KernelLosses]:
+def _read_storm(live: Collector, pid: int) -> tuple[npt.NDArray[np.void], Losses]:
     """What is read of a storm that is counted whole, and what was lost of it."""
     reader = _Reader(live)
     reader.start()

@@ -20,6 +20,7 @@ ELSEWHERE = {
     "containers/runtimes/podman.py": "tests/unit/containers/test_runtimes.py",
     "snapshot/reading.py": "tests/kernel/test_snapshot.py",
     "snapshot/helper.py": "tests/kernel/test_snapshot.py",
+    "live/recorder.py": "tests/kernel/test_recorder.py",
     "live/collector.py": "tests/kernel/test_collector.py",
     "lab/actor.py": "tests/kernel/test_lab.py",
     "lab/experiment.py": "tests/kernel/test_lab.py",
@@ -38,6 +39,7 @@ ELSEWHERE = {
     "postmortem/causes/blocked_forever.py": "tests/unit/postmortem/test_causes.py",
     "export/perfetto.py": "tests/unit/export/test_export.py",
     "report/gather.py": "tests/unit/report/test_report.py",
+    "cli/findings.py": "tests/cli/test_postmortem.py",
     "cli/tree.py": "tests/cli/test_scan.py",
     "cli/terminal.py": "tests/cli/test_top.py",
 }

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from sigtrace.events import wire
 from sigtrace.events.counts import COUNT
+from sigtrace.events.losses import Losses
 from sigtrace.live.kernel import syscall
 from sigtrace.live.kernel.load import COUNTS_ENTRIES, CROWDED, Attachment
-
-
-@dataclass(frozen=True)
-class KernelLosses:
-    """How many records were written and lost. Records are "lost"; "dropped" is used for signals only."""
-
-    committed: int
-    """Records written to the ring."""
-    lost: int
-    """Records for which the ring had no room. The counts include them."""
-    uncounted: int
-    """Signals missing from the counts because the table was full."""
-    missed: int
-    """Runs that the kernel skipped because the program was already running on that CPU."""
 
 
 class Tally:
@@ -72,11 +58,11 @@ def _read(attachment: Attachment) -> npt.NDArray[np.void]:
     return out
 
 
-def read_losses(attachment: Attachment) -> KernelLosses:
+def read_losses(attachment: Attachment) -> Losses:
     """Read how many records were written and lost so far, summed over CPUs and stages."""
     raw = syscall.map_lookup(attachment.maps["cpus"], bytes(4), wire.CPU.size * attachment.cpus)
     cpus = np.frombuffer(raw, wire.CPU.dtype())
-    return KernelLosses(
+    return Losses(
         committed=int(cpus["committed"].sum()),
         lost=int(cpus["lost"].sum()),
         uncounted=int(cpus["uncounted"].sum()),

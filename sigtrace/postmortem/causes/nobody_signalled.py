@@ -32,4 +32,11 @@ def _is_ending(case: Case) -> bool:
     return last is not None and (last.init is None or last.init.exiting)
 
 
-CAUSE = Cause("nobody-signalled", "a stop that was never sent", check, needs=("history",), residual=True)
+CAUSE = Cause(
+    "nobody-signalled",
+    "a stop that was never sent",
+    check,
+    needs=("history",),
+    residual=True,
+    by_absence=True,
+)

@@ -78,4 +78,5 @@ CAUSE = Cause(
     process=check,
     needs=("events",),
     waits=True,
+    by_absence=True,
 )

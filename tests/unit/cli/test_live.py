@@ -10,8 +10,8 @@ import pytest
 from sigtrace.cli.live import footer
 from sigtrace.clock import TICK_NS
 from sigtrace.events.counts import Counts
+from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.kernel.counts import KernelLosses
 from tests.builders.naming import WEB, drop
 from tests.builders.records import counted
 
@@ -21,7 +21,7 @@ def test_the_totals_at_the_end_tell_users_of_one_inode_apart(capsys: pytest.Capt
     assert counts.dropped() == {7: 5}
     live = SimpleNamespace(
         counts=lambda: counts,
-        losses=lambda: KernelLosses(5, 0, 0, 0),
+        losses=lambda: Losses(5, 0, 0, 0),
         names=SimpleNamespace(known=lambda: {NsKey(7, 500): WEB}),
     )
     footer(live)  # type: ignore[arg-type]

@@ -11,8 +11,8 @@ import pytest
 from sigtrace.cli.top_screen import Screen
 from sigtrace.cli.top_view import View
 from sigtrace.events.batch import Batch
+from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import NsKey
-from sigtrace.live.kernel.counts import KernelLosses
 from sigtrace.live.rates import RateRow, Sample
 from sigtrace.text import columns
 from tests.builders.records import record
@@ -122,5 +122,5 @@ def test_a_namespace_that_is_gone_from_the_list_closes() -> None:
 
 
 def test_lost_events_and_a_pause_are_shown() -> None:
-    lines = _screen(pressed("p"), sample=replace(SAMPLE, losses=KernelLosses(1, 1234, 0, 0)))
+    lines = _screen(pressed("p"), sample=replace(SAMPLE, losses=Losses(1, 1234, 0, 0)))
     assert lines[0].startswith("sigtrace top  PAUSED  1,234 events lost")

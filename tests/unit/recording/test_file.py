@@ -32,7 +32,7 @@ def test_garbage_after_a_power_cut_costs_nothing_but_itself(tmp_path: Path, tail
     read = sigtrace.open(tmp_path)
     assert len(read.batch()) == 4
     assert read.problems == [
-        f"the recorder of {tmp_path} was cut short: up to a second before its end is missing",
+        f"the recorder of {tmp_path} was cut short: what it had not written by then is missing",
         f"{tmp_path}/events-000001.arrow.open breaks off in mid-write: its last 64 bytes, "
         "at most a second's, are left out",
     ]

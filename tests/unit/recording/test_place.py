@@ -70,7 +70,7 @@ def test_what_a_recorder_left_open_is_read_and_said_to_be_cut_short(tmp_path: Pa
     read = sigtrace.open("memory://bucket/a")
     assert len(read.events()) == 3
     assert read.problems == [
-        "the recorder of memory://bucket/a was cut short: up to a second before its end is missing"
+        "the recorder of memory://bucket/a was cut short: what it had not written by then is missing"
     ]
 
 

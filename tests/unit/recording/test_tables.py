@@ -10,6 +10,7 @@ import sigtrace
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.recording import schema
 from sigtrace.snapshot.columns import COLUMNS, row
+from sigtrace.units import SECOND
 from tests.builders.recordings import UTC, Made, another
 
 
@@ -42,6 +43,29 @@ def test_losses_of_runs_add_up(tmp_path: Path) -> None:
         )
         recording.close()
     assert sigtrace.open(tmp_path).losses.lost == 7
+
+
+def test_losses_of_a_time_are_those_between_the_samples_around_it(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    samples = [(0, 0), (100, 0), (101, 3), (200, 3), (201, 5)]
+    rows = [{"time": UTC + at * SECOND, "lost": lost, "committed": at} for at, lost in samples]
+    recording.writer.rows("losses", schema.LOSSES, rows)
+    recording.close()
+    read = sigtrace.open(tmp_path)
+
+    def lost(since: float | None, until: float | None, boot: tuple[str, str] | None = None) -> int:
+        times = (None if each is None else UTC + int(each * SECOND) for each in (since, until))
+        return read.losses_between(*times, boot).lost
+
+    assert (lost(None, None), lost(0, 99), lost(0, 100.5), lost(150, 199), lost(100.5, 300)) == (
+        5,
+        0,
+        3,
+        0,
+        5,
+    )
+    assert lost(None, None, ("web-1", "b" * 32)) == 5
+    assert lost(None, None, ("web-2", "b" * 32)) == 0
 
 
 def test_a_namespace_is_one_row_from_birth_to_death(tmp_path: Path) -> None:

@@ -158,6 +158,19 @@ def test_a_recording_without_events_makes_a_whole_page(tmp_path: Path) -> None:
     assert "Nothing was lost" in words(page)
 
 
+def test_the_verdict_that_nothing_hung_is_of_what_was_recorded_if_records_were_lost(tmp_path: Path) -> None:
+    recording = Made(tmp_path / "r")
+    recording.add(record(time=SECOND, ns_level=1, ns_start=5, nsid=9, signal=1, result=0))
+    recording.writer.rows("losses", schema.LOSSES, [{"time": UTC + 2 * SECOND, "lost": 12}])
+    recording.close()
+    page = parsed(report(tmp_path / "r"))
+    assert page.one("h1").text == (
+        "Nothing hung: no trouble in 1 PID namespace, in what was recorded; 12 records of that time were lost"
+    )
+    assert "Nothing was found in what was recorded; 12 records of that time were lost." in words(page)
+    assert "Nothing was found that keeps it" not in words(page)
+
+
 def test_a_part_of_the_time_is_about_that_part_only(recording: Path) -> None:
     page = parsed(report(recording, selection=Selection(since=UTC + 120 * SECOND, until=UTC + 140 * SECOND)))
     assert [row[1] for row in rows(page, "by the worst finding")] == ["db"]

@@ -1,0 +1,46 @@
+"""The only place that turns our errors into a message and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from sigtrace.cli.interrupt import forget_interrupt
+from sigtrace.errors import BadInput, SigtraceError
+from sigtrace.text import printable
+
+EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_INTERRUPTED = 130
+"""That of a process that SIGINT has killed, for a shell."""
+
+
+def exit_code_of(action: Callable[[], object]) -> int:
+    """Run a command; print its error, if it has one. Returns its exit code; any other error is a bug, and raised."""
+    try:
+        code = action()
+    except click.exceptions.Exit as err:
+        return err.exit_code
+    except click.ClickException as err:
+        err.show()
+        return err.exit_code
+    except SigtraceError as err:
+        click.echo(f"sigtrace: {err}", err=True)
+        return EXIT_USAGE if isinstance(err, BadInput) else EXIT_FAILED
+    except OSError as err:
+        about = f": {printable(os.fsdecode(err.filename))}" if err.filename else ""
+        with contextlib.suppress(OSError):
+            what_to_do = "; raise `ulimit -n`" if err.errno == errno.EMFILE else ""
+            click.echo(f"sigtrace: {err.strerror or err}{about}{what_to_do}", err=True)
+        for stream in (sys.stdout, sys.stderr):  # Python would flush again at exit, and fail again
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return EXIT_FAILED
+    except (click.Abort, KeyboardInterrupt):
+        forget_interrupt()
+        return EXIT_INTERRUPTED
+    return code if isinstance(code, int) else 0
