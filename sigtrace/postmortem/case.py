@@ -124,7 +124,7 @@ class Case:
         own = sorted((a for a in attempts(batch, asks) if a.key == key), key=lambda each: int(each.rows[0]))
         # `stops` and `failed_start` look these events up by row, so the selection must not leave them out.
         marks = {row for a in own for row in (int(a.rows[0]), a.first, a.kill, a.exit) if row is not None}
-        passed = passed_on(batch, own)
+        passed = passed_on(batch, own, asks)
         always = np.array(sorted(marks.union(failed, *(each.shown for each in passed))), np.intp)
         return cls(
             key,

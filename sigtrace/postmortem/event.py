@@ -129,7 +129,7 @@ def selected(
         | verdicts[chosen].astype("u8") << 8
         | own[chosen]
     )
-    kept = np.union1d(chosen[_first_and_last(key, own[chosen])], always)
+    kept = np.union1d(chosen[first_and_last(key, np.where(own[chosen], OF_INIT, OF_OTHERS))], always)
     return events(batch, kept, asks[kept])
 
 
@@ -178,14 +178,13 @@ def events(
     return [Event._make(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def _first_and_last(key: npt.NDArray[np.uint64], own: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Mark the first and the last rows of each key, more of them for the init's own: shape (n,)."""
+def first_and_last(key: npt.NDArray[np.uint64], few: npt.NDArray[np.int64] | int) -> npt.NDArray[np.bool_]:
+    """Mark the first and the last rows of each key: shape (n,). few: how many of each, one number or shape (n,)."""
     order = np.argsort(key, kind="stable")
     _, starts, sizes = np.unique(key[order], return_index=True, return_counts=True)
     rank = np.empty(len(key), "i8")
     rank[order] = np.arange(len(key)) - np.repeat(starts, sizes)
     total = np.empty(len(key), "i8")
     total[order] = np.repeat(sizes, sizes)
-    few = np.where(own, OF_INIT, OF_OTHERS)
     keep: npt.NDArray[np.bool_] = (rank < few) | (rank >= total - few)
     return keep

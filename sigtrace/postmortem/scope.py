@@ -23,7 +23,7 @@ def has_members(batch: Batch) -> bool:
     sent = r["stage"] == wire.STAGE["generate"]
     if (sent & (r["relation"] != wire.RELATION["same"])).any():
         return True
-    targets, senders = _process(r, "target"), _process(r, "sender")
+    targets, senders = process_numbers(r, "target"), process_numbers(r, "sender")
     # What an init sends to members of its own namespace; then what these send on.
     reached = np.unique(targets[sent & (r["sender_start"] == r["ns_start"])])
     while True:
@@ -36,7 +36,7 @@ def has_members(batch: Batch) -> bool:
     return not bool(passed.all())
 
 
-def _process(records: npt.NDArray[np.void], whose: str) -> npt.NDArray[np.uint64]:
+def process_numbers(records: npt.NDArray[np.void], whose: str) -> npt.NDArray[np.uint64]:
     """Return a number for the sender or the target of each record, the same for the same process: shape (n,)."""
     pids: npt.NDArray[np.uint64] = records[f"{whose}_pid"].astype("u8")
     found: npt.NDArray[np.uint64] = records[f"{whose}_start"].astype("u8") ^ pids << np.uint64(42)

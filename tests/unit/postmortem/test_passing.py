@@ -57,6 +57,9 @@ def test_what_is_sent_before_the_request_or_by_strangers_or_much_later_does_not(
     assert reached(asked(), sent(92, 5001)) == []
     assert reached(asked(), KILL, sent(12, 5001)) == []
     assert reached(sent(0.9, 5002, 5001), asked(), sent(1.1, 5001)) == [5001]
+    assert reached(asked(), sent(1.1, 5002, 5001), sent(1.2, 5001)) == [5001]
+    its = case([asked(), sent(1.1, 5002, 5001), sent(1.2, 5001), sent(1.3, 5002, 5001)])
+    assert [(each.pid, each.rows) for each in its.passed] == [(5001, (2,)), (5002, (3,))]
 
 
 def test_a_request_that_the_init_never_got_is_not_passed_on() -> None:
@@ -70,6 +73,7 @@ def test_only_a_signal_that_asks_for_an_end_passes_a_request_on() -> None:
         assert reached(asked(), sent(1.1, 5001, signal=signal)) == []
     for signal in (1, 2, 3, 15):
         assert reached(asked(), sent(1.1, 5001, signal=signal)) == [5001]
+    assert reached(asked(), sent(1.1, 5001, signal=1, disposition="handler")) == []  # a reload
     usr1 = event(1, **HANDLED | {"signal": 10})
     assert reached(usr1, sent(1.1, 5001, signal=10), KILL) == [5001]
 
