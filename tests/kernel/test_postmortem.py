@@ -662,6 +662,25 @@ def test_survivor_uninterruptible_in_fuse(stage: Stage, observed: Investigation)
     assert observed.causes() == ["survivor-uninterruptible"]
 
 
+def test_not_delivered_while_it_sleeps_uninterruptibly(stage: Stage, observed: Investigation) -> None:
+    require(os.path.exists("/dev/fuse"), "fuse", "there is no /dev/fuse")
+    server = stage.actor()
+    server("private_mounts()")
+    namespace = observed.watch(server.namespace())
+    init = namespace.init
+    init.set("handler", TERM)
+    dead_mount(server)
+    hang_on(server, init)
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: init.stat_state() == "D", "the init to sleep")
+    observed.snapshot("signalled")
+    signal.sigtimedwait([], 1.1)  # the grace period
+    stage.outside.kill(init, KILL)
+    server.end()  # which lets go whoever waits
+    assert init.fate().state == "killed"
+    assert observed.causes() == ["not-delivered"]
+
+
 def test_unreaped_zombies(stage: Stage, observed: Investigation, init: Actor) -> None:
     init("[os.fork() or os._exit(0) for _ in range(8)] and None")
     zombies = Path(f"/proc/{init.pid}/task/{init.pid}/children")

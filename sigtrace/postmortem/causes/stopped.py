@@ -98,5 +98,5 @@ CAUSE = Cause(
     "stopped",
     "a stopped process",
     process=check,
-    instead_of=("blocked-forever", "synchronous-consumer", "slow-handler"),
+    instead_of=("blocked-forever", "synchronous-consumer", "slow-handler", "not-delivered"),
 )

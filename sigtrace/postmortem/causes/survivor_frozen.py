@@ -84,4 +84,11 @@ def _waits(case: Case, event: Event, period: Period) -> bool:
     )
 
 
-CAUSE = Cause("survivor-frozen", "a frozen cgroup", check, of_process, needs=("snapshot",))
+CAUSE = Cause(
+    "survivor-frozen",
+    "a frozen cgroup",
+    check,
+    of_process,
+    needs=("snapshot",),
+    instead_of=("not-delivered",),
+)

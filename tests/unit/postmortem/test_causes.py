@@ -25,6 +25,7 @@ from tests.builders.cases import (
 
 SLUGS = """
 dropped-at-generate startup-race kill-from-inside ignored-by-program blocked-forever dropped-at-deliver traced
+not-delivered
 raised-again shell-form slow-handler synchronous-consumer wrong-stop-signal not-an-init nested-init survivor-frozen
 survivor-uninterruptible zombie-held unreaped-zombies core-dump slow-exit oom stopped runtime-lost-exit
 queue-overflow kill-all-skips-init nobody-signalled
@@ -188,3 +189,31 @@ def test_a_member_that_ended_after_all_is_not_said_to_be_there(
     findings = diagnose(case(records)).findings
     assert [each.cause for each in findings] == (["not-an-init"] if told else [])
     assert all(told and told in each.summary for each in findings)
+
+
+QUEUED = {"result": 0, "disposition": "handler"}
+
+
+def test_what_was_queued_and_never_delivered_met_a_process_that_did_not_run() -> None:
+    asked = event(1, **QUEUED)
+    asleep = {
+        "state": "D",
+        "wchan": "request_wait_answer",
+        "stack": "request_wait_answer fuse_simple_request",
+    }
+    assert causes([asked, KILL, KILLED]) == ["not-delivered"]
+    (finding,) = diagnose(case([asked, KILL, KILLED], snapshot(2, asleep))).findings
+    assert (finding.cause, finding.confidence) == ("not-delivered", "certain")
+    assert "slept uninterruptibly in request_wait_answer" in finding.summary
+    assert causes([asked, replace_time(KILL, 1.5), replace_time(KILLED, 1.5)], snapshot(1.2, asleep)) == []
+    assert causes([asked, event(900, signal=17)], since=START, until=START + 9 * SECOND) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "cause"), [({"state": "T"}, "stopped"), ({"state": "D", "frozen": "v1"}, "survivor-frozen")]
+)
+def test_a_process_that_is_stopped_or_frozen_is_that_and_nothing_else(
+    state: dict[str, Any], cause: str
+) -> None:
+    asked = event(1, **QUEUED)
+    assert causes([asked, KILL, KILLED], snapshot(2, state)) == [cause]
