@@ -17,6 +17,7 @@ import struct
 from collections.abc import Sequence
 
 from sigtrace.errors import CannotTrace, LoadRefused
+from sigtrace.units import size
 
 _NUMBER = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
 """__NR_bpf by machine."""
@@ -45,11 +46,30 @@ def bpf(command: int, attributes: bytes) -> tuple[int, bytes]:
 
 def map_create(kind: int, key_size: int, value_size: int, entries: int, name: str) -> int:
     """Create a map; returns its descriptor. Raises LoadRefused."""
-    attributes = struct.pack("<5IIII16s", kind, key_size, value_size, entries, 0, 0, 0, 0, name.encode()[:15])
     try:
-        return bpf(_MAP_CREATE, attributes)[0]
+        return _map_create(kind, key_size, value_size, entries, name)
     except OSError as err:
+        if err.errno == errno.EPERM and _may_create_maps():
+            limit = size(resource.getrlimit(resource.RLIMIT_MEMLOCK)[0])
+            raise LoadRefused(
+                f"the limit of locked memory, {limit}, is too low for the BPF map {name!r}: `ulimit -l unlimited` "
+                "(systemd: LimitMEMLOCK=infinity), or grant CAP_SYS_RESOURCE."
+            ) from err
         raise _refused(f"the BPF map {name!r} ({entries} entries)", err) from err
+
+
+def _map_create(kind: int, key_size: int, value_size: int, entries: int, name: str) -> int:
+    attributes = struct.pack("<5IIII16s", kind, key_size, value_size, entries, 0, 0, 0, 0, name.encode()[:15])
+    return bpf(_MAP_CREATE, attributes)[0]
+
+
+def _may_create_maps() -> bool:
+    """Return whether the smallest map is permitted: kernels before v5.11 refuse larger ones by RLIMIT_MEMLOCK."""
+    try:
+        os.close(_map_create(MAP_ARRAY, 4, 8, 1, "probe"))
+    except OSError:
+        return False
+    return True
 
 
 def map_update(fd: int, key: bytes, value: bytes) -> None:
@@ -224,8 +244,7 @@ def _locked_down(log: Sequence[str]) -> bool:
 
 
 _ADVICE = {
-    errno.EPERM: "run as root, or grant CAP_BPF and CAP_PERFMON (`sigtrace doctor` says which is missing); "
-    "before 5.11 it may also be `ulimit -l`",
+    errno.EPERM: "run as root, or grant CAP_BPF and CAP_PERFMON (`sigtrace doctor` says which is missing)",
     errno.EMFILE: "raise `ulimit -n`",
     errno.ENFILE: "raise the sysctl fs.file-max",
     errno.ENOMEM: "out of memory, perhaps that of this cgroup: use a smaller ring",
