@@ -43,7 +43,7 @@ def _receivers(task: Task, signal: int, alive: Mapping[int, Task]) -> tuple[list
     """Return the PIDs to which a process passes a signal on, of those whose end it waits for, and which signal."""
     if task.is_shell:
         own = (each.relative for each in alive.values() if each.ppid == task.pid)
-        found = waits_for(task.wchan, task.relative, own)
+        found = waits_for(task.wchan, task.relative, own, task.shell)
         return [each.pid for each in found.children] if found.mode == "background" else [], signal
     known = forwarders.known(task.comm, task.cmdline.split())
     act = known.act(signal) if known else Act()

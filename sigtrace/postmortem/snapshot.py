@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sigtrace import signals
-from sigtrace.procfs.process import is_shell
+from sigtrace.procfs.process import shell_name
 from sigtrace.procfs.signal_target import Relative
 from sigtrace.text import printable, shorten
 from sigtrace.units import number
@@ -91,7 +91,12 @@ class Task(Columns):
     @property
     def is_shell(self) -> bool:
         """Whether it is a shell, by its name, or a script that a shell runs."""
-        return is_shell(self.comm, str(self.row.get("cmdline", "")).split())
+        return self.shell != ""
+
+    @property
+    def shell(self) -> str:
+        """The name of the shell that it is; empty if it is none."""
+        return shell_name(self.comm, str(self.row.get("cmdline", "")).split())
 
     @property
     def relative(self) -> Relative:

@@ -90,7 +90,7 @@ def _follow(step: Step, cmdline: tuple[str, ...], root: str, depth: int) -> Step
             return step
         pids, sent = forwarders.receivers(act, target.pid, _members(act, target.pid, root)), act.signal
     # Only the child itself is followed further: the others of its process group do not decide when it ends.
-    whole = target.shell or (step.act is not None and step.act.to == "children")
+    whole = target.shell != "" or (step.act is not None and step.act.to == "children")
     passed = tuple(_passed(pids[:_MOST], target, sent, root, depth - 1, whole))
     return replace(step, passed=passed)
 

@@ -2,9 +2,10 @@
 
 A shell that waits for a foreground command holds a trapped signal back until that has ended. In the builtin `wait` it
 runs the trap at once (POSIX, Shell Command Language, 2.11 and `wait`); `trap ... TERM; app & wait` relies on that. What
-tells the two apart, tried with dash 0.5.12, bash 5.2 and the ash of busybox 1.35:
+tells the two apart, tried with dash 0.5.12, bash 5.2, the ash of busybox 1.35, mksh R59, ksh93 and zsh 5.9:
 
-- dash and ash sleep in sigsuspend(2) in `wait`, and in wait4(2) for a foreground command. bash is in wait4(2) in both.
+- dash and ash sleep in sigsuspend(2) in `wait`, and in wait4(2) for a foreground command. bash and ksh93 are in
+  wait4(2) in both, mksh and zsh in sigsuspend(2).
 - A command that a shell without job control starts by `&` has SIGINT and SIGQUIT ignored; one in the foreground has
   what the shell was started with. A program may set a handler for one of them (the JVM for SIGQUIT) or for both.
 - bash does not do that with job control (`set -m`), whose children have process groups of their own. Nor does it for
@@ -22,6 +23,7 @@ from typing import Literal
 from sigtrace.procfs.signal_target import Relative, Target
 from sigtrace.signals import INT, QUIT, has
 
+_ALWAYS_SUSPENDED = ("mksh", "zsh")
 _RESETS = ("node", "npm", "MainThread")
 """Beginnings of the comm of Node.js, which sets all signals to SIG_DFL when it starts, whatever it was started with."""
 
@@ -42,15 +44,18 @@ def waiting(shell: Target) -> Waiting:
     if shell.children is None:
         return Waiting("unknown")
     own = Relative(shell.pid, pgrp=shell.pgrp, session=shell.session, ignored=shell.ignored)
-    return waits_for(shell.wchan, own, shell.children)
+    return waits_for(shell.wchan, own, shell.children, shell.shell)
 
 
-def waits_for(wchan: str, shell: Relative, children: Iterable[Relative]) -> Waiting:
-    """Return what a shell waits for, from the kernel function that it sleeps in, and its children's masks."""
+def waits_for(wchan: str, shell: Relative, children: Iterable[Relative], name: str = "") -> Waiting:
+    """Return what a shell waits for, from the kernel function that it sleeps in, and its children's masks.
+
+    name: which shell it is: `process.shell_name`.
+    """
     alive = waited_for(shell, [each for each in children if each.state not in "ZX"])
     if not alive:
         return Waiting("nothing")
-    if "sigsuspend" in wchan:
+    if "sigsuspend" in wchan and name not in _ALWAYS_SUSPENDED:
         return Waiting("background", alive)
     front = tuple(each for each in alive if _started(each, shell) == "foreground")
     open_ = tuple(each for each in alive if _started(each, shell) == "unknown")

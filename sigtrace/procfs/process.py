@@ -62,10 +62,15 @@ def parse_stat(raw: bytes) -> Stat:
 
 
 def is_shell(comm: str, cmdline: Sequence[str]) -> bool:
-    """Return whether this is a shell, by its comm or its program; the comm of a script is the script's name."""
+    """Return whether this is a shell, by its comm or its program."""
+    return shell_name(comm, cmdline) != ""
+
+
+def shell_name(comm: str, cmdline: Sequence[str]) -> str:
+    """Return which of SHELLS this is, empty if it is none; the comm of a script is the script's name."""
     names = [word.rpartition("/")[2].removeprefix("-") for word in cmdline[:2]]
     name = names[1] if names[1:] and names[0] == "busybox" else "".join(names[:1])
-    return comm in SHELLS or name in SHELLS
+    return next((each for each in (comm, name) if each in SHELLS), "")
 
 
 def read_signalfd_mask(pid: int, root: str = "/proc") -> int | None:

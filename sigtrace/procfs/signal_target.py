@@ -108,8 +108,8 @@ class Target:
     pgrp: int = 0
     """Its process group, as a PID of the namespace that /proc belongs to; 0 = not known."""
     session: int = 0
-    shell: bool = False
-    """It is a shell with a trap or another handler: see `sigtrace.predict.shell`."""
+    shell: str = ""
+    """The name of the shell that it is, if it has a trap or another handler: see `sigtrace.predict.shell`."""
     wchan: str = ""
     """The kernel function that a shell sleeps in; `0` or empty if it is not known."""
     children: tuple[Relative, ...] | None = ()

@@ -18,7 +18,6 @@ from sigtrace.procfs.process import (
     PF_KTHREAD,
     Stat,
     freezing_mounts,
-    is_shell,
     mask,
     namespace_of,
     pids,
@@ -26,6 +25,7 @@ from sigtrace.procfs.process import (
     read_signalfd_mask,
     read_stat,
     read_status,
+    shell_name,
     translated,
 )
 from sigtrace.procfs.signal_target import Target
@@ -76,10 +76,14 @@ def read_target(
             pgrp=stat.pgrp,
             session=stat.session,
         )
-        if not target.caught or not is_shell(target.comm, read_cmdline(target, root)):
+        shell = shell_name(target.comm, read_cmdline(target, root)) if target.caught else ""
+        if not shell:
             return target
         return replace(
-            target, shell=True, wchan=_wchan(pid_of_group, root), children=family.children(pid_of_group, root)
+            target,
+            shell=shell,
+            wchan=_wchan(pid_of_group, root),
+            children=family.children(pid_of_group, root),
         )
 
 

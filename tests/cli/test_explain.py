@@ -373,7 +373,7 @@ def test_the_script_of_a_package_is_not_to_be_edited() -> None:
         unkillable=True,
         ns_pid=1,
         level=1,
-        shell=True,
+        shell="bash",
         children=(Relative(8, "beam.smp"),),
     )
     words = ("sh", "/usr/sbin/rabbitmq-server")
@@ -396,7 +396,7 @@ def test_a_shell_that_waits_for_its_command_is_said_to_delay_its_trap() -> None:
         caught=mask([TERM]),
         unkillable=True,
         ns_pid=1,
-        shell=True,
+        shell="bash",
         children=(Relative(8, "app"),),
     )
     told = Explanation(TERM, target, (), "ancestor", None, predict(target, TERM, "ancestor"))

@@ -179,7 +179,7 @@ def test_namespaces_that_are_not_readable_hang_where_their_level_says() -> None:
 
 PLAIN = namespace(A, 1, OWN, 7)
 ENDING = replace(init(7, "app", 1), threads=(Thread(7, exiting=True),))
-UNTOLD = init(7, "bash", 1, caught=mask([TERM]), shell=True, children=(Relative(8, "sleep"),))
+UNTOLD = init(7, "bash", 1, caught=mask([TERM]), shell="bash", children=(Relative(8, "sleep"),))
 FINE = init(7, "app", 1, caught=mask([TERM]))
 WAITS = init(7, "app", 1)
 
@@ -333,14 +333,14 @@ def said(target: Target, left: tuple[Remaining, ...] = ()) -> tuple[str, str]:
 
 def test_a_shell_with_a_foreground_command_is_not_said_to_stop() -> None:
     waiting = "the shell most likely runs its trap only when its foreground command sleep[8] has ended"
-    assert said(init(7, "bash", 1, caught=mask([TERM]), shell=True, children=(Relative(8, "sleep"),))) == (
+    assert said(init(7, "bash", 1, caught=mask([TERM]), shell="bash", children=(Relative(8, "sleep"),))) == (
         "can't be told",
         waiting,
     )
     assert said(init(7, "bash", 1, caught=mask([TERM])))[0] == "stops at once"
     assert (
         "it does take"
-        not in said(init(7, "bash", 1, caught=mask([2]), shell=True, children=(Relative(8, "sleep"),)))[1]
+        not in said(init(7, "bash", 1, caught=mask([2]), shell="bash", children=(Relative(8, "sleep"),)))[1]
     )
 
 

@@ -20,7 +20,7 @@ public class Up {
   public static void main(String[] a) throws Exception { System.out.println("up"); Thread.sleep(1000000); }
 }
 END"""
-_RAISES = Stop(KILL, "open", "raised-again", because="its own handler raises it again")
+_RAISES = Stop(KILL, "if", "raised-again", because="its own handler raises it again")
 
 LANGUAGES = (
     Program("sleep", SLEEP, dict.fromkeys(("TERM", "INT", "QUIT", "HUP"), DROPPED)),

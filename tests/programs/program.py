@@ -11,9 +11,10 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 KILL = "KILL"
 """The fate of a program that did not end within the grace period."""
 
-Told = Literal["told", "open"]
-"""What `sigtrace scan` can know. `told`: it says, without an if, what then happens. `open`: it says that this depends
-on the program, as nothing in /proc shows what a program does with a signal that it takes."""
+Told = Literal["told", "if", "untold", "if|untold"]
+"""What `sigtrace scan` can know. `told`: what then happens. `if`: that the signal reaches the program, and that this
+ends at once if the program chooses so, which nothing in /proc shows. `untold`: that nothing tells. `if|untold`: either,
+depending on the moment."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Stop:
 
     fate: str
     """`exit 0`; `HUP`: it dies of that signal; `KILL`: it does not end within the grace period."""
-    scan: Told = "open"
+    scan: Told = "if"
     cause: str = ""
     """The first finding of the postmortem; empty: none, as after a stop that worked."""
     who: str = ""
@@ -69,7 +70,7 @@ class Program:
 DROPPED = Stop(KILL, "told", "dropped-at-generate")
 """It has no handler."""
 IGNORED = Stop(KILL, "told", "ignored-by-program", look=0)
-SLOW = Stop(KILL, "open", "slow-handler")
+SLOW = Stop(KILL, "if", "slow-handler")
 """It has a handler, which does not end it."""
 
 

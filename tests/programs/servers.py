@@ -91,6 +91,7 @@ _NAMED = (
 )
 _POLLS = Stop(
     "exit 0",
+    "if|untold",
     because="blocked, except for a moment every 100 ms",
 )
 _GO_DEFAULT = "Go's own handler ends it with status 2"

@@ -18,9 +18,9 @@ _COMMANDS = {
 _EXEC = replace(DROPPED, because="the program is PID 1, and has no handler")
 _WAITS = Stop(KILL, "told", "shell-form", because="the shell has no handler, and does not pass the signal on")
 _TRAPPED = Stop(
-    KILL, "open", "shell-form", because="the trap runs only when the foreground command has ended"
+    KILL, "untold", "shell-form", because="the trap runs only when the foreground command has ended"
 )
-_GOES_ON = replace(_TRAPPED, because="the trap runs, and the script goes on")
+_GOES_ON = replace(_TRAPPED, scan="if", because="the trap runs, and the script goes on")
 
 FORMS = {
     "exec app": ("exec /bin/sleep 1000", _EXEC),
@@ -33,7 +33,7 @@ FORMS = {
     "trap 'kill $!' TERM; app & wait; wait": ("trap 'kill $!' TERM; /bin/sleep 1000 & wait; wait", ends()),
     "trap 'exit 0' TERM; while :; do sleep 0.1; done": (
         "trap 'exit 0' TERM; while :; do /bin/sleep 0.1; done",
-        ends(because="when the foreground command ends, which is soon"),
+        Stop("exit 0", "if|untold", because="when the foreground command ends, which is soon"),
     ),
     "trap : TERM; while :; do app & wait; done": (
         "trap : TERM; while :; do /bin/sleep 1000 & wait; done",

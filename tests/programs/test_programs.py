@@ -57,7 +57,7 @@ def test_what_the_signal_does_to_the_program(case: Case) -> None:
 @each_case(lambda stop: stop.scan_errs)
 def test_scan_foretells_it_or_says_that_it_depends_on_the_program(case: Case) -> None:
     assert case.row is not None
-    assert of_scan(case.row, case.fate) == case.stop.scan, f"{case.row.verdict}: {case.row.why}"
+    assert of_scan(case.row, case.fate) in case.stop.scan.split("|"), f"{case.row.verdict}: {case.row.why}"
 
 
 @each_case(lambda stop: stop.postmortem_errs)

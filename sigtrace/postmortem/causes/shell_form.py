@@ -168,9 +168,8 @@ def _in_front(snapshot: Snapshot | None) -> tuple[list[Task], bool]:
     if snapshot is None or snapshot.subject is None or not snapshot.subject.is_shell:
         return [], False
     children = {each.pid: each for each in _children(snapshot)}
-    found = waits_for(
-        snapshot.subject.wchan, snapshot.subject.relative, (t.relative for t in children.values())
-    )
+    shell = snapshot.subject
+    found = waits_for(shell.wchan, shell.relative, (t.relative for t in children.values()), shell.shell)
     if found.mode not in ("foreground", "unknown"):
         return [], False
     return [children[each.pid] for each in found.children], found.mode == "foreground"

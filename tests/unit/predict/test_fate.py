@@ -153,7 +153,7 @@ def test_a_child_that_is_not_known_leaves_it_open() -> None:
 # Shells ----------------------------------------------------------------------------------------------
 
 FRONT = Relative(9, "sleep")
-TRAP = replace(MEMBER, comm="sh", caught=mask([TERM]), shell=True, children=(FRONT,), wchan="do_wait")
+TRAP = replace(MEMBER, comm="sh", caught=mask([TERM]), shell="bash", children=(FRONT,), wchan="do_wait")
 
 
 def test_a_trap_waits_for_the_foreground_command() -> None:

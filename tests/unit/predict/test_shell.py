@@ -39,6 +39,13 @@ def test_a_shell_in_sigsuspend_is_in_wait_whatever_its_children_did() -> None:
     assert mode(Relative(9, "nginx", pgrp=5, caught=KEYS), wchan="sigsuspend.isra.0") == "background"
 
 
+@pytest.mark.parametrize("name", ["mksh", "zsh"])
+def test_shells_that_always_sleep_in_sigsuspend_are_known_by_their_children(name: str) -> None:
+    assert waits_for("sigsuspend.isra.0", SHELL, [FRONT], name).mode == "foreground"
+    assert waits_for("sigsuspend.isra.0", SHELL, [BACK], name).mode == "background"
+    assert waits_for("sigsuspend.isra.0", SHELL, [FRONT], "dash").mode == "background"
+
+
 @pytest.mark.parametrize(
     ("child", "shell"),
     [
@@ -58,6 +65,6 @@ def test_a_process_group_that_is_not_known_does_not_matter() -> None:
 
 
 def test_children_that_are_not_known_are_not_taken_for_none() -> None:
-    assert waiting(Target(7, "bash", shell=True, children=None)) == Waiting("unknown")
-    assert waiting(Target(7, "bash", shell=True, children=(FRONT,), pgrp=5)).mode == "foreground"
-    assert waiting(Target(7, "bash", shell=True)).mode == "nothing"
+    assert waiting(Target(7, "bash", shell="bash", children=None)) == Waiting("unknown")
+    assert waiting(Target(7, "bash", shell="bash", children=(FRONT,), pgrp=5)).mode == "foreground"
+    assert waiting(Target(7, "bash", shell="bash")).mode == "nothing"
