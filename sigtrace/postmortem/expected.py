@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from sigtrace.postmortem.passing import MOST, Passed
 from sigtrace.postmortem.snapshot import Snapshot, Task
 from sigtrace.predict import forwarders
-from sigtrace.predict.forwarders import Act
+from sigtrace.predict.forwarder import Act
 from sigtrace.predict.shell import waits_for
 
 _DEEP = 8

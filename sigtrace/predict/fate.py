@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sigtrace import signals
-from sigtrace.predict.forwarders import Act
+from sigtrace.predict.forwarder import Act
 from sigtrace.predict.kernel_rules import UNSEEN_WAITS, Prediction
 from sigtrace.predict.passing import Step
 from sigtrace.predict.shell import Waiting, waiting
@@ -19,6 +19,9 @@ from sigtrace.procfs.signal_target import Relative
 
 Outcome = Literal["ends", "if", "stays", "untold"]
 """ends: certainly. if: if the program chooses so. stays: it goes on living. untold: nothing tells."""
+
+_SHORT = 5
+"""Seconds of grace that are short beside those of all runtimes: 10 and more."""
 
 _GRAVEST: tuple[Outcome, ...] = ("stays", "untold", "if", "ends")
 
@@ -220,7 +223,7 @@ def _of_forwarder(step: Step, act: Act) -> Fate:
     decides = min(fates, key=lambda each: _GRAVEST.index(each.outcome))
     if act.grace and decides.outcome == "stays":
         clause = f"{decides.clause}, and gets SIGKILL after {act.grace}"
-        decides = replace(decides, outcome="untold", clause=clause)
+        decides = replace(decides, outcome="ends" if 0 < act.seconds <= _SHORT else "untold", clause=clause)
     return _unless(replace(decides, via=(step, *decides.via)), act)
 
 

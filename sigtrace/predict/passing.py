@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from sigtrace import signals
 from sigtrace.errors import BadInput
 from sigtrace.predict import forwarders, shell
-from sigtrace.predict.forwarders import Act, Forwarder
+from sigtrace.predict.forwarder import Act, Forwarder
 from sigtrace.predict.kernel_rules import Prediction, Target, predict
 from sigtrace.predict.words import sentence, word
 from sigtrace.procfs import family

@@ -173,6 +173,34 @@ def test_dumb_init_may_pass_another_signal_on_or_none(stage: Stage) -> None:
     holds(stage, none, "waits for KILL", "it takes SIGTERM and does nothing with it")
 
 
+@pytest.mark.parametrize(
+    "words", [("su", "nobody", "-s", "/bin/sh", "-c"), ("runuser", "-u", "nobody", "--", "sh", "-c")]
+)
+def test_su_kills_a_child_that_ignores_the_signal_after_two_seconds(
+    stage: Stage, init: Actor, words: tuple[str, ...]
+) -> None:
+    init.become(program(words[0]), *words[1:], "trap '' TERM; exec sleep 60")
+    child = pid_of(init, "sleep")
+    why = f"it passes SIGTERM to sleep[{child}], which ignores it, and gets SIGKILL after 2 s"
+    holds(stage, init, "stops at once", why)
+
+
+@pytest.mark.parametrize(("options", "verdict"), [((), "waits for KILL"), (("-k", "1"), "can't be told")])
+def test_timeout_passes_on_what_it_gets(
+    stage: Stage, init: Actor, options: tuple[str, ...], verdict: str
+) -> None:
+    init.become(program("timeout"), *options, "100", *IGNORES)
+    child = pid_of(init, "sleep")
+    row, _ = seen(init)
+    assert row.verdict == verdict
+    assert row.why.startswith(f"it passes SIGTERM to sleep[{child}], which ignores it")
+    stage.outside.kill(init, TERM)
+    if options:
+        assert init.fate().state in ("exited", "killed")
+    else:
+        assert init.fate(0.3) == RUNNING
+
+
 # Shells ----------------------------------------------------------------------------------------------
 
 SHELLS = pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "sh")], ids=" ".join)

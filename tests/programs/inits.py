@@ -82,11 +82,9 @@ INITS = (
         NAP,
         _SUPERVISORD,
     ),
-    Program(
-        "su -c", ("su", "nobody", "-s", "/bin/sh", "-c", "sleep 1000; true"), {"TERM": ends("exit 143")}, NAP
-    ),
-    Program("runuser", ("runuser", "-u", "nobody", "--", *SLEEP), {"TERM": ends("exit 143")}, NAP),
-    Program("timeout", ("timeout", "1000", *SLEEP), {"TERM": ends("exit 143")}, NAP),
+    Program("su -c", ("su", "nobody", "-s", "/bin/sh", "-c", "sleep 1000; true"), {"TERM": _TERM_143}, NAP),
+    Program("runuser", ("runuser", "-u", "nobody", "--", *SLEEP), {"TERM": _TERM_143}, NAP),
+    Program("timeout", ("timeout", "1000", *SLEEP), {"TERM": _TERM_143}, NAP),
     Program("env", ("env", "-i", "/bin/sleep", "1000"), {"TERM": replace(DROPPED, because="sleep is PID 1")}),
     Program("flock", ("flock", "/run/lock", *SLEEP), {"TERM": DROPPED}, NAP),
     Program("xargs", ("xargs", "--arg-file=/run/times", "sleep"), {"TERM": DROPPED}, NAP, "echo 1000 >times"),

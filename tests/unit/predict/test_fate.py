@@ -134,6 +134,13 @@ def test_of_several_services_the_one_that_stays_decides() -> None:
     assert words.endswith("ignores it; not certain: an executable .s6-svscan/SIGTERM replaces that")
 
 
+def test_who_is_killed_soon_does_not_keep_the_init() -> None:
+    words = "it passes SIGTERM to app[8], which ignores it, and gets SIGKILL after 2 s"
+    assert said(forwarding(IGNORES, program="su nobody")) == ("ends", words)
+    assert said(forwarding(IGNORES, program="timeout -k 3 9 app"))[0] == "untold"
+    assert said(forwarding(IGNORES, program="timeout 9 app"))[0] == "stays"
+
+
 def test_an_init_that_does_something_else_on_the_signal_does_not_end() -> None:
     assert said(forwarding(MEMBER, program="systemd")) == (
         "stays",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from sigtrace.predict.forwarders import Act, known, receivers
+from sigtrace.predict.forwarder import Act
+from sigtrace.predict.forwarders import known, receivers
 from sigtrace.signals import CHLD, HUP, INT, PWR, QUIT, STOP, TERM, TSTP, USR1
 
 RTMIN3 = 37
@@ -74,6 +75,15 @@ def test_supervisors_stop_all_their_services() -> None:
     assert act(HUP, "runsvdir", "/etc/service") == Act("children", TERM, "at once")
     assert act(TERM, "runsv", "web").signal == TERM
     assert act(TERM, "/usr/bin/python3", "-u", "/sbin/my_init", comm="my_init").to == "everyone"
+
+
+def test_su_and_runuser_kill_after_two_seconds_and_timeout_passes_on_what_it_gets() -> None:
+    for words in (("su", "nobody", "-c", "app"), ("runuser", "-u", "nobody", "--", "app")):
+        assert act(TERM, *words) == Act("child", TERM, "after grace", grace="2 s", seconds=2)
+    assert (act(INT, "su", "nobody").signal, act(INT, "runuser", "-u", "nobody", "app")) == (TERM, NOTHING)
+    assert act(INT, "timeout", "9", "app", "-k") == Act("child", INT, "with child")
+    assert act(TERM, "timeout", "-k", "3", "9", "app").grace == "the 3 of -k"
+    assert act(TERM, "timeout", "--kill-after=3", "9", "app").ends == "after grace"
 
 
 def test_systemd_does_not_stop_on_sigterm_but_on_its_own_signals() -> None:
