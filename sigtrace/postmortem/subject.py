@@ -49,7 +49,8 @@ def _is_there(case: Case, process: Passed, time: int) -> bool:
 def _hung(case: Case, number: int) -> list[Passed]:
     """Return the processes that an attempt waited for in vain: those that did not end, and passed nothing on to such.
 
-    None if the init ended by itself in good time.
+    None if the init ended by itself in good time. The oldest first: of a process group, that is the one whose end
+    the sender waits for.
     """
     attempt = case.attempts[number]
     if attempt.exit is not None and attempt.kill is None and (attempt.duration or 0) < PATIENCE:
@@ -59,7 +60,7 @@ def _hung(case: Case, number: int) -> list[Passed]:
         e for e in case.passed if e.attempt == number and not e.ended_before(end) and not _lost(case, e, end)
     ]
     waited_for = {id(e.by) for e in alive}
-    return [each for each in alive if id(each) not in waited_for]
+    return sorted((e for e in alive if id(e) not in waited_for), key=lambda each: each.start)
 
 
 def _lost(case: Case, process: Passed, end: int) -> bool:

@@ -222,8 +222,8 @@ def test_dumb_init_passes_it_to_a_group_and_those_that_did_not_end_are_named(
     kill(stage, init)
     found = only(observed)
     assert found.cause == "ignored-by-program"
-    assert f"app[{pid}]" in found.summary
-    assert f"sh[{shell}]" in found.summary
+    assert found.path[-1] == f"sh[{shell}]"  # the one whose end dumb-init waits for
+    assert f"The same holds for app[{pid}]." in found.summary
     assert "sleep" not in found.summary
 
 
