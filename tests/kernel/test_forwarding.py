@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -316,3 +318,42 @@ def test_a_shell_does_not_wait_for_a_daemon_that_it_inherited(
     assert found.cause == "shell-form"
     assert f"waits for sleep[{sleep}] and" in found.summary
     assert str(pid) not in found.summary
+
+
+def test_of_the_programs_of_supervisord_the_one_that_does_not_end_is_found(
+    stage: Stage, observed: Investigation, init: Actor, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(app(IGNORES)[-1])
+    (tmp_path / "conf").write_text(
+        f"[supervisord]\nnodaemon=true\nuser=root\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={tmp_path}/pid\n"
+        f"[program:app]\ncommand={sys.executable} -I -S {tmp_path}/app.py\n[program:nap]\ncommand=/bin/sleep 100\n"
+    )
+    start(init, "/usr/bin/supervisord", "-c", str(tmp_path / "conf"))
+    pid = child(init.pid)
+    child(init.pid, "sleep")
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: len(observed.case().passed) > 1, "supervisord to stop both")
+    observed.snapshot("signalled")
+    kill(stage, init)
+    found = only(observed)
+    assert found.cause == "ignored-by-program"
+    assert found.path == (f"supervisord[{init.pid}]", f"app[{pid}]")
+
+
+def test_a_service_of_s6_that_does_not_end_is_found_through_its_supervisor(
+    stage: Stage, observed: Investigation, init: Actor, tmp_path: Path
+) -> None:
+    service = tmp_path / "scan" / "web"
+    service.mkdir(parents=True)
+    (service / "run").write_text(f"#!/bin/sh\nexec {script('APP', IGNORES)}\n")
+    (service / "run").chmod(0o755)
+    start(init, "/usr/bin/s6-svscan", str(tmp_path / "scan"))
+    supervisor = child(init.pid, "s6-supervise")
+    pid = child(supervisor)
+    stage.outside.kill(init, TERM)
+    wait_until(lambda: len(observed.case().passed) > 1, "s6-supervise to stop its service")
+    observed.snapshot("signalled")
+    kill(stage, init)
+    found = only(observed)
+    assert found.cause == "ignored-by-program"
+    assert found.path == (f"s6-svscan[{init.pid}]", f"s6-supervise[{supervisor}]", f"app[{pid}]")
