@@ -24,6 +24,9 @@ from sigtrace.events.residents import Known, Residents, joined, residents
 if TYPE_CHECKING:
     import pandas as pd
 
+_DERIVED = frozenset(("verdicts", "origins"))
+"""Columns that are derived from each record alone: a part of a batch has a part of them."""
+
 
 class Batch:
     """Records in the order of the ring buffer.
@@ -54,7 +57,10 @@ class Batch:
         offset = offset if isinstance(offset, int) else offset[which]
         host = Labels(host.codes[which], host.names) if isinstance(host, Labels) else host
         known = Residents(known.codes[which], known.containers) if isinstance(known, Residents) else known
-        return Batch(_whole(self.records)[which].view(self.records.dtype), offset, host, known)
+        part = Batch(_whole(self.records)[which].view(self.records.dtype), offset, host, known)
+        for name in _DERIVED & self.__dict__.keys():
+            part.__dict__[name] = self.__dict__[name][which]
+        return part
 
     @property
     def hosts(self) -> Labels:
@@ -79,6 +85,11 @@ class Batch:
         """The verdict of each record: shape (n,), codes into `verdict.VERDICTS`."""
         return verdict.classify(self.records)
 
+    @cached_property
+    def origins(self) -> npt.NDArray[np.uint8]:
+        """The origin of each record: shape (n,), codes into `origin.ORIGINS`."""
+        return origin.origins(self.records)
+
     @property
     def time(self) -> npt.NDArray[np.datetime64]:
         """The time of each record: shape (n,), datetime64[ns], UTC."""
@@ -89,7 +100,7 @@ class Batch:
         beside: dict[str, Column] = {
             "time": self.time,
             "verdict": Labels(self.verdicts, verdict.VERDICTS),
-            "origin": Labels(origin.origins(self.records), origin.ORIGINS),
+            "origin": Labels(self.origins, origin.ORIGINS),
             "host": self.hosts,
             **self.residents.columns(),
         }

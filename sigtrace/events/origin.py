@@ -81,11 +81,6 @@ def restore(records: npt.NDArray[np.void], codes: npt.NDArray[np.integer]) -> No
     records["context_nsid"][reboot] = records["nsid"][reboot]
 
 
-def origin_of(record: np.void) -> str:
-    """Return the origin of one record."""
-    return ORIGINS[int(origins(np.array([record]))[0])]
-
-
 def _judge(r: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
     """Apply the rules to signals as they are generated: shape (n,) in, (n,) out."""
     sent = r["sender_pid"] != 0

@@ -19,14 +19,14 @@ from sigtrace.events.container import Container
 from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.event import Event, selected, totals
+from sigtrace.postmortem.found import Found, find
 from sigtrace.postmortem.life import at_home, life, resident
 from sigtrace.postmortem.passing import Passed, passed_on
 from sigtrace.postmortem.scope import has_members
 from sigtrace.postmortem.snapshot import Snapshot, snapshots_of
 from sigtrace.postmortem.stop import Stop, stop_of
 from sigtrace.signals import CONT, KILL, STOP
-from sigtrace.stops.attempt import Attempt, attempts
-from sigtrace.stops.request import asking, failed_starts, own_stop_signals
+from sigtrace.stops.attempt import Attempt
 from sigtrace.units import SECOND
 
 PATIENCE = 10 * SECOND
@@ -113,24 +113,34 @@ class Case:
         window = window or Window.of(batch)
         batch, key = life(batch, NsKey(ns, 0) if isinstance(ns, int) else ns)
         container = container or resident(batch, key)
-        batch = at_home(batch, key, container)
+        return cls.of_found(find(at_home(batch, key, container)), key, container, snapshots, window)
+
+    @classmethod
+    def of_found(
+        cls,
+        found: Found,
+        key: NsKey,
+        container: Container | None,
+        snapshots: Iterable[Mapping[str, object]],
+        window: Window,
+    ) -> Case:
+        """Make the case of the namespace with this key from its records, and from rows of snapshots."""
+        batch = found.batch
         taken = tuple(
             s
             for s in snapshots_of(snapshots, key.inode)
             if not key.start or s.space.ns_start in (0, key.start)
         )
-        failed = failed_starts(batch)
-        asks = asking(batch, own_stop_signals(batch), failed)
-        own = sorted((a for a in attempts(batch, asks) if a.key == key), key=lambda each: int(each.rows[0]))
+        own = sorted((a for a in found.attempts if a.key == key), key=lambda each: int(each.rows[0]))
         # `stops` and `failed_start` look these events up by row, so the selection must not leave them out.
         marks = {row for a in own for row in (int(a.rows[0]), a.first, a.kill, a.exit) if row is not None}
-        passed = passed_on(batch, own, asks)
-        always = np.array(sorted(marks.union(failed, *(each.shown for each in passed))), np.intp)
+        passed = passed_on(batch, own, found.asks)
+        always = np.array(sorted(marks.union(found.failed_starts, *(each.shown for each in passed))), np.intp)
         return cls(
             key,
             batch,
             tuple(own),
-            tuple(selected(batch, key.inode, asks, always)),
+            tuple(selected(batch, key.inode, found.asks, always)),
             taken,
             window.since,
             max([window.until, *(snapshot.time for snapshot in taken)]),
@@ -138,7 +148,7 @@ class Case:
             window.has_members,
             totals(batch, key.inode),
             container,
-            tuple(failed),
+            found.failed_starts,
             passed,
         )
 

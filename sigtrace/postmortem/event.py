@@ -171,7 +171,7 @@ def events(
         text_labels(r["sender_parent_comm"]),
         r["context_pid"],
         text_labels(r["context_comm"]),
-        Labels(origin.origins(r), origin.ORIGINS),
+        Labels(part.origins, origin.ORIGINS),
         r["exit_code"],
         np.zeros(len(which), bool) if asks is None else asks,
     ]

@@ -15,6 +15,8 @@ from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import HostNs, NsKey, among
 from sigtrace.postmortem.case import Case, Window
+from sigtrace.postmortem.found import by_namespace, find
+from sigtrace.postmortem.life import resident
 from sigtrace.recording.namespaces import Namespaces, RecordedNs
 from sigtrace.recording.selection import Selection
 from sigtrace.text import printable
@@ -63,14 +65,15 @@ def all_recorded(
         r = batch.records
         inside = np.flatnonzero((r["ns_level"] > 0) & (r["ns_start"] > 0))
         keys, which = NsKey.from_records(r["nsid"][inside], r["ns_start"][inside])
-        order = np.argsort(which, kind="stable")
-        ends = np.cumsum(np.bincount(which, minlength=len(keys)))
-        parts = np.split(inside[order], ends[:-1]) if keys else []
-        for key, part in sorted(zip(keys, parts, strict=True), key=lambda each: each[0]):
-            home = HostNs(*boot, key)
-            if (only is None or home in only) and (not where.by_namespace or where.takes(home)):
-                case = Case.from_batch(batch[part], snapshots.get(home, ()), ns=key, window=window)
-                yield _with_losses(case, recording, boot, where.until)
+        homes = [HostNs(*boot, key) for key in keys]
+        wanted = [
+            (only is None or home in only) and (not where.by_namespace or where.takes(home)) for home in homes
+        ]
+        chosen_rows = inside[np.array(wanted, bool)[which]]
+        for key, part in by_namespace(find(batch[chosen_rows])):
+            rows_of = snapshots.get(HostNs(*boot, key), ())
+            case = Case.of_found(part, key, resident(part.batch, key), rows_of, window)
+            yield _with_losses(case, recording, boot, where.until)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
-from sigtrace.events.leaders import called_by_leaders
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.residents import Residents
 
@@ -49,8 +48,8 @@ def resident(batch: Batch, key: NsKey) -> Container | None:
 
 
 def at_home(batch: Batch, key: NsKey, container: Container | None) -> Batch:
-    """Return the batch with `container` as the container of the namespace, and processes called by their leaders."""
+    """Return the batch with `container` as the container of the namespace."""
     homes, own = batch.residents, batch.records["nsid"] == key.inode
     codes = np.where(own, len(homes.containers), homes.codes)
     known = Residents(codes, [*homes.containers, container])
-    return Batch(called_by_leaders(batch.records), batch.boot_to_utc, batch.host, known)
+    return Batch(batch.records, batch.boot_to_utc, batch.host, known)

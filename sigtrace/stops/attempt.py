@@ -38,7 +38,6 @@ from sigtrace.events.container import Container
 from sigtrace.events.leaders import called_by_leaders
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.origin import CODE as ORIGIN
-from sigtrace.events.origin import origins
 from sigtrace.events.residents import Residents
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.stops.request import (
@@ -166,7 +165,7 @@ def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[At
     meant = np.isin(r["signal"], ALWAYS) | (r["signal"] == numbers)
     late = meant & (verdicts == verdict.CODE["dropped_at_deliver"])
     dropped, obeyed = verdict.is_dropped(verdicts), _obeyed(part)
-    rebooted = origins(r) == ORIGIN["reboot"]
+    rebooted = part.origins == ORIGIN["reboot"]
     obeyed &= ~rebooted
     # Only the first exit of an init counts, and nothing after it; see `exits`.
     codes = inits(r)

@@ -37,7 +37,7 @@ from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.origin import CODE as ORIGIN
-from sigtrace.events.origin import origin_of, origins
+from sigtrace.events.origin import ORIGINS
 from sigtrace.stops.sender import INSIDE, Asker, asker, by_its_maker
 from sigtrace.text import decode
 from sigtrace.units import SECOND
@@ -120,7 +120,7 @@ def asking(
     `failed_starts`, if they are known already.
     """
     r = batch.records
-    number, relation, how = r["signal"], r["relation"], origins(r)
+    number, relation, how = r["signal"], r["relation"], batch.origins
     kill, by_kernel = number == signals.KILL, relation == wire.RELATION["kernel"]
     by_kernel |= how == ORIGIN["parent_death"]
     # raise(3) and abort(3) are a program's way to end itself: nobody asked it to.
@@ -200,7 +200,7 @@ def failed_starts(batch: Batch) -> list[int]:
         return []
     rows = np.flatnonzero(own & (r["stage"] == wire.STAGE["generate"]) & (r["signal"] == signals.KILL))
     found = zip(rows.tolist(), _keys(r[rows]), strict=True)
-    return [row for row, key in found if key in born - ran and by_its_maker(_record(r[row]))]
+    return [row for row, key in found if key in born - ran and by_its_maker(_record(batch, row))]
 
 
 def _keys(records: npt.NDArray[np.void]) -> list[NsKey]:
@@ -252,7 +252,7 @@ def _before_exit(
 
 def sender(batch: Batch, row: int, container: Container | None) -> Asker:
     """Return the sender of the signal of a record."""
-    return asker(_record(batch.records[row]), container)
+    return asker(_record(batch, row), container)
 
 
 def request(batch: Batch, row: int, container: Container | None) -> SignalRequest:
@@ -291,7 +291,8 @@ def counted(requests: Sequence[SignalRequest]) -> int:
     return next((n for n in same if requests[n].taken), same[0])
 
 
-def _record(one: np.void) -> Record:
+def _record(batch: Batch, row: int) -> Record:
+    one = batch.records[row]
     return Record(
         _RELATIONS.get(int(one["relation"]), ""),
         decode(bytes(one["target_comm"])),
@@ -303,7 +304,7 @@ def _record(one: np.void) -> Record:
         int(one["code"]),
         int(one["context_pid"]),
         decode(bytes(one["context_comm"])),
-        origin_of(one),
+        ORIGINS[batch.origins[row]],
     )
 
 
