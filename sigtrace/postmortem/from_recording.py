@@ -34,14 +34,14 @@ def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | Non
 
     at: use only what was recorded until this time (ns UTC). Raises BadInput if nothing was.
     """
-    spaces, cases = recording.spaces, []
+    spaces, cases, complete = recording.spaces, [], recording.losses.complete
     for boot, batch, window, rows in _boots(recording, Selection(until=_end(at))):
         snapshots = _by_namespace(boot, rows, spaces)
         for each in (each for each in chosen if each.boot == boot and (at is None or each.born <= at)):
             keys = [each.key, *(home.key for home in spaces.below([each.home]))]
             part = batch[among(batch.records["nsid"], batch.records["ns_start"], keys)]
             case = Case.from_batch(part, snapshots.get(each.home, ()), ns=each.key, window=window)
-            cases.append(_with_losses(case, recording, boot, at))
+            cases.append(case if complete else _with_losses(case, recording, boot, at))
     if not cases:
         inodes = ", ".join(dict.fromkeys(str(each.nsid) for each in chosen))
         raise BadInput(f"no events of PID namespace {inodes} had been recorded by then.")
@@ -55,7 +55,7 @@ def all_recorded(
 
     selection: the part of the recording to read; its signals and verdicts are ignored. only: restrict to these.
     """
-    spaces = recording.spaces
+    spaces, complete = recording.spaces, recording.losses.complete
     chosen = replace(selection or Selection(), signal=(), verdict=())
     where = recording.filter(chosen)
     for boot, batch, window, rows in _boots(
@@ -73,7 +73,7 @@ def all_recorded(
         for key, part in by_namespace(find(batch[chosen_rows])):
             rows_of = snapshots.get(HostNs(*boot, key), ())
             case = Case.of_found(part, key, resident(part.batch, key), rows_of, window)
-            yield _with_losses(case, recording, boot, where.until)
+            yield case if complete else _with_losses(case, recording, boot, where.until)
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,6 @@ def _boots(
 
 def _with_losses(case: Case, recording: Recording, boot: tuple[str, str], until: int | None) -> Case:
     """Return the case with what may have been lost between its birth and its exit, or `until` (ns UTC)."""
-    if recording.losses.complete:
-        return case
     offset = int(np.asarray(case.batch.boot_to_utc).flat[0]) if len(case.batch) else 0
     born = case.key.start_ns + offset if case.key.start and offset else case.since
     return replace(case, losses=recording.losses_between(born, case.exit.time if case.exit else until, boot))
