@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import HostNs, NsKey, among
 from sigtrace.postmortem.case import Case, Window
 from sigtrace.postmortem.found import by_namespace, find
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sigtrace.recording.reader import Recording
 
 _Row = Mapping[str, Any]
+_Lost = Callable[[int | None, int | None, tuple[str, str] | None], Losses]
 
 
 def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | None = None) -> list[Case]:
@@ -34,14 +36,14 @@ def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | Non
 
     at: use only what was recorded until this time (ns UTC). Raises BadInput if nothing was.
     """
-    spaces, cases, complete = recording.spaces, [], recording.losses.complete
+    spaces, cases, lost = recording.spaces, [], _lost(recording)
     for boot, batch, window, rows in _boots(recording, Selection(until=_end(at))):
         snapshots = _by_namespace(boot, rows, spaces)
         for each in (each for each in chosen if each.boot == boot and (at is None or each.born <= at)):
             keys = [each.key, *(home.key for home in spaces.below([each.home]))]
             part = batch[among(batch.records["nsid"], batch.records["ns_start"], keys)]
             case = Case.from_batch(part, snapshots.get(each.home, ()), ns=each.key, window=window)
-            cases.append(case if complete else _with_losses(case, recording, boot, at))
+            cases.append(_with_losses(case, lost, boot, at) if lost else case)
     if not cases:
         inodes = ", ".join(dict.fromkeys(str(each.nsid) for each in chosen))
         raise BadInput(f"no events of PID namespace {inodes} had been recorded by then.")
@@ -55,9 +57,9 @@ def all_recorded(
 
     selection: the part of the recording to read; its signals and verdicts are ignored. only: restrict to these.
     """
-    spaces, complete = recording.spaces, recording.losses.complete
+    spaces = recording.spaces
     chosen = replace(selection or Selection(), signal=(), verdict=())
-    where = recording.filter(chosen)
+    where, lost = recording.filter(chosen), _lost(recording)
     for boot, batch, window, rows in _boots(
         recording, replace(chosen, ns=(), container=(), pod=(), descendants=False)
     ):
@@ -73,7 +75,7 @@ def all_recorded(
         for key, part in by_namespace(find(batch[chosen_rows])):
             rows_of = snapshots.get(HostNs(*boot, key), ())
             case = Case.of_found(part, key, resident(part.batch, key), rows_of, window)
-            yield case if complete else _with_losses(case, recording, boot, where.until)
+            yield _with_losses(case, lost, boot, where.until) if lost else case
 
 
 @dataclass(frozen=True)
@@ -134,11 +136,16 @@ def _boots(
         yield boot, batch, Window.of(batch), _dicts(part)
 
 
-def _with_losses(case: Case, recording: Recording, boot: tuple[str, str], until: int | None) -> Case:
+def _lost(recording: Recording) -> _Lost | None:
+    """Return what was lost between two times on a boot; None if nothing was at all."""
+    return None if recording.losses.complete else recording.losses_by_time()
+
+
+def _with_losses(case: Case, lost: _Lost, boot: tuple[str, str], until: int | None) -> Case:
     """Return the case with what may have been lost between its birth and its exit, or `until` (ns UTC)."""
     offset = int(np.asarray(case.batch.boot_to_utc).flat[0]) if len(case.batch) else 0
     born = case.key.start_ns + offset if case.key.start and offset else case.since
-    return replace(case, losses=recording.losses_between(born, case.exit.time if case.exit else until, boot))
+    return replace(case, losses=lost(born, case.exit.time if case.exit else until, boot))
 
 
 def _by_namespace(
