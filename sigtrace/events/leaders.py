@@ -18,34 +18,41 @@ def called_by_leaders(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     is kept, and so is that of a process without a record about its leader.
     """
     thread = records["target_tid"] != records["target_pid"]
-    pids = np.unique(records["target_pid"][thread])
-    rows = np.flatnonzero(np.isin(records["target_pid"], pids))
-    r, thread = records[rows], thread[rows]
-    if thread.all():
+    if not thread.any() or thread.all():
         return records
-    who = np.unique(_packed(r, "target_pid", "target_start"), return_inverse=True)[1]
-    name = np.unique(r["target_comm"], return_inverse=True)[1]
-    order = np.argsort(who, kind="stable")
-    who, name, thread, rows = who[order], name[order], thread[order], rows[order]
-    leaders = np.flatnonzero(~thread)
+    rows = np.flatnonzero(np.isin(records["target_pid"], np.unique(records["target_pid"][thread])))
+    pid, start = records["target_pid"][rows], records["target_start"][rows]
+    order = np.lexsort((pid, start))  # stable: each process's records stay in the order of time
+    rows, thread, pid, start = rows[order], thread[rows][order], pid[order], start[order]
+    first = np.append(True, (np.diff(pid) != 0) | (start[1:] != start[:-1]))[: len(rows)]
+    who, leaders = np.cumsum(first), np.flatnonzero(~thread)
+    if not len(leaders):
+        return records
     before = np.searchsorted(leaders, np.arange(len(rows)), side="right") - 1
     after = np.minimum(before + 1, len(leaders) - 1)
     before = np.maximum(before, 0)
     nearest = leaders[np.where(who[leaders[before]] == who, before, after)]
-    known = np.isin(_pair(who, name), _pair(who[leaders], name[leaders]))
-    wrong = thread & ~known & (who[nearest] == who)
-    if not wrong.any():
+    comm = records["target_comm"][rows]
+    wrong = np.flatnonzero(thread & (who[nearest] == who) & (comm != comm[nearest]))
+    if len(wrong):
+        wrong = wrong[~_had_by_leader(who, comm, wrong, leaders)]
+    if not len(wrong):
         return records
     out: npt.NDArray[np.void] = records.copy()
-    out["target_comm"][rows[wrong]] = records["target_comm"][rows[nearest[wrong]]]
+    out["target_comm"][rows[wrong]] = comm[nearest[wrong]]
     return out
 
 
-def _packed(records: npt.NDArray[np.void], first: str, second: str) -> npt.NDArray[np.void]:
-    pair = np.empty(len(records), [(first, "i8"), (second, "u8")])
-    pair[first], pair[second] = records[first], records[second]
-    return pair
-
-
-def _pair(one: npt.NDArray[np.intp], other: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    return one << 32 | other
+def _had_by_leader(
+    who: npt.NDArray[np.intp],
+    comm: npt.NDArray[np.bytes_],
+    some: npt.NDArray[np.intp],
+    leaders: npt.NDArray[np.intp],
+) -> npt.NDArray[np.bool_]:
+    """Mark those of `some` rows whose name a leader of the same process has in any of the rows `leaders`."""
+    leaders = leaders[np.isin(who[leaders], np.unique(who[some]))]
+    both = np.concatenate([leaders, some])
+    name = np.unique(comm[both], return_inverse=True)[1]
+    pair = who[both] << 32 | name
+    found: npt.NDArray[np.bool_] = np.isin(pair[len(leaders) :], pair[: len(leaders)])
+    return found
