@@ -65,8 +65,9 @@ def _ended(case: Case) -> str:
         return "still there after"
     if stop.attempt.rebooted:
         return "shut down after"
-    if stop.attempt.by_kernel:
-        return "killed by the kernel after"
+    if stop.killer and stop.attempt.by_kernel:
+        with_parent = stop.killer.origin == "parent_death"
+        return "killed with its parent after" if with_parent else "killed by the kernel after"
     return "killed after" if stop.attempt.killed else "ended after"
 
 

@@ -165,7 +165,7 @@ def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[At
     meant = np.isin(r["signal"], ALWAYS) | (r["signal"] == numbers)
     late = meant & (verdicts == verdict.CODE["dropped_at_deliver"])
     dropped, obeyed = verdict.is_dropped(verdicts), _obeyed(part)
-    rebooted = part.origins == ORIGIN["reboot"]
+    rebooted = obeyed & (part.origins == ORIGIN["reboot"])
     obeyed &= ~rebooted
     # Only the first exit of an init counts, and nothing after it; see `exits`.
     codes = inits(r)

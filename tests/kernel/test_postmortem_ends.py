@@ -127,6 +127,7 @@ def test_a_death_with_the_parent_in_the_midst_of_a_stop_ends_no_grace_period(
     assert stop is not None
     assert (stop.grace, stop.attempt.needed_kill, stop.attempt.by_kernel) == (None, False, True)
     assert "ended by SIGKILL from its parent " in story(observed)
+    assert listed(observed) == ("TERM", "killed with its parent")
 
 
 def test_the_list_tells_of_unshare_that_died_before_its_child(observed: Investigation, stage: Stage) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sigtrace.lab.actor import Namespace
+from sigtrace.lab.actor import Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from tests.conftest import require
@@ -201,3 +201,36 @@ def test_zombies_under_an_init_are_told_from_a_recording_of_a_stop(
         wait_until(lambda: bool((_rows(directory, namespace.inode)["again"]).any()), "a second look", 20)
         kill(stage, namespace)
     assert causes(directory, namespace.init.pid) == ["dropped-at-generate", "unreaped-zombies"]
+
+
+def test_a_container_that_shuts_itself_down_when_asked_is_a_clean_stop(
+    stage: Stage, house: Namespace, tmp_path: Path
+) -> None:
+    directory = tmp_path / "signals"
+    with recorder(directory, house):
+        namespace = house.init.namespace()
+        init, member = namespace.init, namespace.member()
+        member("name('poweroff')")
+        init.set("handler", TERM)
+        stage.outside.kill(init, TERM)
+        wait_until(lambda: init.caught() == [TERM], "the handler to run")
+        member.channel.request("ctypes.CDLL(None).reboot(0x4321FEDC)")
+        assert init.fate() == Fate("killed", signal.SIGINT)  # as reboot_pid_ns() has the parent see it
+    done = subprocess.run(
+        [*COMMAND, "postmortem", str(directory), "--ns", str(init.pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"reboot(2) by poweroff[{member.pid}]" in " ".join(done.stdout.split())
+    listed = subprocess.run(
+        [*COMMAND, "postmortem", str(directory)], capture_output=True, text=True, check=False
+    )
+    assert listed.returncode == 0, listed.stdout
+    assert "TERM    shut down after " in listed.stdout
+    summary = subprocess.run(
+        [*COMMAND, "summary", str(directory)], capture_output=True, text=True, check=True
+    )
+    assert "queued: reboot(2)" in summary.stdout
+    assert "1 init stopped, 0 of them by SIGKILL" in summary.stdout

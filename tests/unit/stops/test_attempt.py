@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
 from sigtrace.events.residents import Residents
 from sigtrace.stops.attempt import Attempt, attempts
+from sigtrace.stops.request import AT_ONCE_NS
 from tests.builders.recordings import UTC
 from tests.builders.records import record
-from tests.builders.stories import HOST_NS, INIT, RUNC, SECOND, end, kill, stop_of_ten_seconds
+from tests.builders.stories import HOST_NS, INIT, NSID, RUNC, SECOND, end, kill, stop_of_ten_seconds
 
 MINUTE = 60 * SECOND
 ALIVE = ("init", "unkillable")
@@ -226,3 +228,36 @@ def test_rows_are_places_in_the_batch_that_was_given() -> None:
     records = [end(SECOND, who={**INIT, "nsid": 7}), _term(2 * SECOND), kill(3 * SECOND), end(4 * SECOND)]
     (stop,) = _stops(*records)
     assert (stop.rows.tolist(), stop.first, stop.kill, stop.exit) == ([1, 2], 1, 2, 3)
+
+
+def test_a_reboot_ends_an_attempt_as_was_asked_and_only_if_it_came_first() -> None:
+    asked = _term(SECOND, result=0, disposition="handler")
+    reboot = _by_kernel(3 * SECOND, flags=ALIVE, context_pid=77, context_comm=b"busybox", context_nsid=NSID)
+    (stop,) = _stops(asked, reboot, end(4 * SECOND))
+    assert (stop.killed, stop.needed_kill, stop.by_kernel, stop.grace) == (False, False, False, None)
+    assert (str(stop.rebooted), stop.duration) == ("reboot(2) by busybox[77]", 3 * SECOND)
+    dying = reboot.copy()
+    dying["result"], dying["flags"] = 1, dying["flags"] | wire.FLAG["exiting"]
+    (stop,) = _stops(asked, kill(2 * SECOND, **RUNC), dying, end(4 * SECOND))
+    assert (stop.killed, stop.needed_kill, stop.rebooted) == (True, True, None)
+
+
+USR1: dict[str, Any] = {"signal": 10, "result": 0, "disposition": "handler"}
+
+
+@pytest.mark.parametrize(
+    ("records", "asked"),
+    [
+        ([_term(SECOND, **USR1), end(SECOND + AT_ONCE_NS, 0)], [10]),
+        ([_term(SECOND, **USR1), end(SECOND + AT_ONCE_NS + 1, 0)], []),
+        ([_term(SECOND, **USR1), end(2 * SECOND, 11)], []),  # a fault
+        ([_term(SECOND, **{**USR1, "disposition": "default"}), end(2 * SECOND, 0)], []),
+        ([_term(SECOND, **{**USR1, "relation": "same"}), end(2 * SECOND, 0)], []),
+        ([_term(SECOND, **{**USR1, "signal": 17}), end(2 * SECOND, 0)], []),
+        ([_term(SECOND, **USR1), _term(SECOND + 1, result=0), end(2 * SECOND, 0)], [15]),
+        ([_term(SECOND, **USR1), _term(SECOND + 1, **{**USR1, "signal": 12}), end(2 * SECOND, 0)], [12]),
+    ],
+)
+def test_a_handled_signal_right_before_the_exit_asked_for_it(records: list[Any], asked: list[int]) -> None:
+    assert [stop.signal for stop in _stops(*records)] == asked
+    assert all(stop.requests == 1 for stop in _stops(*records))
