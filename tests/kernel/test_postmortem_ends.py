@@ -16,6 +16,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.postmortem import last_stop
 from sigtrace.postmortem.ranking import rank
 from sigtrace.postmortem.timeline import timeline_entries
+from sigtrace.stops.request import AT_ONCE_NS
 from tests.conftest import require
 from tests.kernel.freezing import hierarchy_of
 from tests.kernel.investigation import Investigation, investigation
@@ -64,6 +65,17 @@ def exit_once_handled(init: Actor, number: int) -> None:
     """Have the init exit as soon as its handler for the signal has run."""
     init.set("handler", number)
     init.channel.request(f"[time.sleep(0.001) for _ in iter(caught, [{number}])] == 0 or os._exit(0)")
+
+
+def exited(observed: Investigation, init: Actor) -> None:
+    """See that it exited; skips on a machine that is so busy that this took more than the product calls soon."""
+    assert init.fate() == Fate("exited", 0)
+    handled, end = (
+        next(e.time for e in reversed(observed.case().to_init) if e.stage == stage)
+        for stage in ("generate", "exit")
+    )
+    if end - handled > AT_ONCE_NS:
+        pytest.skip("the machine was too busy for the init to exit at once")
 
 
 # Sent by a process, though not by kill(2) -------------------------------------------------------------
@@ -247,7 +259,7 @@ def test_an_init_that_ends_as_its_terminal_is_resized(
 ) -> None:
     exit_once_handled(init, WINCH)
     other(RESIZE)
-    assert init.fate() == Fate("exited", 0)
+    exited(observed, init)
     said = f"SIGWINCH from the kernel, as manager[{other.pid}] resized its terminal"
     assert story(observed).startswith(said)
     assert f"after it handled {said}" in story(observed)
@@ -273,7 +285,7 @@ def test_an_init_whose_terminal_is_closed_and_that_ends_was_asked_to(
 ) -> None:
     exit_once_handled(init, HUP)
     other("os.close(master)")
-    assert init.fate() == Fate("exited", 0)
+    exited(observed, init)
     assert f"asked to stop by the kernel, as manager[{other.pid}] closed its terminal\nSIGHUP" in story(
         observed
     )
@@ -291,7 +303,7 @@ def test_a_closed_terminal_that_is_dropped_is_told(
 def test_a_key_on_its_terminal(observed: Investigation, init: Actor, other: Actor, terminal: str) -> None:
     exit_once_handled(init, INT)
     other("os.write(master, b'\\x03')")
-    assert init.fate() == Fate("exited", 0)
+    exited(observed, init)
     assert "asked to stop by somebody who typed ^C at its terminal" in story(observed)
     assert listed(observed) == ("INT", "ended")
 
@@ -304,7 +316,7 @@ def test_an_init_that_ends_on_a_signal_from_outside_was_asked_by_it(
 ) -> None:
     exit_once_handled(init, USR1)
     other.kill(init, USR1)
-    assert init.fate() == Fate("exited", 0)
+    exited(observed, init)
     assert f"asked to stop by a person or a script: manager[{other.pid}]" in story(observed)
     assert listed(observed) == ("USR1", "ended")
 
@@ -314,7 +326,7 @@ def test_an_init_that_ends_on_a_signal_of_a_member(observed: Investigation, name
     member("name('worker')")
     exit_once_handled(init, USR1)
     member.kill(init, USR1)
-    assert init.fate() == Fate("exited", 0)
+    exited(observed, init)
     assert f"after it handled SIGUSR1 from worker[{member.pid}]" in story(observed)
     assert listed(observed) == ("-", "ended after SIGUSR1")
 
