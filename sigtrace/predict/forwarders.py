@@ -11,7 +11,7 @@ from sigtrace.predict.forwarding_programs import PROGRAMS
 
 
 class Member(Protocol):
-    """What `receivers` needs of a process: `sigtrace.procfs.family.Relative` has it, and so may other records."""
+    """What `receivers` needs of a process: `Relative` of `sigtrace.procfs` has it, and so may other records."""
 
     @property
     def pid(self) -> int: ...
