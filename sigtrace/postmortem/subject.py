@@ -25,8 +25,10 @@ def judged(case: Case) -> tuple[Case, ...]:
         signal = stop_request(case.container).signal
         return *(about(case, each) for each in expected(case.last, signal)), case
     hung = [each for number in range(len(case.attempts)) for each in _hung(case, number)]
+    if not hung:
+        return (case,)
     rest = replace(case, settled=frozenset(each.attempt for each in hung))
-    own = () if hung and all(e.signal == KILL for e in rest.requests) else (rest,)
+    own = () if all(e.signal == KILL for e in rest.requests) else (rest,)
     return *(about(case, each) for each in hung), *own
 
 
