@@ -26,6 +26,8 @@ class Stop:
     scan: Told = "if"
     cause: str = ""
     """The first finding of the postmortem; empty: none, as after a stop that worked."""
+    cause_by_inits: str = ""
+    """The same in a recording of inits only, where it is another: nobody saw what the init sent to others."""
     who: str = ""
     """The process that the finding names, by its comm; empty: PID 1."""
     because: str = ""

@@ -1,10 +1,12 @@
 """Starts all programs as PID 1, has sigtrace look at them, stops them, and has sigtrace explain what happened.
 
-What becomes of them is observed without sigtrace. All run at the same time, and in one recording.
+What becomes of them is observed without sigtrace. All run at the same time, while two recorders
+record the same: everything, and what concerns inits, which is the default.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import sigtrace
 from sigtrace.lab.stage import Stage
+from sigtrace.live.recorder import FLUSH_SECONDS
 from sigtrace.postmortem import Report
 from sigtrace.predict.scan_row import ScanRow
 from tests.commands import at_work
@@ -29,6 +32,10 @@ PATIENCE = 60.0
 """Seconds for what has to happen on a busy machine, too: to start; to end, if it is to end by itself."""
 
 
+RECORDINGS = {"all": ("--all",), "inits": ()}
+"""The recordings, with their options."""
+
+
 @dataclass
 class Case:
     """One program and one signal: what was expected, and what happened."""
@@ -39,8 +46,8 @@ class Case:
     """What became of it, as `Stop.fate` has it."""
     row: ScanRow | None = None
     """What `scan` said of it before."""
-    report: Report | None = None
-    """The postmortem."""
+    reports: dict[str, Report] = field(default_factory=dict)
+    """The postmortems, by the recording, of RECORDINGS."""
     failure: str = ""
     """Why there is nothing to judge."""
     comm: str = ""
@@ -55,25 +62,30 @@ class Case:
         return signal.Signals[f"SIG{self.signal}"].value
 
 
-def run(cases: Iterable[Case], directory: Path) -> Path:
-    """Fill in the cases; returns the recording, which is in `directory`, as are the programs' logs."""
-    with Stage() as stage:
+def run(cases: Iterable[Case], directory: Path) -> None:
+    """Fill in the cases; RECORDINGS are made in `directory`, where the programs' logs are too."""
+    with Stage() as stage, contextlib.ExitStack() as recorders:
         house = stage.namespace()
-        options = ("--ns", str(house.inode), "--descendants", "--all")
-        with at_work("record", str(directory / "recording"), *options) as recorder:
-            everything = [
-                (case, Instance(case.program, house, directory / f"{number}.log"))
-                for number, case in enumerate(cases)
-            ]
-            started = _start(everything)
-            _scan(started)
-            _stop(started, lambda: _seen(directory / "recording"))
+        paths = {name: directory / name for name in RECORDINGS}
+        within = ("--ns", str(house.inode), "--descendants")
+        at_it = [
+            recorders.enter_context(at_work("record", str(path), *within, *RECORDINGS[name]))
+            for name, path in paths.items()
+        ]
+        everything = [
+            (case, Instance(case.program, house, directory / f"{number}.log"))
+            for number, case in enumerate(cases)
+        ]
+        started = _start(everything)
+        _scan(started)
+        _stop(started, lambda: set.intersection(*map(_seen, paths.values())))
+        for recorder in at_it:
             recorder.send_signal(signal.SIGINT)
             recorder.wait(PATIENCE)
-    with sigtrace.open(directory / "recording") as recording:
-        for case, instance in started:
-            case.report = recording.postmortem(ns=instance.nsid)
-    return directory / "recording"
+    for name, path in paths.items():
+        with sigtrace.open(path) as recording:
+            for case, instance in started:
+                case.reports[name] = recording.postmortem(ns=instance.nsid)
 
 
 Pairs = list[tuple[Case, Instance]]
@@ -119,14 +131,16 @@ def _stop(pairs: Pairs, seen: Callable[[], set[int]]) -> None:
     SIGKILL waits for that look, as if each were stopped for itself: however busy the machine is.
     """
     waiting, hanging, looked = sorted(pairs, key=lambda pair: pair[0].stop.fate != KILL), [], set()
+    next_look = 0.0
     while waiting or hanging:
         if waiting and len(hanging) < AT_ONCE:
             case, instance = waiting.pop(0)
             instance.send(case.number)
             hanging.append(_Hanging(case, instance))
         time.sleep(PACE)
-        if any(each.over() and each.instance.nsid not in looked for each in hanging):
-            looked = seen()
+        unseen = any(each.over() and each.instance.nsid not in looked for each in hanging)
+        if unseen and time.monotonic() >= next_look:
+            looked, next_look = seen(), time.monotonic() + FLUSH_SECONDS
         for each in hanging:
             each.case.fate = each.instance.fate()
             if each.over() and (each.instance.nsid in looked or each.over(each.case.stop.look)):

@@ -20,7 +20,9 @@ _WAITS = Stop(KILL, "told", "shell-form", because="the shell has no handler, and
 _TRAPPED = Stop(
     KILL, "untold", "shell-form", because="the trap runs only when the foreground command has ended"
 )
-_GOES_ON = replace(_TRAPPED, scan="if", because="the trap runs, and the script goes on")
+_GOES_ON = replace(
+    _TRAPPED, scan="if", cause_by_inits="slow-handler", because="the trap runs, and the script goes on"
+)
 
 FORMS = {
     "exec app": ("exec /bin/sleep 1000", _EXEC),

@@ -14,7 +14,7 @@ import sigtrace
 from tests.conftest import require
 from tests.programs.judgement import of_scan
 from tests.programs.program import Stop
-from tests.programs.run import Case, run
+from tests.programs.run import RECORDINGS, Case, run
 from tests.programs.table import PROGRAMS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(400)]
@@ -26,10 +26,10 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All cases are run; the recording of them."""
-    return run(
-        [case for case in CASES.values() if not case.program.missing], tmp_path_factory.mktemp("programs")
-    )
+    """All cases are run; where the recordings of them are."""
+    directory = tmp_path_factory.mktemp("programs")
+    run([case for case in CASES.values() if not case.program.missing], directory)
+    return directory
 
 
 @pytest.fixture
@@ -60,20 +60,24 @@ def test_scan_foretells_it_or_says_that_it_depends_on_the_program(case: Case) ->
     assert of_scan(case.row, case.fate) in case.stop.scan.split("|"), f"{case.row.verdict}: {case.row.why}"
 
 
+@pytest.mark.parametrize("of", RECORDINGS)
 @each_case(lambda stop: stop.postmortem_errs)
-def test_the_postmortem_names_the_cause_and_the_process(case: Case) -> None:
-    assert case.report is not None
-    assert case.report.failed == ()
-    found = [(finding.cause, finding.summary) for finding in case.report.findings]
-    assert [cause for cause, _ in found[:1]] == ([case.stop.cause] if case.stop.cause else []), found
-    assert all(f"{case.stop.who or case.comm}[" in summary for _, summary in found[:1]), found
+def test_the_postmortem_names_the_cause_and_the_process(case: Case, of: str) -> None:
+    report, stop = case.reports[of], case.stop
+    assert report.failed == ()
+    found = [(finding.cause, finding.summary) for finding in report.findings]
+    cause = (stop.cause_by_inits if of == "inits" else "") or stop.cause
+    assert [each for each, _ in found[:1]] == ([cause] if cause else []), found
+    assert all(f"{stop.who or case.comm}[" in summary for _, summary in found[:1]), found
 
 
-def test_the_list_has_all_of_them_with_the_same_causes(recording: Path) -> None:
-    with sigtrace.open(recording) as opened:
+@pytest.mark.parametrize("of", RECORDINGS)
+def test_the_list_has_all_of_them_with_the_same_causes(recording: Path, of: str) -> None:
+    with sigtrace.open(recording / of) as opened:
         table = sigtrace.postmortem.postmortems(opened)
     causes = dict(zip(table["nsid"], table["cause"], strict=True))
     for name, one in CASES.items():
-        if one.report is not None:
-            grave = [finding.cause for finding in one.report.findings if finding.severity != "notice"]
-            assert causes[one.report.case.nsid] == next(iter(grave), ""), name
+        if of in one.reports:
+            report = one.reports[of]
+            grave = [finding.cause for finding in report.findings if finding.severity != "notice"]
+            assert causes[report.case.nsid] == next(iter(grave), ""), name
