@@ -15,7 +15,7 @@ from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
 from sigtrace.snapshot import Helper, SnapshotRow
-from sigtrace.stops.request import own_stop_signals
+from sigtrace.stops.own_signal import own_stop_signals
 
 AGAIN_SECONDS = 1.0
 """Delay of the second snapshot, and how long a namespace must outlive its init to be one that hangs."""

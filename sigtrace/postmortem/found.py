@@ -16,7 +16,8 @@ from sigtrace.events.batch import Batch
 from sigtrace.events.leaders import called_by_leaders
 from sigtrace.events.nskey import NsKey
 from sigtrace.stops.attempt import Attempt, attempts
-from sigtrace.stops.request import asking, failed_starts, own_stop_signals
+from sigtrace.stops.own_signal import own_stop_signals
+from sigtrace.stops.request import asking, failed_starts
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from sigtrace.events.nskey import NsKey
 from sigtrace.events.origin import CODE as ORIGIN
 from sigtrace.events.residents import Residents
 from sigtrace.procfs.process import INITIAL_PID_NS
+from sigtrace.stops.own_signal import own_stop_signals
 from sigtrace.stops.request import (
     ALWAYS,
     TAKEN,
@@ -47,7 +48,6 @@ from sigtrace.stops.request import (
     counted,
     exits,
     inits,
-    own_stop_signals,
     request,
     sender,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -39,8 +40,11 @@ def namespace(stage: Stage, observed: Investigation) -> Namespace:
 
 def has_child(pid: int, comm: str) -> bool:
     """Whether a child of that name is there, by /proc alone."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return any(Path(f"/proc/{child}/comm").read_text().strip() == comm for child in found)
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+            if Path(f"/proc/{child}/comm").read_text().strip() == comm:
+                return True
+    return False
 
 
 def kill(stage: Stage, init: Actor) -> None:

@@ -88,21 +88,6 @@ class Claims:
         assert told["killed"] is True
         assert ran.runtime.grace - 0.1 < told["grace_seconds"] <= told["seconds"] <= stopped.seconds
 
-    def test_the_postmortem_follows_the_request_to_the_child_of_the_runtimes_own_init(
-        self, ran: Scenario
-    ) -> None:
-        if not ran.runtime.own_init:
-            pytest.skip(f"{ran.runtime.name} has no init of its own")
-        deaf = ran[scenario.DEAF]
-        assert deaf.stopped
-        assert ran.runtime.grace <= deaf.stopped.seconds
-        (finding,) = ask(ran.runtime.host, "postmortem", ran.all, *ran.runtime.choice(scenario.DEAF))
-        assert (finding["cause"], finding["severity"]) == ("ignored-by-program", "error")
-        init, child = finding["path"]
-        assert init.endswith(f"[{self.running(ran, scenario.DEAF).init_pid}]")
-        assert child == f"sleep[{deaf.noted['pid']}]"
-        assert self.named(ran, finding) == scenario.DEAF
-
     # --- who is who ---------------------------------------------------------------------------------------
 
     def test_scan_names_containers_and_images_and_foretells_the_stop(self, ran: Scenario) -> None:
@@ -185,3 +170,20 @@ class Claims:
         rows = self.events(ran, self.running(ran, name).init_pid)
         dropped = [row for row in rows if row["verdict"].startswith("dropped")]
         return [row for row in dropped if signal is None or row["signal_name"] == signal]
+
+
+class ClaimsOfItsInit(Claims):
+    """The same for a runtime that has an init of its own, as `docker run --init`."""
+
+    def test_the_postmortem_follows_the_request_to_the_child_of_the_runtimes_own_init(
+        self, ran: Scenario
+    ) -> None:
+        deaf = ran[scenario.DEAF]
+        assert deaf.stopped
+        assert ran.runtime.grace <= deaf.stopped.seconds
+        (finding,) = ask(ran.runtime.host, "postmortem", ran.all, *ran.runtime.choice(scenario.DEAF))
+        assert (finding["cause"], finding["severity"]) == ("ignored-by-program", "error")
+        init, child = finding["path"]
+        assert init.endswith(f"[{self.running(ran, scenario.DEAF).init_pid}]")
+        assert child == f"sleep[{deaf.noted['pid']}]"
+        assert self.named(ran, finding) == scenario.DEAF

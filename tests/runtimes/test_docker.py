@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.runtimes.claims import Claims
+from tests.runtimes.claims import ClaimsOfItsInit
 from tests.runtimes.docker import Docker
 
 
-class TestDocker(Claims):
+class TestDocker(ClaimsOfItsInit):
     """All claims, with a dockerd of its own."""
 
     driver = Docker

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require
-from tests.runtimes.claims import Claims
+from tests.runtimes.claims import ClaimsOfItsInit
 from tests.runtimes.host import why_not
 from tests.runtimes.podman import Podman, PodmanCrun, PodmanRunc
 from tests.runtimes.runtime import Spec
 from tests.runtimes.scenario import ask
 
 
-class TestPodmanRunc(Claims):
+class TestPodmanRunc(ClaimsOfItsInit):
     """All claims, on runc."""
 
     driver = PodmanRunc
 
 
-class TestPodmanCrun(Claims):
+class TestPodmanCrun(ClaimsOfItsInit):
     """All claims, on crun."""
 
     driver = PodmanCrun

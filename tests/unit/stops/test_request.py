@@ -9,14 +9,13 @@ import pytest
 
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.stops.own_signal import own_stop_signal, own_stop_signals
 from sigtrace.stops.request import (
     SignalRequest,
     asking,
     counted,
     failed_starts,
     inits,
-    own_stop_signal,
-    own_stop_signals,
 )
 from sigtrace.stops.sender import INSIDE, Asker
 from tests.builders.records import record
