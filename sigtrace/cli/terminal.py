@@ -164,9 +164,8 @@ class Terminal:
             self._give_back()
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
+            # The pipe stays open: another thread may be about to write to it, in the handler of a signal that it took.
             signal.set_wakeup_fd(self._wakeup)
-            for fd in self._bell:
-                os.close(fd)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
