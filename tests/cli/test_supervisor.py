@@ -14,13 +14,14 @@ import pytest
 
 import sigtrace
 from tests.commands import COMMAND, at_work
+from tests.processes import children
 
 pytestmark = pytest.mark.kernel
 
 
 def _child(process: subprocess.Popen[str]) -> int:
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return int(child)
+    (child,) = children(process.pid)
+    return child
 
 
 @contextmanager

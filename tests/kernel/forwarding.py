@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import sys
-from pathlib import Path
 
 from sigtrace.lab.channel import wait_until
+from tests.processes import children
 
 TINI, DUMB_INIT, CATATONIT = "/usr/bin/tini", "/usr/bin/dumb-init", "/usr/bin/catatonit"
 IGNORES = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
@@ -36,12 +35,8 @@ FORWARD = "trap 'kill -TERM $child' TERM; APP & child=$!; wait $child; wait $chi
 def child(pid: int, comm: str = "app") -> int:
     """The PID of the child of that name, by /proc alone; waits for it."""
 
-    def children() -> dict[str, int]:
-        found = {}
-        for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
-                found[Path(f"/proc/{each}/comm").read_text().strip()] = int(each)
-        return found
+    def found() -> list[int]:
+        return [each for each, name in children(pid).items() if name == comm]
 
-    wait_until(lambda: comm in children(), f"process {pid} to have a child {comm}")
-    return children()[comm]
+    wait_until(lambda: bool(found()), f"process {pid} to have a child {comm}")
+    return found()[-1]

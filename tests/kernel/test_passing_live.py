@@ -5,6 +5,7 @@ Nothing here is traced: what became of an init is its wait status.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -20,6 +21,7 @@ from sigtrace.predict.explain import Explanation, explain
 from sigtrace.predict.scan import scan
 from sigtrace.predict.scan_row import ScanRow
 from tests.conftest import require
+from tests.processes import children
 
 HUP, INT, QUIT, KILL, TERM, CONT, STOP = 1, 2, 3, 9, 15, 18, 19
 
@@ -42,9 +44,10 @@ def program(name: str) -> str:
 
 def family(pid: int) -> Iterator[tuple[int, str]]:
     """The PID and comm of all descendants, children first."""
-    for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
-        yield child, Path(f"/proc/{child}/comm").read_text().strip()
-        yield from family(child)
+    for child, comm in children(pid).items():
+        yield child, comm
+        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+            yield from family(child)
 
 
 def pid_of(init: Actor, comm: str) -> int:

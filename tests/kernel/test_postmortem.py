@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from tests.conftest import require
 from tests.kernel.freezing import Freezer, hierarchy_of
 from tests.kernel.hanging import dead_mount, hang_on, slow_core_dumps
 from tests.kernel.investigation import Investigation, investigation
+from tests.processes import children
 
 pytestmark = pytest.mark.kernel
 
@@ -40,11 +40,7 @@ def namespace(stage: Stage, observed: Investigation) -> Namespace:
 
 def has_child(pid: int, comm: str) -> bool:
     """Whether a child of that name is there, by /proc alone."""
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
-            if Path(f"/proc/{child}/comm").read_text().strip() == comm:
-                return True
-    return False
+    return comm in children(pid).values()
 
 
 def kill(stage: Stage, init: Actor) -> None:
@@ -170,7 +166,7 @@ def test_tini_before_a_shell_that_prepares_is_no_startup_race(
     os.mkfifo(tmp_path / "go")
     init.become("/usr/bin/tini", "--", "/bin/bash", "-c", f"cat {tmp_path}/go; exec sleep 50")
     wait_until(lambda: has_child(init.pid, "bash"), "tini to have its child")
-    shell = int(Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text())
+    (shell,) = children(init.pid)
     wait_until(lambda: has_child(shell, "cat"), "the shell to prepare")
     stage.outside.kill(init, TERM)
     assert init.fate() == Fate("exited", 128 + TERM)
@@ -687,9 +683,8 @@ def test_not_delivered_while_it_sleeps_uninterruptibly(stage: Stage, observed: I
 
 def test_unreaped_zombies(stage: Stage, observed: Investigation, init: Actor) -> None:
     init("[os.fork() or os._exit(0) for _ in range(8)] and None")
-    zombies = Path(f"/proc/{init.pid}/task/{init.pid}/children")
     wait_until(
-        lambda: all(" Z " in Path(f"/proc/{pid}/stat").read_text() for pid in zombies.read_text().split()),
+        lambda: all(" Z " in Path(f"/proc/{pid}/stat").read_text() for pid in children(init.pid)),
         "the children to be dead",
     )
     observed.look_twice()
@@ -731,9 +726,8 @@ def test_core_dump(observed: Investigation) -> None:
         subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as holder,
         slow_core_dumps(),
     ):
-        children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
-        wait_until(lambda: children.read_text() != "", "the init to be born")
-        init = int(children.read_text())
+        wait_until(lambda: bool(children(holder.pid)), "the init to be born")
+        (init,) = children(holder.pid)
         observed.watch_init(init)
         assert holder.stdin is not None
         holder.stdin.write(b"\n")

@@ -20,6 +20,7 @@ from sigtrace.stops.request import AT_ONCE_NS
 from tests.conftest import require
 from tests.kernel.freezing import hierarchy_of
 from tests.kernel.investigation import Investigation, investigation
+from tests.processes import children
 
 pytestmark = pytest.mark.kernel
 
@@ -145,9 +146,8 @@ def test_a_death_with_the_parent_in_the_midst_of_a_stop_ends_no_grace_period(
 def test_the_list_tells_of_unshare_that_died_before_its_child(observed: Investigation, stage: Stage) -> None:
     command = ["unshare", "--pid", "--fork", "--kill-child", "sleep", "100"]
     with subprocess.Popen(command, start_new_session=True) as parent:
-        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-        wait_until(lambda: children.read_text() != "", "the init to be born")
-        init = int(children.read_text())
+        wait_until(lambda: bool(children(parent.pid)), "the init to be born")
+        (init,) = children(parent.pid)
         wait_until(lambda: Path(f"/proc/{init}/comm").read_text() == "sleep\n", "the init to run sleep")
         observed.watch_init(init)
         parent.kill()

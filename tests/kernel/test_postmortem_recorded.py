@@ -31,6 +31,7 @@ from tests.kernel.forwarding import (
     child,
     script,
 )
+from tests.processes import children
 
 pytestmark = pytest.mark.kernel
 
@@ -94,8 +95,7 @@ def test_stops_of_last_night_are_diagnosed_from_a_recording_of_inits(
     with recorder(directory, house) as snapshots:
         dropped, shell, blocked, slow, calm = (house.init.namespace() for _ in range(5))
         shell.init.become("/bin/sh", "-c", "sleep 50; true")
-        shown = Path(f"/proc/{shell.init.pid}/task/{shell.init.pid}/children")
-        wait_until(lambda: shown.read_text() != "", "the shell to have its child")
+        wait_until(lambda: bool(children(shell.init.pid)), "the shell to have its child")
         blocked.init(f"block({TERM})")
         slow.init.set("handler", TERM)
         calm.init.set("handler", TERM)

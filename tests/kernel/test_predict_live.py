@@ -31,6 +31,7 @@ from tests.conftest import require
 from tests.kernel.freezing import Freezer, hierarchy_of
 from tests.kernel.hanging import dead_mount, hang_on
 from tests.kernel.masks import became_of, other_thread
+from tests.processes import children
 
 HUP, QUIT, KILL, USR1, TERM, CONT, STOP, TSTP, RTMIN = 1, 3, 9, 10, 15, 18, 19, 20, 34
 
@@ -360,7 +361,7 @@ def test_the_small_inits_are_known_to_take_sigterm(stage: Stage, init: Actor, na
     program = shutil.which(name)
     require(program, "kernel", f"{name} is not installed")
     init.become(str(program), "--", "/bin/sleep", "60")
-    wait_until(lambda: "sleep" in children(init.pid), f"{name} to start its program")
+    wait_until(lambda: "sleep" in children(init.pid).values(), f"{name} to start its program")
     wait_until(lambda: predict(read_target(init.pid), TERM, "ancestor").effect == "taken", "a prediction")
     said = ask(init, TERM)
     assert (said.generate, said.deliver, said.effect) == ("queued", None, "taken")
@@ -392,7 +393,7 @@ def test_no_look_at_an_init_that_just_wakes_is_certain_of_a_drop(
     program = shutil.which(name)
     require(program, "kernel", f"{name} is not installed")
     init.become(str(program), "--", "/bin/sleep", "60")
-    wait_until(lambda: "sleep" in children(init.pid), f"{name} to start its program")
+    wait_until(lambda: "sleep" in children(init.pid).values(), f"{name} to start its program")
     wakes = f"import os, time\nwhile 1: os.kill({init.pid}, {signal.SIGCHLD}); time.sleep(0.0007)"
     with subprocess.Popen([sys.executable, "-S", "-c", wakes]) as waker:
         try:
@@ -408,11 +409,6 @@ def test_a_program_that_never_sleeps_waits_for_no_signal(stage: Stage, init: Act
     wait_until(lambda: init.comm() != "app" and init.stat_state() == "R", "the program to run")
     wait_until(lambda: predict(read_target(init.pid), TERM, "ancestor").certain, "a look that saw it run")
     assert ask(init, HUP).generate == "dropped_at_generate"
-
-
-def children(pid: int) -> str:
-    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return " ".join(Path(f"/proc/{child}/comm").read_text().strip() for child in pids)
 
 
 def test_a_signalfd_without_blocking_the_signal_does_not_help(stage: Stage, init: Actor) -> None:
@@ -445,7 +441,7 @@ def test_what_scan_says_of_a_namespace_is_what_a_stop_comes_to(stage: Stage) -> 
     spaces["sleeps"].init.become("/bin/sleep", "60")
     spaces["tini"].init.become(str(program), "--", "/bin/sleep", "60")
     spaces["blocks"].init(f"block({TERM})")
-    wait_until(lambda: "sleep" in children(spaces["tini"].init.pid), "tini to start its program")
+    wait_until(lambda: "sleep" in children(spaces["tini"].init.pid).values(), "tini to start its program")
     rows = scan(TERM, ns={space.inode for space in spaces.values()})
     said = {row.namespace.nsid: row.verdict for row in rows}
     assert [said[space.inode] for space in spaces.values()] == [
@@ -567,8 +563,8 @@ def test_a_shells_trap_is_not_said_to_run_while_its_command_does(
     init.become("/bin/bash", "-c", f"trap 'exit 3' TERM; {command}")
     wait_until(lambda: TERM in init.mask("SigCgt"), "the shell to set its trap")
     if not stops:
-        wait_until(lambda: "sleep" in children(init.pid), "the shell to run its command")
-    why = why.format(Path(f"/proc/{init.pid}/task/{init.pid}/children").read_text().strip())
+        wait_until(lambda: "sleep" in children(init.pid).values(), "the shell to run its command")
+    why = why.format(*children(init.pid))
     (row,) = scan(TERM, ns={namespace_inode(init)}).rows
     assert (row.verdict, row.why) == ("stops at once" if stops else "can't be told", why)
     assert caveat(explain("TERM", init.pid)).endswith(why)

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.processes import children
 from tests.runtimes.host import Host
 from tests.runtimes.runtime import SLEEP, Running, Runtime, Spec, Stopped, trapping, until
 
@@ -260,17 +261,13 @@ def _status(pid: int, key: str) -> str:
 
 def _child(parent: int, comm: str) -> int:
     """PID of a child of that name; 0 if there is none yet."""
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        with contextlib.suppress(FileNotFoundError):
-            if _status(int(child), "Name") == comm:
-                return int(child)
-    return 0
+    return next((child for child, name in children(parent).items() if name == comm), 0)
 
 
 def _nested_init(outer: int) -> int:
     """PID of a child of `outer` that runs sleep(1) in another PID namespace; 0 if there is none yet."""
-    for child in Path(f"/proc/{outer}/task/{outer}/children").read_text().split():
+    for child, name in children(outer).items():
         with contextlib.suppress(FileNotFoundError):
-            if _status(int(child), "Name") == "sleep" and pid_namespace(int(child)) != pid_namespace(outer):
-                return int(child)
+            if name == "sleep" and pid_namespace(child) != pid_namespace(outer):
+                return child
     return 0
