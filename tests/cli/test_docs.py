@@ -82,6 +82,17 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_every_fault_of_the_reliability_page_has_its_test() -> None:
+    page = ROOT / "docs" / "reliability.md"
+    rows = [line for line in page.read_text().splitlines() if re.match(r"\| (?!fault \|)", line)]
+    assert rows
+    for row in rows:
+        tests = re.findall(r"\[`(\w+)`\]\(([^)]+)\)", row.split(" | ")[-1])
+        assert tests, row
+        for name, file in tests:
+            assert f"\ndef {name}(" in (page.parent / file).read_text(), f"{file} has no {name}"
+
+
 @pytest.mark.parametrize("name", _commands())
 def test_help_fits_80_columns(name: str) -> None:
     shown = subprocess.run(
