@@ -51,6 +51,8 @@ POLL_SECONDS = 0.010
 """Interval between reads while events flow. Must exceed WAKE_NS: see `submit()` in bpf/sigtrace.bpf.c."""
 TIDY_SECONDS = 60.0
 """Interval between checks of the table of counts, which would otherwise fill up with ended namespaces."""
+_ROWS_OF_ONE = 32
+"""Rows of that table that a namespace is assumed to take at most while it lives for a moment: about 5 in practice."""
 
 
 class CollectorFilters(TypedDict, total=False):
@@ -122,6 +124,8 @@ class Collector:
         # move rows of ended namespaces out of the kernel's table, and each lack the other's.
         self._tally_lock = threading.Lock()
         self._tidied = 0.0
+        self._births = 0
+        """Namespaces that were born since the table of counts was last looked at."""
         self._stopping = False
         self._stop_event = -1
         """An eventfd, so that `stop` ends the reader's sleep and may be called in a signal handler."""
@@ -130,7 +134,7 @@ class Collector:
     def __enter__(self) -> Collector:
         self._stopping = False
         self._tally = None
-        self._tidied = time.monotonic()
+        self._tidied, self._births = time.monotonic(), 0
         self.names = ContainerResolver()
         self._callbacks.clear()
         self._attachment = Attachment(self._ring_bytes, self._method)
@@ -277,11 +281,12 @@ class Collector:
         return self._wakeups.wait(timeout)
 
     def _tidy(self) -> None:
-        """Every TIDY_SECONDS, make room in the kernel's table of counts."""
-        if time.monotonic() - self._tidied < TIDY_SECONDS:
-            return
-        self._tidied = time.monotonic()
-        if rows_of_counts(self._attached()) > CROWDED:
+        """Make room in the table of counts: every TIDY_SECONDS, or when births may have filled what is left."""
+        if time.monotonic() - self._tidied >= TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            if rows_of_counts(self._attached()) > CROWDED:
+                self.counts()
+        elif self._births and self._births * _ROWS_OF_ONE > self._tallied().room:
             self.counts()
 
     def _call_back(self, ready: Iterable[int]) -> None:
@@ -307,7 +312,7 @@ class Collector:
         """Return the kernel's exact counts so far. From any thread."""
         from sigtrace.events.counts import Counts
 
-        self._tidied = time.monotonic()
+        self._tidied, self._births = time.monotonic(), 0
         rows = self._tallied().read()
         return Counts(rows[self._container_filter.selects(rows)] if self._container_filter else rows)
 
@@ -323,6 +328,8 @@ class Collector:
         batch = Batch(self._reader().take(), clock.boot_to_utc(), known=self.names.of)
         if len(batch):
             self.names.observe(batch)
+            self._births += int((batch.records["stage"] == wire.STAGE["init"]).sum())
+            self._tidy()
         return batch
 
     def _filtered(self, batch: Batch) -> Batch:

@@ -13,8 +13,11 @@ import pytest
 
 from sigtrace.events.counts import Counts
 from sigtrace.events.losses import Losses
+from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from sigtrace.live.collector import Collector
+from sigtrace.live.kernel.load import COUNTS_ENTRIES
+from tests.kernel import crowd
 
 pytestmark = pytest.mark.kernel
 
@@ -129,3 +132,13 @@ def test_counts_of_many_namespaces_do_not_mix(stage: Stage) -> None:
                 stage.outside.kill(namespace.init, 15)
         expected = {namespace.inode: number * 7 for number, namespace in enumerate(inits, 1)}
         assert live.counts().dropped() == expected
+
+
+def test_more_short_lived_namespaces_than_the_table_of_counts_holds_are_all_counted(house: Namespace) -> None:
+    with Collector(ns=[house.inode], descendants=True) as live:
+        reader = _Reader(live)
+        reader.start()
+        dropped = crowd.pass_by(house, 2 * COUNTS_ENTRIES // len(crowd.SIGNALS))
+        live.stop()
+        reader.join()
+        assert (sum(live.counts().dropped().values()), live.losses().uncounted) == (dropped, 0)

@@ -27,6 +27,9 @@ class Tally:
         self._attachment = attachment
         self._find_ended = find_ended
         self._moved = np.zeros(0, COUNT)
+        self.room = COUNTS_ENTRIES
+        """Rows that were free in the kernel's table when it was last read."""
+        self._crowded = CROWDED
         # Two threads that moved the same row would count it twice. No other lock is taken under this one:
         # `find_ended` only reads /proc.
         self._lock = threading.Lock()
@@ -35,7 +38,7 @@ class Tally:
         """Return every count so far, summed over CPUs: shape (n,), dtype COUNT."""
         with self._lock:
             rows = _read(self._attachment)
-            if len(rows) > CROWDED:
+            if len(rows) > self._crowded:
                 # Reading and then deleting a row would lose signals counted in between. No more come for a namespace
                 # that has ended, so only such rows may be moved.
                 ended = self._find_ended(rows)
@@ -43,6 +46,10 @@ class Tally:
                     syscall.map_delete(self._attachment.maps["counts"], row.tobytes()[: wire.COUNT_KEY.size])
                 self._moved = np.concatenate([self._moved, rows[ended]])
                 rows = rows[~ended]
+                # To find the ended ones costs a look at every process: with many namespaces alive, the next one waits
+                # until half of the room that is left is used.
+                self._crowded = max(CROWDED, (len(rows) + COUNTS_ENTRIES) // 2)
+            self.room = COUNTS_ENTRIES - len(rows)
             return np.concatenate([self._moved, rows])
 
 

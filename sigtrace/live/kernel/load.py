@@ -18,7 +18,7 @@ NS_FILTERS = 1024
 """Namespaces to filter by. The map has room for twice as many, so that one set can replace another."""
 COUNTS_ENTRIES = 16384
 """Different count keys, as in `bpf/sigtrace.bpf.c`; signals with further ones are `uncounted`."""
-CROWDED = COUNTS_ENTRIES * 3 // 4
+CROWDED = COUNTS_ENTRIES // 2
 """Rows of the table beyond which those of ended namespaces are moved out."""
 
 
