@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 
@@ -45,7 +46,12 @@ def pytest_configure() -> None:
 
     exec keeps both: `nohup` has SIGHUP ignored, the background job of a script SIGINT and SIGQUIT. Signal 32, which
     neither libc nor Python will touch, is ignored in what posix_spawn(3) starts (glibc, spawni.c), as make does.
+
+    It also finds sigtrace compiled, as where pip has installed it: the suite starts thousands of interpreters, and
+    compiling our modules is a third of what such a start costs.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     ours = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: _ignore}
     given_back = {
         signal.SIGPIPE,
