@@ -7,7 +7,6 @@ glibc's SIGRTMIN (34), as `kill -l` and systemd do. The default actions are the 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Literal
@@ -105,6 +104,8 @@ def parse(text: str) -> int:
     bare = word.removeprefix("SIG")
     if bare in known and not bare.isdigit():
         return known[bare]
+    import difflib
+
     near = difflib.get_close_matches(bare, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "use a name such as TERM or a number from 1 to 64."
     raise BadInput(f"unknown signal {text!r}: {hint}")

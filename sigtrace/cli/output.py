@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -40,6 +39,8 @@ def write_lines(lines: Iterable[str]) -> None:
 
 def console(stderr: bool = False) -> Console:
     """A rich console for tables: 80 columns unless the terminal says otherwise, no markup from data."""
+    import shutil
+
     from rich.console import Console
 
     width = max(shutil.get_terminal_size().columns, _NARROWEST)

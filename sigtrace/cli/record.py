@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,14 +86,28 @@ def record(
     supervised(lambda: _record(directory, filters, scope, limits, duration))
 
 
+class _NoPandas(MetaPathFinder):
+    """Keeps pyarrow from importing pandas, which it does for the first array that it makes, if pandas is installed.
+
+    That takes a second of CPU, in which records may be lost, and 30 MB; nothing here uses it. None in `sys.modules`
+    does not do: an import by C code, as pyarrow's is, would get the None.
+    """
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """Raise ModuleNotFoundError for pandas; leave everything else to the other finders."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("a recorder does not use pandas", name=fullname)
+
+
 def _record(
     directory: Path, filters: Filters, scope: Scope, limits: tuple[int, float, float], duration: float | None
 ) -> None:
+    sys.meta_path.insert(0, _NoPandas())  # for as long as this process lives: it only records
     from sigtrace.live.recorder import Recorder
     from sigtrace.recording.writer import Limits
 
     where = printable(str(directory))
-    with _without_pandas(), attached(filters, scope) as (live, followed):
+    with attached(filters, scope) as (live, followed):
         recorder = Recorder(live, directory, Limits(*limits), say)
         # A second signal is the supervisor's affair.
         with stopped_by_signals(live, duration, once=False):
@@ -118,26 +130,3 @@ def _say_what_became_of_it(recorder: Recorder, where: str) -> None:
     if not recorder.closed:
         what += ": it could not be closed, and its end is missing"
     say(what)
-
-
-class _Hidden(MetaPathFinder):
-    """Finds no pandas, also where it is installed."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Raise ModuleNotFoundError for pandas; leave everything else to the other finders."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError("a recorder does not use pandas", name=fullname)
-
-
-@contextmanager
-def _without_pandas() -> Iterator[None]:
-    """Keep pyarrow from importing pandas, which it does for the first array that it makes if pandas is installed.
-
-    That takes a second of CPU, in which records may be lost, and 30 MB; nothing here uses it.
-    """
-    hidden = _Hidden()
-    sys.meta_path.insert(0, hidden)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(hidden)

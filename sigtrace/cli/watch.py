@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -100,6 +99,8 @@ def _wanted(batch: Batch, everything: bool) -> Batch:
 
 def _emitter(output: str) -> Callable[[Batch, int], int]:
     """A function that prints at most `left` events of a batch (negative: all) and returns how many it printed."""
+    import shutil
+
     from sigtrace.cli.event_lines import EventLines
 
     table = EventLines(

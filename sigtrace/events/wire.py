@@ -31,21 +31,33 @@ _MEMBER = re.compile(r"^\s*(__[us]\d+|char)\s+(\w+)(?:\[(\d+)\])?;", re.M)
 _ENUMERATOR = re.compile(r"^\s*([A-Z]+)_(\w+)(?:\s*=\s*(\d+))?,", re.M)
 
 
+_PACKAGE = Path(__file__).parents[1]
+
+
+def in_checkout() -> bool:
+    """Return whether this is a checkout, whose C sources are next to the package, not an installed package."""
+    return not (_PACKAGE / "bpf").is_dir()
+
+
 def sources() -> Path:
     """Return the directory of the C sources: inside the installed package, or next to it in a checkout."""
-    package = Path(__file__).parents[1]
-    inside = package / "bpf"
-    return inside if inside.is_dir() else package.parent / "bpf"
+    return (_PACKAGE.parent if in_checkout() else _PACKAGE) / "bpf"
 
 
 HEADER = (sources() / "sigtrace.h").read_text()
 
 
+_BODIES: dict[tuple[str, str], str] = {
+    (kind, name): body
+    for kind, name, body in re.findall(r"^(struct|enum) (\w+) \{(.*?)^\};", HEADER, re.M | re.S)
+}
+"""(struct or enum, name) -> what is between its braces."""
+
+
 def _body(kind: str, name: str) -> str:
-    found = re.search(rf"^{kind} {name} \{{(.*?)^\}};", HEADER, re.M | re.S)
-    if not found:
+    if (kind, name) not in _BODIES:
         raise ValueError(f"bpf/sigtrace.h defines no {kind} {name}")
-    return found[1]
+    return _BODIES[kind, name]
 
 
 def _enum(name: str) -> Mapping[str, int]:

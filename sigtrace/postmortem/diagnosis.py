@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from sigtrace.clock import Time, nanoseconds
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
@@ -17,6 +15,8 @@ from sigtrace.procfs import pidns
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sigtrace.recording.reader import Recording
 
 _MOST = 8

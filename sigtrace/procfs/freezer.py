@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sigtrace.procfs.signal_target import Frozen
+if TYPE_CHECKING:
+    from sigtrace.procfs.signal_target import Frozen
 
 
 @dataclass(frozen=True)

@@ -239,35 +239,3 @@ def test_a_mistake_of_the_writer_ends_the_recording_with_it(
         stage.outside.kill(namespace.init, 15)
         with pytest.raises(ValueError, match="cannot be written"):
             recorder.run()
-
-
-_ASK = """
-import sys
-from sigtrace.cli import main
-try:
-    main()
-except SystemExit:
-    print(*sorted({"pandas", "jinja2", "altair", "pyarrow.dataset"} & set(sys.modules)))
-"""
-
-
-@pytest.mark.parametrize("command", ["record", "watch", "scan", "explain"])
-def test_what_runs_on_a_node_imports_nothing_that_only_analysis_needs(
-    stage: Stage, tmp_path: Path, command: str
-) -> None:
-    namespace = stage.namespace()
-    arguments = {
-        "record": ["record", str(tmp_path / "recording"), "--duration", "1s"],
-        "watch": ["watch", "--duration", "1s"],
-        "scan": ["scan"],
-        "explain": ["explain", "TERM", "--pid", str(namespace.init.pid)],
-    }[command]
-    with subprocess.Popen(
-        [sys.executable, "-c", _ASK, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        if command in ("record", "watch"):
-            assert "ready" in process.stderr.readline()
-            stage.outside.kill(namespace.init, signal.SIGTERM)
-        out, _ = process.communicate(timeout=60)
-    assert out.splitlines()[-1] == ""

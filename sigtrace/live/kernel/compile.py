@@ -5,7 +5,6 @@ No text from a user reaches the compiler: the flags are offsets (numbers) and fi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import struct
@@ -50,6 +49,8 @@ def source_text() -> str:
 
 def source_digest() -> str:
     """Return a digest of everything that instructions are made from, but for the compiler."""
+    import hashlib
+
     digest = hashlib.blake2b(digest_size=20)
     shim = sorted((wire.sources() / "shim").rglob("*.h"))
     for part in (

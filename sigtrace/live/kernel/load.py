@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 
 from sigtrace.errors import BadInput, LoadRefused
 from sigtrace.events import wire
@@ -90,9 +91,26 @@ class Attachment:
                 "this kernel has no bpf_get_current_task_btf(), which BTF tracepoints need here."
             )
         compiled = self._programs(facts, direct)
-        for function, instructions in compiled.instructions.items():
-            code = with_maps(instructions, {fd: self.maps[name] for fd, name in compiled.maps.items()})
-            self.programs[function] = syscall.prog_load(code, function, compiled.tracepoint_ids.get(function))
+        descriptors = {fd: self.maps[name] for fd, name in compiled.maps.items()}
+        refused: list[Exception] = []
+
+        def load(function: str) -> None:
+            code = with_maps(compiled.instructions[function], descriptors)
+            try:
+                self.programs[function] = syscall.prog_load(
+                    code, function, compiled.tracepoint_ids.get(function)
+                )
+            except Exception as err:
+                refused.append(err)
+
+        # Most of a start is the verifier's time, which it spends on all programs at once if there are CPUs for it.
+        threads = [threading.Thread(target=load, args=(function,)) for function in compiled.instructions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if refused:
+            raise refused[0]
 
     def _programs(self, facts: KernelFacts, direct: bool) -> Compiled:
         try:
