@@ -57,6 +57,9 @@ _HOMES = {
 }
 """The library's names -> module, and attribute in it; empty: the module itself."""
 
+_WITHOUT_NUMPY = ("explain", "scan")
+"""The names whose modules do without numpy and pyarrow."""
+
 
 def __dir__() -> list[str]:
     """Return the library's names, whether they have been imported or not."""
@@ -71,6 +74,10 @@ if not TYPE_CHECKING:  # to a type checker, only the names above exist
             raise AttributeError(f"module 'sigtrace' has no attribute {name!r}")
         from importlib import import_module
 
+        from sigtrace import cpu
+
+        if name not in _WITHOUT_NUMPY:
+            cpu.require()
         module, attribute = _HOMES[name]
         found = import_module(module)
         return getattr(found, attribute) if attribute else found

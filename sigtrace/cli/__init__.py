@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from sigtrace import cpu
 from sigtrace._version import __version__
 from sigtrace.cli.exit_code import exit_code_of
 from sigtrace.cli.interrupt import heed_interrupts
@@ -20,6 +21,9 @@ _COMMANDS = (
     *("doctor", "demo", "lab"),
 )
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; --help lists them in this order."""
+
+_WITHOUT_NUMPY = ("scan", "explain", "doctor")
+"""Commands that do without numpy and pyarrow, or say themselves that these cannot run here."""
 
 _NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "record", "postmortem")
 """Commands that look up container names in the runtimes' files."""
@@ -34,6 +38,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name not in _WITHOUT_NUMPY:
+            cpu.require()
         module = importlib.import_module(f"sigtrace.cli.{cmd_name}")
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)

@@ -9,6 +9,7 @@ import shutil
 from functools import cached_property
 from pathlib import Path
 
+from sigtrace import cpu
 from sigtrace.doctor import probes
 from sigtrace.live.collector import RING_BYTES
 from sigtrace.live.kernel import built, syscall
@@ -22,8 +23,8 @@ INITIAL_USER_NS = 0xEFFFFFFD
 CAPABILITIES = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYS_RESOURCE": 24, "PERFMON": 38, "BPF": 39}
 """The capabilities that matter here, by their number in include/uapi/linux/capability.h."""
 
-SMALLEST_RING = 1 << 16
-"""Bytes. A ring is a multiple of the page size, which is 64 KiB on some machines; small enough for any limit."""
+SMALLEST_RING = os.sysconf("SC_PAGE_SIZE")
+"""Bytes: a ring is a multiple of the page size. It fits into the limits of locked memory that distributions set."""
 
 
 class Host:
@@ -121,11 +122,11 @@ class Host:
         return probes.ring(SMALLEST_RING)
 
     @cached_property
-    def default_ring_errno(self) -> int:
-        """0, or the errno of creating a ring of the default size."""
+    def maps_errno(self) -> int:
+        """0, or the errno of creating all maps, with a ring of the default size."""
         _ = self.memlock
         syscall.raise_memlock()
-        return probes.ring(RING_BYTES)
+        return probes.maps(RING_BYTES)
 
     @cached_property
     def kernel_facts(self) -> KernelFacts:
@@ -145,6 +146,11 @@ class Host:
     def raw_tracepoint_errnos(self) -> dict[str, int]:
         """Tracepoint -> 0, or the errno of attaching a raw program."""
         return {name: probes.tracepoint(name, None) for name in TRACEPOINTS.values()}
+
+    @cached_property
+    def cpu_problem(self) -> str:
+        """Why numpy and pyarrow cannot run on this processor; empty if they can."""
+        return cpu.problem()
 
     @cached_property
     def unfit(self) -> str:

@@ -38,17 +38,17 @@ def ring_buffer(host: Host) -> Check:
 
 
 def memlock(host: Host) -> Check:
-    """A ring of full size fits into RLIMIT_MEMLOCK or the memory cgroup, whichever maps are charged to."""
+    """The maps, with a ring of full size, fit into RLIMIT_MEMLOCK or the memory cgroup, whichever is charged for them."""
     limit = "no limit" if host.memlock < 0 else f"limit {size(host.memlock)}"
-    if host.default_ring_errno == 0:
-        return ok("memlock", f"a ring of {size(RING_BYTES)} could be created ({limit})")
-    if host.default_ring_errno == errno.EPERM and host.has("SYS_RESOURCE"):
+    if host.maps_errno == 0:
+        return ok("memlock", f"all maps, with a ring of {size(RING_BYTES)}, could be created ({limit})")
+    if host.maps_errno == errno.EPERM and host.has("SYS_RESOURCE"):
         return ok(
             "memlock", f"maps are charged to it ({limit}); sigtrace raises it, as CAP_SYS_RESOURCE allows"
         )
     if host.small_ring_errno:
         return warning("memlock", f"cannot be checked ({limit})", "fix ring-buffer first")
-    detail = f"no room for a ring of {size(RING_BYTES)} ({limit})"
+    detail = f"no room for all maps, with a ring of {size(RING_BYTES)} ({limit})"
     remedy = (
         "ulimit -l unlimited (systemd: LimitMEMLOCK=infinity), CAP_SYS_RESOURCE, or a larger memory cgroup"
     )
@@ -130,4 +130,9 @@ def _why_refused(host: Host) -> str:
         return "grant the capabilities that are missing above"
     if host.seccomp:
         return "the capabilities are there, so it is the seccomp filter: --security-opt seccomp=unconfined"
+    if host.memlock >= 0 and not host.has("SYS_RESOURCE"):
+        return (
+            "the capabilities are there: on kernels before 5.11 it is the limit of locked memory (ulimit -l); else look "
+            "for SELinux, AppArmor or a user namespace"
+        )
     return "the capabilities are there: look for lockdown, SELinux, AppArmor or a user namespace"

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from sigtrace.errors import LoadRefused
 from sigtrace.live.kernel import syscall
+from sigtrace.live.kernel.load import create_maps
 
 _MOV, _EXIT = 0xB7, 0x95
 NOTHING = struct.pack("<BBhi", _MOV, 0, 0, 0) + struct.pack("<BBhi", _EXIT, 0, 0, 0)
@@ -32,6 +33,21 @@ def array_map() -> int:
 def ring(size: int) -> int:
     """Create a ring buffer of `size` bytes, a power of two and a multiple of the page size."""
     return _errno(lambda: [syscall.map_create(syscall.MAP_RINGBUF, 0, 0, size, "probe_ring")])
+
+
+def maps(ring_bytes: int) -> int:
+    """Create all the maps that tracing needs."""
+    opened: dict[str, int] = {}
+
+    def create() -> list[int]:
+        create_maps(ring_bytes, opened)
+        return []
+
+    try:
+        return _errno(create)
+    finally:
+        for descriptor in opened.values():
+            os.close(descriptor)
 
 
 def tracepoint(name: str, btf_id: int | None) -> int:

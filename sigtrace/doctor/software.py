@@ -1,7 +1,8 @@
-"""The check of the BPF programs, and of bcc, which compiles them where those that were built do not fit."""
+"""The checks of the processor, as wheels need it, and of the BPF programs and of bcc, which compiles them if need be."""
 
 from __future__ import annotations
 
+from sigtrace import cpu
 from sigtrace.doctor.check import Check, Checker, missing, ok, warning
 from sigtrace.doctor.host import Host
 from sigtrace.doctor.probes import IMPOSTOR
@@ -14,6 +15,13 @@ BCC_PACKAGE = {
     "apk": "apk add py3-bcc",
 }
 """Package manager -> the command that installs the Python bindings of the BPF Compiler Collection."""
+
+
+def processor(host: Host) -> Check:
+    """The processor has the instructions that numpy and pyarrow are compiled for."""
+    if host.cpu_problem:
+        return missing("cpu", host.cpu_problem, cpu.REMEDY)
+    return ok("cpu", "it can run numpy and pyarrow")
 
 
 def programs(host: Host) -> Check:
@@ -40,4 +48,4 @@ def programs(host: Host) -> Check:
     return missing("programs", f"{host.unfit}; {detail}", remedy)
 
 
-SOFTWARE: tuple[Checker, ...] = (programs,)
+SOFTWARE: tuple[Checker, ...] = (processor, programs)

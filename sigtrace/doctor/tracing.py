@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+from sigtrace import cpu
 from sigtrace.doctor.check import SELF_TEST, Check, Checker, missing, ok
 from sigtrace.doctor.host import Host
 from sigtrace.errors import CannotTrace
@@ -20,6 +21,7 @@ _TIMEOUT = 3.0
 def tracing(host: Host) -> Check:
     """A SIGURG to a child process, which ignores it by default, is recorded."""
     try:
+        cpu.require()
         started = time.monotonic()
         with Collector(signals=[signal.SIGURG], scope="all") as live:
             attached = time.monotonic() - started

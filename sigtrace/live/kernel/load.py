@@ -12,6 +12,9 @@ from sigtrace.live.kernel import built, syscall
 from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, KernelFacts, kernel_facts
 from sigtrace.live.kernel.compile import Compiled, compile_programs, with_maps
 
+METHOD = "SIGTRACE_METHOD"
+"""The environment variable that forces a method: btf or raw."""
+
 _PENDING_KEY = 8
 _UNSUPPORTED = (None, errno.EACCES, errno.EINVAL, errno.ENOENT, errno.E2BIG, 524)
 """errnos of kernels that cannot verify or attach BTF programs (524: ENOTSUPP); raw tracepoints may still work."""
@@ -34,6 +37,7 @@ class Attachment:
     def __init__(self, ring_bytes: int, method: str | None = None) -> None:
         if not 4096 <= ring_bytes <= 1 << 30 or ring_bytes & ring_bytes - 1:
             raise BadInput(f"a ring of {ring_bytes} bytes: use a power of two from 4096 to {1 << 30}.")
+        method = method or os.environ.get(METHOD) or None
         if method not in (None, "btf", "raw"):
             raise BadInput(f"unknown method {method!r}: use btf, raw, or none for the best there is.")
         self.notes: list[str] = []
@@ -45,26 +49,11 @@ class Attachment:
         self.cpus = syscall.possible_cpus()
         syscall.raise_memlock()
         try:
-            self._create_maps()
+            create_maps(ring_bytes, self.maps)
             self.method = self._load(method)
         except BaseException:
             self.close()
             raise
-
-    def _create_maps(self) -> None:
-        event, config, cpu = wire.EVENT.size, wire.CONFIG.size, wire.CPU.size
-        for name, kind, key, value, entries in (
-            ("config", syscall.MAP_ARRAY, 4, config, 1),
-            ("namespaces", syscall.MAP_HASH, 4, wire.NS_FILTER.size, 2 * NS_FILTERS),
-            ("counts", syscall.MAP_PERCPU_HASH, wire.COUNT_KEY.size, 8, COUNTS_ENTRIES),
-            ("cpus", syscall.MAP_PERCPU_ARRAY, 4, cpu, 1),
-            ("pending", syscall.MAP_LRU_HASH, _PENDING_KEY, event, 1024),
-            ("exited", syscall.MAP_LRU_HASH, 16, 8, 1024),
-            ("followed", syscall.MAP_LRU_HASH, 16, 8, 2048),
-            ("scratch", syscall.MAP_PERCPU_ARRAY, 4, event, 1),
-            ("events", syscall.MAP_RINGBUF, 0, 0, self.ring_bytes),
-        ):
-            self.maps[name] = syscall.map_create(kind, key, value, entries, name)
 
     def _load(self, method: str | None) -> str:
         facts = kernel_facts(Btf.of_running_kernel())
@@ -143,6 +132,23 @@ class Attachment:
     def _close_programs(self) -> None:
         while self.programs:
             os.close(self.programs.popitem()[1])
+
+
+def create_maps(ring_bytes: int, maps: dict[str, int]) -> None:
+    """Create the maps of the programs, and put their descriptors into `maps` by name. Raises LoadRefused."""
+    event, config, cpu = wire.EVENT.size, wire.CONFIG.size, wire.CPU.size
+    for name, kind, key, value, entries in (
+        ("config", syscall.MAP_ARRAY, 4, config, 1),
+        ("namespaces", syscall.MAP_HASH, 4, wire.NS_FILTER.size, 2 * NS_FILTERS),
+        ("counts", syscall.MAP_PERCPU_HASH, wire.COUNT_KEY.size, 8, COUNTS_ENTRIES),
+        ("cpus", syscall.MAP_PERCPU_ARRAY, 4, cpu, 1),
+        ("pending", syscall.MAP_LRU_HASH, _PENDING_KEY, event, 1024),
+        ("exited", syscall.MAP_LRU_HASH, 16, 8, 1024),
+        ("followed", syscall.MAP_LRU_HASH, 16, 8, 2048),
+        ("scratch", syscall.MAP_PERCPU_ARRAY, 4, event, 1),
+        ("events", syscall.MAP_RINGBUF, 0, 0, ring_bytes),
+    ):
+        maps[name] = syscall.map_create(kind, key, value, entries, name)
 
 
 def rows_of_counts(attachment: Attachment) -> int:

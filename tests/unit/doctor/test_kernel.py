@@ -34,7 +34,7 @@ def test_a_kernel_without_bpf_or_ring_buffer_is_told_apart_from_a_refusal() -> N
 
 def test_a_memlock_limit_that_is_in_the_way_names_every_way_out() -> None:
     found = kernel_checks.memlock(
-        a_host(default_ring_errno=errno.EPERM, small_ring_errno=0, memlock=64 << 10)
+        a_host(maps_errno=errno.EPERM, small_ring_errno=0, memlock=64 << 10)
     )
     assert found.status == "missing"
     assert "64 KiB" in found.detail
@@ -42,12 +42,12 @@ def test_a_memlock_limit_that_is_in_the_way_names_every_way_out() -> None:
 
 
 def test_a_memlock_limit_that_sigtrace_may_raise_is_no_obstacle() -> None:
-    found = kernel_checks.memlock(a_host(default_ring_errno=errno.EPERM, effective=holding("SYS_RESOURCE")))
+    found = kernel_checks.memlock(a_host(maps_errno=errno.EPERM, effective=holding("SYS_RESOURCE")))
     assert found.status == "ok"
 
 
 def test_a_memlock_limit_that_is_not_charged_is_no_obstacle() -> None:
-    assert kernel_checks.memlock(a_host(default_ring_errno=0, memlock=64 << 10)).status == "ok"
+    assert kernel_checks.memlock(a_host(maps_errno=0, memlock=64 << 10)).status == "ok"
 
 
 def test_a_kernel_without_btf_is_told_of_the_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

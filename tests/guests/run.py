@@ -1,0 +1,81 @@
+"""`make matrix`: boot the cells, say what became of each, keep the results, and write the page from them.
+
+Environment: KERNELS (a list, such as "6.1 newest"), ARCH (a list), DO (methods, conditions; without it both), JOBS (guests at a time; no more than there are idle
+processors), QUICK=1 (two minutes a cell, as in CI; the results are not kept), FULL=1 (the whole truth matrix).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.guests import cache, cells, kernels, page, payload, results, root
+from tests.guests.boot import Boot, boot
+from tests.guests.cells import Cell
+
+
+def main() -> int:
+    sample = "quick" if os.environ.get("QUICK") else "full" if os.environ.get("FULL") else "usual"
+    chosen = _chosen(sample)
+    archs = dict.fromkeys(cell.arch for cell in chosen)
+    disks = {arch: (root.image(arch), payload.image(arch)) for arch in archs}
+    kept, lock = results.load(), threading.Lock()
+
+    def run(cell: Cell) -> bool:
+        works = _run(cell, disks[cell.arch], kept)
+        if sample != "quick":
+            with lock:
+                results.save(kept)
+                page.write(kept)
+        return works
+
+    with ThreadPoolExecutor(int(os.environ.get("JOBS") or 1)) as pool:
+        return 0 if all(list(pool.map(run, chosen))) else 1
+
+
+def _chosen(sample: str) -> list[Cell]:
+    wanted = os.environ.get("KERNELS", "").split()
+    jobs = os.environ.get("DO", "").split() or ["methods", "conditions"]
+    chosen: list[Cell] = []
+    for arch in os.environ.get("ARCH", "").split() or list(cells.KERNELS):
+        named = tuple(wanted) or cells.KERNELS[arch]
+        if "methods" in jobs:
+            chosen += cells.methods(arch, named, sample)
+        if "conditions" in jobs and sample != "quick":
+            chosen += cells.conditions(arch, named)
+    return chosen
+
+
+def _run(cell: Cell, disks: tuple[Path, Path], kept: results.Results) -> bool:
+    """Run a cell; returns whether all of its claims hold."""
+    try:
+        kernel = kernels.fetch(cell.kernel, cell.arch)
+    except kernels.NotInArchive as err:
+        results.keep_problem(kept, cell, str(err))
+        _say(f"{cell.name}: {err}")
+        return False
+    log = cache.directory("logs") / f"{cell.name.replace(' ', '-')}.log"
+    parameters = {**dict(cell.parameters), "guest.job": cell.job, "guest.of": cell.of}
+    told = boot(Boot(kernel, *disks, parameters, cell.cpu), log)
+    results.keep(kept, cell, told)
+    lines = results.with_end(told)
+    passed, failed = (sum(line.get(word, 0) for line in lines) for word in ("passed", "failed"))
+    _say(
+        f"{cell.name}: {told.release or 'did not start'}: {passed} passed, {failed} failed, {told.seconds:.0f} s"
+    )
+    for text in results.failures(lines):
+        _say(f"  FAILED {text}")
+    if failed:
+        _say(f"  its console is {log}")
+    return not failed
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
