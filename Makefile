@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test lint format bench programs docs build clean
+.PHONY: help demo notebook test matrix lint format bench programs docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ notebook: ## Set up, then start JupyterLab on notebooks/; ARGS="--port 9000"
 test: ## Set up, then run the whole suite; ARGS="tests/unit" for a part
 	@scripts/setup.sh test
 	@scripts/as-root.sh $(BIN)/python -m pytest $(ARGS)
+
+matrix: ## Run on other kernels, in QEMU; KERNELS="6.1 newest" ARCH=amd64
+	@scripts/setup.sh matrix
+	@scripts/as-root.sh env DO="$(DO)" KERNELS="$(KERNELS)" ARCH="$(ARCH)" JOBS="$(JOBS)" QUICK="$(QUICK)" FULL="$(FULL)" \
+	  SIGTRACE_MATRIX_CACHE="$(SIGTRACE_MATRIX_CACHE)" $(BIN)/python -m tests.guests.run
 
 lint: ## ruff check, ruff format --check, mypy --strict, import-linter
 	@scripts/setup.sh test
@@ -50,6 +55,7 @@ docs: ## Update the commands' help and the tables in docs/
 	$(BIN)/python scripts/cli_reference.py > docs/commands.md
 	$(BIN)/python scripts/column_tables.py
 	$(BIN)/python -m tests.programs.page
+	$(BIN)/python -m tests.guests.page
 
 build: ## Build the wheel and the sdist into dist/
 	@scripts/setup.sh test

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Install what `make demo`, `make notebook`, `make test` or `make bench` needs: system packages, then a virtual
+# Install what `make demo`, `make notebook`, `make test`, `make bench` or `make matrix` needs: system packages, then a virtual
 # environment. Safe to repeat; if nothing is missing it takes a fraction of a second, without apt, pip or the network.
 #
-#   scripts/setup.sh demo|notebook|test|bench
+#   scripts/setup.sh demo|notebook|test|bench|matrix
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly VENV=${VENV:-.venv}
-readonly FOR=${1:?usage: scripts/setup.sh demo|notebook|test|bench}
+readonly FOR=${1:?usage: scripts/setup.sh demo|notebook|test|bench|matrix}
 
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -16,8 +16,15 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 debian_packages() {
   echo python3 python3-venv
-  [[ $FOR == @(demo|notebook) ]] || echo python3-bpfcc gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini dumb-init
+  [[ $FOR == @(demo|notebook|matrix) ]] || echo python3-bpfcc gcc libc6-dev util-linux libcap2-bin iproute2 procps strace jq tini dumb-init
   [ "$FOR" != bench ] || echo bpftrace libbpf-tools "$(perf_package)"
+}
+# Emulators, and what makes a guest's disks, for tests/guests.
+guest_packages() {
+  [ "$FOR" = matrix ] || return 0
+  echo mmdebstrap debian-archive-keyring gpgv e2fsprogs
+  [[ ${ARCH:-amd64} != *amd64* ]] || echo qemu-system-x86
+  [[ ${ARCH:-arm64} != *arm64* ]] || echo qemu-system-arm
 }
 # Container runtimes, for tests/runtimes. One that is already installed, from any source, is left as it is.
 runtime_packages() {
@@ -144,7 +151,7 @@ mkdir -p .cache
 exec 9>.cache/setup.lock
 flock 9 2>/dev/null || true # concurrent makes take turns
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
-  install_debian $(debian_packages) $(browser_packages)
+  install_debian $(debian_packages) $(browser_packages) $(guest_packages)
   install_unstarted $(runtime_packages) $(program_packages)
 fi
 install_python

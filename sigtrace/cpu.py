@@ -8,8 +8,8 @@ from pathlib import Path
 from sigtrace.errors import CannotTrace
 
 MODALIAS = Path("/sys/devices/system/cpu/modalias")
-"""Has the processor's features by number, as `feature:,0000,0001,`, on x86 (cpu_print_modalias()). /proc/cpuinfo has them
-by name, but on Linux 4.15 to 5.17 opening it waits 10 ms and more for each processor's frequency."""
+"""Has the processor's features by number, as `feature:,0000,0001,`, on x86 (cpu_print_modalias()). /proc/cpuinfo has
+them by name, but some kernels have that wait until all processors tell their frequency (arch_freq_prepare_all())."""
 
 _X86_64_V2 = {
     "SSSE3": 0x89,

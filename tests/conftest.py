@@ -13,6 +13,7 @@ import pytest
 
 from sigtrace import signals
 from sigtrace.lab import syscalls
+from tests.patience import patient
 
 _MAY_TRACE = 1 << 39 | 1 << 38 | 1 << 21  # BPF and PERFMON to trace, SYS_ADMIN to make namespaces
 
@@ -41,7 +42,15 @@ def why_no_kernel() -> str:
     return ""
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Scale the time a test may take, and give what tests start a plain beginning."""
+    if config.getoption("timeout", None) is None:
+        config.option.timeout = patient(float(config.getini("timeout")))
+    _default_signals()
+
+
+def _default_signals() -> None:
     """What tests start begins with default dispositions and nothing blocked, whatever this process has inherited.
 
     exec keeps both: `nohup` has SIGHUP ignored, the background job of a script SIGINT and SIGQUIT. Signal 32, which

@@ -38,7 +38,7 @@ def ring_buffer(host: Host) -> Check:
 
 
 def memlock(host: Host) -> Check:
-    """The maps, with a ring of full size, fit into RLIMIT_MEMLOCK or the memory cgroup, whichever is charged for them."""
+    """All maps, with a ring of full size, fit into RLIMIT_MEMLOCK or the memory cgroup, whichever is charged."""
     limit = "no limit" if host.memlock < 0 else f"limit {size(host.memlock)}"
     if host.maps_errno == 0:
         return ok("memlock", f"all maps, with a ring of {size(RING_BYTES)}, could be created ({limit})")
@@ -132,7 +132,7 @@ def _why_refused(host: Host) -> str:
         return "the capabilities are there, so it is the seccomp filter: --security-opt seccomp=unconfined"
     if host.memlock >= 0 and not host.has("SYS_RESOURCE"):
         return (
-            "the capabilities are there: on kernels before 5.11 it is the limit of locked memory (ulimit -l); else look "
-            "for SELinux, AppArmor or a user namespace"
+            "the capabilities are there: on kernels before 5.11 it is the limit of locked memory (ulimit -l); else "
+            "look for SELinux, AppArmor or a user namespace"
         )
     return "the capabilities are there: look for lockdown, SELinux, AppArmor or a user namespace"

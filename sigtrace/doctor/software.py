@@ -1,4 +1,4 @@
-"""The checks of the processor, as wheels need it, and of the BPF programs and of bcc, which compiles them if need be."""
+"""The checks of what is installed: wheels that run on this processor, BPF programs that fit, or bcc to compile them."""
 
 from __future__ import annotations
 

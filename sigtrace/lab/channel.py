@@ -17,9 +17,10 @@ from typing import Any
 from sigtrace.errors import SigtraceError
 from sigtrace.lab.program import PACKET
 
-DEADLINE = 10.0 * float(os.environ.get("SIGTRACE_PATIENCE") or 1)
-"""Seconds after which a process that should have answered or ended counts as hung. SIGTRACE_PATIENCE is a factor, for
-machines that are many times slower, as an emulated one is."""
+PATIENCE = float(os.environ.get("SIGTRACE_PATIENCE") or 1)
+"""A factor for all deadlines, on a machine that is many times slower, as an emulated one is."""
+DEADLINE = 10.0 * PATIENCE
+"""Seconds after which a process that should have answered or ended counts as hung."""
 
 _CREDENTIALS = struct.Struct("3i")
 

@@ -12,6 +12,7 @@ from sigtrace import plot
 from sigtrace.recording.reader import Recording
 from tests.builders.pictures import Tags, hostile_names
 from tests.conftest import require
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -49,7 +50,9 @@ def test_hostile_names_in_a_tooltip_are_text(name: str, hostile: Recording, tmp_
         "--virtual-time-budget=5000",
         "--dump-dom",
     ]
-    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run(
+        [*command, page.as_uri()], capture_output=True, text=True, timeout=patient(100), check=True
+    )
     tips = done.stdout.partition('<div id="tips">')[2].partition("<script>")[0]
     assert "/script&gt;" in tips
     assert set(Tags(tips).tags) == {"div", "table", "tbody", "tr", "td"}

@@ -21,6 +21,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.procfs.namespaces import PidNamespace
 from tests.conftest import require
 from tests.containers import Dockerlike, dockerlike
+from tests.patience import patient
 
 ROOT = Path(__file__).parents[2]
 WEB = Container("ab12" + "0" * 60, "web-1", "docker", "nginx:1.25")
@@ -65,7 +66,7 @@ def ask(shell: str, *words: str, env: dict[str, str] | None = None) -> list[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=patient(30),
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip("\n").splitlines()

@@ -18,6 +18,7 @@ import pytest
 from sigtrace.cli import cli
 from sigtrace.lab.stage import Stage
 from tests.containers import dockerlike
+from tests.patience import patient
 from tests.terminal import running
 
 ROOT = Path(__file__).parents[2]
@@ -133,7 +134,7 @@ def _record(directory: Path, init: int) -> None:
     assert process.stderr.readline().startswith("sigtrace: ready")
     os.kill(init, signal.SIGTERM)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=patient(30))
     assert process.returncode == 0
 
 
@@ -171,7 +172,7 @@ def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> 
                 os.kill(int(cast[_PID]), signal.SIGTERM)
             if "--count" not in line:
                 os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=patient(100))
     finally:
         process.kill()
     # 3: the postmortem has found something
@@ -199,7 +200,7 @@ def test_every_python_example_runs(page: Path, number: int, cast: dict[str, str]
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
             check=False,
             cwd=where,
             env={**os.environ, "PYTHONPATH": str(ROOT)},

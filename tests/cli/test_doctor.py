@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require
+from tests.patience import patient
 
 ROOT = Path(__file__).parents[2]
 KEYS = ["name", "status", "detail", "remedy"]
@@ -27,7 +28,9 @@ def doctor(*arguments: str, under: tuple[str, ...] = ()) -> subprocess.Completed
         "COLUMNS": "80",
     }
     command = [*under, sys.executable, "-m", "sigtrace", "doctor", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=patient(60), check=False
+    )
 
 
 def _without_bcc() -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from sigtrace.events.batch import Batch
 from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made, made, terms
 from tests.builders.records import record
+from tests.patience import patient
 from tests.terminal import Tty
 
 SECOND = 10**9
@@ -27,7 +28,7 @@ FILES = {"csv": "out.csv", "json": "out.json", "perfetto": "out.pftrace", "parqu
 
 def _run(*words: object) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "sigtrace", "export", *map(str, words)]
-    return subprocess.run(command, capture_output=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, timeout=patient(60), check=False)
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_bad_input_gets_one_sentence_and_a_usage_code(story: Path, words: tuple[
 def test_a_reader_that_leaves_early_is_no_error(large: Path) -> None:
     command = f"{sys.executable} -m sigtrace export {large} --to json -o - | head -1"
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=60, check=False
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, timeout=patient(60), check=False
     )
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
@@ -154,18 +155,20 @@ def test_ended_half_way_it_leaves_nothing(
         str(out / "x.csv"),
     ]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patient(30)
         while not list(out.iterdir()) and time.monotonic() < deadline:
             time.sleep(0.005)
         assert [path.name.endswith(".partial") for path in out.iterdir()] == [True]
         process.send_signal(number)
-        assert process.wait(30) == code
+        assert process.wait(patient(30)) == code
     assert list(out.iterdir()) == []
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(large: Path, tmp_path: Path) -> None:
     script = f"ulimit -f 1000; exec {sys.executable} -m sigtrace export {large} --to csv -o {tmp_path}/x.csv"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60, check=False, text=True)
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, timeout=patient(60), check=False, text=True
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("sigtrace: File too large")
     assert done.stderr.count("\n") == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patient
 from tests.terminal import Tty
 
 SIGTRACE = shlex.join([sys.executable, "-m", "sigtrace"])
@@ -49,7 +50,9 @@ def test_sigint_ends_the_background_job_of_a_script(
     words: str, output: str, code: int, shell: str, tmp_path: Path
 ) -> None:
     script = _BACKGROUND_JOB.format(command=f"{SIGTRACE} {words}", output=output, signal="INT")
-    done = subprocess.run([shell, "-c", script], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [shell, "-c", script], cwd=tmp_path, capture_output=True, timeout=patient(60), check=False
+    )
     assert done.returncode == code, done.stderr
     assert b"Traceback" not in done.stderr
 
@@ -59,7 +62,9 @@ def test_sigterm_ends_one_that_was_started_with_it_ignored(tmp_path: Path) -> No
     script = "trap '' TERM\n" + _BACKGROUND_JOB.format(
         command=f"{SIGTRACE} watch", output="2>", signal="TERM"
     )
-    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, capture_output=True, timeout=patient(60), check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "0 records lost" in (tmp_path / "rest").read_text()
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.builders.recordings import made, terms
+from tests.patience import patient
 
 
 def test_commands_read_urls_too(tmp_path: Path) -> None:
@@ -15,7 +16,7 @@ def test_commands_read_urls_too(tmp_path: Path) -> None:
         [sys.executable, "-m", "sigtrace", "summary", f"file://{tmp_path}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert "1 signal dropped" in done.stdout, done.stderr

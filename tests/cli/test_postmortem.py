@@ -21,6 +21,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made, another
 from tests.builders.stories import stop
+from tests.patience import patient
 
 NSID, OTHER, SECOND = 4026532249, 4026532250, 1_000_000_000
 ROOT = Path(__file__).parents[2]
@@ -277,7 +278,7 @@ def test_a_container_that_hangs_now_is_explained_from_the_outside() -> None:
             [sys.executable, "-m", "sigtrace", "postmortem", *words],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(60),
             check=False,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.incident import incident
+from tests.patience import patient
 
 ROOT = Path(__file__).parents[2]
 BEGINNING = b"<!doctype html>"
@@ -23,7 +24,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(where: Path, *words: object) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "sigtrace", "report", *map(str, words)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, timeout=60, check=False, cwd=where, env=env)
+    return subprocess.run(command, capture_output=True, timeout=patient(60), check=False, cwd=where, env=env)
 
 
 def test_it_writes_report_html_here_and_says_what_it_found(recording: Path, tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_a_disk_without_room_leaves_no_half_of_a_report(recording: Path, tmp_pat
     done = subprocess.run(
         ["bash", "-c", f"trap '' XFSZ; {limited}"],
         capture_output=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -17,6 +17,7 @@ from sigtrace.events.counts import Counts
 from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made
 from tests.builders.records import counted, record
+from tests.patience import patient
 
 SECOND = 10**9
 INODE, OUTER, UNRELATED = 4026532249, 4026532200, 4026532201
@@ -26,7 +27,7 @@ LIVES = ((4242, 10, UNRELATED), (5111, 20, OUTER), (6200, 30, OUTER))
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sigtrace", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
 
 
 def life(pid: int, born: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from sigtrace.recording import schema
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import counted, record, reloaded
 from tests.conftest import require
+from tests.patience import patient
 
 SECOND = 10**9
 INIT = {"nsid": 4026532249, "ns_start": 5}
@@ -26,7 +27,7 @@ INIT = {"nsid": 4026532249, "ns_start": 5}
 
 def _run(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sigtrace", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
 
 
 @pytest.fixture

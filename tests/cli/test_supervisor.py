@@ -14,6 +14,7 @@ import pytest
 
 import sigtrace
 from tests.commands import COMMAND, at_work
+from tests.patience import patient
 from tests.processes import children
 
 pytestmark = pytest.mark.kernel
@@ -36,7 +37,7 @@ def _recording(where: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def _has_ended(pidfd: int) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patient(20)
     while time.monotonic() < deadline:
         try:
             signal.pidfd_send_signal(pidfd, 0)
@@ -50,7 +51,7 @@ def _has_ended(pidfd: int) -> bool:
 def test_a_signal_to_its_process_closes_the_recording(number: signal.Signals, tmp_path: Path) -> None:
     with _recording(tmp_path / "r") as (process, pidfd):
         process.send_signal(number)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=patient(30))
         assert (process.returncode, _has_ended(pidfd)) == (0, True), err
     assert sigtrace.open(tmp_path / "r").problems == []
 
@@ -68,7 +69,7 @@ def test_the_same_signal_to_the_process_and_to_its_group_is_one(tmp_path: Path) 
         str(tmp_path / "r"),
     ]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, start_new_session=True, check=False
+        command, capture_output=True, text=True, timeout=patient(60), start_new_session=True, check=False
     )
     if "ready" in done.stderr:  # on a machine that is too busy, it is ended before it has begun
         assert done.returncode == 0, done.stderr
@@ -85,12 +86,12 @@ def test_kill_9_of_it_kills_the_process_that_does_the_work(tmp_path: Path) -> No
 def test_it_dies_of_the_signal_that_kills_the_process_that_does_the_work(tmp_path: Path) -> None:
     with _recording(tmp_path / "r") as (process, pidfd):
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        assert process.wait(30) == -signal.SIGKILL
+        assert process.wait(patient(30)) == -signal.SIGKILL
     assert any("was cut short" in problem for problem in sigtrace.open(tmp_path / "r").problems)
 
 
 def test_nohup_is_honoured(tmp_path: Path) -> None:
     with at_work("record", str(tmp_path / "r"), "--duration", "2s", under=["nohup"]) as process:
         process.send_signal(signal.SIGHUP)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=patient(30))
         assert process.returncode == 0, err

@@ -18,6 +18,7 @@ import pytest
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from tests.containers import dockerlike
+from tests.patience import patient
 from tests.terminal import Tty, running
 
 pytestmark = pytest.mark.kernel
@@ -256,7 +257,7 @@ def test_a_closed_window_ends_it_without_a_word(tmp_path: Path) -> None:
         pidfd = os.pidfd_open(tty.child)
         tty.hang_up()
         try:
-            assert select.select([pidfd], [], [], 20)[0]
+            assert select.select([pidfd], [], [], patient(20))[0]
         finally:
             os.close(pidfd)
         assert "Traceback" not in tty.file("errors")
@@ -275,7 +276,7 @@ def _assert_restored(tty: Tty) -> None:
 def _once(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sigtrace", "top", *options]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        command, capture_output=True, text=True, timeout=patient(60), check=False, stdin=subprocess.DEVNULL
     )
 
 

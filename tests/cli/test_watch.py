@@ -25,6 +25,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.text import columns
 from tests.builders.records import record
 from tests.commands import at_work
+from tests.patience import patient
 
 COLUMNS = list(names(EVENT_FIELDS))
 
@@ -57,14 +58,14 @@ def watching(
 
 def _end(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patient(20))
     assert process.returncode == 0, err
     return out, err
 
 
 def _run(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sigtrace", "watch", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 def _plain(line: str) -> str:
@@ -141,7 +142,8 @@ def test_all_shows_every_signal_and_the_end(stage: Stage) -> None:
     with watching("--ns", str(namespace.inode), "--all") as process:
         stage.outside.kill(namespace.init, 15)
         stage.outside.kill(namespace.init, 9)
-        out, err = process.communicate(timeout=20)  # ends by itself: the only namespace it watches is gone
+        # it ends by itself: the only namespace it watches is gone
+        out, err = process.communicate(timeout=patient(20))
     assert process.returncode == 0
     assert f"PID namespace {namespace.inode} has ended: its init, PID {namespace.init.pid}, exited" in err
     assert [_plain(line) for line in out.splitlines()][1:] == [
@@ -159,7 +161,7 @@ def test_nothing_sent_after_ready_is_missed(stage: Stage) -> None:
         for _ in range(100):
             for namespace in inits:
                 stage.outside.kill(namespace.init, 15)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patient(20))
     rows = [json.loads(line) for line in out.splitlines()]
     assert len(rows) == 500
     assert Counter(row["nsid"] for row in rows) == {namespace.inode: 100 for namespace in inits}
@@ -184,7 +186,7 @@ def test_a_count_ends_it_at_that_very_number(stage: Stage) -> None:
     with watching("--ns", str(namespace.inode), "--count", "2", "--format", "json") as process:
         for _ in range(5):
             stage.outside.kill(namespace.init, 15)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=patient(20))
     assert len(out.splitlines()) == 2
     assert process.returncode == 0
     assert "signals seen" in err
@@ -196,7 +198,7 @@ def test_a_reader_that_leaves_ends_it_even_when_nothing_happens(stage: Stage) ->
         assert process.stdout is not None
         assert process.stdout.readline().startswith("TIME")
         process.stdout.close()
-        assert process.wait(10) == 0
+        assert process.wait(patient(10)) == 0
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
 
@@ -216,10 +218,10 @@ def test_hostile_names_reach_the_terminal_as_escapes_only(stage: Stage) -> None:
     sender("open('/proc/self/comm', 'wb').write(b'\\x1b[2J\\n\\xff\\xe2\\x80\\xaex')")
     with watching("--ns", str(namespace.inode), "--count", "1") as process:
         sender.kill(namespace.init, 15)
-        table, _ = process.communicate(timeout=20)
+        table, _ = process.communicate(timeout=patient(20))
     with watching("--ns", str(namespace.inode), "--count", "1", "--format", "json") as process:
         sender.kill(namespace.init, 15)
-        lines, _ = process.communicate(timeout=20)
+        lines, _ = process.communicate(timeout=patient(20))
     for text in (table, lines):
         assert all(char.isprintable() for line in text.splitlines() for char in line)
         assert "\x1b" not in text
@@ -238,7 +240,7 @@ def test_a_hostile_parent_reaches_a_wide_terminal_as_escapes_only(
     parent("open('/proc/self/comm', 'wb').write(b'\\x1b]0;pwn\\x07\\n\\x85')")
     with watching("--ns", str(namespace.inode), "--count", "1") as process:
         sender.kill(namespace.init, 15)
-        table, _ = process.communicate(timeout=20)
+        table, _ = process.communicate(timeout=patient(20))
     lines = table.removesuffix("\n").split("\n")
     assert len(lines) == 2
     assert all(char.isprintable() for line in lines for char in line)
@@ -251,7 +253,7 @@ def test_wide_characters_keep_the_columns_in_line(stage: Stage) -> None:
     sender("open('/proc/self/comm', 'wb').write('信号信号信'.encode())")
     with watching("--ns", str(namespace.inode), "--count", "1") as process:
         sender.kill(namespace.init, 15)
-        table, _ = process.communicate(timeout=20)
+        table, _ = process.communicate(timeout=patient(20))
     header, line = table.splitlines()
     assert columns(line.partition("python/")[0]) == header.index("TARGET")
 
@@ -260,7 +262,7 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
     command = [sys.executable, "-m", "sigtrace", "watch", "--duration", "2s"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=patient(30), check=False
         )
     assert done.returncode == 1
     assert done.stderr.endswith("sigtrace: No space left on device\n")
@@ -270,13 +272,17 @@ def test_output_that_cannot_be_written_is_one_sentence() -> None:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_descriptors_do_no_harm(closed: str) -> None:
     script = f"{sys.executable} -m sigtrace watch --duration 300ms {closed}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=patient(30), check=False
+    )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
 
 
 def test_too_few_descriptors_are_one_sentence() -> None:
     script = f"ulimit -n 12; {sys.executable} -m sigtrace watch --duration 300ms"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=patient(30), check=False
+    )
     assert done.returncode == 1
     assert "raise `ulimit -n`" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -288,14 +294,14 @@ def test_a_second_signal_ends_it_even_when_nobody_reads_its_output(stage: Stage)
         for _ in range(300):  # more than a pipe holds
             stage.outside.kill(namespace.init, 15)
         wchan = Path(f"/proc/{process.pid}/wchan")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + patient(10)
         while "pipe" not in wchan.read_text() and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.3)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == -signal.SIGTERM
+        assert process.wait(patient(10)) == -signal.SIGTERM
 
 
 def test_nohup_is_honoured(stage: Stage) -> None:
@@ -311,7 +317,7 @@ def test_a_namespace_in_another_time_namespace_is_watched(stage: Stage) -> None:
     with watching("--ns", str(namespace.inode), "--count", "1", shifted=1000) as process:
         before = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=1)
         stage.outside.kill(namespace.init, 15)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patient(20))
     shown = datetime.strptime(out.splitlines()[1][:8], "%H:%M:%S")
     later = timedelta(hours=shown.hour, minutes=shown.minute, seconds=shown.second) - timedelta(
         hours=before.hour, minutes=before.minute, seconds=before.second
@@ -324,7 +330,7 @@ def test_a_watch_with_a_duration_sends_itself_no_signal(stage: Stage) -> None:
     done = _run("--ns", str(namespace.inode), "--all", "--duration", "300ms")
     assert "sigtrace: 0 signals seen, 0 dropped\n" in done.stderr
     with watching("--signal", "ALRM", "--all", "--duration", "300ms", "--format", "json") as process:
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patient(20))
     assert process.pid not in [json.loads(line)["target_pid"] for line in out.splitlines()]
 
 
@@ -334,7 +340,7 @@ def test_a_resumed_process_is_not_called_ignored(stage: Stage) -> None:
     with watching("--ns", str(namespace.inode), "--all", "--signal", "CONT", "--count", "1") as process:
         stage.outside.kill(member, 19)
         stage.outside.kill(member, 18)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patient(20))
     assert out.splitlines()[1].endswith("resumes if stopped")
 
 
@@ -344,7 +350,7 @@ def test_how_a_signal_was_sent_that_kill_did_not_send_is_told(stage: Stage) -> N
     member("name('poweroff')")
     with watching("--ns", str(namespace.inode), "--all", "--signal", "KILL", "--count", "1") as process:
         member.channel.request("ctypes.CDLL(None).reboot(0x4321FEDC)")
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patient(20))
     assert out.splitlines()[1].endswith("queued: reboot(2)")
     batch = Batch(
         record(relation="kernel", signal=9, code=128, sender_pid=0, context_pid=8, context_comm=b"a\x1bb"), 0
@@ -363,7 +369,7 @@ def test_the_end_of_one_of_two_namespaces_is_told_after_what_led_to_it(stage: St
         process.stderr.readline()
         stage.outside.kill(one.init, 9)
         stage.outside.kill(other.init, 9)
-        lines = process.communicate(timeout=20)[1].splitlines()
+        lines = process.communicate(timeout=patient(20))[1].splitlines()
     assert process.returncode == 0
     for namespace in (one, other):
         about = [
@@ -380,7 +386,7 @@ def test_in_a_container_it_says_whose_pids_it_shows() -> None:
         [*inside, sys.executable, "-m", "sigtrace", "watch", "--duration", "200ms"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=patient(30),
         check=False,
     )
     assert done.returncode == 0
@@ -419,7 +425,7 @@ def test_without_privileges_it_says_what_to_grant(tmp_path: Path) -> None:
         [*drop, sys.executable, "-m", "sigtrace", "watch", "--duration", "1s"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=patient(30),
         check=False,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
     )
@@ -443,7 +449,7 @@ def test_two_instances_run_side_by_side(stage: Stage) -> None:
     options = ("--ns", str(namespace.inode), "--count", "1", "--format", "json")
     with watching(*options) as one, watching(*options) as other:
         stage.outside.kill(namespace.init, 15)
-        rows = [json.loads(process.communicate(timeout=20)[0]) for process in (one, other)]
+        rows = [json.loads(process.communicate(timeout=patient(20))[0]) for process in (one, other)]
     for row in rows:
         del row["time"]  # each has its own programs, run one after the other
     assert rows[0] == rows[1]

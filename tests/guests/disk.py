@@ -25,7 +25,7 @@ def partitioned(tree: Path, image: Path) -> None:
 
 def plain(tree: Path, image: Path, label: str) -> None:
     """Make a disk without partitions that has the tree's files."""
-    image.unlink(missing_ok=True)
+    image.write_bytes(b"")
     _mkfs(tree, image, "-L", label, size=f"{used(tree) * 11 // 10 + 16}M")
 
 

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def image(arch: str) -> Path:
-    """Build the wheel from this checkout, and return a disk that has it. Takes a few seconds, so it is always made anew."""
+    """Build this checkout's wheel and return a disk that has it, made anew each time, which takes seconds."""
     made = cache.directory("payloads") / f"{arch}.ext4"
     with tempfile.TemporaryDirectory() as directory:
         tree = Path(directory)
@@ -30,5 +30,7 @@ def image(arch: str) -> Path:
 
 def _wheel(where: Path) -> Path:
     build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(where), str(REPOSITORY)]
-    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the wheel could not be built: {done.stdout}{done.stderr}")
     return next(where.glob("*.whl"))

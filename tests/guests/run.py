@@ -1,7 +1,12 @@
 """`make matrix`: boot the cells, say what became of each, keep the results, and write the page from them.
 
-Environment: KERNELS (a list, such as "6.1 newest"), ARCH (a list), DO (methods, conditions; without it both), JOBS (guests at a time; no more than there are idle
-processors), QUICK=1 (two minutes a cell, as in CI; the results are not kept), FULL=1 (the whole truth matrix).
+Environment:
+    KERNELS  a list, such as "6.1 newest"; all of `cells.KERNELS` if it is empty
+    ARCH     a list of amd64 and arm64; both if it is empty
+    DO       a list of methods and conditions; both if it is empty
+    JOBS     guests at a time, 1 if it is empty; no more than there are idle processors, as deadlines are by the clock
+    QUICK=1  two minutes a guest, as in CI; the results are not kept
+    FULL=1   the whole truth matrix, which takes 20 minutes a guest
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patient
+
 ROOT = Path(__file__).parents[2]
 TOLD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 """What nohup and the background jobs of scripts ignore."""
@@ -50,7 +52,7 @@ def begun(
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=patient(100),
         check=False,
     )
 

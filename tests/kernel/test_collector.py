@@ -23,6 +23,7 @@ from sigtrace.live import collector
 from sigtrace.live.collector import Collector
 from sigtrace.live.kernel import counts, load
 from sigtrace.live.kernel.btf import Btf, KernelFacts, kernel_facts
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -40,6 +41,17 @@ def test_only_the_named_namespace_is_recorded_and_counted(stage: Stage) -> None:
         stage.outside.kill(one.init, 15)
         assert _targets(live) == [(one.init.pid, 15)]
         assert live.counts().dropped() == {one.inode: 1}
+
+
+def test_the_environment_forces_a_method_unless_one_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(load.METHOD, "raw")
+    with Collector(ns=[0]) as live:
+        assert live.method == "raw"
+    monkeypatch.setenv(load.METHOD, "none")
+    with pytest.raises(BadInput, match="unknown method 'none'"), Collector(ns=[0]):
+        pass
+    with Collector(ns=[0], method="raw") as live:
+        assert live.method == "raw"
 
 
 def test_filters_that_are_refused_change_nothing(stage: Stage) -> None:
@@ -142,12 +154,12 @@ def test_a_blocked_reader_wakes_for_a_single_event(stage: Stage) -> None:
             time.sleep(0.15)  # long enough for the reader to go to sleep
             sent = time.monotonic()
             stage.outside.kill(namespace.init, 15)
-            deadline = sent + 5
+            deadline = sent + patient(5)
             while len(seen) < number and time.monotonic() < deadline:
                 time.sleep(0.002)
             assert len(seen) >= number, "the reader slept through it"
         live.stop()
-        thread.join(5)
+        thread.join(patient(5))
         assert not thread.is_alive()
 
 
@@ -165,12 +177,12 @@ def test_events_right_after_a_wake_up_are_not_left_lying(stage: Stage) -> None:
         for pause in (0.0, 0.001, 0.004, 0.006, 0.009, 0.011, 0.02, 0.1) * 5:
             stage.outside.kill(namespace.init, 15)
             time.sleep(pause)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + patient(5)
         while sum(got) < 40 and time.monotonic() < deadline:
             time.sleep(0.01)
         assert sum(got) == 40
         live.stop()
-        thread.join(5)
+        thread.join(patient(5))
 
 
 def test_births_and_execs_of_inits_are_recorded_with_who_made_them(stage: Stage) -> None:
@@ -260,7 +272,7 @@ def _read_around_the_last_look(live: Collector, pid: int) -> list[int]:
         return there
 
     def send_again() -> None:
-        found_nothing.wait(5)
+        found_nothing.wait(patient(5))
         time.sleep(0.0015)
         os.kill(pid, 2)
 
@@ -272,13 +284,13 @@ def _read_around_the_last_look(live: Collector, pid: int) -> list[int]:
     ring.unread = unread  # type: ignore[method-assign]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + patient(2)
     while len(got) < 2 and time.monotonic() < deadline:
         time.sleep(0.005)
     seen = list(got)
     live.stop()
     for thread in threads:
-        thread.join(5)
+        thread.join(patient(5))
     return seen
 
 

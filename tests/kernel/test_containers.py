@@ -17,6 +17,7 @@ import sigtrace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from tests.containers import FakeDocker, fake_docker
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -57,7 +58,7 @@ def tracing(docker: FakeDocker, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=patient(20))
     assert process.returncode == 0, err
     return out, err
 
@@ -68,7 +69,7 @@ def run(docker: FakeDocker, *words: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=patient(60),
         env={**os.environ, **docker.env},
     )
 
@@ -146,7 +147,7 @@ def test_one_that_is_not_there_is_an_error_unless_one_waits_for_it(stage: Stage,
         assert process.stderr is not None
         assert process.stderr.readline() == f"sigtrace: tulip-2 (docker) is PID namespace {late.inode}\n"
         stage.outside.kill(late.init, 15)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patient(20))
     assert "tulip-2" in out.splitlines()[1]
 
 
@@ -223,7 +224,7 @@ def test_a_notebook_follows_a_container(
     with sigtrace.Collector(container=["tulip-1"]) as live:
         stage.outside.kill(other.init, 15)
         stage.outside.kill(web.init, 15)
-        frame = live.drain(timeout=5).to_pandas()
+        frame = live.drain(timeout=patient(5)).to_pandas()
         assert frame["container_name"].tolist() == ["tulip-1"]
         assert live.counts().dropped() == {web.inode: 1}
 
@@ -234,7 +235,7 @@ def test_a_namespace_nested_in_a_container_is_that_containers(stage: Stage, dock
     with tracing(docker, "watch", "--container", "tulip-1", "--format", "json", "--count", "1") as process:
         nested = web.init.namespace()
         stage.outside.kill(nested.init, 15)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=patient(20))
     row = json.loads(out)
     assert (row["nsid"], row["container_name"]) == (nested.inode, "tulip-1")
 

@@ -17,6 +17,7 @@ from sigtrace.events import wire
 from sigtrace.events.batch import Batch
 from sigtrace.lab import demo
 from tests.kernel.recording import give_up_privileges
+from tests.patience import patient
 
 SIGTRACE = (sys.executable, "-m", "sigtrace")
 
@@ -86,7 +87,7 @@ def test_ctrl_c_during_the_grace_period_ends_it_without_a_trace() -> None:
             running.stdout.readline()
             running.send_signal(signal.SIGINT)
             running.stdout.read()
-            assert running.wait(20) == 130
+            assert running.wait(patient(20)) == 130
             assert running.stderr.read().strip() == b""
         finally:
             running.kill()

@@ -18,6 +18,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.notebook import LiveView
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.writer import Limits
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -44,7 +45,7 @@ def told(stage: Stage, house: Namespace, tmp_path: Path) -> tuple[Recording, Nam
             took = time.monotonic() - began
         finally:
             live.stop()
-            thread.join(30)
+            thread.join(patient(30))
     return sigtrace.open(tmp_path / "r"), deaf, polite, took
 
 
@@ -140,7 +141,7 @@ def test_a_notebook_shows_a_recording_a_picture_and_a_live_collector(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     texts = [cell.format(path=str(recording.paths[0]), inode=deaf.inode) for cell in _CELLS]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in texts])
-    NotebookClient(notebook, timeout=60).execute()
+    NotebookClient(notebook, timeout=patient(60)).execute()
     _, shown, picture, live, mine = [cell["outputs"] for cell in notebook.cells]
     assert "dropped" in shown[0]["data"]["text/html"]
     assert {"application/vnd.vegalite.v5+json", "image/png"} <= set(picture[0]["data"])

@@ -26,6 +26,7 @@ from sigtrace.lab.stage import Stage
 from sigtrace.lab.syscalls import CLONE_NEWUSER
 from tests.conftest import require
 from tests.kernel.recording import give_up_privileges
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -140,7 +141,7 @@ def test_no_process_is_left_behind_however_the_lab_is_ended(number: int, code: i
             assert wait_for(lambda: family(running.pid))
             running.send_signal(number)
             running.stdout.read()
-            assert running.wait(20) == code
+            assert running.wait(patient(20)) == code
             assert b"Traceback" not in running.stderr.read()
         finally:
             running.kill()
@@ -289,7 +290,7 @@ def exists(pid: int) -> bool:
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> object:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while time.monotonic() < deadline:
         value = condition()
         if value:

@@ -11,6 +11,7 @@ import sigtrace
 from sigtrace.errors import BadInput
 from sigtrace.lab.stage import Stage
 from tests.containers import dockerlike
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -57,7 +58,7 @@ def test_a_collector_takes_one_name_and_one_signal(deaf: tuple[str, int, int]) -
     with sigtrace.Collector(container=name, signals="TERM", scope="all") as live:
         for number in (2, 15):
             os.kill(pid, number)
-        frame = live.drain(timeout=5).to_pandas()
+        frame = live.drain(timeout=patient(5)).to_pandas()
     assert frame[["nsid", "signal_name"]].drop_duplicates().values.tolist() == [[inode, "SIGTERM"]]
 
 

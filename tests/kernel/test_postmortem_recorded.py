@@ -31,6 +31,7 @@ from tests.kernel.forwarding import (
     child,
     script,
 )
+from tests.patience import patient
 from tests.processes import children
 
 pytestmark = pytest.mark.kernel
@@ -50,7 +51,7 @@ def recorder(directory: Path, house: Namespace, *options: str) -> Iterator[Calla
             yield lambda nsid: _snapshots(directory, nsid)
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=patient(30))
     assert process.returncode == 0
 
 

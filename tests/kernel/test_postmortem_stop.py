@@ -22,6 +22,7 @@ import pytest
 from sigtrace.lab.actor import Fate, Namespace
 from sigtrace.lab.stage import Stage
 from tests.kernel.test_postmortem_recorded import recorder
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -54,7 +55,7 @@ def shim(where: Path) -> Iterator[Shim]:
     pipe = subprocess.PIPE
     with subprocess.Popen([program], stdin=pipe, stdout=pipe, text=True, start_new_session=True) as process:
         yield Shim(process, runc)
-        process.communicate(timeout=10)
+        process.communicate(timeout=patient(10))
 
 
 def findings(directory: Path, namespace: Namespace) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import summarise
 from sigtrace.recording.writer import Limits
 from tests.commands import at_work
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -41,13 +42,13 @@ def recording(path: Path, *options: str, shifted: int = 0) -> Iterator[subproces
 
 def _end(process: subprocess.Popen[str]) -> str:
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=patient(30))
     assert process.returncode == 0, err
     return err
 
 
 def _until(condition: Callable[[], object], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
@@ -87,7 +88,7 @@ def test_in_a_time_namespace_a_namespace_is_one_row_and_not_born_in_the_future(
     namespace = stage.namespace()
     with recording(tmp_path / "r", "--duration", "300ms", shifted=100_000) as process:
         stage.outside.kill(namespace.init, 15)
-        process.wait(timeout=30)
+        process.wait(timeout=patient(30))
     read = sigtrace.open(tmp_path / "r")
     table = read.namespaces()
     rows = table[table["nsid"] == namespace.inode]
@@ -217,7 +218,7 @@ def test_a_full_disk_stops_the_writing_but_not_the_tracing(stage: Stage, tmp_pat
         read = sigtrace.open(inside)
         assert len(read.losses.gaps) == 1
         process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=patient(30))
         assert process.returncode == 1  # it is whole again, and lacks what came meanwhile
         assert "it could not be closed" not in err
         assert "20,013 signals seen, 20,013 dropped" in err

@@ -22,6 +22,7 @@ from sigtrace.recording.writer import Limits
 from tests import commands
 from tests.commands import at_work
 from tests.kernel.disks import disk, fill
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -29,7 +30,7 @@ _LAST = re.compile(r"sigtrace: ([\d,]+) events? recorded into \S+?(?:, ([\d,]+) 
 
 
 def _until(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
@@ -42,7 +43,7 @@ def _recorded(path: Path) -> int:
 def _end(process: subprocess.Popen[str]) -> tuple[int, int, str, list[str]]:
     """End a recorder. Returns how many events it says it recorded and lost, what else, and all of its lines."""
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=patient(60))
     lines = err.splitlines()
     last = _LAST.fullmatch(lines[-1])
     assert last, err
@@ -98,7 +99,7 @@ def test_a_disk_that_hangs_for_a_while_costs_nothing(stage: Stage, tmp_path: Pat
             assert process.stderr is not None
             waiting = process.stderr.readline()
             own.thaw()
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=patient(60))
         assert waiting.startswith(f"sigtrace: waiting for {where}")
         assert process.returncode == 0, err
         assert "0 records lost" in err
@@ -138,7 +139,7 @@ def test_a_directory_on_a_disk_that_hangs_is_refused(tmp_path: Path) -> None:
             [*own.under, *commands.COMMAND, "record", str(own.where / "r")],
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=patient(90),
             check=False,
         )
         own.thaw()
@@ -157,7 +158,7 @@ def test_a_second_signal_ends_the_wait_for_the_disk(stage: Stage, tmp_path: Path
             assert process.stderr is not None
             assert "Ctrl-C again gives up" in process.stderr.readline()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == -signal.SIGTERM
+            assert process.wait(patient(60)) == -signal.SIGTERM
             own.thaw()
 
 
@@ -191,7 +192,7 @@ def _until_full(process: subprocess.Popen[str], write: Callable[[], None]) -> No
     said: list[str] = []
     reader = threading.Thread(target=lambda: said.append(lines.readline()))
     reader.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patient(60)
     while reader.is_alive() and time.monotonic() < deadline:
         write()
         reader.join(0.2)

@@ -16,6 +16,7 @@ from sigtrace.lab.actor import RUNNING, Actor, Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from sigtrace.live.collector import Collector
+from sigtrace.live.kernel.btf import Btf, kernel_facts
 from tests.conftest import require
 from tests.kernel.freezing import hierarchy_of
 from tests.kernel.masks import other_thread
@@ -51,12 +52,18 @@ def namespace(stage: Stage, recorded: EventLog) -> Namespace:
 @pytest.fixture
 def cgroup(namespace: Namespace) -> Iterator[Path]:
     hierarchy = hierarchy_of("v2")
-    if hierarchy is None:
-        require("kernel", "no cgroup v2 hierarchy is mounted")
+    require(hierarchy, "kernel", "no cgroup v2 hierarchy is mounted")
     assert hierarchy is not None
     group = hierarchy / f"sigtrace-test-kill-{os.getpid()}"
     group.mkdir()
-    yield group
+    try:
+        require((group / "cgroup.kill").exists(), "cgroup.kill", "this kernel has no cgroup.kill (in v5.14)")
+        yield group
+    finally:
+        _remove(group)
+
+
+def _remove(group: Path) -> None:
     wait_until(lambda: not (group / "cgroup.procs").read_text(), f"{group} to be empty")
     group.rmdir()
 
@@ -80,6 +87,8 @@ def origin(row: Row) -> tuple[object, ...]:
 def test_btf_and_raw_tracepoints_record_the_same_of_every_kind_of_siginfo(
     stage: Stage, house: Namespace
 ) -> None:
+    typed = kernel_facts(Btf.of_running_kernel()).current_task_typed
+    require(typed, "btf", "this kernel has no bpf_get_current_task_btf() (in v5.11), and so no BTF method")
     with (
         Collector(ns=[house.inode], descendants=True, scope="all", method="btf") as btf,
         Collector(ns=[house.inode], descendants=True, scope="all", method="raw") as raw,

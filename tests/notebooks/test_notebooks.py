@@ -18,6 +18,7 @@ from nbclient import NotebookClient
 from sigtrace.cli import cli
 from sigtrace.lab.scenarios.incidents import HOSTS
 from sigtrace.notebook.staged import CHOICE
+from tests.patience import patient
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -67,7 +68,7 @@ def _executed(path: Path, kernel: KernelManager) -> Any:
     """The notebook after running it like a person would; raises if a cell fails."""
     notebook = _read(path)
     notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
-    NotebookClient(notebook, km=kernel, timeout=100).execute()
+    NotebookClient(notebook, km=kernel, timeout=patient(100)).execute()
     del notebook.cells[0]
     return notebook
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.recording import give_up_privileges
+from tests.patience import patient
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def test_jupyterlab_starts_on_loopback_asks_for_its_token_and_leaves_nothing_beh
             _get(f"{address}/api/contents/notebooks")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=patient(30))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -53,10 +54,10 @@ def _free_port() -> int:
 def _get(url: str) -> bytes:
     """What is there; the server says where it is a moment before it listens."""
     directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patient(20)
     while True:
         try:
-            with directly.open(url, timeout=20) as answer:
+            with directly.open(url, timeout=patient(20)) as answer:
                 return bytes(answer.read())
         except urllib.error.URLError as err:
             if isinstance(err, urllib.error.HTTPError) or time.monotonic() > deadline:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patient
+
 ROOT = Path(__file__).parents[2]
 TOOLS = ("bash", "cat", "cut", "dirname", "env", "flock", "id", "mkdir", "sha256sum", "tail")
 
@@ -47,7 +49,7 @@ def borrow(bare: Path, tool: str) -> None:
 def set_up(bare: Path, goal: str = "demo") -> subprocess.CompletedProcess[str]:
     """Run the set-up there."""
     command = ["env", "-i", f"PATH={bare / 'bin'}", str(bare / "scripts/setup.sh"), goal]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
 
 
 def made(bare: Path) -> None:

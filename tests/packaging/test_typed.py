@@ -23,6 +23,7 @@ from sigtrace.predict.scan import Scan
 from sigtrace.predict.scan_row import ScanRow
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.snapshot import COLUMNS
+from tests.patience import patient
 
 SCRIPT = """
 import pandas as pd
@@ -114,7 +115,9 @@ def said(script: str, where: Path, cache: Path) -> dict[int, str]:
         f"--cache-dir={cache}",
         "script.py",
     ]
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=where, capture_output=True, text=True, timeout=patient(300), check=False
+    )
     assert done.returncode in (0, 1), done.stderr
     lines: dict[int, str] = {}
     for number, words in re.findall(r"^script\.py:(\d+): (.*)$", done.stdout, re.M):

@@ -19,6 +19,7 @@ from sigtrace.live.recorder import FLUSH_SECONDS
 from sigtrace.postmortem import Report
 from sigtrace.predict.scan_row import ScanRow
 from tests.commands import at_work
+from tests.patience import patient
 from tests.programs.instance import Instance
 from tests.programs.program import KILL, Program, Stop
 
@@ -28,7 +29,7 @@ PACE = 0.05
 """Seconds between two stops."""
 AT_ONCE = 16
 """Programs that are being stopped at a time."""
-PATIENCE = 60.0
+PATIENCE = patient(60)
 """Seconds for what has to happen on a busy machine, too: to start; to end, if it is to end by itself."""
 
 

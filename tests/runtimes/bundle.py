@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.patience import patient
 from tests.runtimes.host import TOKEN
 from tests.runtimes.runtime import Running, Runtime, Spec, until
 
@@ -49,7 +50,7 @@ class Bundle(Runtime):
             self._oci("kill", running.id, "SIGKILL")
 
     def exit_code(self, running: Running) -> int | None:
-        return self._monitors[running.name].wait(20)
+        return self._monitors[running.name].wait(patient(20))
 
     def exec(self, running: Running, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return self._oci("exec", running.id, *command, check=False)
@@ -57,7 +58,7 @@ class Bundle(Runtime):
     def remove(self, name: str) -> None:
         self._oci("delete", "--force", name, check=False)
         if monitor := self._monitors.pop(name, None):
-            monitor.wait(20)
+            monitor.wait(patient(20))
 
     def _oci(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.host.run(self.program, *words, check=check)

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from tests.patience import patient
 from tests.runtimes import keeper
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ class Host:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._keeper is not None
-        left = self._keeper.communicate(timeout=60)[1]
+        left = self._keeper.communicate(timeout=patient(60))[1]
         assert self._keeper.returncode == 0, left
 
     @property
@@ -97,7 +98,7 @@ class Host:
         # to files: a container's monitor may keep a pipe open long after the command has ended
         with open(os.memfd_create("out"), "w+b") as out, open(os.memfd_create("err"), "w+b") as err:
             done = subprocess.run(
-                self.command(words), stdout=out, stderr=err, timeout=timeout, check=False, **more
+                self.command(words), stdout=out, stderr=err, timeout=patient(timeout), check=False, **more
             )
             said, complaint = (_content(file) for file in (out, err))
         if check and done.returncode != 0:

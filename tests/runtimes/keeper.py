@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.patience import patient
+
 TOKEN = "SIGTRACE_TEST_HOST"
 """The environment variable by which processes are known."""
 READY = "ready\n"
@@ -107,7 +109,7 @@ def _kept() -> set[str]:
 
 def _sweep(find: Callable[[], set[int]], groups: set[Group]) -> None:
     """Kill what `find` finds until that is nothing; the control groups of all these join `groups`."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + patient(20)
     while left := find():
         for pid in left:
             with contextlib.suppress(OSError):
@@ -210,7 +212,7 @@ def main(cgroups: str, token: str) -> None:
         groups,
     )
     for init in inits:  # a group cannot be removed before its last process has ended
-        select.select([init], [], [], 10)
+        select.select([init], [], [], patient(10))
     _libc("setns", machine, _CLONE_NEWNS)
     _forget(groups, before)
 

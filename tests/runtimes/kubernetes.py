@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.patience import patient
 from tests.runtimes.containerd import SOCKET, Daemon
 from tests.runtimes.host import TOKEN
 from tests.runtimes.runtime import Running, Spec, until
@@ -66,7 +67,7 @@ class Kubernetes(Daemon):
     def _call(self, method: str, **fields: Any) -> Any:
         """One call of the CRI's RuntimeService."""
         request = getattr(self._messages, f"{method}Request")(**fields)
-        return getattr(self._runtime, method)(request, timeout=60)
+        return getattr(self._runtime, method)(request, timeout=patient(60))
 
     def _status(self, identity: str) -> Any:
         """Its ContainerStatus with `info`, JSON of containerd's own."""

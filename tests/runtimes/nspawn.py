@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.patience import patient
 from tests.runtimes.bundle import ends, runs_command
 from tests.runtimes.host import TOKEN
 from tests.runtimes.runtime import Running, Runtime, Spec, until
@@ -46,17 +47,17 @@ class Nspawn(Runtime):
         )
 
     def run(self, spec: Spec) -> None:
-        self._spawn(spec).wait(60)
+        self._spawn(spec).wait(patient(60))
 
     def ask_to_stop(self, running: Running, grace: int) -> None:
         manager = self._managers[running.name]
         manager.terminate()
         if not ends(running.init_pid, grace):
             manager.terminate()  # the second makes it kill
-        manager.wait(20)
+        manager.wait(patient(20))
 
     def exit_code(self, running: Running) -> int | None:
-        code = self._managers[running.name].wait(20)
+        code = self._managers[running.name].wait(patient(20))
         return None if code == 1 else code  # 1 stands for all signals
 
     def exec(self, running: Running, command: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from tests.patience import patient
 from tests.runtimes.host import Host
 
 Value = TypeVar("Value")
@@ -194,7 +195,7 @@ class Runtime:
         begin = time.monotonic()
         with Fate(running.init_pid) as fate:
             self.ask_to_stop(running, self.grace if grace is None else grace)
-            ended = fate.wait(10)
+            ended = fate.wait(patient(10))
         return Stopped(ended - begin, self.exit_code(running))
 
     def remove_all(self) -> None:
@@ -230,7 +231,7 @@ class Fate:
         os.close(self._fd)
 
     def _watch(self) -> None:
-        if select.select([self._fd], [], [], 60)[0]:
+        if select.select([self._fd], [], [], patient(60))[0]:
             self._ended.append(time.monotonic())
 
     def wait(self, timeout: float) -> float:
@@ -242,7 +243,7 @@ class Fate:
 
 def until(what: Callable[[], Value], why: str, timeout: float = 20) -> Value:
     """Poll for a true value of `what`; raises `AssertionError` naming `why` after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + patient(timeout)
     while not (value := what()):
         assert time.monotonic() < deadline, f"waited {timeout} s in vain: {why}"
         time.sleep(0.01)

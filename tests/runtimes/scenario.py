@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.patience import patient
 from tests.processes import children
 from tests.runtimes.host import Host
 from tests.runtimes.runtime import SLEEP, Running, Runtime, Spec, Stopped, trapping, until
@@ -78,7 +79,7 @@ class Sigtrace:
     ) -> None:
         # its own pid: nsenter has become it
         self._process.send_signal(signal.SIGINT)
-        out, self.said = self._process.communicate(timeout=30)
+        out, self.said = self._process.communicate(timeout=patient(30))
         self.rows += [json.loads(line) for line in out.splitlines()]
         assert self._process.returncode == 0, self.said
 
@@ -94,7 +95,9 @@ def ask_outside(host: Host, *words: str) -> list[Row]:
     """Like `ask`, from outside: as in a pod that has mounted the host's file system somewhere."""
     command = (sys.executable, "-m", "sigtrace", *words, "--format", "json")
     environment = host.environment(SIGTRACE_ROOTS=f"host={host.root}")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=patient(60), check=True
+    )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -12,6 +12,7 @@ import pytest
 from sigtrace import plot
 from sigtrace.recording.reader import Recording
 from tests.builders.stories import recorded_stop
+from tests.patience import patient
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_pictures_become_files_without_a_network(story: Recording, tmp_path: Pat
     )
     command = [sys.executable, "-c", code, str(story.paths[0]), str(tmp_path)]
     unshared = ["unshare", "--net", "--map-root-user", *command]
-    done = subprocess.run(unshared, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(unshared, capture_output=True, text=True, timeout=patient(100), check=False)
     assert done.returncode == 0, done.stderr
     assert 500_000 < int(done.stdout) < 1_200_000
     assert (tmp_path / "a.svg").read_text().startswith("<svg")

@@ -30,7 +30,7 @@ def test_whatever_is_not_ok_comes_with_a_remedy() -> None:
     hopeless = a_host(
         array_map_errno=errno.ENOSYS,
         small_ring_errno=errno.EINVAL,
-        default_ring_errno=errno.EINVAL,
+        maps_errno=errno.EINVAL,
         btf_tracepoint_errnos={"signal_generate": errno.ENOENT},
         raw_tracepoint_errnos={"signal_generate": errno.ENOENT},
         bcc_versions={},

@@ -33,9 +33,7 @@ def test_a_kernel_without_bpf_or_ring_buffer_is_told_apart_from_a_refusal() -> N
 
 
 def test_a_memlock_limit_that_is_in_the_way_names_every_way_out() -> None:
-    found = kernel_checks.memlock(
-        a_host(maps_errno=errno.EPERM, small_ring_errno=0, memlock=64 << 10)
-    )
+    found = kernel_checks.memlock(a_host(maps_errno=errno.EPERM, small_ring_errno=0, memlock=64 << 10))
     assert found.status == "missing"
     assert "64 KiB" in found.detail
     assert all(way in found.remedy for way in ("ulimit -l", "LimitMEMLOCK", "CAP_SYS_RESOURCE"))
