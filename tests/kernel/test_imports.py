@@ -17,6 +17,7 @@ ANALYSIS = ("altair", "jinja2", "pandas", "pyarrow.dataset", "pyarrow.parquet")
 _ASK = f"""
 import sys
 from sigtrace.cli import main
+from tests.patience import patient
 loaded = sys.argv.pop()
 try:
     main()
@@ -56,5 +57,5 @@ def test_what_runs_on_a_node_imports_nothing_that_only_analysis_needs(
             stage.outside.kill(init, signal.SIGTERM)  # so that there is something to print, or to write
             stage.outside.kill(init, signal.SIGUSR1)
             process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=patient(60))
     assert loaded.read_text().splitlines() == [""] * (2 if command == "record" else 1), out + err
