@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sigtrace.lab.stage import Stage
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -17,7 +18,6 @@ ANALYSIS = ("altair", "jinja2", "pandas", "pyarrow.dataset", "pyarrow.parquet")
 _ASK = f"""
 import sys
 from sigtrace.cli import main
-from tests.patience import patient
 loaded = sys.argv.pop()
 try:
     main()
