@@ -68,7 +68,8 @@ def explain(
     sender_pid, generate, deliver, effect, waits_for, afterwards, dropped, certain,
     doubt, caveat, passed_to, outcome, reason, kernel, facts, advice, container_id,
     container_name, runtime, image, pod, pod_namespace, container_stop_signal
-    (empty if not known). passed_to has those to which the target passes the signal
+    (empty if not known), container_claims (another container whose name its cgroup
+    has; usually empty). passed_to has those to which the target passes the signal
     on, each with pid, comm, by_pid (who passes it on), signal (as what), sure
     (false for what a shell's trap may do), word (as in scan) and outcome.
 
@@ -173,7 +174,10 @@ def _container(explanation: Explanation) -> Iterator[str]:
         return
     known = ", ".join(part for part in (container.image, container.runtime) if part)
     where = "container" if own else "inside container"
-    yield f"{where}: {shorten(container.label, 60)}{f' ({shorten(known, 60)})' if known else ''}"
+    if container.id:
+        yield f"{where}: {shorten(container.label, 60)}{f' ({shorten(known, 60)})' if known else ''}"
+    if container.claims:
+        yield f"its cgroup claims to be {shorten(container.claims, 60)}, whose runtime does not confirm it"
     if own and own.stop_signal:
         yield f"its own stop signal: {shorten(own.stop_signal, 20)}"
 

@@ -72,8 +72,9 @@ def scan(
     ending (true if its init has already ended or was killed), passed_to (to whom
     the stop signal is passed on: pid, comm, by_pid, signal, sure, word, outcome),
     zombies (children of the init that it does not reap), container_id,
-    container_name, runtime, image, pod, pod_namespace (empty if not known), and
-    container_nested (true if it was created inside that container).
+    container_name, runtime, image, pod, pod_namespace (empty if not known),
+    container_nested (true if it was created inside that container), and
+    container_claims (another container whose name its cgroup has; usually empty).
 
     \b
     Examples:

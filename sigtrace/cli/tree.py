@@ -115,7 +115,8 @@ def _reason(line: _Line, width: int) -> Iterator[Text]:
     reason = f"{verdict}: {printable(row.why)}" if verdict else printable(row.why)
     marked = len(verdict) or (len(reason.partition(":")[0]) if row.ending else 0)
     nested = row.request.container if row.request.nested else None
-    inside = f"inside {shorten(nested.label, 40)}: " if nested else ""
+    claims = f", claims to be {shorten(nested.claims, 40)}" if nested and nested.claims else ""
+    inside = f"inside {shorten(nested.label, 40)}{claims}: " if nested else ""
     room = width - cell_len(line.below) - (cell_len(inside) - len(inside))
     for number, part in enumerate(textwrap.wrap(inside + reason, max(room, 30))):
         text = Text(line.below + part)

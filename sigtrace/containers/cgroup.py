@@ -7,12 +7,16 @@ matter: the deepest component that names a container wins.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sigtrace.containers.hint import HEX, Candidate, Clue, is_id
+from sigtrace.containers.runtimes.podman import PODS
 from sigtrace.containers.runtimes.registry import RUNTIMES
+from sigtrace.procfs.membership import parse
 from sigtrace.text import decode
 
 _MAX_LINES, _MAX_COMPONENTS = 64, 64
@@ -31,10 +35,10 @@ _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 class Reading:
     """The result of `read`."""
 
-    clue: Clue | None
-    """The innermost container that a path names in a known form."""
+    clues: tuple[Clue, ...]
+    """The containers that a path names in a known form, innermost first: each is in the next."""
     candidates: tuple[Candidate, ...]
-    """Components below that one, deepest first."""
+    """Components below the innermost of these, deepest first."""
     uid: int | None
     """The user whose systemd slice the process is in."""
     delegated: bool
@@ -43,13 +47,9 @@ class Reading:
 
 def read(membership: bytes) -> Reading:
     """Read /proc/PID/cgroup. Its hierarchies may differ: the one with most nested containers wins."""
-    best: tuple[int, Clue | None] = (0, None)
-    paths = dict.fromkeys(_paths(membership))
-    for path in paths:
-        depth, clue = _innermost(path)
-        if depth > best[0]:
-            best = (depth, clue)
-    clue = best[1]
+    paths = dict.fromkeys(paths_of(membership))
+    clues = max((_nested(path) for path in paths), key=len, default=())
+    clue = clues[0] if clues else None
     candidates: dict[Candidate, None] = {}
     for path in paths:
         start = _index_below(path, clue) if clue else 0
@@ -58,26 +58,25 @@ def read(membership: bytes) -> Reading:
     whole = clue.path if clue else "\n".join("/".join(path) for path in paths)
     manager, slice_ = _MANAGER.search(whole), _SLICE.search(whole)
     uid = manager or slice_
-    return Reading(clue, tuple(candidates), int(uid[1]) if uid else None, manager is not None)
+    return Reading(clues, tuple(candidates), int(uid[1]) if uid else None, manager is not None)
 
 
-def _paths(membership: bytes) -> Iterator[tuple[str, ...]]:
-    """Yield the components of each line's path. A line is `ID:controllers:/path`; the path may contain colons."""
-    for line in membership.splitlines()[:_MAX_LINES]:
-        parts = line.split(b":", 2)
-        if len(parts) == 3:
-            path = decode(parts[2]).removesuffix(" (deleted)")
-            components = (_unescape(part) for part in path.split("/") if part not in ("", ".", ".."))
-            yield tuple(components)[:_MAX_COMPONENTS]
+def paths_of(membership: bytes) -> Iterator[tuple[str, ...]]:
+    """Yield the components of the path in each hierarchy, as in `Clue.path`."""
+    for _, path in islice(parse(membership), _MAX_LINES):
+        shown = decode(os.fsencode(path)).removesuffix(" (deleted)")
+        components = (_unescape(part) for part in shown.split("/") if part not in ("", ".", ".."))
+        yield tuple(components)[:_MAX_COMPONENTS]
 
 
-def _innermost(path: tuple[str, ...]) -> tuple[int, Clue | None]:
-    """Return the number of nested containers of one path, and the deepest of them."""
-    depth, found = 0, None
-    for index in range(len(path)):
-        if clue := _named(path, index):
-            depth, found = depth + 1, clue
-    return depth, found
+def _nested(path: tuple[str, ...]) -> tuple[Clue, ...]:
+    """Return the containers that one path names, innermost first. The ID of a pod of Podman's is none."""
+    found = [
+        clue
+        for index in range(len(path))
+        if (clue := _named(path, index)) and (clue.runtime or path[index - 1 : index] != PODS)
+    ]
+    return tuple(reversed(found))
 
 
 def _named(path: tuple[str, ...], index: int) -> Clue | None:

@@ -1,8 +1,9 @@
 """Read files that other users may have written. No method blocks; a file that cannot be read counts as unknown.
 
-Files are opened with O_NONBLOCK (a FIFO or a device would block) and must be regular files of bounded size. Absolute
-symbolic links are resolved inside the host's root (`openat2(2)` with RESOLVE_IN_ROOT). Before Linux 5.6, or if a
-seccomp filter refuses the call, links below a root other than `/` are resolved in our own root.
+What one lookup reads is bounded in all, not only each file: a user may have any number of them. Files are opened with
+O_NONBLOCK (a FIFO or a device would block) and must be regular files of bounded size. Absolute symbolic links are
+resolved inside the host's root (`openat2(2)` with RESOLVE_IN_ROOT). Before Linux 5.6, or if a seccomp filter refuses
+the call, links below a root other than `/` are resolved in our own root.
 """
 
 from __future__ import annotations
@@ -19,8 +20,14 @@ from typing import Any, Protocol
 
 from sigtrace.containers.place import Place, Root, User
 
-LIMIT = 4 << 20
+LIMIT = 1 << 20
 """Bytes; a longer file counts as unknown. Runtimes' files about one container have kilobytes."""
+
+_MOST_BYTES, _MOST_JSON, _MOST_OPENED = 64 << 20, 4 << 20, 4096
+"""Bytes read, bytes of JSON kept as objects, and files opened by one lookup; whatever comes after counts as unknown.
+
+A byte of JSON becomes 25 bytes of objects at most.
+"""
 
 MAX_TEXT = 512
 """Characters kept of one text."""
@@ -49,6 +56,9 @@ class Files:
 
     def __init__(self, roots: Places) -> None:
         self.roots = roots
+        self._bytes, self._opened = _MOST_BYTES, _MOST_OPENED
+        self._json = _MOST_JSON
+        self._parsed: dict[tuple[Place, tuple[str, ...]], dict[str, Any]] = {}
 
     def read(self, place: Place, *parts: str, limit: int = LIMIT) -> bytes | None:
         """Read the regular file `parts`; None if it has more than `limit` bytes."""
@@ -56,14 +66,20 @@ class Files:
             with self.opened(place, *parts) as fd:
                 if os.fstat(fd).st_size > limit:
                     return None
-                return _read(fd, limit)
+                raw = _read(fd, min(limit, self._bytes))
         except OSError:
             return None
+        self._bytes -= len(raw or b"")
+        return raw
 
-    def json(self, place: Place, *parts: str, limit: int = LIMIT) -> dict[str, Any]:
-        """Read a file that contains a JSON object; empty for anything else."""
-        raw = self.read(place, *parts, limit=limit)
-        return mapping(parse_json(raw)) if raw else {}
+    def json(self, place: Place, *parts: str) -> dict[str, Any]:
+        """Read a file that contains a JSON object; empty for anything else. A second time it is not read again."""
+        key = (place, parts)
+        if key not in self._parsed:
+            raw = self.read(place, *parts, limit=min(LIMIT, self._json)) or b""
+            self._json -= len(raw)
+            self._parsed[key] = mapping(parse_json(raw))
+        return self._parsed[key]
 
     def names(self, place: Place, *parts: str) -> list[str]:
         """List the directory, sorted; at most MAX_ENTRIES entries."""
@@ -103,6 +119,9 @@ class Files:
         path = "/".join(part for part in (place.below, *parts) if part)
         if "\0" in path or ".." in path.split("/"):
             raise OSError(errno.EINVAL, "not a safe path")
+        self._opened -= 1
+        if self._opened < 0:
+            raise OSError(errno.EMFILE, "too many files for one lookup")
         if not place.confined:
             return self._open_in_host(f"{place.directory}/{path}".rstrip("/"), flags)
         # The user who owns this directory could otherwise have a link or a mount lead us to any file of the host.
@@ -123,10 +142,12 @@ class Files:
 
 
 def parse_json(raw: bytes) -> Any:
-    """Parse JSON; None if it is invalid, truncated or nested too deep. Numbers of over 20 digits become 0.
+    """Parse JSON; None if it is invalid, truncated, nested too deep or too long. Numbers of over 20 digits become 0.
 
     int() takes quadratic time for long numbers.
     """
+    if len(raw) > LIMIT:
+        return None
     try:
         return json.loads(raw.decode("utf-8", "backslashreplace"), parse_int=_number)
     except (ValueError, RecursionError, MemoryError):

@@ -44,6 +44,15 @@ class Clue:
 
 
 @dataclass(frozen=True)
+class Init:
+    """The init of a container, as its runtime's files record it."""
+
+    pid: int
+    start: int | None = None
+    """Its start in clock ticks since boot; None if only the PID is recorded, which may have been reused."""
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A component of a cgroup path that may name a container: a runtime's files have to confirm it."""
 

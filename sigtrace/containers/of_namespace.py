@@ -44,9 +44,13 @@ class NamespaceContainers:
     def nested(self, namespace: PidNamespace) -> bool:
         """Return whether it was created inside its container, so that its init is not the container's PID 1."""
         container = self.of(namespace)
-        return container is not None and any(
-            above is not None and (above.id, above.runtime) == (container.id, container.runtime)
-            for above in map(self.of, self._ancestors(namespace))
+        return (
+            container is not None
+            and container.id != ""
+            and any(
+                above is not None and (above.id, above.runtime) == (container.id, container.runtime)
+                for above in map(self.of, self._ancestors(namespace))
+            )
         )
 
     def _ancestors(self, namespace: PidNamespace) -> Iterator[PidNamespace]:

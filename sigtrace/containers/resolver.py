@@ -69,7 +69,8 @@ class _Lookup(NamedTuple):
 class ContainerResolver:
     """The containers of PID namespaces. Call `start`, or `seed` without a thread; call `close` at the end.
 
-    resolve: returns the container of a PID, without raising or blocking; by default from the runtimes' files.
+    resolve: returns the container of a PID, without blocking; by default from the runtimes' files. If it raises, this
+    one namespace has no name.
     Raises BadInput if $SIGTRACE_ROOTS is invalid.
     """
 
@@ -108,7 +109,8 @@ class ContainerResolver:
                 key = NsKey.from_proc(each.nsid, each.ns_start)
                 young = now - key.start_ns < _YOUNG_SECONDS * SECOND
                 tries = 0 if young else len(_RETRY_SECONDS)
-                self._look_up(_Lookup(key, each.init_pid, tries, surveyed=True))
+                with contextlib.suppress(Exception):  # the others are to be named all the same
+                    self._look_up(_Lookup(key, each.init_pid, tries, surveyed=True))
                 keys.add(key)
         return keys
 
@@ -209,7 +211,7 @@ class ContainerResolver:
         moved = lookup.tries >= _AFTER_EXEC or (
             lookup.surveyed and all(self.of(key) != container for key in above)
         )
-        named = container is not None and container.name != "" and moved
+        named = container is not None and container.name != "" and not container.claims and moved
         final = named or not alive or lookup.tries >= len(_RETRY_SECONDS)
         self._store(lookup.key, container, above, final)
         if not final:

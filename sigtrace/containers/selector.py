@@ -43,8 +43,11 @@ class ContainerSelector:
         return (*self.containers, *self.pods)
 
     def matches(self, container: Container | None) -> bool:
-        """Return whether the container is selected; None, which is no container, matches only if all do."""
-        if container is None or self.empty:
+        """Return whether the container is selected; None, which is no container, matches only if all do.
+
+        Nor does one that is only claimed.
+        """
+        if container is None or not container.id or self.empty:
             return self.empty
         by_name = not self.containers or any(self._is(word, container) for word in self.containers)
         return by_name and (not self.pods or any(_in_pod(word, container) for word in self.pods))
@@ -66,7 +69,7 @@ class ContainerSelector:
         for word in self.pods:
             if word.endswith("/") or word.count("/") > 1:
                 raise BadInput(f"{_quoted(word)} is not a pod: write it as NAMESPACE/NAME")
-        containers = list(dict.fromkeys(known))
+        containers = list(dict.fromkeys(each for each in known if each.id))
         names = {name for each in containers for name in (each.name, each.label)}
         checked = replace(self, names=frozenset(word for word in self.containers if word in names))
         in_pods = [

@@ -48,7 +48,7 @@ def _is_local(path: str) -> bool:
     """Return whether the path is on a local file system (/proc/self/mountinfo). Does not touch the path itself."""
     best, kind = b"", b""
     try:
-        lines = process.read("/proc/self/mountinfo").splitlines()
+        lines = process.read("/proc/self/mountinfo").split(b"\n")
     except OSError:
         return False
     for line in lines:

@@ -178,7 +178,7 @@ class Host:
 
 def parse_status(text: str) -> dict[str, str]:
     """Parse the `Name:<tab>value` lines of a /proc/PID/status."""
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.split("\n"))}
 
 
 def _read(path: str) -> str:

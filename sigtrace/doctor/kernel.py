@@ -88,7 +88,7 @@ def tracepoints(host: Host) -> Check:
 
 def tracefs(host: Host) -> Check:
     """Tell whether tracefs is mounted. Other tools need it; sigtrace attaches with bpf(2) only."""
-    mounted = any(_fstype(line) == "tracefs" for line in host.mountinfo.splitlines())
+    mounted = any(_fstype(line) == "tracefs" for line in host.mountinfo.split("\n"))
     return ok("tracefs", f"{'mounted' if mounted else 'not mounted'}; not needed")
 
 
@@ -106,7 +106,7 @@ def cgroups(host: Host) -> Check:
 
 def cgroup_layout(mountinfo: str) -> str:
     """Return `v2`, `hybrid`, `v1` or `none`, given the text of /proc/PID/mountinfo."""
-    kinds = {_fstype(line) for line in mountinfo.splitlines()}
+    kinds = {_fstype(line) for line in mountinfo.split("\n")}
     if "cgroup" in kinds:
         return "hybrid" if "cgroup2" in kinds else "v1"
     return "v2" if "cgroup2" in kinds else "none"

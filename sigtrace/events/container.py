@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sigtrace.text import columns, printable, shorten
 
@@ -38,6 +38,11 @@ class Container:
     """The pod's Kubernetes namespace; empty for pods of podman."""
     stop_signal: str = ""
     """The configured stop signal, such as `SIGQUIT`; empty if it is not known, or the default, SIGTERM."""
+    claims: str = field(default="", compare=False)
+    """The label of another container whose name its cgroup has, but which it is not as far as that one's runtime says.
+
+    If no container is known besides, `id` is empty, and `name` is `claims to be` and this label.
+    """
 
     @property
     def label(self) -> str:

@@ -57,6 +57,7 @@ class Explanation(Question):
             "advice": advice(self),
             **dict(zip(COLUMNS, container.columns, strict=True)),
             "container_stop_signal": container.stop_signal,
+            "container_claims": container.claims,
         }
 
 

@@ -109,6 +109,7 @@ class ScanRow:
             "zombies": self.init.zombies if self.init else 0,
             **dict(zip(COLUMNS, container.columns, strict=True)),
             "container_nested": self.request.nested,
+            "container_claims": container.claims,
         }
 
 

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sigtrace.procfs.membership import parse
+
 if TYPE_CHECKING:
     from sigtrace.procfs.signal_target import Frozen
 
@@ -32,7 +34,7 @@ class Hierarchy:
 def hierarchies(mountinfo: bytes, controller: bytes = b"freezer") -> tuple[Hierarchy, ...]:
     """Find the mounts of cgroup v2 and of the v1 hierarchy of this controller in a /proc/PID/mountinfo."""
     found = []
-    for line in mountinfo.splitlines():
+    for line in mountinfo.split(b"\n"):  # a mount point may contain a carriage return
         left, _, right = line.partition(b" - ")
         fields, kind = left.split(b" "), right.split(b" ")
         if len(fields) < 5 or len(kind) < 3:
@@ -51,8 +53,7 @@ def frozen(membership: bytes, mounted: tuple[Hierarchy, ...]) -> Frozen:
     v1 wins if both do: only the v2 freezer lets a fatal signal through.
     """
     versions: set[Frozen] = set()
-    for line in membership.splitlines():
-        _, controllers, path = os.fsdecode(line).split(":", 2)
+    for controllers, path in parse(membership):
         version = "v2" if controllers == "" else "v1" if "freezer" in controllers.split(",") else None
         for hierarchy in mounted:
             if hierarchy.version == version and _is_frozen(hierarchy, path):

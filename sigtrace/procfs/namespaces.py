@@ -252,7 +252,7 @@ class _Pass:
 
 def _mounted(mountinfo: bytes) -> Iterator[tuple[int, str]]:
     """Yield the inode and the mount point of each bind-mounted PID namespace."""
-    for line in mountinfo.splitlines():
+    for line in mountinfo.split(b"\n"):
         fields = line.split(b" ")
         if len(fields) > 4 and fields[3].startswith(b"pid:["):
             yield int(fields[3][len(b"pid:[") : -1]), mount_path(fields[4])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"))
 
 PF_EXITING, PF_KTHREAD = 0x4, 0x00200000
+_MAX_DESCRIPTORS = 1 << 16
+"""Bounds the time that one process can make us spend on its descriptors: it may have over a million."""
 _MAX_BYTES = 1 << 20
 """Bounds what one process can make us read: a command line may be of any length."""
 
@@ -41,7 +44,9 @@ class Stat:
 
 def read_status(pid: int, root: str = "/proc") -> dict[str, str]:
     """Read the fields of /proc/PID/status as text. Raises OSError."""
-    lines = read(f"{root}/{pid}/status").decode(errors="backslashreplace").splitlines()
+    lines = (
+        read(f"{root}/{pid}/status").decode(errors="backslashreplace").split("\n")
+    )  # its Name may contain \r
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
@@ -51,9 +56,14 @@ def read_stat(pid: int, root: str = "/proc") -> Stat:
 
 
 def parse_stat(raw: bytes) -> Stat:
-    """Parse /proc/PID/stat. The comm is between the first `(` and the last `)`, as it may contain both."""
+    """Parse /proc/PID/stat. The comm is between the first `(` and the last `)`, as it may contain both.
+
+    Raises ValueError if this is no such line.
+    """
     start, end = raw.index(b"(") + 1, raw.rindex(b")")
     fields = raw[end + 2 :].split()
+    if len(fields) < 20:
+        raise ValueError("too few fields")
     ppid, pgrp, session = (int(field) for field in fields[1:4])
     comm = decode(raw[start:end])
     return Stat(
@@ -74,10 +84,17 @@ def shell_name(comm: str, cmdline: Sequence[str]) -> str:
 
 
 def read_signalfd_mask(pid: int, root: str = "/proc") -> int | None:
-    """Read the union of the masks of the process's signalfds (`signalfd_show_fdinfo()`); None = not readable."""
+    """Read the union of the masks of the process's signalfds (`signalfd_show_fdinfo()`).
+
+    None = not readable, or the process has more descriptors than are looked at. Raises OSError.
+    """
     mask = 0
     try:
-        for fd in os.listdir(f"{root}/{pid}/fd"):
+        with os.scandir(f"{root}/{pid}/fd") as entries:
+            descriptors = [entry.name for entry in itertools.islice(entries, _MAX_DESCRIPTORS + 1)]
+        if len(descriptors) > _MAX_DESCRIPTORS:
+            return None
+        for fd in descriptors:
             try:
                 if os.readlink(f"{root}/{pid}/fd/{fd}") != "anon_inode:[signalfd]":
                     continue

@@ -6,6 +6,7 @@ import os
 import re
 
 from sigtrace.procfs import freezer, process
+from sigtrace.procfs.membership import parse
 from sigtrace.snapshot.columns import SnapshotRow
 
 UNKNOWN: SnapshotRow = {"pids_current": -1, "pids_max": -1, "oom_kills": -1, "under_oom": False}
@@ -14,8 +15,7 @@ UNKNOWN: SnapshotRow = {"pids_current": -1, "pids_max": -1, "oom_kills": -1, "un
 def path_of(membership: bytes) -> str:
     """Return the cgroup's path from a /proc/PID/cgroup: that of cgroup v2, or of the v1 freezer if v2's is the root."""
     paths: dict[str, str] = {}
-    for line in membership.splitlines():
-        _, controllers, path = os.fsdecode(line).split(":", 2)
+    for controllers, path in parse(membership):
         paths |= dict.fromkeys(controllers.split(","), path)
     unified = paths.get("", "/")
     chosen = paths.get("freezer", "/") if unified == "/" else unified
@@ -44,8 +44,7 @@ def limits(pid: int, root: str = "/proc") -> SnapshotRow:
 def _directories(membership: bytes, mounts: bytes, controller: str) -> list[str]:
     """Return the directories that may contain this controller's files of the cgroup: v2 and v1."""
     found = []
-    for line in membership.splitlines():
-        _, controllers, path = os.fsdecode(line).split(":", 2)
+    for controllers, path in parse(membership):
         version = "v2" if controllers == "" else "v1" if controller in controllers.split(",") else ""
         for hierarchy in freezer.hierarchies(mounts, controller.encode()):
             directory = hierarchy.directory(path)

@@ -116,6 +116,7 @@ def test_json_has_stable_keys_and_the_whole_prediction(init: Actor) -> None:
         "pod": "",
         "pod_namespace": "",
         "container_stop_signal": "",
+        "container_claims": "",
         "facts": {
             "is_init": True,
             "disposition": "default",

@@ -530,6 +530,7 @@ def test_json_lines_have_stable_keys(inits: tuple[Actor, Actor]) -> None:
         "pod": "",
         "pod_namespace": "",
         "container_nested": False,
+        "container_claims": "",
     }
 
 

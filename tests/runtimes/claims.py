@@ -145,6 +145,17 @@ class Claims:
         assert (drop["signal_name"], drop["target_pid"]) == ("SIGTERM", noted["pid"])
         assert self.named(ran, drop) == scenario.NESTED
 
+    def test_a_cgroup_that_is_called_like_another_containers_does_not_pass_for_it(
+        self, ran: Scenario
+    ) -> None:
+        row = ran[scenario.IMPOSTOR].scanned
+        assert self.running(ran, scenario.PLAIN).nsid in ran[scenario.IMPOSTOR].noted["chosen"]
+        assert row["nsid"] not in ran[scenario.IMPOSTOR].noted["chosen"]
+        assert self.named(ran, row) == scenario.NESTED
+        assert row["container_nested"] is True
+        if self.driver.told_by_cgroup:
+            assert row["container_claims"]
+
     # --- helpers ------------------------------------------------------------------------------------------
 
     def running(self, ran: Scenario, name: str) -> Any:

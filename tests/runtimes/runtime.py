@@ -93,6 +93,8 @@ class Runtime:
     """Who asks for a stop, as a postmortem tells it: the daemon, or the command that people run."""
     own_init = False
     """Has a `--init`."""
+    told_by_cgroup = True
+    """The name of the cgroup alone tells that it is a container's; otherwise its files or its monitor do."""
     image = ""
     """What sigtrace should call the image; empty if this runtime has none."""
     layouts: Sequence[str] = ("hybrid", "v2")

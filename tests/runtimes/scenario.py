@@ -22,6 +22,7 @@ from typing import Any
 from tests.patience import patient
 from tests.processes import children
 from tests.runtimes.host import Host
+from tests.runtimes.impostor import impostor
 from tests.runtimes.runtime import SLEEP, Running, Runtime, Spec, Stopped, trapping, until
 
 Row = dict[str, Any]
@@ -47,8 +48,9 @@ NAMES = (PLAIN, LATE, TRAP, OWN_SIGNAL, BRIEF, NESTED, DEAF, *INITS)
 NESTING = ("/bin/unshare", "--pid", "--fork", *SLEEP)
 
 
-WATCH, ONE = "watch one".split()
-"""Steps without a container of their own: sigtrace watches LATE, and records PLAIN."""
+WATCH, ONE, IMPOSTOR = "watch one impostor".split()
+"""Steps without a container of their own: sigtrace watches LATE, records PLAIN, and looks at what claims to be PLAIN.
+"""
 
 
 class Sigtrace:
@@ -158,6 +160,7 @@ class Scenario:
             for row in ask(host, "scan"):
                 if result := self._result_of(row):
                     result.scanned = row
+            self._step(IMPOSTOR, self._pretend)
             for row in ask_outside(host, "scan"):
                 if result := self._result_of(row):
                     result.scanned_outside = row
@@ -216,6 +219,17 @@ class Scenario:
         assert len(ids) >= 3
         result.noted["kill"] = self.runtime.exec(result.running, ("/bin/kill", "-TERM", ids[-2])).returncode
         result.noted["lives"] = lives(inner)
+
+    def _pretend(self, result: ContainerResult) -> None:
+        """Have the nested init live in a cgroup that is called like PLAIN's, and look at it meanwhile."""
+        plain, nested = self[PLAIN].running, self[NESTED].noted
+        assert plain
+        with impostor(nested["pid"], plain.init_pid, self.runtime.host.root):
+            (result.scanned,) = (
+                row for row in ask(self.runtime.host, "scan") if row["nsid"] == nested["nsid"]
+            )
+            chosen = ask(self.runtime.host, "scan", *self.runtime.choice(PLAIN))
+            result.noted["chosen"] = {row["nsid"] for row in chosen}
 
     def _kill_from_inside(self, result: ContainerResult) -> None:
         assert result.running

@@ -20,20 +20,52 @@ _BRANCH_ELEMENT = struct.Struct("=IIQ")
 _LEAF_ELEMENT = struct.Struct("=IIII")
 _BUCKET_HEADER = struct.Struct("=QQ")
 _PAGE_SIZES = (4096, 8192, 16384, 32768, 65536)
-_MAX_DEPTH, _MAX_PAGE, _TRIES = 32, 8 << 20, 3
+_MAX_DEPTH, _TRIES = 32, 3
+_MOST = 16 << 20
+"""Bytes of pages that one search reads at most: pages that lead in a circle, or claim to be long, end it."""
 
 
 def get(fd: int, *path: str) -> bytes | None:
-    """Return the value of the last key of `path`, in the nested buckets that the others name; None if not found."""
+    """Return the value of the last key of `path`, in the nested buckets that the others name; None if not found.
+
+    None also if the file is damaged. Raises OSError if it cannot be read.
+    """
     try:
-        for _ in range(_TRIES):
-            size, root, transaction = _newest_meta(fd)
-            value = _walk(fd, size, root, [key.encode() for key in path])
-            if _newest_meta(fd)[2] == transaction:
-                return value
-    except (OSError, ValueError, struct.error):
-        pass
+        return _search(_Pages(fd), [key.encode() for key in path])
+    except (ValueError, struct.error):
+        return None
+
+
+def _search(pages: _Pages, path: list[bytes]) -> bytes | None:
+    for _ in range(_TRIES):
+        pages.size, root, transaction = _newest_meta(pages.fd)
+        value = _walk(pages, root, path)
+        if _newest_meta(pages.fd)[2] == transaction:
+            return value
     return None
+
+
+class _Pages:
+    """The pages of a file, of which at most _MOST bytes are read. Raises ValueError for a page that is not there."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.size = 0
+        """Bytes of a page."""
+        self._length = os.fstat(fd).st_size
+        self._left = _MOST
+
+    def read(self, number: int) -> bytes:
+        """Read a page, with those that it overflows into. A page's number is whatever the file says."""
+        raw = self._bytes(number * self.size, self.size)
+        more = _PAGE.unpack_from(raw)[3]
+        return self._bytes(number * self.size, (more + 1) * self.size) if more else raw
+
+    def _bytes(self, start: int, length: int) -> bytes:
+        self._left -= length
+        if self._left < 0 or start + length > self._length:
+            raise ValueError("no such page")
+        return os.pread(self.fd, length, start)
 
 
 def _newest_meta(fd: int) -> tuple[int, int, int]:
@@ -56,10 +88,10 @@ def _newest_meta(fd: int) -> tuple[int, int, int]:
     raise ValueError("no meta page")
 
 
-def _walk(fd: int, size: int, root: int, path: list[bytes]) -> bytes | None:
+def _walk(pages: _Pages, root: int, path: list[bytes]) -> bytes | None:
     inline = b""
     for index, key in enumerate(path):
-        found = _in_bucket(fd, size, root, inline, key)
+        found = _in_bucket(pages, root, inline, key)
         last = index == len(path) - 1
         if found is None or bool(found[0] & _BUCKET) == last:
             return None
@@ -69,25 +101,17 @@ def _walk(fd: int, size: int, root: int, path: list[bytes]) -> bytes | None:
     return None
 
 
-def _in_bucket(fd: int, size: int, root: int, inline: bytes, key: bytes) -> tuple[int, bytes] | None:
+def _in_bucket(pages: _Pages, root: int, inline: bytes, key: bytes) -> tuple[int, bytes] | None:
     """Return flags and value of a key. A small bucket is inline: one page inside its parent's value (root is 0)."""
-    page = inline if root == 0 else _page(fd, size, root)
+    page = inline if root == 0 else pages.read(root)
     for _ in range(_MAX_DEPTH):
         _, flags, count, _ = _PAGE.unpack_from(page)
         if flags & _LEAF:
             return _in_leaf(page, count, key)
         if not flags & _BRANCH:
             break
-        page = _page(fd, size, _child(page, count, key))
+        page = pages.read(_child(page, count, key))
     return None
-
-
-def _page(fd: int, size: int, number: int) -> bytes:
-    raw = os.pread(fd, size, number * size)
-    length = (_PAGE.unpack_from(raw)[3] + 1) * size
-    if length > _MAX_PAGE:
-        raise ValueError("page too long")
-    return raw if length == size else os.pread(fd, length, number * size)
 
 
 def _child(page: bytes, count: int, key: bytes) -> int:

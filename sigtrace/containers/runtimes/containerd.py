@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sigtrace.containers.files import Files, mapping, text
-from sigtrace.containers.hint import HEX, Candidate, Clue, is_id
+from sigtrace.containers.hint import HEX, Candidate, Clue, Init, is_id
 from sigtrace.containers.place import Place, Root
-from sigtrace.containers.runtimes import bolt, oci
+from sigtrace.containers.runtimes import bolt, oci, runc
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Runtime, Shim
 from sigtrace.containers.runtimes.words import option, program
 from sigtrace.events.container import Container
@@ -65,7 +65,8 @@ def from_cgroup(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Cl
                 spec = files.json(place, TASKS, candidate.parent, candidate.name, "config.json")
                 path = mapping(spec.get("linux")).get("cgroupsPath")
                 if path == f"/{candidate.parent}/{candidate.name}":
-                    return replace(clue, id=candidate.name, runtime="containerd", namespace=candidate.parent)
+                    found = replace(clue, id=candidate.name, runtime="containerd", path=candidate.path)
+                    return replace(found, namespace=candidate.parent)
     return None
 
 
@@ -76,6 +77,15 @@ def bundles(clue: Clue, files: Files) -> Iterator[tuple[Place, str]]:
         for namespace in namespaces:
             if files.exists(place, TASKS, namespace, clue.id):
                 yield place, namespace
+
+
+def inits(clue: Clue, files: Files) -> Iterator[Init]:
+    """Yield the init as runc and as the task's shim record it (`init.pid` in the bundle)."""
+    tasks = list(bundles(clue, files))
+    for place, namespace in tasks:
+        yield from runc.recorded(files, place, "runc", namespace, clue.id)
+    for place, namespace in tasks:
+        yield from oci.init_in(files.read(place, TASKS, namespace, clue.id, "init.pid"))
 
 
 def stored(clue: Clue, files: Files, namespace: str, *path: str) -> str:
@@ -115,6 +125,7 @@ CONTAINERD = Runtime(
     find=find,
     from_cgroup=from_cgroup,
     from_init=None,
+    inits=inits,
     named_beside_id=True,
     asker="containerd",
     calls="containerd's API (ctr or nerdctl), through",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sigtrace.containers.files import Files, text
-from sigtrace.containers.hint import Candidate, Clue
+from sigtrace.containers.hint import Candidate, Clue, Init
 from sigtrace.containers.place import Root
 from sigtrace.containers.runtimes import oci
 from sigtrace.containers.runtimes.runc import SMALL_INIT, by_init, described
@@ -15,6 +15,7 @@ from sigtrace.events.container import Container
 
 _ROOT = Root("crun", ("/run/crun",), running="crun")
 """`crun --root`."""
+_INIT = ("pid", "process-start-time")
 
 
 def find(clue: Clue, files: Files) -> Container | None:
@@ -34,13 +35,19 @@ def from_cgroup(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Cl
             own = text(files.json(place, candidate.name, "status").get("cgroup-path"))
             # Seen from different cgroup namespaces, one path ends with the other; a systemd scope adds a component.
             if own and (f"{own}/".startswith(f"{candidate.path}/") or candidate.path.endswith(own)):
-                return replace(clue, id=candidate.name, runtime="crun")
+                return replace(clue, id=candidate.name, runtime="crun", path=candidate.path)
     return None
+
+
+def inits(clue: Clue, files: Files) -> Iterator[Init]:
+    """Yield the init in the container's status."""
+    for place in files.roots.places(_ROOT, clue.user):
+        yield from oci.init_of(files.json(place, clue.id, "status"), *_INIT)
 
 
 def from_init(clue: Clue, files: Files) -> Clue | None:
     """Return the clue from the status of the container that has this process as its init."""
-    return by_init(_ROOT, "status", ("pid", "process-start-time"), clue, files)
+    return by_init(_ROOT, "status", _INIT, clue, files)
 
 
 CRUN = Runtime(
@@ -53,6 +60,7 @@ CRUN = Runtime(
     find=find,
     from_cgroup=from_cgroup,
     from_init=from_init,
+    inits=inits,
     named_beside_id=False,
     asker="crun",
     calls="",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sigtrace.containers.files import Files, mapping, text
-from sigtrace.containers.hint import HEX, Clue
+from sigtrace.containers.hint import HEX, Clue, Init
 from sigtrace.containers.place import Root
-from sigtrace.containers.runtimes import containerd, kubernetes, oci
+from sigtrace.containers.runtimes import containerd, kubernetes, oci, runc
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
 from sigtrace.events.container import Container
 
@@ -48,6 +49,15 @@ def find(clue: Clue, files: Files) -> Container | None:
     return None
 
 
+def inits(clue: Clue, files: Files) -> Iterator[Init]:
+    """Yield the init as runc and as dockerd record it; dockerd writes it once the container runs."""
+    for place in files.roots.places(_RUN, clue.user):
+        yield from runc.recorded(files, place, "runtime-runc", containerd.MOBY, clue.id)
+    for place in files.roots.places(_DATA, clue.user):
+        state = files.json(place, "containers", clue.id, "config.v2.json").get("State")
+        yield from oci.init_of(mapping(state), "Pid")
+
+
 def from_monitor(words: tuple[str, ...]) -> Clue | None:
     """Return the container of a containerd shim of dockerd."""
     clue = containerd.from_shim(words)
@@ -67,6 +77,7 @@ DOCKER = Runtime(
     find=find,
     from_cgroup=None,
     from_init=None,
+    inits=inits,
     named_beside_id=True,
     asker="dockerd",
     calls="docker: dockerd, through",

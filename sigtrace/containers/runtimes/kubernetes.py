@@ -11,7 +11,16 @@ import re
 from sigtrace.containers.files import Files, mapping, parse_json
 from sigtrace.containers.hint import HEX, NAME, Clue
 from sigtrace.containers.runtimes import containerd, oci
-from sigtrace.containers.runtimes.podman import CONMON, DRIVERS, GRAPH, RUN, for_crio, graph_roots, monitored
+from sigtrace.containers.runtimes.podman import (
+    CONMON,
+    DRIVERS,
+    GRAPH,
+    RUN,
+    for_crio,
+    graph_roots,
+    inits,
+    monitored,
+)
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime
 from sigtrace.events.container import Container
 
@@ -102,6 +111,7 @@ KUBERNETES = Runtime(
     find=find,
     from_cgroup=None,
     from_init=None,
+    inits=containerd.inits,
     named_beside_id=True,
     asker=_ASKER,
     calls=_CALLS,
@@ -127,6 +137,7 @@ CRIO = Runtime(
     find=find_crio,
     from_cgroup=None,
     from_init=None,
+    inits=inits,
     named_beside_id=True,
     asker=_ASKER,
     calls=_CALLS,

@@ -109,6 +109,7 @@ LXC = Runtime(
     find=find,
     from_cgroup=None,
     from_init=None,
+    inits=None,
     named_beside_id=False,
     asker="lxc-stop",
     calls="lxc-stop, through the container's monitor",

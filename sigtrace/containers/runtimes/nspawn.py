@@ -114,6 +114,7 @@ NSPAWN = Runtime(
     find=find,
     from_cgroup=None,
     from_init=None,
+    inits=None,
     named_beside_id=False,
     asker=_PROGRAM,
     calls="",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sigtrace import signals
 from sigtrace.containers.files import Files, mapping, text
+from sigtrace.containers.hint import Init
 from sigtrace.containers.place import Place
 from sigtrace.errors import BadInput
 
 STOP_SIGNAL = "org.opencontainers.image.stopSignal"
 """The annotation that image-spec's conversion.md gives an image's StopSignal."""
+
+_PID_MAX = 4194304
+"""PID_MAX_LIMIT (`include/linux/threads.h`)."""
 
 SANDBOX = "POD"
 """The kubelet's name for the container that holds a pod's namespaces."""
@@ -26,6 +30,19 @@ def notes(files: Files, place: Place, *bundle: str) -> dict[str, str]:
 def texts(value: Any) -> dict[str, str]:
     """Return the members of a JSON object that are texts."""
     return {key: text(item) for key, item in mapping(value).items() if isinstance(item, str)}
+
+
+def init_of(state: Mapping[str, Any], pid: str, start: str = "") -> Iterator[Init]:
+    """Yield the init in a runtime's record of a container, given the keys of its PID and of its start."""
+    found, since = state.get(pid), state.get(start)
+    if type(found) is int and 0 < found <= _PID_MAX:
+        yield Init(found, since if type(since) is int else None)
+
+
+def init_in(raw: bytes | None) -> Iterator[Init]:
+    """Yield the init in a file that contains its PID."""
+    if raw and raw.strip().isdigit() and len(raw) < 16:
+        yield from init_of({"pid": int(raw)}, "pid")
 
 
 def pod(labels: Mapping[str, str]) -> tuple[str, str, str]:

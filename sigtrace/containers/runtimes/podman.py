@@ -11,12 +11,13 @@ import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from sigtrace.containers.files import Files, Places, mapping, parse_json, text
-from sigtrace.containers.hint import HEX, Clue, is_id
+from sigtrace.containers.hint import HEX, Clue, Init, is_id
 from sigtrace.containers.place import Place, Root
-from sigtrace.containers.runtimes import bolt, oci
+from sigtrace.containers.runtimes import bolt, crun, oci, runc
 from sigtrace.containers.runtimes.runtime import Advice, CgroupForm, Grace, Runtime, Shim
 from sigtrace.containers.runtimes.words import option, program
 from sigtrace.events.container import Container
@@ -28,6 +29,8 @@ RUN = Root("podman-run", ("/run/containers/storage",), running="containers")
 CONMON = Shim("conmon", clients="")
 """conmon starts the OCI runtime, holds the container's pipes, and sends SIGKILL after a time limit."""
 
+PODS = ("libpod_parent",)
+"""The component of a cgroup path below which pods have theirs, with the ID of the pod as its name."""
 DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
 _INDEX_LIMIT = 32 << 20
 _SQL_STEPS = 100_000
@@ -130,6 +133,15 @@ def _in_sqlite(fd: int, pod_id: str) -> str:
     return text(row[0]) if row else ""
 
 
+def inits(clue: Clue, files: Files) -> Iterator[Init]:
+    """Yield the init as the OCI runtime and as conmon record it (`pidfile` beside the volatile index)."""
+    yield from runc.inits(clue, files)
+    yield from crun.inits(clue, files)
+    for place in files.roots.places(RUN, clue.user):
+        for driver in DRIVERS:
+            yield from oci.init_in(files.read(place, f"{driver}-containers", clue.id, "userdata", "pidfile"))
+
+
 def from_monitor(words: tuple[str, ...]) -> Clue | None:
     """Return the container of a conmon of Podman."""
     return None if for_crio(words) else monitored(words, "podman")
@@ -162,6 +174,7 @@ PODMAN = Runtime(
     find=find,
     from_cgroup=None,
     from_init=None,
+    inits=inits,
     named_beside_id=True,
     asker="podman",
     calls="podman, through",

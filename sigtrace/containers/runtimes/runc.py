@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sigtrace.containers.files import Files, mapping, parse_json
-from sigtrace.containers.hint import Candidate, Clue, is_id
-from sigtrace.containers.place import Root
+from sigtrace.containers.hint import Candidate, Clue, Init, is_id
+from sigtrace.containers.place import Place, Root
 from sigtrace.containers.runtimes import oci
 from sigtrace.containers.runtimes.runtime import Advice, Runtime
 from sigtrace.events.container import Container
@@ -16,6 +16,7 @@ from sigtrace.procfs import process
 _ROOT = Root("runc", ("/run/runc",), running="runc")
 """`runc --root`."""
 _STATE = "state.json"
+_INIT = ("init_process_pid", "init_process_start")
 
 
 def find(clue: Clue, files: Files) -> Container | None:
@@ -36,13 +37,24 @@ def from_cgroup(clue: Clue, candidates: Iterable[Candidate], files: Files) -> Cl
         for place in files.roots.places(_ROOT, clue.user):
             paths = mapping(files.json(place, candidate.name, _STATE).get("cgroup_paths"))
             if any(isinstance(path, str) and path.endswith(candidate.path) for path in paths.values()):
-                return replace(clue, id=candidate.name, runtime="runc")
+                return replace(clue, id=candidate.name, runtime="runc", path=candidate.path)
     return None
+
+
+def inits(clue: Clue, files: Files) -> Iterator[Init]:
+    """Yield the init in the container's state."""
+    for place in files.roots.places(_ROOT, clue.user):
+        yield from recorded(files, place, clue.id)
+
+
+def recorded(files: Files, place: Place, *parts: str) -> Iterator[Init]:
+    """Yield the init in the state of a container whose directory is `parts`."""
+    yield from oci.init_of(files.json(place, *parts, _STATE), *_INIT)
 
 
 def from_init(clue: Clue, files: Files) -> Clue | None:
     """Return the clue from the state of the container that has this process as its init."""
-    return by_init(_ROOT, _STATE, ("init_process_pid", "init_process_start"), clue, files)
+    return by_init(_ROOT, _STATE, _INIT, clue, files)
 
 
 def by_init(root: Root, file: str, keys: tuple[str, str], clue: Clue, files: Files) -> Clue | None:
@@ -84,6 +96,7 @@ RUNC = Runtime(
     find=find,
     from_cgroup=from_cgroup,
     from_init=from_init,
+    inits=inits,
     named_beside_id=False,
     asker="runc",
     calls="",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sigtrace.containers.files import Files
-from sigtrace.containers.hint import Candidate, Clue
+from sigtrace.containers.hint import Candidate, Clue, Init
 from sigtrace.containers.place import Root
 from sigtrace.events.container import Container
 
@@ -83,12 +83,14 @@ class Runtime:
     find: Callable[[Clue, Files], Container | None]
     """Reads the container of a clue from the runtime's files; None if there is no such container.
 
-    Never blocks and never raises: what is not known stays empty.
+    Never blocks: what is not known stays empty. Whatever it raises counts as None.
     """
     from_cgroup: Callable[[Clue, Iterable[Candidate], Files], Clue | None] | None
     """Components of a cgroup path without a form -> the clue, if the runtime's files name the path as a container's."""
     from_init: Callable[[Clue, Files], Clue | None] | None
     """Clue with a PID -> the clue to the container whose init has this PID in the runtime's files."""
+    inits: Callable[[Clue, Files], Iterable[Init]] | None
+    """Clue -> the inits of the container in the runtime's files, those with a start first; None if it records none."""
     named_beside_id: bool
     """Its containers have an ID of 64 hexadecimal digits, and a name that only files contain."""
 

@@ -23,6 +23,12 @@ _EXTRA_WORDS = {_INT: 1, _ARRAY: 3, _VAR: 1, _DECL_TAG: 1}
 _WORDS_A_MEMBER = {_STRUCT: 3, _UNION: 3, _ENUM: 2, _FUNC_PROTO: 2, _DATASEC: 3, _ENUM64: 3}
 _TRANSPARENT = (_TYPEDEF, _VOLATILE, _CONST, _RESTRICT, _TYPE_TAG)
 _MAGIC = 0xEB9F
+_MOST_BYTES = 64 << 20
+"""Bytes of a blob; those of distributions' kernels have 4 to 10 MiB."""
+_MOST_STEPS = 200_000
+"""Members and types looked at by all lookups: a kernel's take under 10,000. Types that lead in a circle have no end."""
+_DAMAGES = (LookupError, ValueError, TypeError, RecursionError, struct.error)
+"""What reading a damaged blob raises."""
 
 OFFSETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("O_TASK_PID", "task_struct", ("pid",)),
@@ -83,14 +89,19 @@ class KernelFacts:
 
 
 class Btf:
-    """A BTF blob, read only as far as the lookups need. Raises CannotTrace if it is not BTF."""
+    """A BTF blob, read only as far as the lookups need. Raises CannotTrace if it is not BTF.
+
+    Of a damaged blob, lookups raise one of _DAMAGES or return anything; they take bounded time.
+    """
 
     def __init__(self, blob: bytes) -> None:
         if len(blob) < 24 or struct.unpack_from("<H", blob)[0] != _MAGIC:
             raise CannotTrace("the kernel's type information (BTF) is not in a format sigtrace knows.")
         header, types, types_size, strings, strings_size = struct.unpack_from("<5I", blob, 4)
         start = header + types
-        self._words = memoryview(blob)[start : start + types_size].cast("I")
+        found = memoryview(blob)[start : start + types_size]
+        self._words = found[: len(found) & ~3].cast("I")
+        self._steps = _MOST_STEPS
         self._strings = blob[header + strings : header + strings + strings_size]
         self._at = [0]
         """ID -> position of the type in words, of the types read so far. ID 0 is `void`."""
@@ -161,6 +172,7 @@ class Btf:
         """Return the number of arguments of the function type that a typedef points to, or None."""
         identity = self.typedef_id(typedef)
         while identity and (self._kind(identity) in _TRANSPARENT or self._kind(identity) == _POINTER):
+            self._step()
             identity = self._words[self._position(identity) + 2]
         return self._words[self._position(identity) + 1] & 0xFFFF if identity else None
 
@@ -175,43 +187,50 @@ class Btf:
         return offset in self._words[position + 3 : position + 3 + 2 * count : 2]
 
     def _position(self, identity: int) -> int:
-        while len(self._at) <= identity:
-            next(self._rest)  # members may have types that come later
+        while len(self._at) <= identity:  # members may have types that come later
+            if next(self._rest, None) is None:
+                raise ValueError("no such type")
         return self._at[identity]
+
+    def _step(self) -> None:
+        self._steps -= 1
+        if self._steps < 0:
+            raise ValueError("types without an end")
 
     def _kind(self, identity: int) -> int:
         return self._words[self._position(identity) + 1] >> 24 & 31
 
-    def _members(self, identity: int) -> Iterator[tuple[str, int, int]]:
+    def _members(self, identity: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the position of each member's name in the strings, its type, and its offset in bits."""
         position = self._position(identity)
         info = self._words[position + 1]
         bitfields = info >> 31
         for index in range(info & 0xFFFF):
+            self._step()
             name, kind, offset = self._words[position + 3 + 3 * index : position + 6 + 3 * index]
-            yield self._string(name), kind, offset & 0xFFFFFF if bitfields else offset
+            yield name, kind, offset & 0xFFFFFF if bitfields else offset
 
     def _member(self, identity: int, name: str) -> tuple[int, int] | None:
         while self._kind(identity) in _TRANSPARENT:
+            self._step()
             identity = self._words[self._position(identity) + 2]
         if self._kind(identity) not in (_STRUCT, _UNION):
             return None
-        for member, kind, offset in self._members(identity):
-            if member == name:
+        wanted = name.encode() + b"\0"
+        for start, kind, offset in self._members(identity):
+            if self._strings.startswith(wanted, start):
                 return kind, offset
-            if not member:
+            if self._strings.startswith(b"\0", start):  # it has no name: its members count as the struct's
                 inside = self._member(kind, name)
                 if inside:
                     return inside[0], offset + inside[1]
         return None
 
-    def _string(self, offset: int) -> str:
-        return self._strings[offset : self._strings.index(b"\0", offset)].decode()
-
 
 def read_vmlinux() -> bytes:
     """Read the running kernel's BTF blob. Raises CannotTrace if there is none, or it is not readable."""
     with open_vmlinux() as file:
-        return file.read()
+        return file.read(_MOST_BYTES)
 
 
 def open_vmlinux() -> BinaryIO:
@@ -231,6 +250,15 @@ def open_vmlinux() -> BinaryIO:
 
 def kernel_facts(btf: Btf) -> KernelFacts:
     """Return everything that `bpf/sigtrace.bpf.c` needs. Raises CannotTrace, naming the member, if one is missing."""
+    try:
+        return _facts(btf)
+    except _DAMAGES as err:
+        raise CannotTrace(
+            "the kernel's type information (BTF) is damaged: sigtrace does not know the layout of its structs."
+        ) from err
+
+
+def _facts(btf: Btf) -> KernelFacts:
     macros: dict[str, int] = {}
     for macro, name, paths in OFFSETS:
         found = next((at for path in paths if (at := btf.offset(name, path)) is not None), None)

@@ -150,8 +150,8 @@ def test_podmans_pod_is_read_from_the_path() -> None:
         f"/machine.slice/machine-libpod_pod_{B}.slice/libpod-{A}.scope",
     ):
         reading = cgroup.read(f"0::{path}\n".encode())
-        assert reading.clue is not None
-        assert reading.clue.pod_id == B
+        assert reading.clues
+        assert reading.clues[0].pod_id == B
 
 
 def test_a_users_manager_tells_whose_cgroups_they_are() -> None:

@@ -14,6 +14,7 @@ from sigtrace.containers import files, of_cgroup
 from sigtrace.containers.files import Files
 from sigtrace.containers.paths import Roots
 from sigtrace.containers.place import Place
+from sigtrace.containers.runtimes.registry import RUNTIMES
 from sigtrace.events.container import Container
 from tests.builders.captured import Host
 
@@ -85,6 +86,38 @@ def test_a_bad_file_is_an_unknown_name_and_little_of_it_is_read(
     monkeypatch.setattr(files.os, "read", counted)
     assert host.of(2536) == UNKNOWN
     assert sum(sizes) < 3 * files.LIMIT
+
+
+@pytest.mark.parametrize(
+    "error", [OverflowError, MemoryError, RecursionError, AssertionError, KeyError, OSError]
+)
+@pytest.mark.parametrize("field", ["find", "from_cgroup", "from_init", "from_monitor", "inits"])
+def test_whatever_one_runtimes_reader_raises_the_others_are_asked(
+    host: Host, field: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    for runtime in RUNTIMES:
+        if runtime.runtime != "docker" and getattr(runtime, field):
+            monkeypatch.setitem(vars(runtime), field, broken)
+    found = host.of(2536)
+    assert found is not None
+    assert (found.name, found.stop_signal) == ("d1", "SIGQUIT")
+
+
+def test_what_one_lookup_reads_is_bounded_in_all(tmp_path: Path) -> None:
+    reader, size = Files(Roots()), files.LIMIT
+    for number in range(100):
+        (tmp_path / str(number)).write_bytes(b'{"a":"%s"}' % (b"x" * (size - 8)))
+    place = Place(str(tmp_path))
+    parsed = [reader.json(place, str(number)) for number in range(100)]
+    assert sum(map(bool, parsed)) == files._MOST_JSON // size
+    read = [reader.read(place, str(number)) for number in range(100)]
+    assert sum(len(raw or b"") for raw in read) <= files._MOST_BYTES
+    for number in range(files._MOST_OPENED):
+        reader.exists(place, str(number))
+    assert not reader.exists(place, "0")
 
 
 @pytest.mark.parametrize("wrong", [None, 7, True, [], {}, ["x"], {"a": 1}])

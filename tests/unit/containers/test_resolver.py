@@ -150,3 +150,27 @@ def test_what_is_found_out_is_news_once(names: ContainerResolver, runtime: Runti
     names.wait([(7, 500)], 5)
     assert names.news() == [((7, 500), WEB)]
     assert names.news() == []
+
+
+def test_trouble_with_one_namespace_leaves_the_others_their_names(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a lookup raises, before and after it others are named: in the first survey and as they are born."""
+    runtime.containers = {41: WEB, 43: OTHER, 45: WEB}
+
+    def resolve(pid: int) -> Container | None:
+        if pid in (42, 44):
+            raise OverflowError
+        return runtime(pid)
+
+    inits = [PidNamespace(nsid, 1, None, pid, 500) for nsid, pid in ((7, 41), (8, 42), (9, 43))]
+    monkeypatch.setattr(names_module, "survey", lambda: Survey(tuple(inits), 3, 0, False))
+    names = ContainerResolver(resolve)
+    names.start()
+    try:
+        names.wait([NsKey(7, 500), NsKey(9, 500)], 5)
+        names.observe(batch(born(44, nsid=10, stage="exec"), born(45, nsid=11, stage="exec")))
+        names.wait([NsKey(11, 500)], 5)
+        assert [names.of(NsKey(nsid, 500)) for nsid in (7, 8, 9, 10, 11)] == [WEB, None, OTHER, None, WEB]
+    finally:
+        names.close()

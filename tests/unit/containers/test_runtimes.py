@@ -208,17 +208,6 @@ def test_a_users_slice_says_whose_files_to_look_at(load: Load) -> None:
     assert host.of(15857) == expected
 
 
-def test_a_user_cannot_pass_for_a_container_of_root(load: Load) -> None:
-    host = load("docker")
-    cgroup = host.proc / "2536" / "cgroup"
-    cgroup.write_text(f"0::/user.slice/user-1234.slice/user@1234.service/app.slice/docker-{D1}.scope\n")
-    assert host.of(2536) == Container(D1, "", "docker")
-    cgroup.write_text(f"0::/system.slice/docker-{D1}.scope\n")
-    found = host.of(2536)
-    assert found is not None
-    assert found.name == "d1"
-
-
 def test_a_link_does_not_lead_out_of_a_users_home(load: Load) -> None:
     host, _ = _rootless(load)
     storage = host.root / "home/alice/.local/share/containers/storage"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +74,43 @@ def test_a_database_cut_short_is_none(database: Path, length: int) -> None:
         assert bolt.get(fd, "v1", "default", "containers", "filler-33", "image") is None
     finally:
         os.close(fd)
+
+
+def hostile(path: Path, child: int, overflow: int = 0, count: int = 1) -> int:
+    """Make a file whose root is a branch page that leads to `child`; return a descriptor of it."""
+    body = struct.pack("=IIIIQQQQQ", 0xED0CDAED, 2, 4096, 0, 3, 0, 2, 4, 1)
+    meta = struct.pack("=QHHI", 0, 4, 0, 0) + body + struct.pack("=Q", bolt._fnv1a(body))
+    branch = struct.pack("=QHHI", 3, 1, count, overflow) + struct.pack("=IIQ", 16, 1, child) + b"a"
+    path.write_bytes(meta.ljust(3 * 4096, b"\0") + branch.ljust(4096, b"\0"))
+    return os.open(path, os.O_RDONLY)
+
+
+@pytest.mark.parametrize(
+    ("child", "overflow", "count"),
+    [
+        (1 << 62, 0, 1),  # times the size of a page, it is no offset of pread(2)
+        ((1 << 64) - 1, 0, 1),
+        ((1 << 51) - 1, 0, 1),
+        (1 << 40, 0, 1),  # beyond the end
+        (3, 0, 1),  # itself
+        (3, 0, 65535),
+        (0, 0, 1),  # the meta page
+        (3, (1 << 32) - 1, 1),
+        (3, 1000, 1),
+    ],
+)
+def test_a_database_made_to_harm_is_none(
+    tmp_path: Path, child: int, overflow: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fd, read, sizes = hostile(tmp_path / "db", child, overflow, count), os.pread, []
+
+    def counted(fd: int, size: int, offset: int) -> bytes:
+        sizes.append(size)
+        return read(fd, size, offset)
+
+    monkeypatch.setattr(bolt.os, "pread", counted)
+    try:
+        assert bolt.get(fd, "allPods", "x") is None
+    finally:
+        os.close(fd)
+    assert sum(sizes) <= 2 * bolt._MOST

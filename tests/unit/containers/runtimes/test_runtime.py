@@ -33,6 +33,7 @@ NOTHING = (
     ("from_monitor", "runc crun", "they are gone once the container runs"),
     ("from_cgroup", "docker podman kubernetes cri-o lxc nspawn", "the path has a form, or is an ID of its files"),
     ("from_init", "docker podman kubernetes cri-o containerd lxc nspawn", "its containers have a cgroup of their own"),
+    ("inits", "lxc nspawn", "none of the files that are read here has the PID of a machine's init"),
     ("calls", "nspawn runc crun", "the process that was seen is the one that asks"),
     ("processes", "runc crun", "their processes are makers, and speak for whoever started them"),
     ("shims", "lxc nspawn runc crun", "no other runtime has the process beside its containers"),
