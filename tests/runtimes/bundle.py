@@ -20,6 +20,7 @@ from tests.runtimes.runtime import Running, Runtime, Spec, until
 class Bundle(Runtime):
     """What runc and crun share: their command lines are the same."""
 
+    told_by_cgroup = False
     program = ""
     default_devices: Any = None
     """What to put for the bundle's rules on devices; None leaves them as `spec` writes them."""

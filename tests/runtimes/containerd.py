@@ -80,6 +80,7 @@ class Containerd(Daemon):
 
     name = "containerd"
     called = "containerd"
+    told_by_cgroup = False
     asker = "containerd"
     image = "docker.io/library/bb:1"
 

@@ -29,6 +29,7 @@ class Nspawn(Runtime):
 
     name = "nspawn"
     called = "nspawn"
+    told_by_cgroup = False
     asker = "systemd-nspawn"
     commands = ("systemd-nspawn",)
     senders = ("systemd-nspawn",)
