@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sigtrace.containers.runtimes import bolt
+from tests.builders.bolt import database as hostile
 from tests.builders.captured import Host
 
 STOP = "io.containerd.image.config.stop-signal"
@@ -76,15 +76,6 @@ def test_a_database_cut_short_is_none(database: Path, length: int) -> None:
         os.close(fd)
 
 
-def hostile(path: Path, child: int, overflow: int = 0, count: int = 1) -> int:
-    """Make a file whose root is a branch page that leads to `child`; return a descriptor of it."""
-    body = struct.pack("=IIIIQQQQQ", 0xED0CDAED, 2, 4096, 0, 3, 0, 2, 4, 1)
-    meta = struct.pack("=QHHI", 0, 4, 0, 0) + body + struct.pack("=Q", bolt._fnv1a(body))
-    branch = struct.pack("=QHHI", 3, 1, count, overflow) + struct.pack("=IIQ", 16, 1, child) + b"a"
-    path.write_bytes(meta.ljust(3 * 4096, b"\0") + branch.ljust(4096, b"\0"))
-    return os.open(path, os.O_RDONLY)
-
-
 @pytest.mark.parametrize(
     ("child", "overflow", "count"),
     [
@@ -102,7 +93,8 @@ def hostile(path: Path, child: int, overflow: int = 0, count: int = 1) -> int:
 def test_a_database_made_to_harm_is_none(
     tmp_path: Path, child: int, overflow: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fd, read, sizes = hostile(tmp_path / "db", child, overflow, count), os.pread, []
+    (tmp_path / "db").write_bytes(hostile(child, overflow, count))
+    fd, read, sizes = os.open(tmp_path / "db", os.O_RDONLY), os.pread, []
 
     def counted(fd: int, size: int, offset: int) -> bytes:
         sizes.append(size)

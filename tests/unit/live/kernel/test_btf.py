@@ -10,6 +10,8 @@ import pytest
 
 from sigtrace.errors import CannotTrace
 from sigtrace.live.kernel import btf, syscall
+from tests.builders.btf import Blob, kernel
+from tests.builders.steps import counting
 from tests.conftest import require
 
 _SOURCE = """
@@ -94,3 +96,61 @@ def test_a_kernel_without_btf_is_told_what_to_do(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(btf, "VMLINUX", tmp_path / "vmlinux")
     with pytest.raises(CannotTrace, match="CONFIG_DEBUG_INFO_BTF"):
         btf.read_vmlinux()
+
+
+def test_all_that_the_programs_need_is_found_in_one_blob() -> None:
+    facts = btf.kernel_facts(btf.Btf(kernel()))
+    assert {macro for macro, _, _ in btf.OFFSETS} <= set(facts.macros)
+    assert set(facts.tracepoint_ids) == set(btf.TRACEPOINTS)
+    assert facts.current_task_typed
+    assert facts.macros["EXIT_GROUP_DEAD"] == 1
+
+
+def _circle(kind: int) -> bytes:
+    """A task_struct whose first member has a type that leads to itself."""
+    blob = Blob()
+    members = ((0, 2, 0),) if kind in (4, 5) else ()
+    blob.add("task_struct", 4, 8, ((0, 2, 0),))
+    blob.add("", kind, 2, members)
+    blob.name("pid")
+    return blob.bytes()
+
+
+def _many() -> bytes:
+    """Structs without a name, each with many members of the next one's type: twice as deep is a thousand times more."""
+    blob = Blob()
+    blob.add("task_struct", 4, 8, ((0, 2, 0),) * 1000)
+    for identity in range(2, 12):
+        blob.add("", 4, 8, ((0, identity + 1, 0),) * 1000)
+    blob.name("pid")
+    return blob.bytes()
+
+
+def _without_ends() -> bytes:
+    """A struct of many members whose names are one long text."""
+    blob = Blob()
+    blob.add("task_struct", 4, 8, tuple((start, 1, 0) for start in range(13, 60_013)))
+    blob.name("pid")
+    return blob.bytes() + b"x" * 1_000_000
+
+
+DAMAGED = {
+    "types cut": kernel()[:200],
+    "no multiple of 4": kernel()[:201],
+    "header only": kernel()[:24],
+    "lengths beyond the end": kernel()[:12] + b"\xff" * 12 + kernel()[24:],
+    "no strings": kernel()[:16] + b"\xff\xff\xff\x7f" + kernel()[20:],
+    "a typedef of itself": _circle(8),
+    "a struct in itself": _circle(4),
+    "a union in itself": _circle(5),
+    "many in many": _many(),
+    "names without an end": _without_ends(),
+    "ones": kernel()[:24] + b"\xff" * 5000,
+}
+
+
+@pytest.mark.parametrize("blob", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_blob_is_one_sentence(blob: bytes) -> None:
+    with counting() as steps, pytest.raises(CannotTrace, match="sigtrace does not know"):
+        btf.kernel_facts(btf.Btf(blob))
+    assert steps.count < 2_000_000
