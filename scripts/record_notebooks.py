@@ -26,6 +26,7 @@ from sigtrace.lab.scenarios import incidents
 from sigtrace.notebook.lesson import FILE
 from sigtrace.recording.directory import HEADER, MANIFEST, files
 from sigtrace.recording.file import ArrowFile, Contents
+from sigtrace.recording.ground import Ground
 
 GRACE = 10.0
 RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"
@@ -90,10 +91,11 @@ def write(path: Path, table: pa.Table, facts: dict[str, Any]) -> None:
     """Write a table as a recorder does, with other facts in its header."""
     header = {**json.loads(table.schema.metadata[HEADER]), **facts}
     schema = table.schema.with_metadata({HEADER: json.dumps(header).encode()})
-    file = ArrowFile(path, schema)
-    for batch in table.replace_schema_metadata(schema.metadata).combine_chunks().to_batches():
-        file.append(batch)
-    file.close()
+    with Ground(path.parent) as ground:
+        file = ArrowFile(ground, path.name, schema)
+        for batch in table.replace_schema_metadata(schema.metadata).combine_chunks().to_batches():
+            file.append(batch)
+        file.close()
     path.chmod(0o644)
 
 

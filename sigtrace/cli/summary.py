@@ -90,11 +90,12 @@ def _json(found: Summary) -> Iterator[str]:
 
 
 def _write_csv(found: Summary) -> None:
+    from sigtrace.export.csv import cells
     from sigtrace.recording.summary import KEYS
 
-    writer = csv.DictWriter(sys.stdout, KEYS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(line.as_dict() for line in found.lines)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(KEYS)
+    writer.writerows(cells(line.as_dict().values()) for line in found.lines)
 
 
 def _table(found: Summary) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Export the event table as CSV (RFC 4180, UTF-8, with a header), for spreadsheets and for reading.
+"""Write CSV, and export the event table as such (RFC 4180, UTF-8, with a header), for spreadsheets and for reading.
 
 Its texts are not trusted: a process may have the name `=cmd()`. Control and format characters are written as escapes
 (`\\x1b`), and a text that a spreadsheet would take for a formula is preceded by an apostrophe. The other formats
@@ -33,6 +33,11 @@ def cell(text: str) -> str:
     """Return the text as a cell that no spreadsheet runs as a formula."""
     shown = printable(text)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown
+
+
+def cells(values: Iterable[object]) -> list[object]:
+    """Return the values of a row with each text as a `cell`; None becomes an empty cell."""
+    return [cell(value) if isinstance(value, str) else value for value in values]
 
 
 def _cells(column: Column) -> list[Any]:

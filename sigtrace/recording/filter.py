@@ -88,7 +88,7 @@ class Filter:
 
         A column that did not exist yet when the events were written counts as 0, empty or null.
         """
-        batch = schema.complete(batch, self.columns) if self.columns else batch
+        batch = schema.complete("events", batch, self.columns) if self.columns else batch
         mask = np.ones(batch.num_rows, bool)
         if self.by_namespace:
             starts = schema.numbers(batch["ns_start"]) if self.namespaces else None

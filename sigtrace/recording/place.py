@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sigtrace.errors import BadInput
+from sigtrace.recording.ground import Ground
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
@@ -54,9 +55,12 @@ class Remote:
         name = PurePosixPath(self.name).with_suffix(suffix).name
         return self.parent / name
 
-    def read_bytes(self) -> bytes:
-        """Read the whole file."""
-        return bytes(_call(lambda: self.filesystem.cat_file(self.path)))
+    def read_bytes(self, most: int) -> bytes:
+        """Read the whole file. Raises OSError also if it has more bytes than `most`."""
+        data = bytes(_call(lambda: self.filesystem.cat_file(self.path, end=most + 1)))
+        if len(data) > most:
+            raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB, and no recorder writes that")
+        return data
 
     def listing(self) -> list[Remote]:
         """Return the current files in the directory, not those of fsspec's cache."""
@@ -77,13 +81,14 @@ def place(where: str | os.PathLike[str]) -> Path | Remote:
 
 
 def listing(where: Where) -> list[Where]:
-    """Return the regular files in a directory. Raises OSError."""
-    found: list[Any] = (
-        where.listing()
-        if isinstance(where, Remote)
-        else [Path(entry.path) for entry in os.scandir(where) if entry.is_file(follow_symlinks=False)]
-    )
+    """Return what is in a directory, of a remote one the files. Raises OSError."""
+    found: list[Any] = where.listing() if isinstance(where, Remote) else _local(where)
     return found
+
+
+def _local(path: Path) -> list[Path]:
+    with Ground(path) as ground:
+        return [path / name for name in ground.names()]
 
 
 def _remote(url: str) -> Remote:

@@ -160,7 +160,7 @@ def count_schema() -> pa.Schema:
 
 
 @functools.cache
-def _schema_of(table: str) -> pa.Schema:
+def schema_of(table: str) -> pa.Schema:
     """Return the schema with which this version writes a table."""
     if table == "events":
         return event_schema()
@@ -170,10 +170,13 @@ def _schema_of(table: str) -> pa.Schema:
 
 
 def fits(table: str, found: pa.Schema) -> bool:
-    """Whether each column of a file that this version knows has its type: a flipped bit may turn it into any other."""
-    known = _schema_of(table)
+    """Whether a file has `time` and each column that this version knows has its type.
+
+    A flipped bit may turn a type into any other. Other columns are those of a later version; they are not read.
+    """
+    known = schema_of(table)
     pairs = [(field.type, known.field(field.name).type) for field in found if field.name in known.names]
-    return all(_alike(one, other) for one, other in pairs)
+    return "time" in found.names and all(_alike(one, other) for one, other in pairs)
 
 
 def _alike(one: pa.DataType, other: pa.DataType) -> bool:
@@ -193,16 +196,21 @@ def event_records(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.void], npt.NDAr
     return out, offset.astype("i8")
 
 
-def complete(batch: pa.RecordBatch, wanted: Sequence[str] | None) -> pa.RecordBatch:
-    """Add to an events batch the wanted columns (None: all) that did not exist yet when it was written.
+def complete(table: str, batch: pa.RecordBatch, wanted: Sequence[str] | None) -> pa.RecordBatch:
+    """Add to a batch the wanted columns (None: all) that it lacks: they did not exist yet when it was written.
 
-    Their values are those of a wire record of zeros: 0, empty, or null.
+    Those of events have the values of a wire record of zeros: 0, empty, or null. Those of other tables are null.
     """
-    lacking = [name for name in wanted or event_schema().names if name not in batch.schema.names]
-    if lacking:
+    if table == "snapshots":  # whose readers know what older ones lack
+        return batch
+    names = batch.schema.names
+    lacking = [field for field in schema_of(table) if field.name in (wanted or (field.name,))]
+    lacking = [field for field in lacking if field.name not in names]
+    if table == "events" and lacking:
         blank = Encoder().events(Batch(np.zeros(batch.num_rows, wire.EVENT.dtype()), 0, ""))
-        for name in lacking:
-            batch = batch.append_column(name, blank[name])
+    for field in lacking:
+        column = blank[field.name] if table == "events" else pa.nulls(batch.num_rows, field.type)
+        batch = batch.append_column(field.name, column)
     return batch
 
 

@@ -21,11 +21,13 @@ from sigtrace.recording.directory import (
     is_live,
     newer,
     read_manifest,
+    strange_lock,
 )
 from sigtrace.recording.file import Contents, Damaged
 from sigtrace.recording.filter import Filter
+from sigtrace.recording.ground import Unfit
 from sigtrace.recording.place import Remote
-from sigtrace.recording.schema import complete, fits
+from sigtrace.recording.schema import complete, fits, schema_of
 from sigtrace.text import printable
 
 
@@ -64,14 +66,29 @@ class Segments:
         for file in self.files(table):
             try:
                 for part in file.contents.batches(columns, where and where.of_boot(file.boot)):
-                    yield file, complete(part, columns) if table == "events" else part
+                    yield file, complete(table, part, columns)
             except Damaged as err:
                 self._problem(f"{_shown(file.named.path)} is damaged and left out: {err}")
-            if file.contents.torn and not is_live(file.named.path.parent):
-                self._problem(
-                    f"{_shown(file.named.path)} breaks off in mid-write: its last {file.contents.torn:,} bytes, "
-                    "at most a second's, are left out"
-                )
+            except OSError as err:
+                self._unread(file.named, err)
+            if file.contents.torn or file.contents.why:
+                self._torn(file)
+            file.contents.close()
+
+    def _torn(self, file: Segment) -> None:
+        where, torn, why = _shown(file.named.path), file.contents.torn, file.contents.why
+        if why:
+            left_out = f"its last {torn:,} bytes are left out" if torn else "there may have been more"
+            self._problem(f"{where} is damaged: {left_out}: {printable(why)}")
+        elif not is_live(file.named.path.parent):
+            self._problem(
+                f"{where} breaks off in mid-write: its last {torn:,} bytes, at most a second's, are left out"
+            )
+
+    def _unread(self, named: RecordingFile[Path | Remote], err: OSError) -> None:
+        if not isinstance(err, FileNotFoundError):  # deleted by retention meanwhile
+            why = f", as {err.strerror}" if isinstance(err, Unfit) else f": {err.strerror or err}"
+            self._problem(f"{_shown(named.path)} cannot be read{why}")
 
     def state(self, table: str) -> tuple[object, ...]:
         """Return a value that changes whenever a table does: its files, and the sizes of local ones."""
@@ -81,7 +98,7 @@ class Segments:
                 for named in (each for each in files(path) if each.table == table):
                     # How long a remote file is takes a request each; a closed one does not change.
                     remote = object() if named.open else 0
-                    size = named.path.stat().st_size if isinstance(named.path, Path) else remote
+                    size = named.path.lstat().st_size if isinstance(named.path, Path) else remote
                     found.append((str(path), named.path.name, size))
         return tuple(found)
 
@@ -102,24 +119,35 @@ class Segments:
         where = _shown(named.path)
         try:
             contents = _contents(named)
-            facts = json.loads((contents.schema.metadata or {})[HEADER])
-            number = int(facts["format"])
-            facts["host"], facts["boot_id"], facts["run"]
-        except (Damaged, KeyError, ValueError, TypeError):
-            if not (named.open and is_live(named.path.parent)):
-                self._problem(f"{where} is not a file of a recording, or is damaged: it is left out")
+        except Damaged:
+            self._foreign(named)
             return None
         except OSError as err:
-            if not isinstance(err, FileNotFoundError):  # deleted by retention meanwhile
-                self._problem(f"{where} cannot be read: {err.strerror or err}")
+            self._unread(named, err)
             return None
-        if number > FORMAT:
-            self._problem(newer(where, number))
-            return None
-        if not fits(named.table, contents.schema):
-            self._problem(f"{where} is damaged and left out: a column has the type of another")
+        facts = _facts(contents)
+        if (
+            contents.empty
+            or facts is None
+            or facts["format"] > FORMAT
+            or not fits(named.table, contents.schema)
+        ):
+            contents.close()
+            if contents.empty:  # its recorder ended, or its disk was full, before anything was written
+                return None
+            if facts is None:
+                self._foreign(named)
+            elif facts["format"] > FORMAT:
+                self._problem(newer(where, facts["format"]))
+            else:
+                self._problem(f"{where} is damaged and left out: a column has the type of another")
             return None
         return Segment(named, contents, facts)
+
+    def _foreign(self, named: RecordingFile[Path | Remote]) -> None:
+        if not (named.open and is_live(named.path.parent)):
+            where = _shown(named.path)
+            self._problem(f"{where} is not a file of a recording, or is damaged: it is left out")
 
     def _problem(self, sentence: str) -> None:
         if sentence not in self._problems:
@@ -177,6 +205,8 @@ def check(path: Path | Remote) -> Checked:
             if not found or "newer" in str(err):
                 raise
             problems.append(f"{err}: the other files are read all the same")
+        if lock := strange_lock(path):
+            problems.append(f"{lock}: the other files are read all the same")
         checked.cuts += _cuts(checked.manifest, found, is_live(path))
     except (FileNotFoundError, NotADirectoryError) as err:
         raise BadInput(f"{where} is not a directory: give that of a recording") from err
@@ -213,17 +243,28 @@ def _written(found: Iterable[RecordingFile[Path | Remote]], segment: int) -> Ite
     for named in found:
         if named.segment == segment and isinstance(named.path, Path):
             with contextlib.suppress(OSError):
-                yield named.path.stat().st_mtime_ns
+                yield named.path.lstat().st_mtime_ns
 
 
 def _contents(named: RecordingFile[Path | Remote]) -> Contents:
     """Open the file, which its recorder may have closed and renamed meanwhile."""
     try:
-        return Contents(named.path)
+        return Contents(named.path, known=schema_of(named.table).names)
     except FileNotFoundError:
         if not named.open:
             raise
-        return Contents(named.path.with_suffix(""))
+        return Contents(named.path.with_suffix(""), known=schema_of(named.table).names)
+
+
+def _facts(contents: Contents) -> dict[str, Any] | None:
+    """Return the facts of a file's header; None if it has none that a recorder writes."""
+    try:
+        facts = json.loads((contents.schema.metadata or {})[HEADER])
+        texts = [facts[name] for name in ("host", "boot_id", "run")]
+        valid = type(facts["format"]) is int and all(isinstance(text, str) for text in texts)
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return None
+    return facts if valid else None
 
 
 def _shown(path: Path | Remote) -> str:

@@ -39,12 +39,11 @@ class LossTable:
         self._gaps: list[tuple[Boot, tuple[int, int]]] = []
         for file, part in parts:
             times, began, ended = (
-                part[name].view(pa.int64()).to_pylist() for name in ("time", "gap_began", "gap_ended")
+                schema.numbers(part[name].view(pa.int64())).tolist()
+                for name in ("time", "gap_began", "gap_ended")
             )
             self._gaps += [
-                (file.boot, (start, end))
-                for start, end in zip(began, ended, strict=True)
-                if start is not None
+                (file.boot, (start, end)) for start, end in zip(began, ended, strict=True) if start
             ]
             numbers = zip(*(schema.numbers(part[name]).tolist() for name in NUMBERS), strict=True)
             of_run = samples.setdefault((file.boot, str(file.facts["run"])), [])

@@ -18,8 +18,8 @@ from sigtrace.events.batch import Batch, join
 from sigtrace.events.counts import Counts
 from sigtrace.events.losses import NUMBERS, Losses
 from sigtrace.recording import schema
-from sigtrace.recording.directory import FORMAT, HEADER, Directory, file_name, files
-from sigtrace.recording.file import NEW, ArrowFile, Damaged, rewrite
+from sigtrace.recording.directory import FORMAT, HEADER, Directory, file_name, files, why_not
+from sigtrace.recording.file import ArrowFile, Damaged, rewrite
 from sigtrace.text import printable
 from sigtrace.units import SECOND
 
@@ -29,6 +29,13 @@ _SEGMENT_BYTES = 64 << 20
 """Greatest size of a segment. Retention deletes whole segments, so they must be small beside the limit."""
 _TEXTS = 1 << 16
 """Different texts in a segment, which the writer keeps in memory; a process can change its comm without limit."""
+_REMEDY = "free some space there, or stop the recording"
+_REMEDIES = {
+    errno.ENOENT: "create the directory again",
+    errno.EROFS: "mount its disk for writing again, or stop the recording",
+    errno.EIO: "see what the kernel's log says of its disk, or stop the recording",
+}
+"""What to do about an error; else `_REMEDY`."""
 _ENOUGH_ROOM = 1 << 20
 """Free bytes before writing resumes: with less, the next flush would fail again at once."""
 
@@ -58,8 +65,9 @@ class Limits:
 class Writer:
     """Writes tables into a directory. Used by one thread.
 
-    If the disk cannot be written, it calls `say` once, drops and counts what comes (`unwritten`), and resumes when the
-    disk can be written again: the tracing of a long incident must not end because the disk was full for a while.
+    Raises BadInput if that is not possible at first. If the disk cannot be written later, it calls `say` once, drops
+    and counts what comes (`unwritten`), and resumes when the disk can be written again: the tracing of a long incident
+    must not end because the disk was full for a while.
     """
 
     def __init__(self, directory: Directory, run: Run, limits: Limits, say: Callable[[str], None]) -> None:
@@ -85,8 +93,11 @@ class Writer:
         self._schemas: dict[str, pa.Schema] = {}
         self._stopped = 0
         self._missed_before = 0
-        self._close_others()
-        self._begin()
+        try:
+            self._close_others()
+            self._begin()
+        except OSError as err:
+            raise BadInput(why_not(directory.path, err)) from err
 
     @property
     def segment(self) -> int:
@@ -156,8 +167,8 @@ class Writer:
     def _append(self, table: str, batch: pa.RecordBatch) -> None:
         if table not in self._files:
             self._schemas[table] = batch.schema.with_metadata({HEADER: self._header(table)})
-            path = self._directory.path / file_name(table, self._segment)
-            self._files[table] = ArrowFile(path, self._schemas[table])
+            name = file_name(table, self._segment)
+            self._files[table] = ArrowFile(self._directory.ground, name, self._schemas[table])
         self._files[table].append(batch.replace_schema_metadata(self._schemas[table].metadata))
 
     def _header(self, table: str) -> bytes:
@@ -199,16 +210,17 @@ class Writer:
         """
         segments = self._directory.segments
         last = {number: each["began"] for number, each in segments.items()}
+        ground = self._directory.ground
         for named in files(self._directory.path):
             if named.open and named.segment in segments:
                 with contextlib.suppress(OSError, Damaged):
-                    last[named.segment] = max(last[named.segment], named.path.stat().st_mtime_ns)
-                    rewrite(named.path, named.path.with_name(file_name(named.table, named.segment)))
+                    found = ground.look(named.path.name)
+                    last[named.segment] = max(last[named.segment], found.st_mtime_ns)
+                    rewrite(ground, named.path.name, file_name(named.table, named.segment))
         for number, each in segments.items():
             if not each["ended"]:
                 each["ended"], each["cut"] = last[number], True
-        for left in self._directory.path.glob(f"*.arrow{NEW}"):
-            left.unlink(missing_ok=True)
+        self._directory.tidy()
 
     def _try(self, action: Callable[[], None]) -> None:
         if self._stopped:
@@ -234,11 +246,7 @@ class Writer:
         self._files.clear()
         where = printable(str(self._directory.path))
         why = (err.strerror if isinstance(err, OSError) else None) or str(err)
-        remedy = (
-            "create the directory again"
-            if isinstance(err, FileNotFoundError)
-            else "free some space there, or stop the recording"
-        )
+        remedy = _REMEDIES.get(err.errno or 0, _REMEDY) if isinstance(err, OSError) else _REMEDY
         self._say(
             f"{where} cannot be written: {why}. Tracing goes on; recording resumes when it can: {remedy}"
         )
@@ -261,8 +269,7 @@ class Writer:
         try:
             if self._directory.gone:
                 self._directory.claim()
-            room = os.statvfs(self._directory.path)
-            if room.f_bavail * room.f_frsize < _ENOUGH_ROOM:
+            if self._directory.ground.room() < _ENOUGH_ROOM:
                 return
             segments[before]["ended"] = self._stopped
             self._begin()

@@ -10,7 +10,7 @@ from typing import Any
 from sigtrace import signals
 from sigtrace._version import __version__
 from sigtrace.events import outcome
-from sigtrace.events.losses import Losses, missing, reasons, reservation, totals_note
+from sigtrace.events.losses import missing, reasons, reservation, totals_note
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem import from_recording
 from sigtrace.postmortem.case import PATIENCE, SETTLED, Case
@@ -19,7 +19,7 @@ from sigtrace.postmortem.stop import Stop
 from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
-from sigtrace.recording.summary import SummaryLine, summarise
+from sigtrace.recording.summary import Summary, SummaryLine, summarise
 from sigtrace.report.drops import drops_over_time
 from sigtrace.report.facts import AttemptRow, Headline, NamespaceRow, Origin, Page, SignalRow, TopRows
 from sigtrace.report.section import Kin, Parents, section
@@ -56,7 +56,7 @@ def gather(
     lines = list(_signals(summary.lines[:_MOST_SIGNALS], ranked))
     return Page(
         headline=_headline(standings, rows, reservation(summary.losses)),
-        figures=list(_figures(rows, stops, summary.dropped, summary.losses)),
+        figures=list(_figures(rows, stops, summary)),
         hosts=summary.hosts,
         begin=begin,
         end=end,
@@ -67,7 +67,7 @@ def gather(
         sections=[section(standing, row, kin) for standing, row in ranked[:sections]],
         attempts=TopRows(attempts[:_MOST_ATTEMPTS], len(attempts)),
         signals=TopRows(lines, len(summary.lines)),
-        losses=list(_losses(summary.losses, recording.problems)),
+        losses=list(_losses(summary, recording.problems)),
         origins=list(_origins(recording.manifests)),
         made=time.time_ns(),
         version=__version__,
@@ -198,8 +198,9 @@ def _hung(standing: Standing) -> bool:
 
 
 def _figures(
-    rows: Sequence[NamespaceRow], stops: Sequence[Stop], dropped: int, losses: Losses
+    rows: Sequence[NamespaceRow], stops: Sequence[Stop], summary: Summary
 ) -> Iterator[tuple[str, str, str]]:
+    dropped, losses = summary.dropped, summary.losses
     yield "PID namespaces", f"{len(rows):,}", f"{sum(bool(row.severity) for row in rows):,} with findings"
     inits = sum(bool(row.dropped) for row in rows)
     yield "Signals dropped", f"{dropped:,}", f"for {number(inits, 'init')}" if dropped else "none"
@@ -217,13 +218,14 @@ def _figures(
     yield (
         "Records lost",
         f"{losses.total:,}",
-        totals_note(losses) or "the record is complete",
+        totals_note(losses, summary.of_counts) or "the record is complete",
     )
 
 
-def _losses(losses: Losses, problems: Sequence[str]) -> Iterator[str]:
+def _losses(summary: Summary, problems: Sequence[str]) -> Iterator[str]:
     """Yield what is missing, each as a sentence."""
-    sentences = [] if losses.nothing else [*missing(losses), *reasons(losses)]
+    losses = summary.losses
+    sentences = [] if losses.nothing else [*missing(losses, summary.of_counts), *reasons(losses)]
     if losses.snapshots_skipped:
         sentences.append(
             f"{number(losses.snapshots_skipped, 'snapshot')} skipped: there were too many at once"

@@ -137,6 +137,20 @@ def test_csv_has_a_header_and_the_same_lines(story: Path) -> None:
     assert list(rows[0]) == list(lines[0])
 
 
+def test_no_cell_of_csv_is_a_formula_or_an_escape(tmp_path: Path) -> None:
+    for number, comm in enumerate((b"=cmd|' /C calc'!", b"@SUM(1)", b"+1", b"-1", b"\x1b[31mred\nx")):
+        recording = Made(tmp_path, another(run=f"r{number}", host="=HYPERLINK(1)"))
+        recording.add(*terms([number + 1], sender_comm=comm, sender_pid=5, nsid=number + 1))
+        recording.close()
+    raw = _run("summary", tmp_path, "--format", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(raw)))
+    assert "\x1b" not in raw
+    assert {row["sender_comm"] for row in rows} == {
+        *("'=cmd|' /C calc'!", "'@SUM(1)", "'+1", "'-1", r"\x1b[31mred\nx"),
+    }
+    assert {row["host"] for row in rows} == {"'=HYPERLINK(1)"}
+
+
 @pytest.mark.parametrize(
     ("options", "seen"),
     [

@@ -34,9 +34,8 @@ class Boot:
     payload: Path
     parameters: Mapping[str, str]
     """Kernel parameters: of the kernel itself, and those that `inside/start.sh` reads."""
-    cpu: str
-    """QEMU's name of a CPU; empty for the usual one."""
-    limit: float
+    cpu: str = ""
+    limit: float = 3600.0
     """Seconds after which the guest is ended."""
 
 

@@ -19,7 +19,7 @@ from sigtrace.report import gather, html, moment
 from sigtrace.report import page as page_module
 from tests.builders.incident import DB, DROPS_OF_STORM, EVIL, NAMES, NESTED, SECOND, STORM, WEB, incident
 from tests.builders.pages import Element, parsed, words
-from tests.builders.recordings import UTC, Made, another, made
+from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import record
 
 
@@ -195,6 +195,21 @@ def test_what_was_lost_is_told_on_top_and_at_the_end(tmp_path: Path) -> None:
     assert "12 records lost, as the kernel's ring had no room for them" in missing
     assert "Nothing was recorded from 2023-11-14 22:13:20 to 2023-11-14 22:14:20 UTC" in missing
     assert "was cut short" in missing
+
+
+def test_a_report_never_calls_totals_exact_that_are_not(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    recording.add(*terms([SECOND, 2 * SECOND]))
+    time = UTC + SECOND
+    for number, lost in enumerate(({"uncounted": 4630}, {"uncounted": 4630, "lost": 7})):
+        recording.writer.rows("losses", schema.LOSSES, [{"time": time + number, **lost}])
+        recording.writer.flush()
+        for since, too_low in ((None, True), (UTC, number == 1)):
+            text = words(parsed(report(tmp_path, selection=Selection(since=since))))
+            assert ("the totals are too low" in text) == too_low, (lost, since)
+            assert "still exact" not in text
+            assert ("the record is complete" in text) == (not too_low)
+    recording.close()
 
 
 def test_two_hosts_are_told_apart(tmp_path: Path) -> None:
