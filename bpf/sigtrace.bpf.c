@@ -32,6 +32,9 @@
 #define IGNORED 1                     /* TRACE_SIGNAL_IGNORED */
 #define LOSE_INFO 4                   /* TRACE_SIGNAL_LOSE_INFO */
 #define ALL_BUT_EXCLUDED 2            /* sigtrace_config.ns_filter */
+#define NS_SHARES 4                   /* a namespace may use this many budgets of a kind in a window */
+#define OUTERMOST_SHARES 16           /* and a namespace below the initial one with all in it, this many */
+#define UNTOLD_MAX 0xffff             /* sigtrace_count.untold */
 
 #ifndef NULL
 #define NULL ((void *)0)
@@ -57,9 +60,24 @@
 #define CURRENT() ((void *)bpf_get_current_task())
 #endif
 
+/* Coarse time at next to no cost: the verifier makes a load of this helper, number 118. */
+#define JIFFIES() ((u32)((u64 (*)(void))118)())
+
 struct sender_key {
 	u32 pid;
 	u32 signal;
+};
+
+/* A PID namespace. */
+struct ns_key {
+	u64 start;
+	u64 inum;
+};
+
+/* How much detail a namespace had, on each CPU; as in sigtrace_count. */
+struct share {
+	u32 window;
+	u32 kept;
 };
 
 /* A process. */
@@ -70,7 +88,8 @@ struct process_key {
 
 BPF_TABLE("array", int, struct sigtrace_config, config, 1);
 BPF_TABLE("hash", u32, struct sigtrace_ns_filter, namespaces, 2048);
-BPF_TABLE("percpu_hash", struct sigtrace_count_key, u64, counts, 16384);
+BPF_TABLE("percpu_hash", struct sigtrace_count_key, struct sigtrace_count, counts, 16384);
+BPF_TABLE("lru_percpu_hash", struct ns_key, struct share, shares, 1024);
 BPF_TABLE("percpu_array", int, struct sigtrace_cpu, cpus, 1);
 /*
  * The sender of each signal that is pending for an init: signal_deliver does not tell the sender. Entries are never
@@ -82,7 +101,7 @@ BPF_TABLE("percpu_array", int, struct sigtrace_event, scratch, 1);
 /* Processes whose exit is recorded, for kernels whose tracepoint does not tell which thread is the last. */
 BPF_TABLE("lru_hash", struct process_key, u64, exited, 1024);
 /* Members of a namespace that its init has passed signals on to: bit n-1 for signal n. See passed_on(). */
-BPF_TABLE("lru_hash", struct process_key, u64, followed, 2048);
+BPF_TABLE("lru_hash", struct process_key, u64, followed, 8192);
 BPF_RINGBUF_OUTPUT(events, 8);
 
 /* The PID namespace that a task lives in, by its struct pid; its children may be born in another (nsproxy). */
@@ -146,6 +165,7 @@ struct facts {
 	struct place at;
 	u32 level;
 	struct sigtrace_count_key key;
+	struct sigtrace_count *row; /* of `key`; NULL: not counted, or the table is full */
 };
 
 /*
@@ -422,12 +442,73 @@ static __always_inline void copy_sender(struct sigtrace_event *e, struct sigtrac
 
 static __always_inline void count(struct facts *f, struct sigtrace_cpu *cpu)
 {
-	u64 *value = counts.lookup(&f->key), one = 1;
+	struct sigtrace_count first = {};
 
-	if (value)
-		*value += 1;
-	else if (counts.update(&f->key, &one))
+	f->row = counts.lookup(&f->key);
+	if (!f->row && !counts.update(&f->key, &first))
+		f->row = counts.lookup(&f->key);
+	if (f->row)
+		f->row->count += 1;
+	else
 		cpu->uncounted += 1;
+}
+
+/* Take one of `most` records that a namespace may have in a window. Returns 0 if all are taken. */
+static __always_inline int take_share(u64 start, u32 inum, u32 most, u32 now, struct sigtrace_config *cfg)
+{
+	struct ns_key key = {start, inum};
+	struct share first = {now, 1}, *taken = shares.lookup(&key);
+
+	if (!taken) {
+		shares.update(&key, &first);
+		return 1;
+	}
+	if (now - taken->window >= cfg->window)
+		*taken = first;
+	else if (taken->kept >= most)
+		return 0;
+	else
+		taken->kept += 1;
+	return 1;
+}
+
+/* Take a share of the event's own namespace, and of the outermost one that contains it, usually a container. */
+static __always_inline int take_shares(struct facts *f, u32 now, struct sigtrace_config *cfg)
+{
+	struct place outermost = {};
+
+	if (!take_share(f->at.start, f->at.inum, cfg->budget * NS_SHARES, now, cfg))
+		return 0;
+	if (f->level < 2)
+		return 1;
+	place_read(&outermost, f->pid, 1, 1);
+	return take_share(outermost.start, outermost.inum, cfg->budget * OUTERMOST_SHARES, now, cfg);
+}
+
+/*
+ * Is this record to be written, or has its kind had enough detail lately? A flood must neither fill the ring, and so hide
+ * what happens elsewhere, nor cost its sender more than being counted does. The first record of a kind in each window is
+ * always written: whatever happens is seen.
+ */
+static __always_inline int keeps_detail(struct facts *f, struct sigtrace_config *cfg)
+{
+	struct sigtrace_count *row = f->row;
+	u32 now;
+
+	if (!row || !cfg->budget)
+		return 1;
+	now = JIFFIES();
+	if (now - row->window >= cfg->window) {
+		row->window = now;
+		row->kept = 0;
+	}
+	if (row->kept && row->untold != UNTOLD_MAX && (row->kept >= cfg->budget || !take_shares(f, now, cfg))) {
+		row->thinned += 1;
+		row->untold += 1;
+		return 0;
+	}
+	row->kept += 1;
+	return 1;
 }
 
 /*
@@ -543,6 +624,12 @@ static __always_inline struct sigtrace_event *reserve(struct facts *f, struct si
 	e->flags = f->key.flags;
 	e->ns_level = f->level;
 	e->pad = 0;
+	e->pad2 = 0;
+	e->thinned = 0;
+	if (f->row) {
+		e->thinned = f->row->untold;
+		f->row->untold = 0;
+	}
 	COPY_COMM(LOAD, e->target_comm, f->leader);
 	cpu->committed[stage] += 1;
 	return e;
@@ -564,7 +651,7 @@ static __always_inline void submit(struct sigtrace_event *e, struct sigtrace_cpu
 }
 
 /*
- * Write the record to the ring if it is in scope. The sender, or the context, is `from`, at delivery that of `queued`,
+ * Write the record to the ring if it is in scope and not thinned. The sender, or the context, is `from`, at delivery that of `queued`,
  * the event of the signal's generation.
  */
 static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, struct sigtrace_config *cfg,
@@ -573,7 +660,7 @@ static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, st
 {
 	struct sigtrace_event *e;
 
-	if (!in_scope(f, cfg, from) && !announces(cfg, stage))
+	if ((!in_scope(f, cfg, from) && !announces(cfg, stage)) || !keeps_detail(f, cfg))
 		return;
 	e = reserve(f, cpu, stage);
 	if (!e)

@@ -97,6 +97,8 @@ struct sigtrace_event {
 	__u8 sender_ns_level;
 	__u8 sender_flags;
 	__u8 pad;
+	__u32 thinned;        /* of the same kind on this CPU since the last record of it: counted, without a record */
+	__u32 pad2;
 	char target_comm[16]; /* of the group leader */
 	char sender_comm[16];
 	char sender_parent_comm[16];
@@ -117,6 +119,18 @@ struct sigtrace_count_key {
 	__u32 pad2;
 };
 
+/*
+ * What is known of a kind of event, that is of a count key: one per CPU. In a flood of one kind only the first records of
+ * each window of time are written; the others are thinned, which means counted only.
+ */
+struct sigtrace_count {
+	__u64 count;
+	__u64 thinned;        /* of these: no record was written, though it was in scope */
+	__u32 window;         /* jiffies at the beginning of the current window */
+	__u16 kept;           /* records in this window */
+	__u16 untold;         /* thinned since the last record */
+};
+
 /* One per CPU: how many records were written and lost. */
 struct sigtrace_cpu {
 	__u64 committed[5];   /* by stage: in the ring */
@@ -133,6 +147,8 @@ struct sigtrace_config {
 	__u32 scope;
 	__u32 ns_filter;      /* 0: every namespace; 1: those in `namespaces`; 2: all but those excluded there */
 	__u64 announce;       /* births and execs of inits go to the ring whatever `scope` and `signals` say */
+	__u32 budget;         /* records of a kind in a window, on each CPU; 0: all */
+	__u32 window;         /* in jiffies */
 };
 
 /* The value in the map `namespaces`, whose key is the inode. */

@@ -76,6 +76,8 @@ class EventLines:
             words = ended(row["exit_code"], row["exit_signal"] or 0)
         elif _ends_group(row):
             words = "dies"
+        if row["thinned"]:
+            words = f"{words.split(':')[0]} x {row['thinned'] + 1:,}"
         if not self._colour:
             return words
         return click.style(words, fg="red" if row["verdict"].startswith("dropped") else None)

@@ -129,7 +129,9 @@ class Followed:
 
 
 @contextlib.contextmanager
-def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Followed]]:
+def attached(
+    filters: Filters, scope: Scope, every_record: bool = False
+) -> Iterator[tuple[Collector, Followed]]:
     """A collector with these filters, and what it follows. Raises BadInput, CannotTrace."""
     from sigtrace.live.collector import Collector
 
@@ -149,6 +151,7 @@ def attached(filters: Filters, scope: Scope) -> Iterator[tuple[Collector, Follow
             descendants=filters.descendants,
             signals=filters.numbers,
             scope=scope,
+            every_record=every_record,
         )
         with _option_names(collector) as live:
             yield live, Followed(named, filters)
@@ -213,7 +216,7 @@ def stopped_by_signals(live: Collector, duration: float | None, once: bool = Tru
 
 def footer(live: Collector, losses: Losses | None = None) -> None:
     """Print what was seen, dropped (by namespace) and lost; `losses`: all of them, if not only the collector's."""
-    from sigtrace.events.losses import missing
+    from sigtrace.events.losses import missing, thinned_note
 
     counts = live.counts()
     dropped, names = counts.dropped_by_init(), live.names.known()
@@ -223,6 +226,8 @@ def footer(live: Collector, losses: Losses | None = None) -> None:
         f"{number(counts.signals_seen, 'signal')} seen, {sum(dropped.values()):,} dropped"
         + (f": {most}{more}" if most else "")
     )
+    if counts.thinned:
+        say(thinned_note(counts.thinned))
     for sentence in missing(losses or live.losses()):
         say(sentence)
 

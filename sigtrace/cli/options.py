@@ -195,6 +195,15 @@ def wait_option(command: _Command) -> _Command:
     )(command)
 
 
+def every_record_option(command: _Command) -> _Command:
+    """`--every-record`: no thinning."""
+    return click.option(
+        "--every-record",
+        is_flag=True,
+        help="Never thin: a record for each event of a flood too, which may fill the ring and lose others.",
+    )(command)
+
+
 _Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 
 

@@ -11,7 +11,7 @@ import click
 
 from sigtrace.cli.exit_code import EXIT_FAILED
 from sigtrace.cli.live import Filters, announce, attached, follow_options, footer, say, stopped_by_signals
-from sigtrace.cli.options import Duration, Size
+from sigtrace.cli.options import Duration, Size, every_record_option
 from sigtrace.cli.supervisor import supervised
 from sigtrace.text import printable
 from sigtrace.units import number
@@ -50,6 +50,7 @@ _LEAST = 1 << 20
     help="Start a new segment at this interval.",
 )
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
+@every_record_option
 def record(
     directory: Path,
     filters: Filters,
@@ -58,6 +59,7 @@ def record(
     max_age: float,
     rotate: float,
     duration: float | None,
+    every_record: bool,
 ) -> None:
     """Record into DIR what happens to the inits of PID namespaces.
 
@@ -67,7 +69,9 @@ def record(
     size, and no foreign file is ever deleted. `summary`, `postmortem`, `report` and
     `export` read DIR, also while it is being written.
 
-    "ready" on stderr means that no signal is missed from then on. A crash loses at
+    A kind of event that comes by the thousand is thinned: the first of each 10 ms
+    have records, the others are counted, so that no flood hides what happens to
+    others. "ready" on stderr means that no signal is missed from then on. A crash loses at
     most the last second; a full disk pauses writing until there is room again.
     Ctrl-C, SIGTERM, SIGHUP and --duration end it, a disk that hangs or not. The last
     line says how many events are on the disk, and how many were lost on the way to
@@ -83,7 +87,7 @@ def record(
     scope: Scope = "all" if everything else "inits"
     limits = max_size, max_age, rotate
     # No module is imported before that need not be in both processes.
-    supervised(lambda: _record(directory, filters, scope, limits, duration))
+    supervised(lambda: _record(directory, filters, (scope, every_record), limits, duration))
 
 
 class _NoPandas(MetaPathFinder):
@@ -100,21 +104,26 @@ class _NoPandas(MetaPathFinder):
 
 
 def _record(
-    directory: Path, filters: Filters, scope: Scope, limits: tuple[int, float, float], duration: float | None
+    directory: Path,
+    filters: Filters,
+    detail: tuple[Scope, bool],
+    limits: tuple[int, float, float],
+    duration: float | None,
 ) -> None:
     sys.meta_path.insert(0, _NoPandas())  # for as long as this process lives: it only records
     from sigtrace.live.recorder import Recorder
     from sigtrace.recording.writer import Limits
 
     where = printable(str(directory))
-    with attached(filters, scope) as (live, followed):
+    with attached(filters, *detail) as (live, followed):
         recorder = Recorder(live, directory, Limits(*limits), say)
         # A second signal is the supervisor's affair.
         with stopped_by_signals(live, duration, once=False):
             for note in live.notes:
                 say(note)
-            what = "all signals" if scope == "all" else "what concerns namespace inits"
+            what = "all signals" if detail[0] == "all" else "what concerns namespace inits"
             announce(live)
+            recorder.start()
             say(f"ready: recording {what}{followed} into {where}; Ctrl-C ends")
             recorder.run()
         footer(live, recorder.losses())

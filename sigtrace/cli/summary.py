@@ -17,7 +17,7 @@ from sigtrace.cli.options import (
     table_format_option,
 )
 from sigtrace.cli.output import json_line, write_lines
-from sigtrace.events.losses import missing
+from sigtrace.events.losses import missing, thinned_note
 from sigtrace.events.outcome import label
 from sigtrace.signals import name as signal_name
 from sigtrace.text import padded, shorten
@@ -58,8 +58,9 @@ def summary(
     first, last, container_id, runtime, image, pod, pod_namespace, ns_start (ns of
     CLOCK_BOOTTIME: distinguishes namespaces that had the same inode), init_pid.
     The last JSON line has the totals: dropped, stops, stops_killed,
-    stop_seconds_p50, _p90, _p99, _longest, records_lost, signals_uncounted,
-    recorders_cut_short, and totals_exact (false: they are too low).
+    stop_seconds_p50, _p90, _p99, _longest, signals_thinned (counted without a
+    record each), records_lost, signals_uncounted, recorders_cut_short, and
+    totals_exact (false: they are too low).
 
     \b
     Examples:
@@ -101,6 +102,9 @@ def _write_csv(found: Summary) -> None:
 def _table(found: Summary) -> Iterator[str]:
     if not found.losses.nothing:
         yield from missing(found.losses, found.of_counts)
+        yield ""
+    if found.thinned:
+        yield thinned_note(found.thinned)
         yield ""
     if not found.lines:
         yield "no signals" + ("" if found.losses.complete else " in what was recorded")

@@ -22,7 +22,7 @@ from sigtrace.cli.live import (
     say,
     stopped_by_signals,
 )
-from sigtrace.cli.options import Duration, format_option
+from sigtrace.cli.options import Duration, every_record_option, format_option
 from sigtrace.cli.output import write_lines
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000
 """Events formatted at a time: bounds the memory that a storm takes."""
+_REPEATS = {"table": 20, "json": 200}
+"""Lines for events of one kind in a second; the others become one line."""
 NAME_SECONDS = 0.5
 """How long the first line of a new namespace waits for its container's name."""
 
@@ -44,22 +46,25 @@ NAME_SECONDS = 0.5
 )
 @format_option
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
-@click.option("--count", type=click.IntRange(min=1), help="End after this many events.")
+@click.option("--count", type=click.IntRange(min=1), help="End after this many lines.")
+@every_record_option
 def watch(
     filters: Filters,
     everything: bool,
     output: str,
     duration: float | None,
     count: int | None,
+    every_record: bool,
 ) -> None:
     """Show signals dropped for namespace inits, as they happen.
 
     Prints one line per event: time, PID namespace, signal, sender, target, and
     what became of the signal. PIDs are the host's; a wide terminal shows a sender
     with its parent, as PARENT<SENDER. JSON Lines have the columns of the event
-    table. "ready" on stderr means that no signal is missed from then on; totals
-    follow at the end. Ctrl-C, SIGTERM, a closed pipe, --duration and --count all
-    end it.
+    table. Of a flood of one kind the first are printed, then one line a second
+    for all others ("x 48,231", in JSON `thinned`). "ready" on stderr means that no
+    signal is missed from then on; totals follow at the end. Ctrl-C, SIGTERM, a
+    closed pipe, --duration and --count all end it.
 
     \b
     Examples:
@@ -71,12 +76,14 @@ def watch(
       sigtrace watch --all --format json --duration 30s > signals.jsonl
     """
     scope: Scope = "all" if everything else "drops"
-    with attached(filters, scope) as (live, followed):
+    with attached(filters, scope, every_record) as (live, followed):
         with stopped_by_signals(live, duration):
             for note in live.notes:
                 say(note)
             what = "all signals" if everything else "signals dropped for namespace inits"
             announce(live)
+            if not every_record:
+                live.fold(_REPEATS[output])
             say(f"ready: watching {what}{followed}; Ctrl-C ends")
             with _stopped_when_gone(live, followed):
                 left = -1 if count is None else count

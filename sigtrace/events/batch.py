@@ -91,6 +91,11 @@ class Batch:
         return origin.origins(self.records)
 
     @property
+    def weights(self) -> npt.NDArray[np.int64]:
+        """How many events each record stands for, itself and those thinned before it: shape (n,)."""
+        return 1 + self.records["thinned"].astype("i8")
+
+    @property
     def time(self) -> npt.NDArray[np.datetime64]:
         """The time of each record: shape (n,), datetime64[ns], UTC."""
         return (self.records["time"].astype("i8") + self.boot_to_utc).astype("datetime64[ns]")

@@ -72,6 +72,10 @@ _RESULT = (
     "the tracepoint's raw result at `generate`: 0 queued, 1 ignored, 2 already pending, 3 queue full, "
     "4 queued without its siginfo; else -1"
 )
+_THINNED = (
+    "how many more of the same kind (the columns of the counts table) were counted on that CPU since the record "
+    "before, without one of their own: a record stands for 1 + `thinned` events"
+)
 _RELATION = (
     "where the sender's PID namespace stands to the target's: `same`, `ancestor`, `descendant`, `other`; "
     "`self` (its own process), `kernel`; empty if not known"
@@ -178,6 +182,7 @@ EVENT_FIELDS = (
         shows=_exit_signal,
         only=_exits,
     ),
+    Field("thinned", "thinned", "uint32", _THINNED),
     Field("host", "", "category", "host name"),
     *(Field(name, "", "category", meaning) for name, meaning in container.COLUMNS.items()),
 )
@@ -221,6 +226,9 @@ COUNT_FIELDS = (
     *(_BY_NAME[name] for name in ("unkillable", "blocked", "exiting", "traced", "kthread")),
     *(_BY_NAME[name] for name in ("relation", "is_init", "verdict")),
     Field("count", "count", "uint64", "how many"),
+    Field(
+        "thinned", "thinned", "uint64", "how many of them have no record, being too many in too short a time"
+    ),
 )
 """The counts table."""
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("count", "<u8")])
-"""dtype of a row of counts: the members of `sigtrace_count_key`, and the count."""
+COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("thinned", "<u8"), ("count", "<u8")])
+"""dtype of a row of counts: the members of `sigtrace_count_key`; how many, and how many of these have no record."""
 
 
 class Counts:
-    """Exact counts. `records`: shape (n,), the members of `sigtrace_count_key` and `count`."""
+    """Exact counts. `records`: shape (n,), the members of `sigtrace_count_key`, `thinned` and `count`."""
 
     def __init__(self, records: npt.NDArray[np.void]) -> None:
         self.records = records
@@ -41,6 +41,11 @@ class Counts:
     def signals_seen(self) -> int:
         """The number of signals that were generated."""
         return int(self.records["count"][self.records["stage"] == wire.STAGE["generate"]].sum())
+
+    @property
+    def thinned(self) -> int:
+        """The number of events that were counted only, being too many of a kind in too short a time."""
+        return int(self.records["thinned"].sum())
 
     def dropped(self) -> dict[int, int]:
         """Return dropped signals by inode of the namespace, the most first; namespaces without drops are left out."""

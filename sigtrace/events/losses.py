@@ -28,6 +28,8 @@ class Losses:
     unwritten: int = 0
     """Records that could not be written to the disk."""
     snapshots_skipped: int = 0
+    thinned: int = 0
+    """Events of other processes than inits that were counted only: of some of these nothing else is known."""
     cut: int = 0
     """Recorders that ended without closing the recording: nobody knows how much their last moments had."""
     gaps: tuple[tuple[int, int], ...] = ()
@@ -46,7 +48,7 @@ class Losses:
     @property
     def complete(self) -> bool:
         """Whether no record is missing: what was not recorded did not happen."""
-        return not (self.total or self.missed or self.cut)
+        return not (self.total or self.missed or self.thinned or self.cut)
 
     @property
     def nothing(self) -> bool:
@@ -109,6 +111,12 @@ def reasons(losses: Losses) -> Iterator[str]:
             yield f"{number(count, 'record')} lost, as {why}"
 
 
+def thinned_note(count: int) -> str:
+    """Return what it means that events were counted only: they are not lost, and in all totals."""
+    each = "event was" if count == 1 else "events were"
+    return f"{count:,} {each} counted without a record, as many others like it came at the same time"
+
+
 def reservation(losses: Losses) -> str:
     """Return why it cannot be said that something did not happen: `5 records of that time were lost`; empty if it can.
 
@@ -121,6 +129,9 @@ def reservation(losses: Losses) -> str:
         )
     if losses.missed:
         parts.append(f"the kernel skipped {number(losses.missed, 'signal')} of that time")
+    if losses.thinned:
+        were = "was" if losses.thinned == 1 else "were"
+        parts.append(f"{number(losses.thinned, 'event')} of that time {were} counted only")
     if losses.cut:
         parts.append("the recorder was cut short")
     return " and ".join(parts)

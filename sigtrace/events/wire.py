@@ -115,6 +115,7 @@ def _numpy_code(kind: str) -> str:
 
 EVENT = Layout("sigtrace_event")
 COUNT_KEY = Layout("sigtrace_count_key")
+COUNT_VALUE = Layout("sigtrace_count")
 CPU = Layout("sigtrace_cpu")
 CONFIG = Layout("sigtrace_config")
 NS_FILTER = Layout("sigtrace_ns_filter")

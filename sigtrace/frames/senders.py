@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sigtrace.errors import BadInput
-from sigtrace.frames.source import Source, columns_of, trimmed
+from sigtrace.frames.source import Source, columns_of, trimmed, weights
 from sigtrace.frames.time import DROPS
 from sigtrace.recording.labels import PLACE, container_labels
 
@@ -32,11 +32,12 @@ def df_senders(source: Source) -> pd.DataFrame:
     dropped        int64                signals dropped by init protection
     first, last    datetime64[ns, UTC]  when the first and the last was sent or dropped
     """
-    needed = ["time", "stage", "verdict", "signal_name", "relation", "sender_pid", "sender_comm"]
+    needed = ["time", "stage", "verdict", "signal_name", "relation", "sender_pid", "sender_comm", "thinned"]
     events = columns_of(source, [*needed, "sender_parent_comm", "target_comm", "is_init", *PLACE])
     dropped = events["verdict"].isin(DROPS)
     sent = events["stage"] == "generate"
-    table = events.assign(_sent=sent, _dropped=dropped)[sent | dropped]
+    many = weights(events)
+    table = events.assign(_sent=sent * many, _dropped=dropped * many)[sent | dropped]
     table = table.assign(
         sender=sender_names(table),
         container=container_labels(table),

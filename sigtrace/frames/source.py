@@ -59,9 +59,19 @@ def floored(times: pd.Series, every: str | pd.Timedelta | None) -> pd.Series:
 
 
 def counted(table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Count the rows by the columns `by`: these and `count` (int64), sorted, only combinations that occur."""
-    found: pd.DataFrame = table.groupby(list(by), observed=True, sort=True).size().reset_index(name="count")
+    """Count events by the columns `by`: these and `count` (int64), sorted, only combinations that occur.
+
+    table: with the column `thinned`: its rows stand for as many more.
+    """
+    groups = table.assign(count=weights(table)).groupby(list(by), observed=True, sort=True)
+    found: pd.DataFrame = groups["count"].sum().reset_index()
     return trimmed(found.astype({"count": "int64"}))
+
+
+def weights(events: pd.DataFrame) -> pd.Series:
+    """Return how many events each row of an event table stands for, itself and those thinned before it: int64."""
+    found: pd.Series = events["thinned"].astype("int64") + 1
+    return found
 
 
 def trimmed(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from sigtrace.frames.source import Source, columns_of, trimmed
+from sigtrace.frames.source import Source, columns_of, trimmed, weights
 from sigtrace.frames.time import DROPS
 from sigtrace.recording.labels import PLACE, container_labels
 from sigtrace.recording.reader import Recording
@@ -45,6 +45,7 @@ def df_startup(source: Source) -> pd.DataFrame:
         "target_tid",
         "target_comm",
         "target_start",
+        "thinned",
     ]
     events = columns_of(source, [*needed, *PLACE])
     inits = events[events["is_init"] & (events["target_start"] > 0)]
@@ -54,8 +55,10 @@ def df_startup(source: Source) -> pd.DataFrame:
     handled = with_handler.groupby(keys, observed=True)["time"].min().rename("handled_first").reset_index()
     drops = signals[signals["verdict"].isin(DROPS)].merge(handled, on=keys, how="left")
     drops = drops[drops["handled_first"].isna() | (drops["time"] < drops["handled_first"])]
-    dropped = drops.groupby(keys, observed=True)["time"].agg(["size", "min", "max"]).reset_index()
-    dropped = dropped.rename(columns={"size": "dropped", "min": "dropped_first", "max": "dropped_last"})
+    groups = drops.assign(_weight=weights(drops)).groupby(keys, observed=True)
+    dropped = groups.agg(
+        dropped=("_weight", "sum"), dropped_first=("time", "min"), dropped_last=("time", "max")
+    ).reset_index()
     table = handled.merge(dropped, on=keys, how="outer")
     table["dropped"] = table["dropped"].fillna(0).astype("int64")
     table = table.merge(_named(signals, keys), on=keys, how="left").merge(

@@ -26,9 +26,9 @@ def df_drops(source: Source, every: str | pd.Timedelta | None = None) -> pd.Data
     verdict      category             dropped_at_generate or dropped_at_deliver
     count        int64                signals
     """
-    events = columns_of(source, ["time", "signal_name", "verdict", *PLACE])
+    events = columns_of(source, ["time", "signal_name", "verdict", "thinned", *PLACE])
     drops = events[events["verdict"].isin(DROPS)]
-    placed = drops[["host", "nsid", "signal_name", "verdict"]].assign(
+    placed = drops[["host", "nsid", "signal_name", "verdict", "thinned"]].assign(
         time=floored(drops["time"], every), container=container_labels(drops)
     )
     return counted(placed, ["time", "host", "nsid", "container", "signal_name", "verdict"])
@@ -44,7 +44,7 @@ def df_verdicts(source: Source, every: str | pd.Timedelta | None = None) -> pd.D
     verdict  category             see docs/events.md
     count    int64                signals
     """
-    events = columns_of(source, ["time", "stage", "verdict"])
+    events = columns_of(source, ["time", "stage", "verdict", "thinned"])
     sent = events[events["stage"].isin(_SENT)]
-    placed = sent[["stage", "verdict"]].assign(time=floored(sent["time"], every))
+    placed = sent[["stage", "verdict", "thinned"]].assign(time=floored(sent["time"], every))
     return counted(placed, ["time", "stage", "verdict"])

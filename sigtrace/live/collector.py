@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sigtrace.events.losses import Losses
     from sigtrace.live.kernel.counts import Tally
     from sigtrace.live.kernel.ring import Ring
+    from sigtrace.live.repeats import Repeats
 
 Scope = Literal["drops", "inits", "all"]
 Method = Literal["btf", "raw"]
@@ -65,6 +66,7 @@ class CollectorFilters(TypedDict, total=False):
     descendants: bool
     signals: int | str | Iterable[int | str]
     scope: Scope
+    every_record: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class _Filters:
     descendants: bool = False
     signals: int | str | Iterable[int | str] = ()
     scope: Scope = "drops"
+    every_record: bool = False
 
 
 _filtering = spelled_out(CollectorFilters, _Filters)
@@ -95,6 +98,9 @@ class Collector:
     scope: the records to get: "drops" (init protection at either drop point), "inits" (everything about
         namespace inits, and what they pass on to members of their namespace) or "all". Counts include everything that
         passes the other filters, whatever the scope.
+    every_record: by default a kind of event that comes by the thousand is thinned: on each CPU the first of each 10 ms
+        have records, the others are only counted, exactly (the column `thinned`). With this, all have records, and a
+        flood may fill the ring, which loses records of other namespaces too.
     ring_bytes: size of the ring for records, a power of two. `method`: "btf" or "raw" to force one way to attach.
 
     `names` returns the container of a namespace; batches contain it too. Raises on entry: CannotTrace if this host
@@ -112,6 +118,8 @@ class Collector:
         self._filters = _Filters(**filters)
         self.names = ContainerResolver()
         self._container_filter: ContainerFilter | None = None
+        self._most_alike = 0
+        self._repeats: Repeats | None = None
         self._in_batches = True
         """Whether batches contain births and execs of inits. The kernel always sends these: `names` needs them."""
         self._ring_bytes = ring_bytes
@@ -216,6 +224,7 @@ class Collector:
             numbers,
             filters.scope,
             container_filter is not None,
+            filters.every_record,
         )
         self._container_filter = container_filter
         self._in_batches = filters.scope != "drops" and not numbers
@@ -224,6 +233,10 @@ class Collector:
     def container_filter(self) -> ContainerFilter | None:
         """The filter by container; None if no container or pod is selected."""
         return self._container_filter
+
+    def fold(self, most: int) -> None:
+        """From now on, show at most about `most` records of a kind in a second: see `Repeats`. Before the iteration."""
+        self._most_alike = most
 
     def on_ready(self, fd: int, callback: Callable[[], None], events: int = select.EPOLLIN) -> None:
         """Call `callback` once, from the iteration, when a descriptor is ready (epoll `events`; 0: hang-up only).
@@ -260,7 +273,10 @@ class Collector:
                 yield batch
             self._call_back(ready)  # after the batch: the records before the event come first
             if not len(taken) and self._stopping and not self._reader().unread():
-                if self._container_filter and len(left := self._container_filter.finish(taken)):
+                left = self._container_filter.finish(taken) if self._container_filter else taken
+                if self._repeats:
+                    left = self._repeats.finish(left)
+                if len(left):
                     yield left
                 return
             if self._stopping:
@@ -270,7 +286,8 @@ class Collector:
                 time.sleep(
                     POLL_SECONDS
                 )  # more will follow: one read of many records is cheaper than many wake-ups
-            soon = flowing or (self._container_filter is not None and self._container_filter.holding)
+            held = (self._container_filter, self._repeats)
+            soon = flowing or any(each is not None and each.holding for each in held)
             ready = self._wait(0 if len(taken) else POLL_SECONDS if soon else TIDY_SECONDS)
             self._tidy()
             flowing = bool(ready) or len(taken) > 0 or self._reader().unread()
@@ -340,7 +357,11 @@ class Collector:
                 self._filter.exclude(key)
         if not self._in_batches and len(batch):
             batch = batch[batch.records["stage"] <= wire.STAGE["exit"]]
-        return batch
+        if self._most_alike and self._repeats is None:
+            from sigtrace.live.repeats import Repeats
+
+            self._repeats = Repeats(self._most_alike)
+        return self._repeats.fold(batch) if self._repeats else batch
 
     def _reader(self) -> Ring:
         """The ring's reader, made on first use: it imports numpy."""

@@ -29,6 +29,7 @@ from sigtrace.events.batch import Batch
 from sigtrace.events.counts import Counts
 from sigtrace.events.losses import Losses
 from sigtrace.live.collector import Collector
+from sigtrace.live.shares import firsts
 from sigtrace.live.snapshot_trigger import SnapshotTaker
 from sigtrace.recording import namespace_rows, schema
 from sigtrace.recording.directory import Directory
@@ -44,6 +45,8 @@ COUNT_SECONDS = 10.0
 
 _QUEUE_RECORDS = 1 << 18
 """About 40 MB. More than the ring holds, so that the queue bridges a slow disk for longer than the ring could."""
+_SHARE = 64
+"""Records of a namespace in each batch that the second half of the queue takes: a noisy one leaves it to the others."""
 _PATIENCE_SECONDS = 10.0
 """How long the disk may do nothing at all before it counts as one that hangs."""
 _Result = TypeVar("_Result")
@@ -87,6 +90,7 @@ class Recorder:
         # stale value makes the queue look fuller than it is.
         self._queued, self._taken = 0, 0
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
+        self._began = threading.Event()
         self._ended = False
         self._failure: BaseException | None = None
         self._taker = SnapshotTaker(self._queue.put)
@@ -96,10 +100,14 @@ class Recorder:
         self._losses_at, self._losses = 0, Losses()
         """The losses at the last tick, and its time; 0: none in this segment."""
 
-    def run(self) -> None:
-        """Record until the collector is stopped, and all records are written or the disk hangs."""
+    def start(self) -> None:
+        """Start to write, and wait until the first has been written: from then on writing is as fast as it gets."""
         self._thread.start()
         self._taker.start()
+        self._began.wait(self._patience)
+
+    def run(self) -> None:
+        """Record until the collector is stopped, and all records are written or the disk hangs. After `start`."""
         try:
             for batch in self._live:
                 self._offer(batch)
@@ -131,8 +139,13 @@ class Recorder:
         )
 
     def _offer(self, batch: Batch) -> None:
-        if self._queued - self._taken + len(batch) > _QUEUE_RECORDS:
-            self._unqueued += len(batch)
+        waiting = self._queued - self._taken
+        if waiting + len(batch) > _QUEUE_RECORDS // 2:  # the disk is slow: what is left is shared
+            fits = waiting + len(batch) <= _QUEUE_RECORDS
+            kept = batch[firsts(batch.records, _SHARE)] if fits else batch[:0]
+            self._unqueued += len(batch) - len(kept)
+            batch = kept
+        if not len(batch):
             return
         self._queued += len(batch)
         self._queue.put(batch)
@@ -162,9 +175,12 @@ class Recorder:
         except BaseException as err:
             self._failure = err
             self._live.stop()
+        finally:
+            self._began.set()
 
     def _write_until_end(self) -> None:
         self._tick()
+        self._began.set()
         flush_at = time.monotonic() + FLUSH_SECONDS
         while True:
             with contextlib.suppress(queue.Empty):

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sigtrace import signals
+from sigtrace import clock, signals
 from sigtrace.due import DueQueue
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.nskey import NsKey
 from sigtrace.snapshot import Helper, SnapshotRow
 from sigtrace.stops.own_signal import own_stop_signals
+from sigtrace.units import SECOND
 
 AGAIN_SECONDS = 1.0
 """Delay of the second snapshot, and how long a namespace must outlive its init to be one that hangs."""
@@ -28,6 +29,9 @@ _END_SECONDS = 1.0
 """How long the last snapshots may take together: a helper that hangs must not delay the end."""
 _WAITING = 64
 """Snapshots that may be due at once; further ones are skipped and counted."""
+_WAITING_OF_YOUNG = 32
+_YOUNG_SECONDS = 10
+"""A namespace of this age is young: a flood of short-lived ones must leave room for the others."""
 _KEPT = 4096
 """Namespaces and reasons to remember; beyond that all are forgotten, at the cost of a few more snapshots."""
 
@@ -118,7 +122,8 @@ class SnapshotTaker(threading.Thread):
         key = (trigger, namespace)
         if now - self._taken.get(key, -_REST_SECONDS) < _REST_SECONDS:
             return
-        if self._queue.overdue() >= _WAITING:
+        young = clock.kernel_ns() - namespace.start_ns < _YOUNG_SECONDS * SECOND
+        if self._queue.overdue() >= (_WAITING_OF_YOUNG if young else _WAITING):
             self.skipped += 1
             return
         if len(self._taken) >= _KEPT:

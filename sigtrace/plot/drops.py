@@ -26,7 +26,7 @@ def drops_over_time(
     most 120 bars. everything: plot the outcomes of all signals; one that is queued and then handled counts twice.
     """
     title = "What became of signals" if everything else "Signals dropped for namespace inits"
-    events = columns_of(source, ["time", "stage", "verdict"])
+    events = columns_of(source, ["time", "stage", "verdict", "thinned"])
     events = events[events["stage"].isin(["generate", "deliver"])]
     shown = events if everything else events[events["verdict"].isin(DROPS)]
     if not len(shown):

@@ -14,7 +14,7 @@ from sigtrace.events.column_types import Labels
 from sigtrace.events.lanes import Parties, kinds, lanes
 from sigtrace.events.outcome import KINDS
 from sigtrace.events.verdict import CODE
-from sigtrace.frames.source import nice_bin
+from sigtrace.frames.source import nice_bin, weights
 from sigtrace.plot.text import shown
 
 MOST_MARKS = 1500
@@ -48,7 +48,9 @@ def marks(events: pd.DataFrame) -> Marks:
     words = np.array([kind.words for kind in KINDS.values()], object)[kinds(verdicts, signal)]
     order = [shown(name) for name in found.names]
     names = np.array(order, object)
-    table = pd.DataFrame({"time": events["time"], "lane": names[found.target], "outcome": words})
+    table = pd.DataFrame(
+        {"time": events["time"], "lane": names[found.target], "outcome": words, "weight": weights(events)}
+    )
     sent = table.assign(to=table["lane"], lane=names[found.sender])[who.sent]
     init = order[found.init]
     if many:
@@ -82,10 +84,10 @@ def _codes(column: pd.Series, codes: Mapping[str, int]) -> npt.NDArray[np.uint8]
 
 def _counted(parts: Sequence[pd.DataFrame], every: pd.Timedelta) -> pd.DataFrame:
     table = pd.concat(
-        [part[["time", "lane", "outcome"]].astype({"lane": str, "outcome": str}) for part in parts]
+        [part[["time", "lane", "outcome", "weight"]].astype({"lane": str, "outcome": str}) for part in parts]
     )
     table["time"] = table["time"].dt.floor(every)
-    counted = table.groupby(["time", "lane", "outcome"]).size().reset_index(name="count")
+    counted = table.groupby(["time", "lane", "outcome"])["weight"].sum().reset_index(name="count")
     return counted.assign(until=counted["time"] + every)
 
 

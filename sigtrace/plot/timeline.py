@@ -12,7 +12,7 @@ from sigtrace import signals
 from sigtrace.clock import Time, nanoseconds
 from sigtrace.errors import BadInput
 from sigtrace.events.outcome import KINDS
-from sigtrace.frames.source import Source, columns_of
+from sigtrace.frames.source import Source, columns_of, weights
 from sigtrace.frames.stops import df_stops
 from sigtrace.frames.time import DROPS
 from sigtrace.plot.axes import colour, hint, time_axis, zoom
@@ -37,7 +37,7 @@ _UNUSUAL = tuple(KINDS[name].words for name in ("dropped", "late", "kill", "sent
 """The kinds whose signals are labelled."""
 _COLUMNS = (
     *("time", "stage", "signal", "signal_name", "verdict", "relation", "host", "nsid", "is_init", "result"),
-    *("target_pid", "target_tid", "target_comm", "target_start", "sender_pid", "sender_comm"),
+    *("target_pid", "target_tid", "target_comm", "target_start", "sender_pid", "sender_comm", "thinned"),
     *(
         "sender_parent_pid",
         "sender_parent_comm",
@@ -95,8 +95,9 @@ def _events(source: Source, ns: int | None, since: Time | None, until: Time | No
 
 
 def _subtitle(events: pd.DataFrame, found: Marks, stops: pd.DataFrame) -> Iterator[str]:
-    dropped = int(events["verdict"].isin(DROPS).sum())
-    text = f"{number(len(events), 'event')}, {dropped:,} dropped by the kernel"
+    many = weights(events)
+    dropped = int(many[events["verdict"].isin(DROPS)].sum())
+    text = f"{number(int(many.sum()), 'event')}, {dropped:,} dropped by the kernel"
     if found.every is not None:
         text += f"; counted in bins of {span_text(found.every)}: the fuller the colour, the more"
     yield text

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from sigtrace.events.batch import Batch
+from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
 from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import NsKey
@@ -150,6 +151,7 @@ class Case:
             container,
             found.failed_starts,
             passed,
+            losses=Losses(thinned=int(batch.records["thinned"][~flag(batch.records, "init")].sum())),
         )
 
     @property

@@ -142,6 +142,8 @@ def postmortems(recording: Recording) -> pd.DataFrame:
                 "records_lost": case.losses.total,
             }
         )
+    import pandas as pd
+
     names = [
         "host",
         "nsid",

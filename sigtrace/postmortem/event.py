@@ -11,6 +11,7 @@ from sigtrace import signals, text
 from sigtrace.events import origin, outcome, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import Labels, enum_labels, flag, text_labels
+from sigtrace.events.groups import ranks
 from sigtrace.events.verdict import CODE, VERDICTS
 
 MEANT_TO_STOP = frozenset(signals.members(signals.STOP_REQUESTS))
@@ -134,11 +135,12 @@ def selected(
 
 
 def totals(batch: Batch, nsid: int) -> dict[tuple[str, int, str], int]:
-    """Count the records of the namespace's own init by stage, signal and verdict."""
+    """Count the events of the namespace's own init by stage, signal and verdict, thinned ones included."""
     r = batch.records
     own = np.flatnonzero((r["nsid"] == nsid) & flag(r, "init"))
     key = r["stage"][own].astype("u4") << 16 | r["signal"][own].astype("u4") << 8 | batch.verdicts[own]
-    kinds, counts = np.unique(key, return_counts=True)
+    kinds, which = np.unique(key, return_inverse=True)
+    counts = np.bincount(which, batch.weights[own], len(kinds)).astype("i8")
     stages = enum_labels(kinds >> 16, wire.STAGE).tolist()
     rest = zip(stages, (kinds >> 8 & 0xFF).tolist(), (kinds & 0xFF).tolist(), counts.tolist(), strict=True)
     return {(stage, signal, VERDICTS[verdict]): count for stage, signal, verdict, count in rest}
@@ -180,11 +182,7 @@ def events(
 
 def first_and_last(key: npt.NDArray[np.uint64], few: npt.NDArray[np.int64] | int) -> npt.NDArray[np.bool_]:
     """Mark the first and the last rows of each key: shape (n,). few: how many of each, one number or shape (n,)."""
-    order = np.argsort(key, kind="stable")
-    _, starts, sizes = np.unique(key[order], return_index=True, return_counts=True)
-    rank = np.empty(len(key), "i8")
-    rank[order] = np.arange(len(key)) - np.repeat(starts, sizes)
-    total = np.empty(len(key), "i8")
-    total[order] = np.repeat(sizes, sizes)
-    keep: npt.NDArray[np.bool_] = (rank < few) | (rank >= total - few)
+    keys, group = np.unique(key, return_inverse=True)
+    rank, sizes = ranks(group, len(keys))
+    keep: npt.NDArray[np.bool_] = (rank < few) | (rank >= sizes[group] - few)
     return keep

@@ -77,7 +77,7 @@ def live(nsid: int, listen: float, container: Container | None = None) -> tuple[
     batch = batch[np.argsort(batch.records["time"], kind="stable")]
     window = Window(since, time.time_ns() if since else 0, live=True, has_members=since > 0)
     case = Case.from_batch(batch, rows, ns=nsid, window=window, container=container)
-    return replace(case, losses=losses), problem or _problems(rows)
+    return replace(case, losses=replace(losses, thinned=case.losses.thinned)), problem or _problems(rows)
 
 
 def all_live(pause: float, containers: Mapping[int, Container | None]) -> Iterator[Case]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sigtrace.clock import TICK_NS
 from sigtrace.containers.of_namespace import SANDBOX
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
@@ -37,12 +39,14 @@ def recorded(recording: Recording, chosen: Collection[RecordedNs], at: int | Non
     at: use only what was recorded until this time (ns UTC). Raises BadInput if nothing was.
     """
     spaces, cases, lost = recording.spaces, [], _lost(recording)
+    counts = functools.cache(recording.counts)
     for boot, batch, window, rows in _boots(recording, Selection(until=_end(at))):
         snapshots = _by_namespace(boot, rows, spaces)
         for each in (each for each in chosen if each.boot == boot and (at is None or each.born <= at)):
             keys = [each.key, *(home.key for home in spaces.below([each.home]))]
             part = batch[among(batch.records["nsid"], batch.records["ns_start"], keys)]
             case = Case.from_batch(part, snapshots.get(each.home, ()), ns=each.key, window=window)
+            case = _with_totals(case, counts, boot) if at is None else case
             cases.append(_with_losses(case, lost, boot, at) if lost else case)
     if not cases:
         inodes = ", ".join(dict.fromkeys(str(each.nsid) for each in chosen))
@@ -60,6 +64,7 @@ def all_recorded(
     spaces = recording.spaces
     chosen = replace(selection or Selection(), signal=(), verdict=())
     where, lost = recording.filter(chosen), _lost(recording)
+    counts = functools.cache(recording.counts)
     for boot, batch, window, rows in _boots(
         recording, replace(chosen, ns=(), container=(), pod=(), descendants=False)
     ):
@@ -75,6 +80,7 @@ def all_recorded(
         for key, part in by_namespace(find(batch[chosen_rows])):
             rows_of = snapshots.get(HostNs(*boot, key), ())
             case = Case.of_found(part, key, resident(part.batch, key), rows_of, window)
+            case = case if selection and selection.timed else _with_totals(case, counts, boot)
             yield _with_losses(case, lost, boot, where.until) if lost else case
 
 
@@ -141,11 +147,27 @@ def _lost(recording: Recording) -> _Lost | None:
     return None if recording.losses.complete else recording.losses_by_time()
 
 
+def _with_totals(case: Case, counts: Callable[[], pd.DataFrame], boot: tuple[str, str]) -> Case:
+    """Return the case with the kernel's totals of its init's events, if the records of some were thinned.
+
+    The last of a flood are told by no record that comes after them.
+    """
+    if not case.batch.records["thinned"].any():
+        return case
+    table = counts()
+    own = (table["host"] == boot[0]) & (table["boot_id"] == boot[1]) & table["is_init"]
+    own &= (table["nsid"] == case.nsid) & (table["ns_start"] // TICK_NS == case.key.start)
+    sums = table[own].groupby(["stage", "signal", "verdict"], observed=True)["count"].sum()
+    found = {key: max(total, int(sums.get(key, 0))) for key, total in case.totals.items()}
+    return replace(case, totals=found)
+
+
 def _with_losses(case: Case, lost: _Lost, boot: tuple[str, str], until: int | None) -> Case:
     """Return the case with what may have been lost between its birth and its exit, or `until` (ns UTC)."""
     offset = int(np.asarray(case.batch.boot_to_utc).flat[0]) if len(case.batch) else 0
     born = case.key.start_ns + offset if case.key.start and offset else case.since
-    return replace(case, losses=lost(born, case.exit.time if case.exit else until, boot))
+    losses = lost(born, case.exit.time if case.exit else until, boot)
+    return replace(case, losses=replace(losses, thinned=case.losses.thinned))
 
 
 def _by_namespace(

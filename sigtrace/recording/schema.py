@@ -354,7 +354,7 @@ def count_records(batch: pa.RecordBatch) -> npt.NDArray[np.void]:
     """Return the rows of a counts batch as counts: shape (n,), dtype COUNT."""
     out = np.zeros(batch.num_rows, COUNT)
     for field in (*COUNT_FIELDS, _WHOLE["flags"]):
-        if field.whole:
+        if field.whole and field.name in batch.schema.names:  # older recordings have fewer
             _restore(out, field, batch[field.name])
     return out
 

@@ -29,6 +29,8 @@ from sigtrace.stops.request import POSSIBLE
 from sigtrace.text import decode
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from sigtrace.events.batch import Batch
 
 _GROUP = ("host", "boot_id", "nsid", "ns_start", "signal", "verdict")
@@ -126,6 +128,9 @@ class Summary:
     of_counts: bool = True
     """The totals are the kernel's counts; False: they are of the recorded events."""
 
+    thinned: int = 0
+    """Signals that were counted without a record of their own; the totals have them."""
+
     @property
     def dropped(self) -> int:
         """The number of signals dropped by init protection."""
@@ -143,6 +148,7 @@ class Summary:
                 f"stop_seconds_{name}": float(np.percentile(seconds, share)) if seconds else None
                 for name, share in shares.items()
             },
+            "signals_thinned": self.thinned,
             "records_lost": self.losses.total,
             "signals_uncounted": self.losses.uncounted + self.losses.missed,
             "recorders_cut_short": self.losses.cut,
@@ -158,15 +164,23 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
     where = recording.filter(selection)
     sent: dict[tuple[Any, ...], list[_Sent]] = {}
     ended: list[Attempt] = []
+    thinned = 0
     # `attempts` needs all possible requests and the exits (0), whichever signals are selected.
     read = (0, *POSSIBLE, *where.signal) if where.signal else ()
     for boot, batch in recording.boots(replace(selection, signal=read, verdict=())):
         stops = (each for each in attempts(batch) if each.exited is not None)
         ended += [each for each in stops if not where.signal or each.signal in where.signal]
-        for (nsid, start, signal, code), who in _by_sender(_wanted(batch, where)):
+        wanted = _wanted(batch, where)
+        thinned += int(wanted.records["thinned"].sum())
+        for (nsid, start, signal, code), who in _by_sender(wanted):
             sent.setdefault((*boot, nsid, start, signal, verdict.VERDICTS[code]), []).append(who)
+    if where.since is None and where.until is None:
+        table = where.of_counts(recording.counts())
+        table = table[table["stage"].isin(["generate", "deliver"])]
+        thinned = int(table["thinned"].sum())
+        sent = _with_counts(table, sent)
     spaces, lines = recording.spaces, []
-    for key, senders in _with_counts(recording, where, sent).items():
+    for key, senders in sent.items():
         host, boot_id, nsid, start, signal, name = key
         namespace = spaces.find(HostNs(host, boot_id, NsKey.of(nsid, start)))
         init = (namespace.init_pid, namespace.init_comm) if namespace else (0, "")
@@ -179,7 +193,7 @@ def summarise(recording: Recording, selection: Selection) -> Summary:
             )
     lines.sort(key=lambda line: (not line.verdict.startswith("dropped"), -line.count, line.nsid, line.signal))
     losses = recording.losses_between(where.since, where.until)
-    return Summary(lines, ended, losses, recording.hosts(), not selection.timed)
+    return Summary(lines, ended, losses, recording.hosts(), not selection.timed, thinned)
 
 
 def _wanted(batch: Batch, where: Filter) -> Batch:
@@ -190,24 +204,19 @@ def _wanted(batch: Batch, where: Filter) -> Batch:
 
 
 def _with_counts(
-    recording: Recording, where: Filter, sent: dict[tuple[Any, ...], list[_Sent]]
+    table: pd.DataFrame, sent: dict[tuple[Any, ...], list[_Sent]]
 ) -> dict[tuple[Any, ...], list[_Sent]]:
-    """Return the senders by key, with an entry without a sender for counted signals that have no event."""
+    """Return the senders by key, with an entry without a sender for signals of the counts table that have no event."""
     out = {key: list(who) for key, who in sent.items()}
-    if where.since is not None or where.until is not None:
-        return out
-    for key, (count, first, last) in _counted(recording, where).items():
+    for key, (count, first, last) in _counted(table).items():
         rest = count - sum(each.times for each in out.get(key, []))
         if rest > 0:
             out.setdefault(key, []).append(_Sent(None, "", rest, first, last))
     return out
 
 
-def _counted(recording: Recording, where: Filter) -> dict[tuple[Any, ...], tuple[int, int, int]]:
+def _counted(table: pd.DataFrame) -> dict[tuple[Any, ...], tuple[int, int, int]]:
     """Return by key the kernel's count, and the times of its first and last sample."""
-    table = recording.counts()
-    table = table[table["stage"].isin(["generate", "deliver"])]
-    table = where.of_counts(table)
     out: dict[tuple[Any, ...], tuple[int, int, int]] = {}
     columns = [table[name].tolist() for name in (*_GROUP, "count")]
     times = [table[name].astype("i8").tolist() for name in ("first", "last")]
@@ -232,11 +241,12 @@ def _by_sender(batch: Batch) -> Iterator[tuple[tuple[int, int, int, int], _Sent]
             "origin": origins(r),
             "known": (r["sender_pid"] != 0) | (r["relation"] == wire.RELATION["kernel"]),
             "time": batch.time.astype("i8"),
+            "weight": batch.weights,
         }
     ).filter(pa.array(r["stage"] <= wire.STAGE["deliver"]))
     groups = table.group_by(table.column_names[:7], use_threads=False)
-    found = groups.aggregate([("time", "count"), ("time", "min"), ("time", "max")])
-    names = (*table.column_names[:7], "time_count", "time_min", "time_max")
+    found = groups.aggregate([("weight", "sum"), ("time", "min"), ("time", "max")])
+    names = (*table.column_names[:7], "weight_sum", "time_min", "time_max")
     for *key, sender, origin, known, count, first, last in zip(
         *(found[name].to_pylist() for name in names), strict=True
     ):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sigtrace.events import wire
 from sigtrace.events.counts import COUNT
 
 
@@ -26,14 +27,13 @@ def last_of_run(parts: list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]])
     order = np.lexsort((times, records["count"]))
     records, times = records[order], times[order]
     _, which, inverse = np.unique(_keys(records), return_index=True, return_inverse=True)
-    best = np.zeros(len(which), "u8")
-    np.maximum.at(best, inverse, records["count"])
+    best, thinned = (_total(records, inverse, len(which), name, np.maximum) for name in ("count", "thinned"))
     first, last = (np.full(len(which), np.iinfo("i8").max) for _ in range(2))
     np.minimum.at(first, inverse, times)
     reached = records["count"] == best[inverse]
     np.minimum.at(last, inverse[reached], times[reached])
     totals = records[which].copy()
-    totals["count"] = best
+    totals["count"], totals["thinned"] = best, thinned
     return Totals(totals, first, last)
 
 
@@ -42,17 +42,26 @@ def sum_of_runs(runs: list[Totals]) -> Totals:
     records = np.concatenate([run.records for run in runs])
     _, which, inverse = np.unique(_keys(records), return_index=True, return_inverse=True)
     totals = records[which].copy()
-    totals["count"] = 0
-    np.add.at(totals["count"], inverse, records["count"])
+    for name in ("count", "thinned"):
+        totals[name] = _total(records, inverse, len(which), name, np.add)
     first, last = np.full(len(which), np.iinfo("i8").max), np.zeros(len(which), "i8")
     np.minimum.at(first, inverse, np.concatenate([run.first for run in runs]))
     np.maximum.at(last, inverse, np.concatenate([run.last for run in runs]))
     return Totals(totals, first, last)
 
 
+def _total(
+    records: npt.NDArray[np.void], which: npt.NDArray[np.intp], rows: int, name: str, combine: np.ufunc
+) -> npt.NDArray[np.uint64]:
+    """Combine a member of records that have the same key; `which` of the `rows` each belongs to."""
+    total = np.zeros(rows, "u8")
+    combine.at(total, which, records[name])
+    return total
+
+
 def _keys(records: npt.NDArray[np.void]) -> npt.NDArray[np.bytes_]:
-    """Return the key of each count as bytes, shape (n,): all members but `count`, which is the last."""
-    size = COUNT.itemsize - 8
+    """Return the key of each count as bytes, shape (n,): the first members."""
+    size = wire.COUNT_KEY.size
     raw = np.ascontiguousarray(np.ascontiguousarray(records).view("u1").reshape(-1, COUNT.itemsize)[:, :size])
     keys: npt.NDArray[np.bytes_] = raw.view(f"S{size}")[:, 0]
     return keys

@@ -35,15 +35,16 @@ def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> 
         begin, end = begin - SECOND // 2, end + SECOND // 2
     width = step(begin, end, _BINS)
     place = times // width
-    bins, counts = np.unique(place, return_counts=True)
-    most = int(counts.max())
+    many = np.concatenate([batch.weights for batch in drops])
+    bins, which = np.unique(place, return_inverse=True)
+    most = int(np.bincount(which, many).max())
     bars = []
     for number in bins.tolist():
         in_bin = place == number
-        about = _about([name for name, _ in cases], case_of[in_bin])
+        about = _about([name for name, _ in cases], case_of[in_bin], many[in_bin])
         base = 0.0
         for kind, code in zip(_KINDS, DROPPED, strict=True):
-            count = int((codes[in_bin] == code).sum())
+            count = int(many[in_bin][codes[in_bin] == code].sum())
             if count:
                 first, last = number * width, (number + 1) * width
                 text = f"{clock(first)} to {clock(last)}: {count:,} {KINDS[kind].words}; {about}"
@@ -53,8 +54,9 @@ def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> 
     return Chart(*whole, whole, ("",), bars=bars, most=most, note=f"signals dropped in each {span(width)}")
 
 
-def _about(names: Sequence[str], numbers: npt.NDArray[np.intp]) -> str:
-    which, counts = np.unique(numbers, return_counts=True)
+def _about(names: Sequence[str], numbers: npt.NDArray[np.intp], many: npt.NDArray[np.int64]) -> str:
+    which, place = np.unique(numbers, return_inverse=True)
+    counts = np.bincount(place, many).astype("i8")
     order = np.argsort(-counts, kind="stable")
     words = [f"{names[which[place]]} {counts[place]:,}" for place in order[:_NAMED].tolist()]
     return ", ".join(words) + (f" and {len(which) - _NAMED} more" if len(which) > _NAMED else "")

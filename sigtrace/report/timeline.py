@@ -43,8 +43,10 @@ def timeline(case: Case, told: Stop | None) -> Chart | None:
     begin, end = int(times.min()), int(times.max())
     focus = _focus(begin, end, told, case.until)
     marked = _milestones(batch) if many else np.arange(len(batch))
-    bars, most = _bars(found, kind, times, _edges(begin, end, focus)) if many else ([], 0)
-    note = number(len(batch), "event")
+    bars, most = _bars(found, kind, times, batch.weights, _edges(begin, end, focus)) if many else ([], 0)
+    note = number(int(batch.weights.sum()), "event")
+    if thinned := int(batch.records["thinned"].sum()):
+        note += f", {thinned:,} of them without a record of their own"
     if many:
         note += (
             f", counted in bins of time: the height of a bar is the logarithm of their number, up to {most:,}"
@@ -124,16 +126,21 @@ def _bars(
     found: Lanes,
     kind: npt.NDArray[np.intp],
     times: npt.NDArray[np.int64],
+    many: npt.NDArray[np.int64],
     edges: npt.NDArray[np.int64],
 ) -> tuple[list[Bar], int]:
-    """Return a bar for each lane and bin with events, of the most important kind in it, and the largest count."""
+    """Return a bar for each lane and bin with events, of the most important kind in it, and the largest count.
+
+    many: how many events each stands for, shape (n,) as the others.
+    """
     place = np.minimum(np.searchsorted(edges, times, side="right"), len(edges) - 1) - 1
     sent = found.sender >= 0
     keys = [
         (found.target * len(edges) + place) * len(KINDS) + kind,
         (found.sender[sent] * len(edges) + place[sent]) * len(KINDS) + kind[sent],
     ]
-    key, counts = np.unique(np.concatenate(keys), return_counts=True)
+    key, which = np.unique(np.concatenate(keys), return_inverse=True)
+    counts = np.bincount(which, np.concatenate([many, many[sent]])).astype("i8")
     bins: dict[int, list[tuple[int, int]]] = {}
     for each, count in zip(key.tolist(), counts.tolist(), strict=True):
         bins.setdefault(each // len(KINDS), []).append((each % len(KINDS), count))

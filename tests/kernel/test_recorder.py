@@ -64,7 +64,7 @@ def _drops(read: Recording, nsid: int) -> int:
 
 def test_a_storm_is_recorded_whole_while_snapshots_are_taken(stage: Stage, tmp_path: Path) -> None:
     namespace = stage.namespace()
-    with recording(tmp_path / "r", "--ns", str(namespace.inode)) as process:
+    with recording(tmp_path / "r", "--every-record", "--ns", str(namespace.inode)) as process:
         senders = [
             subprocess.Popen([sys.executable, "-S", "-c", _SEND, str(namespace.init.pid), str(PRIME)])
             for _ in range(2)
@@ -238,5 +238,6 @@ def test_a_mistake_of_the_writer_ends_the_recording_with_it(
         recorder = Recorder(live, tmp_path / "r", Limits(1 << 30, 1e9, 1e9), lambda _: None)
         monkeypatch.setattr(recorder._writer, "events", fail)
         stage.outside.kill(namespace.init, 15)
+        recorder.start()
         with pytest.raises(ValueError, match="cannot be written"):
             recorder.run()

@@ -50,7 +50,7 @@ def _terms(counts: Counts) -> int:
     return int(records["count"][picked].sum())
 
 
-class _Reader(threading.Thread):
+class Reader(threading.Thread):
     """Reads a collector to its end, as fast as it can."""
 
     def __init__(self, live: Collector) -> None:
@@ -64,7 +64,7 @@ class _Reader(threading.Thread):
 
 def _read_storm(live: Collector, pid: int) -> tuple[npt.NDArray[np.void], Losses]:
     """What is read of a storm that is counted whole, and what was lost of it."""
-    reader = _Reader(live)
+    reader = Reader(live)
     reader.start()
     _storm(pid)
     live.stop()
@@ -87,7 +87,7 @@ def _gaps(records: npt.NDArray[np.void]) -> int:
 @pytest.mark.parametrize("method", ["btf", "raw"])
 def test_with_the_default_ring_not_one_record_is_lost(init: tuple[int, int], method: str) -> None:
     pid, inode = init
-    with Collector(ns=[inode], method=method) as live:
+    with Collector(ns=[inode], method=method, every_record=True) as live:
         records, losses = _read_storm(live, pid)
     assert len(records) == losses.committed == SENDERS * PRIME
     assert (losses.lost, losses.uncounted, losses.missed) == (0, 0, 0)
@@ -98,7 +98,7 @@ def test_with_the_default_ring_not_one_record_is_lost(init: tuple[int, int], met
 
 def test_a_tiny_ring_loses_records_but_no_counts(init: tuple[int, int]) -> None:
     pid, inode = init
-    with Collector(ns=[inode], ring_bytes=4096) as live:
+    with Collector(ns=[inode], ring_bytes=4096, every_record=True) as live:
         records, losses = _read_storm(live, pid)
     assert losses.lost > 0
     assert losses.committed + losses.lost == SENDERS * PRIME
@@ -109,7 +109,7 @@ def test_a_reader_that_sleeps_through_the_storm_finds_the_first_records_whole_an
     init: tuple[int, int],
 ) -> None:
     pid, inode = init
-    with Collector(ns=[inode], ring_bytes=1 << 16) as live:
+    with Collector(ns=[inode], ring_bytes=1 << 16, every_record=True) as live:
         _storm(pid)
         early = live.drain(1).records
         losses = live.losses()

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "export/perfetto.py": "tests/unit/export/test_export.py",
     "report/gather.py": "tests/unit/report/test_report.py",
     "cli/findings.py": "tests/cli/test_postmortem.py",
+    "cli/event_lines.py": "tests/cli/test_watch.py",
     "cli/tree.py": "tests/cli/test_scan.py",
     "cli/terminal.py": "tests/cli/test_top.py",
 }

@@ -18,7 +18,18 @@ from sigtrace.events import wire
 from sigtrace.live.kernel.btf import OFFSETS, SIZES, TRACEPOINTS, KernelFacts
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-MAPS = ("config", "namespaces", "counts", "cpus", "pending", "scratch", "exited", "followed", "events")
+MAPS = (
+    "config",
+    "namespaces",
+    "counts",
+    "cpus",
+    "pending",
+    "scratch",
+    "exited",
+    "followed",
+    "shares",
+    "events",
+)
 """The maps of `bpf/sigtrace.bpf.c`, by name."""
 
 _NO_BCC = 3

@@ -55,13 +55,18 @@ class Tally:
 
 def _read(attachment: Attachment) -> npt.NDArray[np.void]:
     keys, values, rows = syscall.map_dump(
-        attachment.maps["counts"], wire.COUNT_KEY.size, 8 * attachment.cpus, COUNTS_ENTRIES
+        attachment.maps["counts"],
+        wire.COUNT_KEY.size,
+        wire.COUNT_VALUE.size * attachment.cpus,
+        COUNTS_ENTRIES,
     )
     out = np.zeros(rows, COUNT)
     key = np.frombuffer(keys, wire.COUNT_KEY.dtype())
     for member in key.dtype.names or ():
         out[member] = key[member]
-    out["count"] = np.frombuffer(values, "<u8").reshape(rows, attachment.cpus).sum(axis=1)
+    value = np.frombuffer(values, wire.COUNT_VALUE.dtype()).reshape(rows, attachment.cpus)
+    for member in ("thinned", "count"):
+        out[member] = value[member].sum(axis=1)
     return out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Mapping
 
 from sigtrace import signals
@@ -13,7 +15,12 @@ from sigtrace.live.kernel.load import NS_FILTERS
 
 WAKE_NS = 5_000_000
 """Least time between two wake-ups of the reader by one CPU. A wake-up costs the sender more than the record."""
+BUDGET = 128
+"""Records of a kind that one CPU writes in a window; further ones are thinned: counted only."""
+_WINDOW_SECONDS = 0.010
 _ALL_SIGNALS = (1 << 64) - 1
+_COARSE = 6
+"""CLOCK_MONOTONIC_COARSE: its resolution is one jiffy."""
 _EVERYTHING, _LISTED, _ALL_BUT_EXCLUDED = 0, 1, 2
 
 
@@ -31,14 +38,19 @@ class KernelFilter:
         numbers: Iterable[int | str],
         scope: str,
         follow: bool,
+        every_record: bool,
     ) -> None:
         """Replace the filter. Raises BadInput for invalid arguments, which change nothing.
 
         starts: only these namespaces, inode -> start of the init in clock ticks as in /proc, 0 for any.
         numbers, scope: the signals (none: all) and the records. follow: every namespace passes until it is excluded.
+        every_record: do not thin.
         """
         packed = self._config(
-            numbers, scope, _ALL_BUT_EXCLUDED if follow else _LISTED if starts else _EVERYTHING
+            numbers,
+            scope,
+            _ALL_BUT_EXCLUDED if follow else _LISTED if starts else _EVERYTHING,
+            0 if every_record else BUDGET,
         )
         if any(not isinstance(inode, int) for inode in starts) or any(
             not 0 <= inode < 1 << 32 or not 0 <= start < 1 << 63 for inode, start in starts.items()
@@ -60,7 +72,7 @@ class KernelFilter:
         for key in before.keys() - self._listed.keys():
             syscall.map_delete(self._maps["namespaces"], key)
 
-    def _config(self, numbers: Iterable[int | str], scope: str, ns_filter: int) -> bytes:
+    def _config(self, numbers: Iterable[int | str], scope: str, ns_filter: int, budget: int) -> bytes:
         if scope not in wire.SCOPE:
             raise BadInput(f"unknown scope {scope!r}: use one of {', '.join(wire.SCOPE)}.")
         chosen = [signals.parse(each) if isinstance(each, str) else each for each in numbers]
@@ -73,6 +85,8 @@ class KernelFilter:
             scope=wire.SCOPE[scope],
             ns_filter=ns_filter,
             announce=1,
+            budget=budget,
+            window=math.ceil(_WINDOW_SECONDS / time.clock_getres(_COARSE)),
         )
 
     def exclude(self, namespace: NsKey) -> None:

@@ -140,11 +140,12 @@ def create_maps(ring_bytes: int, maps: dict[str, int]) -> None:
     for name, kind, key, value, entries in (
         ("config", syscall.MAP_ARRAY, 4, config, 1),
         ("namespaces", syscall.MAP_HASH, 4, wire.NS_FILTER.size, 2 * NS_FILTERS),
-        ("counts", syscall.MAP_PERCPU_HASH, wire.COUNT_KEY.size, 8, COUNTS_ENTRIES),
+        ("counts", syscall.MAP_PERCPU_HASH, wire.COUNT_KEY.size, wire.COUNT_VALUE.size, COUNTS_ENTRIES),
+        ("shares", syscall.MAP_LRU_PERCPU_HASH, 16, 8, 1024),
         ("cpus", syscall.MAP_PERCPU_ARRAY, 4, cpu, 1),
         ("pending", syscall.MAP_LRU_HASH, _PENDING_KEY, event, 1024),
         ("exited", syscall.MAP_LRU_HASH, 16, 8, 1024),
-        ("followed", syscall.MAP_LRU_HASH, 16, 8, 2048),
+        ("followed", syscall.MAP_LRU_HASH, 16, 8, 8192),
         ("scratch", syscall.MAP_PERCPU_ARRAY, 4, event, 1),
         ("events", syscall.MAP_RINGBUF, 0, 0, ring_bytes),
     ):
@@ -153,5 +154,5 @@ def create_maps(ring_bytes: int, maps: dict[str, int]) -> None:
 
 def rows_of_counts(attachment: Attachment) -> int:
     """Return the number of rows in the table of counts."""
-    value = 8 * attachment.cpus
+    value = wire.COUNT_VALUE.size * attachment.cpus
     return syscall.map_dump(attachment.maps["counts"], wire.COUNT_KEY.size, value, COUNTS_ENTRIES)[2]

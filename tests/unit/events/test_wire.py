@@ -82,8 +82,10 @@ def test_the_facts_of_a_verdict_follow_each_other(layout: wire.Layout) -> None:
 
 
 def test_packed_members_come_back() -> None:
-    raw = wire.CONFIG.pack(signals=5, harmless=7, wake_ns=9, scope=2, ns_filter=1, announce=1)
-    assert np.frombuffer(raw, wire.CONFIG.dtype()).tolist() == [(5, 7, 9, 2, 1, 1)]
+    raw = wire.CONFIG.pack(
+        signals=5, harmless=7, wake_ns=9, scope=2, ns_filter=1, announce=1, budget=4, window=3
+    )
+    assert np.frombuffer(raw, wire.CONFIG.dtype()).tolist() == [(5, 7, 9, 2, 1, 1, 4, 3)]
 
 
 def test_the_counters_have_one_for_each_stage() -> None:
