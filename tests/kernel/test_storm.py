@@ -136,7 +136,7 @@ def test_counts_of_many_namespaces_do_not_mix(stage: Stage) -> None:
 
 def test_more_short_lived_namespaces_than_the_table_of_counts_holds_are_all_counted(house: Namespace) -> None:
     with Collector(ns=[house.inode], descendants=True) as live:
-        reader = _Reader(live)
+        reader = Reader(live)
         reader.start()
         dropped = crowd.pass_by(house, 2 * COUNTS_ENTRIES // len(crowd.SIGNALS))
         live.stop()
