@@ -124,6 +124,8 @@ def postmortems(recording: Recording) -> pd.DataFrame:
     findings   int64            the number of findings, without notices
     records_lost  int64         records lost of its time: with some, no finding does not mean that there is nothing
     """
+    import pandas as pd
+
     rows = []
     for standing in rank(from_recording.all_recorded(recording)):
         case, findings = standing.report.case, standing.report.findings
@@ -142,8 +144,6 @@ def postmortems(recording: Recording) -> pd.DataFrame:
                 "records_lost": case.losses.total,
             }
         )
-    import pandas as pd
-
     names = [
         "host",
         "nsid",
