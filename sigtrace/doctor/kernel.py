@@ -60,10 +60,11 @@ def btf(host: Host) -> Check:
     try:
         facts = host.kernel_facts
     except CannotTrace as err:
-        remedy = (
+        what, use, remedy = str(err).rstrip(".").partition(": use ")
+        other = (
             f"use a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship; {VMLINUX} must be readable"
         )
-        return missing("btf", str(err).rstrip("."), remedy)
+        return missing("btf", what, f"use {remedy}" if use else other)
     return ok("btf", f"{len(facts.macros)} offsets and sizes found in {VMLINUX}")
 
 

@@ -24,6 +24,7 @@ from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import summarise
 from tests.commands import at_work
 from tests.kernel.test_storm import Reader
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -148,7 +149,7 @@ def test_a_recorder_keeps_what_a_quiet_namespace_does_from_the_moment_it_is_read
         with flood(noisy, 15):
             now_and_then(stage, quiet)
         process.terminate()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patient(60))
     assert process.returncode == 0, err
     assert "sigtrace: 0 records lost" in err
     read = sigtrace.open(tmp_path / "r")
@@ -176,7 +177,7 @@ def test_watch_prints_a_flood_as_a_line_a_second_and_a_quiet_namespace_whole(
             else:
                 time.sleep(2.5)
         process.terminate()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patient(60))
     assert process.returncode == 0, err
     assert "0 records lost" in err
     lines = (tmp_path / "out").read_text().splitlines()
