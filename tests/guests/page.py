@@ -14,7 +14,7 @@ from tests.guests.inside.methods import METHODS
 
 PAGE = Path(__file__).parents[2] / "docs" / "kernels.md"
 _PLACE = re.compile(r"(<!-- kernels: (\w+) -->\n).*?(<!-- end of kernels -->\n)", re.S)
-_STEPS = ("attach", "doctor", "demo", "scan", "watch", "record", "postmortem")
+_STEPS = ("attach", "doctor", "demo", "scan", "stop", "watch", "record", "postmortem")
 """What a user does; the other steps are kernel tests."""
 
 

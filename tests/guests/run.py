@@ -17,9 +17,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from sigtrace.text import printable
 from tests.guests import cache, cells, kernels, page, payload, results, root
 from tests.guests.boot import Boot, boot
 from tests.guests.cells import Cell
+
+_TAIL = 60
+"""Lines of the console of a guest that failed to show: in CI the log is gone afterwards."""
 
 
 def main() -> int:
@@ -74,7 +78,9 @@ def _run(cell: Cell, disks: tuple[Path, Path], kept: results.Results) -> bool:
     for text in results.failures(lines):
         _say(f"  FAILED {text}")
     if failed:
-        _say(f"  its console is {log}")
+        _say(f"  its console is {log}, which ends:")
+        for text in log.read_text(errors="replace").splitlines()[-_TAIL:]:
+            _say(f"  | {printable(text)}")
     return not failed
 
 
