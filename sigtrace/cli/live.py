@@ -234,6 +234,8 @@ def footer(live: Collector, losses: Losses | None = None) -> None:
 
 def _called(key: NsKey, names: Mapping[NsKey, Container]) -> str:
     """`web-1 (4026532249)`, or only the inode if the container is not known."""
+    if not key.inode:
+        return "namespaces that ended long ago"
     return f"{shorten(names[key].label, 40)} ({key.inode})" if key in names else str(key.inode)
 
 

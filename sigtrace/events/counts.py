@@ -23,8 +23,29 @@ COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("thinned", "<u8"), ("count", "
 """dtype of a row of counts: the members of `sigtrace_count_key`; how many, and how many of these have no record."""
 
 
+def keys(records: npt.NDArray[np.void]) -> npt.NDArray[np.bytes_]:
+    """Return the key of each count as bytes, shape (n,): the first members."""
+    size = wire.COUNT_KEY.size
+    raw = np.ascontiguousarray(np.ascontiguousarray(records).view("u1").reshape(-1, COUNT.itemsize)[:, :size])
+    found: npt.NDArray[np.bytes_] = raw.view(f"S{size}")[:, 0]
+    return found
+
+
+def merged(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Return one row per key, with the sums of its counts; both of dtype COUNT."""
+    _, which, inverse = np.unique(keys(records), return_index=True, return_inverse=True)
+    sums: npt.NDArray[np.void] = records[which].copy()
+    for name in ("count", "thinned"):
+        sums[name] = 0
+        np.add.at(sums[name], inverse, records[name])
+    return sums
+
+
 class Counts:
-    """Exact counts. `records`: shape (n,), the members of `sigtrace_count_key`, `thinned` and `count`."""
+    """Exact counts. `records`: shape (n,), the members of `sigtrace_count_key`, `thinned` and `count`.
+
+    Those of a trace may have rows with the inode 0: the sums over namespaces that ended long ago.
+    """
 
     def __init__(self, records: npt.NDArray[np.void]) -> None:
         self.records = records

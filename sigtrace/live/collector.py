@@ -326,12 +326,34 @@ class Collector:
             self._wait(min(left, POLL_SECONDS))
 
     def counts(self) -> Counts:
-        """Return the kernel's exact counts so far. From any thread."""
+        """Return the kernel's exact counts so far. From any thread.
+
+        Of namespaces that ended long ago, after thousands of others did, there are only sums, with the inode 0.
+        """
         from sigtrace.events.counts import Counts
 
         self._tidied, self._births = time.monotonic(), 0
         rows = self._tallied().read()
-        return Counts(rows[self._container_filter.selects(rows)] if self._container_filter else rows)
+        chosen = rows["nsid"] == 0
+        chosen[~chosen] = self._selected(rows[~chosen])
+        return Counts(rows[chosen])
+
+    def take_counts(self, tidy: bool) -> tuple[Counts, Counts]:
+        """Return the counts of namespaces that may live, and the final ones of those found ended since the last call.
+
+        For one caller, who has to keep the latter. tidy: look for ended ones however much room the kernel's table has.
+        """
+        from sigtrace.events.counts import Counts
+
+        self._tidied, self._births = time.monotonic(), 0
+        living, ended = (rows[self._selected(rows)] for rows in self._tallied().take(tidy))
+        return Counts(living), Counts(ended)
+
+    def _selected(self, rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+        """Return which rows of counts pass the filter by container."""
+        import numpy as np
+
+        return self._container_filter.selects(rows) if self._container_filter else np.ones(len(rows), bool)
 
     def losses(self) -> Losses:
         """Return how many records were written and lost so far."""
@@ -378,7 +400,7 @@ class Collector:
             if self._tally is None:
                 from sigtrace.live.kernel.counts import Tally
 
-                self._tally = Tally(self._attached(), _of_ended_namespaces)
+                self._tally = Tally(self._attached(), _of_ended_namespaces, self._selected)
             return self._tally
 
     def _attached(self) -> Attachment:

@@ -18,6 +18,7 @@ from sigtrace import clock
 from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.column_types import flag
+from sigtrace.events.counts import Counts
 from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import Survey, survey
@@ -180,7 +181,8 @@ class Sampler:
 
     def _count(self, seconds: float) -> None:
         """Update totals and rates from the counts."""
-        counts = self._live.counts()
+        records = self._live.counts().records
+        counts = Counts(records[records["nsid"] != 0])  # without the sums over what ended long ago
         r = counts.records
         generated = r["stage"] == wire.STAGE["generate"]
         dropped = verdict.is_dropped(counts.verdicts)

@@ -17,18 +17,16 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import TypeVar
 
 from sigtrace import clock, snapshot
 from sigtrace._version import __version__
 from sigtrace.errors import SigtraceError
 from sigtrace.events.batch import Batch
-from sigtrace.events.counts import Counts
 from sigtrace.events.losses import Losses
+from sigtrace.events.nskey import NsKey
 from sigtrace.live.collector import Collector
+from sigtrace.live.count_samples import CountSamples
 from sigtrace.live.shares import firsts
 from sigtrace.live.snapshot_trigger import SnapshotTaker
 from sigtrace.recording import namespace_rows, schema
@@ -95,7 +93,7 @@ class Recorder:
         self._failure: BaseException | None = None
         self._taker = SnapshotTaker(self._queue.put)
         self._described_segment = 0
-        self._last_counts: Counts | None = None
+        self._counts = CountSamples(live.take_counts)
         self._counts_due = 0.0
         self._losses_at, self._losses = 0, Losses()
         """The losses at the last tick, and its time; 0: none in this segment."""
@@ -198,6 +196,8 @@ class Recorder:
                 self._take(item)
         self._counts_due = 0  # the last counts are the totals of the recording
         self._tick()
+        if self._described_segment != self._writer.segment:  # which has none yet
+            self._tick()
         self._writer.close()
 
     def _take(self, item: Batch | list[SnapshotRow]) -> None:
@@ -216,30 +216,34 @@ class Recorder:
         Each segment has to be readable without the earlier ones, which retention deletes.
         """
         now = time.time_ns()
-        if self._described_segment != self._writer.segment:
+        anew = self._described_segment != self._writer.segment
+        if anew:
             self._described_segment = self._writer.segment
-            self._last_counts, self._counts_due, self._losses_at = None, 0, 0
-            rows = list(namespace_rows.standing(now, clock.boot_to_utc()))
-            named = namespace_rows.named(now, self._live.names.known().items())
-            self._writer.rows("namespaces", schema.NAMESPACES, [*rows, *named])
+            self._counts_due, self._losses_at = 0, 0
+            self._describe(now)
         self._write_names()
-        if time.monotonic() >= self._counts_due:
+        sampled = time.monotonic() >= self._counts_due and not self._writer.stopped
+        if sampled:
             self._counts_due = time.monotonic() + COUNT_SECONDS
-            self._write_counts(now)
+            counts = self._counts.sample(anew)
+            if len(counts):
+                self._writer.counts(counts, now)
         self._write_losses(now)
         self._writer.flush()
+        if sampled:
+            self._counts.settle(not self._writer.stopped)
+
+    def _describe(self, now: int) -> None:
+        """Write the namespaces that exist, with their containers; those that ended are in earlier segments."""
+        rows = list(namespace_rows.standing(now, clock.boot_to_utc()))
+        alive = {NsKey.of(row["nsid"], row["ns_start"]) for row in rows}
+        named = [(key, container) for key, container in self._live.names.known().items() if key in alive]
+        self._writer.rows("namespaces", schema.NAMESPACES, [*rows, *namespace_rows.named(now, named)])
 
     def _write_names(self) -> None:
         """Write the containers of namespaces that were resolved since the last call."""
         rows = list(namespace_rows.named(time.time_ns(), self._live.names.news()))
         self._writer.rows("namespaces", schema.NAMESPACES, rows)
-
-    def _write_counts(self, now: int) -> None:
-        counts = self._live.counts()
-        changed = Counts(_changed(counts.records, self._last_counts.records if self._last_counts else None))
-        if len(changed):
-            self._writer.counts(changed, now)
-        self._last_counts = counts
 
     def _write_losses(self, now: int) -> None:
         """Write the losses if they changed, and what they were a tick ago: records were lost between the two."""
@@ -290,15 +294,3 @@ def this_run() -> Run:
     system = os.uname()
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return Run(system.nodename, boot_id, uuid.uuid4().hex, f"{system.release} {system.machine}", __version__)
-
-
-def _changed(now: npt.NDArray[Any], before: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-    """Return the rows of `now` that are not in `before`, both of dtype COUNT."""
-    if before is None:
-        return now
-    kind = f"V{now.dtype.itemsize}"
-    known = set(before.view(kind).tolist())
-    changed: npt.NDArray[Any] = now[
-        np.fromiter((row not in known for row in now.view(kind).tolist()), bool, len(now))
-    ]
-    return changed

@@ -19,9 +19,9 @@ into a temporary file that replaces it. The next recorder closes the open segmen
 
 `events` has the columns of `EVENT_FIELDS` in sigtrace/events/columns.py, then those of `FACT_FIELDS`. `verdict` is for
 other programs; sigtrace derives it again on reading. `counts` has the columns of the counts table, cumulative over a
-run, written whenever they changed. `losses` is cumulative over a run too; a row with `gap_began` is a time in which
-nothing could be written. `namespaces` contains what was known about a namespace at `time`, `snapshots` the state in
-/proc.
+run, written whenever they changed, and into each new segment for the namespaces that live. `losses` is cumulative over
+a run too; a row with `gap_began` is a time in which nothing could be written. `namespaces` contains what was known
+about a namespace at `time`, `snapshots` the state in /proc.
 
 Events are ordered by `time - boot_to_utc` within a boot. boot_id distinguishes the files of different boots.
 """

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.events import wire
-from sigtrace.events.counts import COUNT
+from sigtrace.events.counts import keys
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ def last_of_run(parts: list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]])
     times = np.concatenate([times for _, times in parts])
     order = np.lexsort((times, records["count"]))
     records, times = records[order], times[order]
-    _, which, inverse = np.unique(_keys(records), return_index=True, return_inverse=True)
+    _, which, inverse = np.unique(keys(records), return_index=True, return_inverse=True)
     best, thinned = (_total(records, inverse, len(which), name, np.maximum) for name in ("count", "thinned"))
     first, last = (np.full(len(which), np.iinfo("i8").max) for _ in range(2))
     np.minimum.at(first, inverse, times)
@@ -40,7 +39,7 @@ def last_of_run(parts: list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]])
 def sum_of_runs(runs: list[Totals]) -> Totals:
     """Sum the totals of several runs of one boot."""
     records = np.concatenate([run.records for run in runs])
-    _, which, inverse = np.unique(_keys(records), return_index=True, return_inverse=True)
+    _, which, inverse = np.unique(keys(records), return_index=True, return_inverse=True)
     totals = records[which].copy()
     for name in ("count", "thinned"):
         totals[name] = _total(records, inverse, len(which), name, np.add)
@@ -57,11 +56,3 @@ def _total(
     total = np.zeros(rows, "u8")
     combine.at(total, which, records[name])
     return total
-
-
-def _keys(records: npt.NDArray[np.void]) -> npt.NDArray[np.bytes_]:
-    """Return the key of each count as bytes, shape (n,): the first members."""
-    size = wire.COUNT_KEY.size
-    raw = np.ascontiguousarray(np.ascontiguousarray(records).view("u1").reshape(-1, COUNT.itemsize)[:, :size])
-    keys: npt.NDArray[np.bytes_] = raw.view(f"S{size}")[:, 0]
-    return keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,9 +37,10 @@ def test_foreign_corrupt_and_newer_files_are_named_and_the_rest_is_read(tmp_path
     (tmp_path / "notes.txt").write_text("mine")
     recording = sigtrace.open(tmp_path)
     assert len(recording.batch()) == 4
-    assert [problem.removeprefix(f"{tmp_path}/") for problem in recording.problems] == [
+    said = [re.sub(r"last \d+", "last N", each.removeprefix(f"{tmp_path}/")) for each in recording.problems]
+    assert said == [
         "events-000002.arrow is not a file of a recording, or is damaged: it is left out",
-        "events-000003.arrow is damaged: its last 177 bytes are left out: the end is missing",
+        "events-000003.arrow is damaged: its last N bytes are left out: the end is missing",
         "events-000004.arrow is not a file of a recording, or is damaged: it is left out",
         "events-000005.arrow was written by a newer sigtrace (format 2; this one, 0.1.0, reads 1): "
         "upgrade sigtrace to read it",
