@@ -123,6 +123,7 @@ def test_json_lines_have_their_keys_and_end_with_the_totals(story: Path) -> None
         "stop_seconds_p90": pytest.approx(10),
         "stop_seconds_p99": pytest.approx(10),
         "stop_seconds_longest": pytest.approx(10),
+        "signals_thinned": 0,
         "records_lost": 1,
         "signals_uncounted": 0,
         "recorders_cut_short": 0,
