@@ -31,6 +31,16 @@ def exit_code_of(action: Callable[[], object]) -> int:
     except SigtraceError as err:
         click.echo(f"sigtrace: {err}", err=True)
         return EXIT_USAGE if isinstance(err, BadInput) else EXIT_FAILED
+    except ModuleNotFoundError as err:
+        missing = (err.name or "").partition(".")[0]
+        if missing in ("", "sigtrace"):
+            raise
+        click.echo(
+            f"sigtrace: {missing} is not installed, which this command needs: `pip install sigtrace` brings it "
+            "(docs/install.md says which commands need what)",
+            err=True,
+        )
+        return EXIT_FAILED
     except OSError as err:
         about = f": {printable(os.fsdecode(err.filename))}" if err.filename else ""
         with contextlib.suppress(OSError):
