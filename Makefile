@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test matrix lint format bench programs docs build clean
+.PHONY: help demo notebook test matrix distros lint format bench programs docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ matrix: ## Run on other kernels, in QEMU; KERNELS="6.1 newest" ARCH=amd64
 	@scripts/setup.sh matrix
 	@scripts/as-root.sh env DO="$(DO)" KERNELS="$(KERNELS)" ARCH="$(ARCH)" JOBS="$(JOBS)" QUICK="$(QUICK)" FULL="$(FULL)" \
 	  SIGTRACE_MATRIX_CACHE="$(SIGTRACE_MATRIX_CACHE)" $(BIN)/python -m tests.guests.run
+
+distros: ## Install the wheel by pip alone in Debian's releases; ARGS="sid"
+	@ARCH=none scripts/setup.sh matrix # mmdebstrap, and no emulator
+	@scripts/as-root.sh env SIGTRACE_MATRIX_CACHE="$(SIGTRACE_MATRIX_CACHE)" $(BIN)/python -m tests.distributions.run $(ARGS)
 
 lint: ## ruff check, ruff format --check, mypy --strict, import-linter
 	@scripts/setup.sh test

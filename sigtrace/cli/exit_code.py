@@ -17,6 +17,7 @@ from sigtrace.text import printable
 EXIT_FAILED, EXIT_USAGE = 1, 2
 EXIT_INTERRUPTED = 130
 """That of a process that SIGINT has killed, for a shell."""
+_INSTALL = "`pip install sigtrace` brings it (docs/install.md says which commands need what)"
 
 
 def exit_code_of(action: Callable[[], object]) -> int:
@@ -35,12 +36,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
         missing = (err.name or "").partition(".")[0]
         if missing in ("", "sigtrace"):
             raise
-        click.echo(
-            f"sigtrace: {missing} is not installed, which this command needs: `pip install sigtrace` brings it "
-            "(docs/install.md says which commands need what)",
-            err=True,
-        )
-        return EXIT_FAILED
+        click.echo(f"sigtrace: {missing} is not installed, which this command needs: {_INSTALL}", err=True)
+        code = EXIT_FAILED
     except OSError as err:
         about = f": {printable(os.fsdecode(err.filename))}" if err.filename else ""
         with contextlib.suppress(OSError):

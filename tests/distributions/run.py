@@ -2,8 +2,9 @@
 
     python -m tests.distributions.run [NAME ...]      bullseye, bookworm, trixie, sid; without a name, all
 
-Needs root, mmdebstrap, and a kernel that can trace: every root runs on this one. The roots are kept, outside the
-repository; the environment in them, with the wheel of this checkout, is made anew each time. One line of a table each.
+Needs root, mmdebstrap, Debian's archive among apt's sources, and a kernel that can trace: every root runs on this one.
+The roots are kept (`tests.guests.cache`); the environment in them, with the wheel of this checkout, is made anew each
+time. Prints a line of a table for each.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from tests.guests import cache, kernels
 
 ROOT = Path(__file__).parents[2]
 SUITES = ("bullseye", "bookworm", "trixie", "sid")
@@ -64,7 +67,15 @@ def run(suite: str, wheel: Path) -> tuple[dict[str, object], int]:
     shutil.rmtree(top / "opt/sigtrace", ignore_errors=True)
     inside(top, python, "-m", "venv", "/opt/sigtrace")
     before = _megabytes(top / "opt/sigtrace")
-    pip = ("-m", "pip", "install", "-q", "--no-cache-dir", "--disable-pip-version-check", "--only-binary=:all:")
+    pip = (
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        "--only-binary=:all:",
+    )
     inside(top, "/opt/sigtrace/bin/python", *pip, f"/tmp/{wheel.name}")
     size = _megabytes(top / "opt/sigtrace") - before
     return json.loads(inside(top, "/opt/sigtrace/bin/python", "/tmp/check.py")), size
@@ -72,27 +83,20 @@ def run(suite: str, wheel: Path) -> tuple[dict[str, object], int]:
 
 def root(suite: str) -> Path:
     """The root file system of a Debian release, made if there is none."""
-    top = Path(os.environ.get("SIGTRACE_ROOTS_CACHE") or "~/.cache/sigtrace/roots").expanduser() / suite
+    top = cache.directory("distributions") / suite
     made = top.with_name(f"{suite}.made")
     if not made.exists():
         shutil.rmtree(top, ignore_errors=True)
-        top.parent.mkdir(parents=True, exist_ok=True)
         include = _PACKAGES if suite not in _OWN_PYTHON else (*_PACKAGES[2:], *_TO_BUILD_PYTHON)
         options = ["--quiet", "--variant=minbase", f"--include={','.join(include)}"]
-        options += ['--aptopt=Acquire::Check-Valid-Until "false"'] * (suite == "sid")  # a mirror may be behind
-        subprocess.run(["mmdebstrap", *options, suite, str(top), mirror()], check=True)
+        options += ['--aptopt=Acquire::Check-Valid-Until "false"'] * (
+            suite == "sid"
+        )  # a mirror may be behind
+        subprocess.run(["mmdebstrap", *options, suite, str(top), kernels.mirror()], check=True)
         if suite in _OWN_PYTHON:
             _build_python(top, _OWN_PYTHON[suite])
         made.touch()
     return top
-
-
-def mirror() -> str:
-    """The address of Debian's archive, as this host's apt has it."""
-    form = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)"]
-    lines = subprocess.run(form, capture_output=True, text=True, check=True).stdout.splitlines()
-    found = {line.split()[0].rstrip("/") for line in lines if "Debian" in line and "security" not in line}
-    return min(found)
 
 
 def inside(top: Path, *command: str) -> str:
@@ -104,7 +108,12 @@ def inside(top: Path, *command: str) -> str:
         mount --rbind /proc {top}/proc && mount --rbind /sys {top}/sys && mount --rbind /dev {top}/dev &&
         mount -t tmpfs tmpfs {top}/run && exec chroot {top} "$@"
     """
-    clean = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "PIP_CERT": _CERTIFICATES, "LANG": "C.UTF-8"}
+    clean = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root",
+        "PIP_CERT": _CERTIFICATES,
+        "LANG": "C.UTF-8",
+    }
     shell = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mounts, "sh", *command]
     return subprocess.run(shell, env=clean, stdout=subprocess.PIPE, text=True, check=True).stdout
 
@@ -112,16 +121,20 @@ def inside(top: Path, *command: str) -> str:
 def _build_python(top: Path, name: str) -> None:
     """Build CPython into /opt/python of the root, against its own libc: takes several minutes."""
     with tempfile.TemporaryDirectory() as directory:
-        source = f"deb-src {mirror()} trixie main\n"
+        source = f"deb-src {kernels.mirror()} trixie main\n"
         (Path(directory) / "sources.list").write_text(source)
         lists = [f"-oDir::Etc::sourcelist={directory}/sources.list", "-oDir::Etc::sourceparts=-"]
-        lists += [f"-oDir::State::lists={directory}/lists", "-oDir::Cache::srcpkgcache=", "-oDir::Cache::pkgcache="]
+        lists += [
+            f"-oDir::State::lists={directory}/lists",
+            "-oDir::Cache::srcpkgcache=",
+            "-oDir::Cache::pkgcache=",
+        ]
         (Path(directory) / "lists/partial").mkdir(parents=True)
         subprocess.run(["apt-get", "-qq", *lists, "update"], check=True)
         subprocess.run(
             ["apt-get", "-qq", *lists, "--download-only", "source", name], cwd=directory, check=True
         )
-        tarball = next(Path(directory).glob("*.orig.tar.*"))
+        tarball = next(Path(directory).glob("*.orig.tar.xz"))
         target = top / "usr/src/python"
         target.mkdir(parents=True, exist_ok=True)
         subprocess.run(["tar", "-xf", str(tarball), "-C", str(target), "--strip-components=1"], check=True)
