@@ -98,6 +98,7 @@ CONDITIONS = {
 
 
 def main(names: str) -> None:
+    """Run the commands under each of the conditions, which are a comma list."""
     tell(release=os.uname().release)
     for name in names.split(","):
         condition = CONDITIONS[name]
@@ -121,6 +122,7 @@ def doctor(condition: Condition) -> str:
 
 
 def watch(condition: Condition) -> str:
+    """It traces, or says the one sentence."""
     done = run("sh", "-c", condition.under, "sh", "sigtrace", "watch", "--duration", "1s")
     lines = done.stderr.splitlines()
     if not condition.watch:

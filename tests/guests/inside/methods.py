@@ -28,12 +28,13 @@ _SENDERS = {"quick": "", "usual": "every_kind_of_siginfo or the_code_is or cgrou
 
 
 def main(sample: str) -> None:
+    """Run everything by each method. The one that is chosen where nothing is asked for is not asked for."""
     tell(release=os.uname().release)
     default = ""
     for method in METHODS:
         if not loads(method):
             continue
-        default = default or method  # what is chosen where nothing is asked for
+        default = default or method
         env = {} if method == default else {"SIGTRACE_METHOD": method}
         step("doctor", lambda: doctor(method, env), method=method)  # noqa: B023 (called at once)
         step("demo", lambda: demo(env), method=method)  # noqa: B023
@@ -73,6 +74,7 @@ print(f"{attachment.source}, in {time.monotonic() - began:.1f} s")
 
 
 def doctor(method: str, env: Mapping[str, str]) -> str:
+    """Nothing is missing, and it traces by this method."""
     done = run("sigtrace", "doctor", "--format", "json", env=env)
     check(done.returncode == 0, done.stdout + done.stderr)
     missing = [row for row in rows(done.stdout) if row["status"] == "missing"]
@@ -83,6 +85,7 @@ def doctor(method: str, env: Mapping[str, str]) -> str:
 
 
 def demo(env: Mapping[str, str]) -> None:
+    """SIGTERM is dropped and SIGKILL ends the init; with a handler SIGTERM does. It is no replay."""
     done = run("sigtrace", "demo", "--format", "json", env=env)
     check((done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr)
     without, with_handler = rows(done.stdout)
@@ -185,6 +188,7 @@ class Command:
 
 
 def scan(nsid: int) -> str:
+    """It forecasts the drop."""
     done = run("sigtrace", "scan", "--format", "json")
     check(done.returncode == 0, done.stderr)
     (row,) = [row for row in rows(done.stdout) if row["nsid"] == nsid]
@@ -193,6 +197,7 @@ def scan(nsid: int) -> str:
 
 
 def watched(watch: Command, nsid: int, truth: tuple[bool, str]) -> None:
+    """It shows the drop and nothing else, and that is what became of the init."""
     watch.out, more = watch.process.communicate(
         timeout=LONG
     )  # the only namespace it watches is gone: it ends
@@ -204,11 +209,13 @@ def watched(watch: Command, nsid: int, truth: tuple[bool, str]) -> None:
 
 
 def recorded(record: Command) -> str:
+    """Nothing was lost on the way to the disk."""
     check(record.process.returncode == 0, record.err)  # it is 1 if a single event was lost
     return record.err.splitlines()[-1]
 
 
 def postmortem(recording: str, nsid: int) -> str:
+    """It explains the stop by the drop."""
     done = run("sigtrace", "postmortem", recording, "--ns", str(nsid), "--format", "json")
     check(done.returncode == 3, done.stdout + done.stderr)
     first: dict[str, Any] = rows(done.stdout)[0]
