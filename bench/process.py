@@ -32,7 +32,11 @@ def private_bytes(pid: int) -> int:
 
 def attached(pid: int) -> bool:
     """Whether it holds a perf event or a BPF link: it has begun to trace."""
-    for name in os.listdir(f"/proc/{pid}/fd"):
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    for name in names:
         try:
             target = os.readlink(f"/proc/{pid}/fd/{name}")
         except OSError:
@@ -47,19 +51,23 @@ def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
 
 
-def wait_attached(pid: int, patience: float = 30) -> float:
-    """Wait until it is attached; the moment it was (time.monotonic).
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_attached(pid: int, patience: float = 30) -> tuple[int, float]:
+    """Wait until it, or its only child, is attached; which of them, and the moment it was (time.monotonic).
 
     Raises TimeoutError, or ChildProcessError if it ends before.
     """
     deadline = time.monotonic() + patience
-    while not attached(pid):
+    while not (found := [each for each in (pid, *_children(pid)) if attached(each)]):
         if _state(pid) == "Z":
             raise ChildProcessError(f"process {pid} ended before it attached")
         if time.monotonic() > deadline:
             raise TimeoutError(f"process {pid} did not attach within {patience:.0f} s")
         time.sleep(_LOOK)
-    return time.monotonic()
+    return found[0], time.monotonic()
 
 
 def wait_quiet(pid: int, patience: float = 120) -> None:

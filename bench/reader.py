@@ -1,6 +1,6 @@
 """A reader that only adds up: what `sigtrace` costs before anything is printed or stored. Run as a child.
 
-python -m bench.reader ring|floor     until SIGINT; then one JSON object: records read, lost, counts
+python -m bench.reader ring|every|floor   until SIGINT; then one JSON object: events that the records stand for, counts
 """
 
 from __future__ import annotations
@@ -18,20 +18,25 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def ring() -> dict[str, object]:
+def ring(every_record: bool = False) -> dict[str, object]:
     """Everything `watch` does but print: records into batches, batches into totals by verdict."""
     from sigtrace import Collector
     from sigtrace.events.verdict import VERDICTS
 
-    with Collector() as live:
+    with Collector(every_record=every_record) as live:
         signal.signal(signal.SIGINT, lambda *_: live.stop())
         import numpy as np
 
-        totals = np.zeros(len(VERDICTS), "i8")
+        totals = np.zeros(len(VERDICTS))
         for batch in live:
-            totals += np.bincount(batch.verdicts, minlength=len(VERDICTS))
+            totals += np.bincount(batch.verdicts, batch.weights, len(VERDICTS))
         counted = _by_namespace(live.counts().records)
         return {"read": int(totals.sum()), "lost": live.losses().lost, "counted": counted}
+
+
+def every() -> dict[str, object]:
+    """The same without thinning."""
+    return ring(every_record=True)
 
 
 def _by_namespace(counts: npt.NDArray[np.void]) -> dict[int, int]:
@@ -59,4 +64,4 @@ def floor() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"ring": ring, "floor": floor}[sys.argv[1]]()))
+    print(json.dumps({"ring": ring, "every": every, "floor": floor}[sys.argv[1]]()))

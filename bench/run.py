@@ -21,11 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import process, storm
-from bench.tools import TOOLS, Tool
+from bench.tools import PACED, RATES, TOOLS, Tool
 
 TRACEFS = Path("/sys/kernel/tracing")
 RESULTS = storm.HERE / "results"
 _IDLE_SECONDS = 1.0
+_PACED_SECONDS, _PACED_ROUNDS = 2.0, 3
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,16 @@ def measure(tool: Tool, load: storm.Load) -> Cost:
                 [*pinned, *tool.command], stdout=stdout, stderr=stderr, cwd=out, env=_environment()
             )
         try:
-            start_ms = (process.wait_attached(child.pid) - started) * 1000
-            process.wait_quiet(child.pid)
-            before = process.cpu_ns(child.pid)
+            pid, attached = process.wait_attached(child.pid)
+            start_ms = (attached - started) * 1000
+            process.wait_quiet(pid)
+            before = process.cpu_ns(pid)
             time.sleep(_IDLE_SECONDS)
-            idle = (process.cpu_ns(child.pid) - before) / _IDLE_SECONDS / 1e7
-            before = process.cpu_ns(child.pid)
+            idle = (process.cpu_ns(pid) - before) / _IDLE_SECONDS / 1e7
+            before = process.cpu_ns(pid)
             sent = storm.run(load, tool.signal, sender_cpu)
-            process.wait_quiet(child.pid)
-            used, private = process.cpu_ns(child.pid) - before, process.private_bytes(child.pid) / 1e6
+            process.wait_quiet(pid)
+            used, private = process.cpu_ns(pid) - before, process.private_bytes(pid) / 1e6
         except OSError as err:
             sys.exit(f"\nbench: {tool.name}: {err}\n{(out / 'err').read_text()[-2000:]}")
         finally:
@@ -132,8 +134,8 @@ def _sample(number: int, tool: Tool, cost: Cost) -> Sample:
 
 def table(samples: Sequence[Sample]) -> str:
     """Medians over the rounds, one line a tool, 80 columns."""
-    heading = f"{'':26}{'sender':>9}{'':>6}{'captured':>11}{'reader':>9}{'start':>7}{'memory':>7}\n"
-    heading += f"{'':26}{'ns':>9}{'x':>6}{'%':>11}{'ns each':>9}{'ms':>7}{'MB':>7}\n"
+    heading = f"{'':30}{'sender':>9}{'':>6}{'captured':>9}{'reader':>9}{'start':>7}{'memory':>7}\n"
+    heading += f"{'':30}{'ns':>9}{'x':>6}{'%':>9}{'ns each':>9}{'ms':>7}{'MB':>7}\n"
     names = dict.fromkeys(sample.tool for sample in samples)
     return heading + "\n".join(_line(name, [s for s in samples if s.tool == name]) for name in names)
 
@@ -143,12 +145,12 @@ def _line(name: str, samples: Sequence[Sample]) -> str:
     columns = (
         ([s.sender_ns for s in samples], 9, 0),
         ([s.ratio for s in samples], 6, 2),
-        (share, 11, 2),
+        (share, 9, 2),
         ([s.reader_ns for s in samples], 9, 0),
         ([s.start_ms for s in samples], 7, 0),
         ([s.private_mb for s in samples], 7, 1),
     )
-    return f"{name:<26}" + "".join(_cell(*column) for column in columns)
+    return f"{name:<30}" + "".join(_cell(*column) for column in columns)
 
 
 def _cell(values: Sequence[float | None], width: int, digits: int) -> str:
@@ -207,13 +209,23 @@ def main() -> None:
     ]
     tools = [tool for tool in chosen if tool.installed()]
     rounds = options.rounds or (2 if options.quick else 7)
-    samples = [sample for number in range(1, rounds + 1) for sample in one_round(number, tools, load)]
-    _progress("")
+    samples = _measured(tools, load, rounds)
     print(table(samples))
+    if not (options.quick or options.rate or options.only):
+        paced = [tool for tool in tools if tool.name.startswith(PACED) and tool.signal == signal.SIGTERM]
+        for rate in RATES:
+            steady = storm.Load(count=int(rate * _PACED_SECONDS), rate=rate)
+            print(f"\n{rate:,} signals a second:\n{table(_measured(paced, steady, _PACED_ROUNDS))}")
     for tool in chosen:
         if tool not in tools:
             print(f"not installed: {tool.command[0]}")
     print(f"kept in {_keep(samples, load)}")
+
+
+def _measured(tools: Sequence[Tool], load: storm.Load, rounds: int) -> list[Sample]:
+    samples = [sample for number in range(1, rounds + 1) for sample in one_round(number, tools, load)]
+    _progress("")
+    return samples
 
 
 def _keep(samples: Sequence[Sample], load: storm.Load) -> Path:

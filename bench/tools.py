@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import sigtrace
 from bench.storm import Storm
 
 Capture = Callable[[Path, Storm], int | None]
@@ -55,6 +56,20 @@ def _read(out: Path, storm: Storm) -> int:
     return int(json.loads((out / "out").read_text())["read"])
 
 
+def _recorded(out: Path, storm: Storm) -> int:
+    """Signals in the counts of a recording."""
+    table = sigtrace.open(out / "recording").counts()
+    own = (table["nsid"] == storm.nsid) & (table["stage"] == "generate")
+    return int(table[own]["count"].sum())
+
+
+def _watched(out: Path, storm: Storm) -> int:
+    """Events that the lines of `watch --format json` stand for."""
+    with (out / "out").open(errors="replace") as lines:
+        rows = (json.loads(line) for line in lines if f'"target_pid": {storm.target},' in line)
+        return sum(1 + row["thinned"] for row in rows)
+
+
 def _counted(out: Path, storm: Storm) -> int:
     return int(json.loads((out / "out").read_text())["counted"].get(str(storm.nsid), 0))
 
@@ -80,12 +95,19 @@ TOOLS = (
     Tool("untraced", (), _none),
     Tool("untraced, harmless signal", (), _none, signal.SIGURG),
     Tool("empty program", _python("bench.reader", "floor"), _none),
-    Tool("sigtrace ring + counts", _python("bench.reader", "ring"), _read),
+    Tool("sigtrace ring + counts", _python("bench.reader", "ring"), _counted),
+    Tool("sigtrace ring, every record", _python("bench.reader", "every"), _read),
     Tool("sigtrace counts only", _python("bench.reader", "ring"), _counted, signal.SIGURG),
     Tool(
         "sigtrace watch json",
         _python("sigtrace", "watch", "--format", "json"),
-        _lines(r'"target_pid": TARGET,'),
+        _watched,
+    ),
+    Tool("sigtrace record", _python("sigtrace", "record", "recording"), _recorded),
+    Tool(
+        "sigtrace record, every record",
+        _python("sigtrace", "record", "recording", "--every-record"),
+        _recorded,
     ),
     Tool(
         "bpftrace count()",
@@ -114,3 +136,8 @@ TOOLS = (
     ),
 )
 """Ratios are against the untraced line that sends the same signal."""
+
+PACED = ("untraced", "sigtrace ring + counts", "sigtrace record", "bpftrace printf", "sigsnoop", "perf trace")
+"""The lines that are measured at a steady rate too, by the beginnings of their names."""
+RATES = (5_000, 20_000, 50_000)
+"""Signals a second."""
