@@ -20,8 +20,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.patience import patient
-
 SIGTRACE = str(Path(sys.executable).with_name("sigtrace"))
 _INIT = "import time; print('here', flush=True); time.sleep(600)"
 
@@ -53,7 +51,7 @@ def main() -> None:
             assert [row["init_pid"] for row in rows if row["init_pid"] == pid] == [pid], rows
         with step("watch"), started("watch", "--ns", str(pid), "--format", "json", "--count", "1") as watch:
             os.kill(pid, signal.SIGTERM)
-            seen = [json.loads(line) for line in watch.communicate(timeout=patient(60))[0].splitlines()]
+            seen = [json.loads(line) for line in watch.communicate(timeout=60)[0].splitlines()]
             assert [(row["signal_name"], row["target_pid"]) for row in seen] == [("SIGTERM", pid)], seen
         with step("record"), tempfile.TemporaryDirectory() as directory:
             path = f"{directory}/recording"
@@ -61,7 +59,7 @@ def main() -> None:
                 for _ in range(3):
                     os.kill(pid, signal.SIGTERM)
                 record.terminate()
-                said = record.communicate(timeout=patient(60))[1]
+                said = record.communicate(timeout=60)[1]
                 assert record.returncode == 0, said
             lines = [json.loads(line) for line in sigtrace("summary", path, "--format", "json").splitlines()]
             ours = [row for row in lines if row.get("nsid") == inode and row["signal"] == signal.SIGTERM]
@@ -72,9 +70,7 @@ def main() -> None:
 
 def sigtrace(*words: str) -> str:
     """The output of a command that has to succeed."""
-    done = subprocess.run(
-        [SIGTRACE, *words], capture_output=True, text=True, check=False, timeout=patient(120)
-    )
+    done = subprocess.run([SIGTRACE, *words], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{words}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout
 
