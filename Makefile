@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test matrix distros lint format bench programs docs build clean
+.PHONY: help demo notebook test matrix distros fuzz lint format bench programs docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ matrix: ## Run on other kernels, in QEMU; KERNELS="6.1 newest" ARCH=amd64
 distros: ## Install the wheel by pip alone in Debian's releases; ARGS="sid"
 	@ARCH=none scripts/setup.sh matrix # mmdebstrap, and no emulator
 	@scripts/as-root.sh env SIGTRACE_MATRIX_CACHE="$(SIGTRACE_MATRIX_CACHE)" $(BIN)/python -m tests.distributions.run $(ARGS)
+
+fuzz: ## A million inputs made to harm, for every reader of what others write; ARGS="--runs 20000 json bbolt"
+	@scripts/setup.sh test
+	@$(BIN)/python -m pip install --quiet atheris || echo "no atheris for this Python: inputs are changed at random"
+	$(BIN)/python -m tests.fuzz.run $(ARGS)
 
 lint: ## ruff check, ruff format --check, mypy --strict, import-linter
 	@scripts/setup.sh test

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 _SECONDS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
 _LONGEST = 366 * 24 * 3600
 _CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")
 

@@ -27,7 +27,7 @@ class Hierarchy:
 
     def directory(self, cgroup: str) -> str | None:
         """Return the directory of a cgroup path of /proc/PID/cgroup; None if it is not mounted here."""
-        below = os.path.relpath(cgroup, self.root)
+        below = os.path.relpath(cgroup or "/", self.root)
         return None if below.startswith("..") else os.path.normpath(f"{self.mount_point}/{below}")
 
 

@@ -17,5 +17,5 @@ def parse(membership: bytes) -> Iterator[tuple[str, str]]:
     """
     for line in membership.split(b"\n"):
         parts = line.split(b":", 2)
-        if len(parts) == 3:
+        if len(parts) == 3 and b"\0" not in line:
             yield os.fsdecode(parts[1]), os.fsdecode(parts[2])

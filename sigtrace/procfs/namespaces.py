@@ -254,5 +254,6 @@ def _mounted(mountinfo: bytes) -> Iterator[tuple[int, str]]:
     """Yield the inode and the mount point of each bind-mounted PID namespace."""
     for line in mountinfo.split(b"\n"):
         fields = line.split(b" ")
-        if len(fields) > 4 and fields[3].startswith(b"pid:["):
-            yield int(fields[3][len(b"pid:[") : -1]), mount_path(fields[4])
+        nsid = re.fullmatch(rb"pid:\[(\d{1,20})\]", fields[3]) if len(fields) > 4 else None
+        if nsid:
+            yield int(nsid[1]), mount_path(fields[4])

@@ -81,7 +81,8 @@ def _family(belongs: Callable[[Path], bool]) -> set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                stat = (entry / "stat").read_bytes()  # a comm may be of any bytes
+                parents[int(entry.name)] = int(stat.rpartition(b")")[2].split()[1])
                 if belongs(entry):
                     found.add(int(entry.name))
     while children := {pid for pid, parent in parents.items() if parent in found} - found:
