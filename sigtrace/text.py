@@ -12,6 +12,10 @@ _ELLIPSIS = "…"
 _ALIAS = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that move the cursor, reorder or hide text."""
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Letters of Hangul that nothing is drawn of."""
+_MARKS, _MOST_MARKS = {"Mn", "Me"}, 3
+"""Unicode categories of what is drawn over the character before, and how many of them a script needs at most."""
 
 
 def decode(raw: bytes) -> str:
@@ -20,19 +24,39 @@ def decode(raw: bytes) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace each control, format and invisible character by an escape (`\\x1b`, `\\u202e`)."""
+    """Replace each control, format and invisible character by an escape (`\\x1b`, `\\u202e`).
+
+    So are the marks after the third on one character: any number of them would cover the lines above and below.
+    """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_show(char) for char in text)
+    out, marks = [], 0
+    for char in text:
+        kind = unicodedata.category(char)
+        marks = (
+            marks + 1 if kind in _MARKS or "\u1160" <= char <= "\u11ff" else 0
+        )  # these vowels of Hangul too
+        hidden = kind in _HIDDEN or char in _FILLERS or marks > _MOST_MARKS
+        out.append(_escape(char) if hidden else char)
+    return "".join(out)
 
 
 def shorten(text: str, width: int) -> str:
     """Make the text printable and cut it to `width` columns; an ellipsis stands for what was cut."""
-    text = printable(text)
-    if columns(text) <= width:
-        return text
-    cut = bisect.bisect_left(range(len(text)), width, key=lambda length: columns(text[:length]))
-    return text[: max(cut - 1, 0)] + _ELLIPSIS
+    shown = printable(text[: _enough(width)])
+    if columns(shown) <= width:
+        return shown
+    cut = bisect.bisect_left(range(len(shown)), width, key=lambda length: columns(shown[:length]))
+    return shown[: max(cut - 1, 0)] + _ELLIPSIS
+
+
+def shorten_start(text: str, width: int) -> str:
+    """Like `shorten`, but keep the end of the text."""
+    shown = printable(text[-_enough(width) :])
+    if columns(shown) <= width:
+        return shown
+    cut = bisect.bisect_left(range(len(shown)), 1 - width, key=lambda start: -columns(shown[start:]))
+    return _ELLIPSIS + shown[cut:]
 
 
 def padded(text: str, width: int) -> str:
@@ -49,9 +73,12 @@ def columns(text: str) -> int:
     return cell_len(text)
 
 
-def _show(char: str) -> str:
-    if unicodedata.category(char) not in _HIDDEN:
-        return char
+def _enough(width: int) -> int:
+    """Return the number of characters that fill more than `width` columns, with three marks on each of them."""
+    return 4 * (max(width, 0) + 2)
+
+
+def _escape(char: str) -> str:
     if char in _ALIAS:
         return _ALIAS[char]
     point = ord(char)

@@ -15,7 +15,7 @@ from sigtrace.events.losses import Losses, reservation
 from sigtrace.postmortem import Case, Finding, Report
 from sigtrace.postmortem.ranking import Standing
 from sigtrace.postmortem.timeline import timeline_entries, title
-from sigtrace.text import columns, padded, printable
+from sigtrace.text import padded, printable, shorten_start
 from sigtrace.units import duration, number
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
@@ -68,10 +68,7 @@ def _row(cells: tuple[str, str, str, str, str], widths: tuple[int, int]) -> str:
 
 def _padded(name: str, wide: int) -> str:
     """The name in `wide` columns; a long one keeps its end, which distinguishes the containers of a pod."""
-    cut = name
-    while columns(cut) > wide - (cut is not name):
-        cut = cut[1:]
-    return padded(cut if cut is name else f"…{cut}", wide)
+    return padded(shorten_start(name, wide), wide)
 
 
 def _report(report: Report, width: int, verbose: bool) -> Iterator[str]:

@@ -19,6 +19,8 @@ COLUMNS: Mapping[str, str] = {
 
 _LEAST_OF_POD = 4
 """Characters of a pod's name that are still worth showing."""
+_LONGEST = 512
+"""Characters of each part of a label: a recording may have names of any length."""
 SHORT_ID = 12
 """Characters of an ID that are shown, as the runtimes' own tools print it."""
 
@@ -48,15 +50,15 @@ class Container:
     def label(self) -> str:
         """The name for people: `web-1`, `shop/checkout-7d4f/app`, or a short ID. It is not escaped."""
         name = self.name or self.id[:SHORT_ID]
-        return "/".join(part for part in (self.pod_namespace, self.pod, name) if part)
+        return "/".join(part[:_LONGEST] for part in (self.pod_namespace, self.pod, name) if part)
 
     def fitting(self, width: int) -> str:
         """Return as much of the label as fits into `width` columns, printable.
 
         The Kubernetes namespace is left out first, then the end of the pod's name, then the end of the container's.
         """
-        name = printable(self.name or self.id[:SHORT_ID])
-        for text in (printable(self.label), f"{printable(self.pod)}/{name}" if self.pod else name):
+        name = printable((self.name or self.id[:SHORT_ID])[:_LONGEST])
+        for text in (printable(self.label), f"{printable(self.pod[:_LONGEST])}/{name}" if self.pod else name):
             if columns(text) <= width:
                 return text
         room = width - columns(name) - 1  # for the pod's name: its beginning, and an ellipsis

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from sigtrace.text import columns, decode, padded, printable, shorten
+from sigtrace.text import columns, decode, padded, printable, shorten, shorten_start
+from tests.builders.steps import counting
 
 
 def test_bytes_that_are_not_utf8_stay_readable() -> None:
@@ -31,6 +33,10 @@ def test_text_ends_at_the_first_nul() -> None:
         ("a\u200bb", "a\\u200bb"),
         ("\U000e0001", "\\U000e0001"),
         ("naïve 日本", "naïve 日本"),
+        ("ที่", "ที่"),
+        ("e" + "\u0301" * 5, "e" + "\u0301" * 3 + "\\u0301\\u0301"),
+        ("e\u20dd\u0301\u20dd\u20dda", "e\u20dd\u0301\u20dd\\u20dda"),
+        ("a\u3164b", "a\\u3164b"),
         ("plain", "plain"),
     ],
 )
@@ -42,6 +48,25 @@ def test_long_text_is_cut_with_an_ellipsis_after_it_was_escaped() -> None:
     assert shorten("abcdef", 6) == "abcdef"
     assert shorten("abcdefg", 6) == "abcde…"
     assert shorten("\x1b\x1b", 5) == "\\x1b…"
+
+
+def test_the_end_is_kept_of_what_is_told_apart_by_it() -> None:
+    assert shorten_start("abcdef", 6) == "abcdef"
+    assert shorten_start("abcdefg", 6) == "…cdefg"
+    assert shorten_start("名前の付いた", 5) == "…いた"
+    assert shorten_start("x" * 100 + "\x1b", 5) == "…\\x1b"
+
+
+@pytest.mark.parametrize("cut", [shorten, shorten_start])
+@pytest.mark.parametrize("text", ["a", "日", "e\u0301", "e" + "\u0301" * 9, "\x1b", "\u1112\u1161\u11ab"])
+def test_a_long_text_costs_no_more_than_its_part_that_is_shown(
+    cut: Callable[[str, int], str], text: str
+) -> None:
+    with counting() as steps:
+        shown = cut(text * 1_000_000, 20)
+    assert 18 <= columns(shown) <= 20
+    assert "…" in shown
+    assert steps.count < 100_000
 
 
 NAMES = {
