@@ -1,5 +1,11 @@
-"""`python -m sigtrace` is the `sigtrace` command."""
+"""The `sigtrace` command, which `python -m sigtrace` is too."""
 
-from sigtrace.cli import main
+import signal
 
-main()
+# Before anything else is imported: an interrupt meanwhile ends the process, and leaves no traceback.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from sigtrace.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main()

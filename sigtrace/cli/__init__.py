@@ -13,7 +13,7 @@ import click
 from sigtrace import cpu
 from sigtrace._version import __version__
 from sigtrace.cli.exit_code import exit_code_of
-from sigtrace.cli.interrupt import heed_interrupts
+from sigtrace.cli.interrupt import end_by_default
 from sigtrace.text import printable
 
 _COMMANDS = (
@@ -86,5 +86,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # escape characters that the terminal's encoding lacks
             stream.reconfigure(errors="backslashreplace")
-    heed_interrupts()
+    end_by_default()
     sys.exit(exit_code_of(lambda: cli.main(prog_name="sigtrace", standalone_mode=False)))

@@ -1,6 +1,7 @@
 """The terminal as a screen of lines and a source of keys, for full-screen commands. It is always restored.
 
-Leaving the `with` block, for any reason, restores the terminal; SIGTSTP restores it while the process is stopped.
+Leaving the `with` block, for any reason, restores the terminal, and so does every signal that ends the process and can
+be caught; SIGTSTP restores it while the process is stopped.
 Only lines that changed are sent. No library is used: curses would cost start-up time.
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType, TracebackType
 
 from sigtrace.errors import BadInput
+from sigtrace.lab import syscalls
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """The alternate screen, no cursor, no wrapping at the right margin; `_LEAVE` undoes it."""
@@ -32,6 +34,10 @@ _KEYS = {
     **{"\x1b": "escape", "\r": "enter", "\n": "enter", "\x7f": "backspace", "\x08": "backspace"},
 }
 _WATCHED = (signal.SIGWINCH, signal.SIGCONT, signal.SIGTSTP)
+_HARMLESS = (signal.SIGCHLD, signal.SIGURG, signal.SIGTTIN, signal.SIGTTOU, signal.SIGKILL, signal.SIGSTOP)
+_FATAL = sorted(signal.valid_signals() - {*_WATCHED, *_HARMLESS})
+"""The signals that end a process which does nothing about them, and that it can catch."""
+_FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
 
 
 class Terminal:
@@ -60,6 +66,12 @@ class Terminal:
                 # A shell without job control ignores SIGTSTP; leave it ignored then.
                 if number != signal.SIGTSTP or held == signal.SIG_DFL:
                     signal.signal(number, self._catch)
+            for number in _FATAL:
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    self._handlers[number] = signal.SIG_DFL
+                    signal.signal(number, self._die)
+            for number in _FAULTS:
+                syscalls.handle_once(number)
             self._take()
         except BaseException:
             self._close()
@@ -123,6 +135,10 @@ class Terminal:
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
         self._caught.add(number)
+
+    def _die(self, number: int, frame: FrameType | None) -> None:
+        self._close()
+        signal.raise_signal(number)
 
     def _settle(self) -> None:
         """Handle the signals caught since the last call."""

@@ -50,6 +50,7 @@ _SIGINFO_BYTES = 128
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
 MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 4096, 16384, 1 << 18, 2
 PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 15, 36
+SA_RESETHAND = 0x80000000
 PTRACE_CONT, PTRACE_DETACH, PTRACE_SEIZE = 7, 17, 0x4206
 SI_QUEUE = -1
 
@@ -82,6 +83,19 @@ def action(number: int, how: Handling, record: bytes = b"") -> None:
     held = record if how == "handler" else struct.pack("=QQQQ", 1 if how == "ignore" else 0, 0, 0, 0)
     new = ctypes.create_string_buffer(held, _SIGACTION_BYTES)
     raw("rt_sigaction", number, ctypes.addressof(new), 0, _SIGSET_BYTES)
+
+
+def handle_once(number: int) -> None:
+    """Have the handler of a signal, if it has one, run once only: the kernel then restores the default action.
+
+    Python's handler returns to where a fault happened, and the fault would happen again, for ever.
+    """
+    held = ctypes.create_string_buffer(_SIGACTION_BYTES)
+    raw("rt_sigaction", number, 0, ctypes.addressof(held), _SIGSET_BYTES)
+    handler, flags, *others = struct.unpack("=QQQQ", held.raw)
+    if handler > 1:
+        struct.pack_into("=QQQQ", held, 0, handler, flags | SA_RESETHAND, *others)
+        raw("rt_sigaction", number, ctypes.addressof(held), 0, _SIGSET_BYTES)
 
 
 def mask(how: int, numbers: Iterable[int] = ()) -> list[int]:

@@ -193,6 +193,7 @@ def _signalled(number: signal.Signals) -> Callable[[Tty], None]:
         (_signalled(signal.SIGINT), 0),
         (_signalled(signal.SIGTERM), 143),
         (_signalled(signal.SIGHUP), 129),
+        (_signalled(signal.SIGQUIT), 131),
     ],
 )
 def test_however_it_ends_the_terminal_is_as_it_was(
@@ -213,6 +214,61 @@ def test_however_it_ends_the_terminal_is_as_it_was(
         assert tty.file("code").strip() == str(code)
         assert "Traceback" not in tty.file("errors")
         assert ("0 records lost" in tty.file("errors")) == (code == 0)
+
+
+_PAINTED = """
+import signal
+from sigtrace.cli.terminal import Terminal
+with Terminal() as terminal:
+    terminal.show(["here it is"])
+    signal.pause()
+"""
+_FATAL = [
+    *(
+        signal.SIGQUIT,
+        signal.SIGILL,
+        signal.SIGTRAP,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGUSR1,
+    ),
+    *(signal.SIGSEGV, signal.SIGUSR2, signal.SIGALRM, signal.SIGSTKFLT, signal.SIGXCPU, signal.SIGVTALRM),
+    *(signal.SIGPROF, signal.SIGIO, signal.SIGPWR, signal.SIGSYS, signal.SIGRTMIN, signal.SIGRTMAX),
+]
+"""What ends a process and can be caught, but for INT, TERM and HUP; of the real-time signals the first and the last."""
+
+
+@pytest.mark.parametrize("number", _FATAL)
+def test_every_fatal_signal_that_can_be_caught_leaves_the_terminal_as_it_was(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    tty = Tty(tmp_path, shlex.join([sys.executable, "-c", _PAINTED]))
+    try:
+        tty.shows("here it is")
+        os.kill(tty.child, number)
+        tty.shows("BACK")
+        _assert_restored(tty)
+        assert tty.file("code").strip() == str(128 + number)
+    finally:
+        tty.close()
+
+
+_FAULT = """
+import ctypes
+from sigtrace.cli.terminal import Terminal
+with Terminal() as terminal:
+    ctypes.string_at(0)
+"""
+
+
+def test_a_fault_of_its_own_does_not_hang_it(tmp_path: Path) -> None:
+    tty = Tty(tmp_path, shlex.join([sys.executable, "-c", _FAULT]))
+    try:
+        tty.until(lambda: tty.file("code"))
+        assert tty.file("code").strip() == str(128 + signal.SIGSEGV)
+    finally:
+        tty.close()
 
 
 def test_an_exception_restores_the_terminal_and_is_seen(tmp_path: Path) -> None:
