@@ -39,7 +39,8 @@ def terminated_like_ctrl_c() -> Iterator[None]:
     """While the block runs, the three raise an exception, so that cleanup runs.
 
     SIGINT raises KeyboardInterrupt; SIGTERM and SIGHUP raise SystemExit with the shell's code for them (143, 129).
-    Where Python swallows such an exception, as in a destructor, it is raised again afterwards.
+    Where Python swallows such an exception, as in a destructor, it is raised again afterwards; another exception that
+    comes of it is replaced by it.
     """
     raised: list[BaseException] = []
 
@@ -67,6 +68,10 @@ def terminated_like_ctrl_c() -> Iterator[None]:
         signal.signal(number, leave)
     try:
         yield
+    except BaseException as err:
+        if raised and err is not raised[-1]:  # an extension that is being imported makes an ImportError of it
+            raise raised[-1] from None
+        raise
     finally:
         sys.unraisablehook = hook
         for number in caught:

@@ -153,8 +153,18 @@ def attached(
             scope=scope,
             every_record=every_record,
         )
+        collector.on_attached = _give_up_privileges
         with _option_names(collector) as live:
             yield live, Followed(named, filters)
+
+
+def _give_up_privileges() -> None:
+    from sigtrace.live import privileges
+
+    try:
+        privileges.give_up(privileges.kept())
+    except OSError as err:
+        say(f"privileges that are no longer needed could not be given up: {err.strerror}")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from sigtrace.live.recorder import Recorder
 
 _LEAST = 1 << 20
+_PATIENCE_SECONDS = 5.0
 
 
 @click.command(short_help="Record signals into a directory: rotated, bounded, crash-safe.")
@@ -111,11 +116,12 @@ def _record(
     duration: float | None,
 ) -> None:
     sys.meta_path.insert(0, _NoPandas())  # for as long as this process lives: it only records
-    from sigtrace.live.recorder import Recorder
-    from sigtrace.recording.writer import Limits
-
     where = printable(str(directory))
-    with attached(filters, *detail) as (live, followed):
+    with _made(directory), attached(filters, *detail) as (live, followed):
+        # Not before the attachment: numpy and pyarrow start threads, which would keep all privileges.
+        from sigtrace.live.recorder import Recorder
+        from sigtrace.recording.writer import Limits
+
         recorder = Recorder(live, directory, Limits(*limits), say)
         # A second signal is the supervisor's affair.
         with stopped_by_signals(live, duration, once=False):
@@ -130,6 +136,34 @@ def _record(
         _say_what_became_of_it(recorder, where)
     if recorder.lost or not recorder.closed:
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+@contextmanager
+def _made(directory: Path) -> Iterator[None]:
+    """Make the directory, with the privileges that are given up later: root may write below any directory.
+
+    Where that fails, the recorder will say why. On an error before it is used, the directory is removed again.
+    """
+    from sigtrace.recording import ground
+
+    made: list[bool] = []
+
+    def make() -> None:
+        with suppress(OSError):
+            existed = os.path.lexists(directory)
+            ground.make(directory)
+            made.append(not existed)
+
+    thread = threading.Thread(target=make, name="disk", daemon=True)  # the disk may hang
+    thread.start()
+    thread.join(_PATIENCE_SECONDS)
+    try:
+        yield
+    except BaseException:
+        if any(made):
+            with suppress(OSError):  # it is not empty
+                os.rmdir(directory)
+        raise
 
 
 def _say_what_became_of_it(recorder: Recorder, where: str) -> None:

@@ -50,7 +50,16 @@ def supervised(command: Callable[[], None]) -> None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
         sys.exit(code)
     os.close(tell)
+    _give_up_privileges()
     sys.exit(_code_of(child, told, ending))
+
+
+def _give_up_privileges() -> None:
+    """Keep none: to send signals to a process of the same user takes none."""
+    from sigtrace.live import privileges
+
+    with suppress(OSError):
+        privileges.give_up(())
 
 
 def _end_with(parent: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sigtrace import cpu
 from sigtrace.doctor import probes
+from sigtrace.live import privileges
 from sigtrace.live.collector import RING_BYTES
 from sigtrace.live.kernel import built, syscall
 from sigtrace.live.kernel.btf import TRACEPOINTS, Btf, KernelFacts, kernel_facts
@@ -19,9 +20,6 @@ from sigtrace.procfs.process import INITIAL_PID_NS
 
 INITIAL_USER_NS = 0xEFFFFFFD
 """PROC_USER_INIT_INO, include/linux/proc_ns.h."""
-
-CAPABILITIES = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYS_RESOURCE": 24, "PERFMON": 38, "BPF": 39}
-"""The capabilities that matter here, by their number in include/uapi/linux/capability.h."""
 
 SMALLEST_RING = os.sysconf("SC_PAGE_SIZE")
 """Bytes: a ring is a multiple of the page size. It fits into the limits of locked memory that distributions set."""
@@ -50,6 +48,11 @@ class Host:
     def effective(self) -> int:
         """The effective capabilities, one bit each."""
         return int(self.status["CapEff"], 16)
+
+    @cached_property
+    def kept(self) -> tuple[str, ...]:
+        """The capabilities that a command keeps once it traces. Raises OSError where no BPF map can be made."""
+        return privileges.kept()
 
     @cached_property
     def last_capability(self) -> int:
@@ -168,8 +171,8 @@ class Host:
         return {python: probes.bcc_version(python) for python in interpreters()}
 
     def has(self, capability: str) -> bool:
-        """Return whether this process has a capability of CAPABILITIES."""
-        return bool(self.effective >> CAPABILITIES[capability] & 1)
+        """Return whether this process has a capability of `privileges.NUMBERS`."""
+        return bool(self.effective >> privileges.NUMBERS[capability] & 1)
 
     def may_bpf(self) -> bool:
         """Return whether bpf(2) permits tracing programs: with CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN."""

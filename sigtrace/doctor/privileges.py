@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from sigtrace.doctor.check import Check, Checker, missing, ok, warning
-from sigtrace.doctor.host import CAPABILITIES, INITIAL_USER_NS, Host
+from sigtrace.doctor.host import INITIAL_USER_NS, Host
+from sigtrace.errors import CannotTrace
+from sigtrace.live.privileges import NUMBERS
 from sigtrace.procfs.process import INITIAL_PID_NS
 
 
@@ -22,7 +24,7 @@ def cap_sys_admin(host: Host) -> Check:
     name = "cap-sys-admin"
     if host.has("SYS_ADMIN"):
         return ok(name, "held; more than tracing needs")
-    if host.last_capability >= CAPABILITIES["BPF"]:
+    if host.last_capability >= NUMBERS["BPF"]:
         return ok(name, "not held, not needed: this kernel has CAP_BPF and CAP_PERFMON")
     return missing(name, "not held, and this kernel has no CAP_BPF", _grant(host, "SYS_ADMIN"))
 
@@ -34,6 +36,33 @@ def cap_sys_ptrace(host: Host) -> Check:
         return ok(name, "held: /proc/PID/ns of every process can be read")
     detail = "not held: scan, explain and --ns PID see only your own processes' namespaces"
     return warning(name, detail, _grant(host, "SYS_PTRACE"))
+
+
+def cap_dac_read_search(host: Host) -> Check:
+    """CAP_DAC_READ_SEARCH permits reading files of mode 0400: /proc/PID/syscall, and those of rootless runtimes."""
+    name = "cap-dac-read-search"
+    if host.has("DAC_READ_SEARCH"):
+        return ok(name, "held: /proc/PID/syscall of every process can be read")
+    if host.has("DAC_OVERRIDE"):
+        return ok(name, "not held, not needed: CAP_DAC_OVERRIDE includes it")
+    detail = (
+        "not held: whether a process waits for a signal can't be told, nor the names of others' containers"
+    )
+    return warning(name, detail, _grant(host, "DAC_READ_SEARCH"))
+
+
+def least_privilege(host: Host) -> Check:
+    """Say which capabilities watch, record and top keep once they trace; the others are given up."""
+    name = "least-privilege"
+    if not host.may_bpf():
+        return ok(name, "fix what is missing above first")
+    try:
+        names = [f"CAP_{each}" for each in host.kept]
+    except (CannotTrace, OSError):
+        return ok(name, "cannot be told before a BPF map can be made")
+    return ok(
+        name, f"watch, record and top keep {' and '.join(names) or 'none'} once they trace; no_new_privs"
+    )
 
 
 def cap_sys_resource(host: Host) -> Check:
@@ -102,7 +131,9 @@ PRIVILEGES: tuple[Checker, ...] = (
     cap_perfmon,
     cap_sys_admin,
     cap_sys_ptrace,
+    cap_dac_read_search,
     cap_sys_resource,
+    least_privilege,
     pid_namespace,
     user_namespace,
     seccomp,
@@ -117,7 +148,7 @@ def _capability(host: Host, capability: str, purpose: str) -> Check:
         return ok(name, f"held: {purpose}")
     if host.has("SYS_ADMIN"):
         return ok(name, f"covered by CAP_SYS_ADMIN: {purpose}")
-    if host.last_capability < CAPABILITIES[capability]:
+    if host.last_capability < NUMBERS[capability]:
         return ok(name, "this kernel does not have it; CAP_SYS_ADMIN is used instead")
     return missing(name, f"not held: {purpose}", _grant(host, capability))
 

@@ -117,6 +117,8 @@ class Collector:
     ) -> None:
         self._filters = _Filters(**filters)
         self.names = ContainerResolver()
+        self.on_attached: Callable[[], None] = lambda: None
+        """Called when the programs are attached, before any thread is started: what only attaching needs may go."""
         self._container_filter: ContainerFilter | None = None
         self._most_alike = 0
         self._repeats: Repeats | None = None
@@ -153,6 +155,7 @@ class Collector:
             self._wakeups.watch(self._stop_event)
             self._apply(self._filters)
             self._attachment.attach()
+            self.on_attached()
             self.names.start()
         except BaseException:
             self.close()

@@ -22,7 +22,7 @@ thaw. `taken`: fetched by sigtimedwait(2) or a signalfd, without delivery. The l
 
 _WAIT = "whether it waits in sigtimedwait(2) is not known"
 UNSEEN_WAITS = (
-    f"{_WAIT}: /proc/PID/syscall could not be read (ptrace access)",
+    f"{_WAIT}: /proc/PID/syscall could not be read (it takes CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)",
     f"{_WAIT}: it has a thread in uninterruptible sleep, behind which reading could hang",
     f"{_WAIT}: it was running at every look",
 )
@@ -34,7 +34,10 @@ _KERNELS_DIFFER = (
 
 _BLOCKED_NOW = "as of now; a program may block a signal only around its event loop"
 
-_UNSEEN_SIGNALFD = "whether it has a signalfd is not known: /proc/PID/fd could not be read (ptrace access)"
+_UNSEEN_SIGNALFD = (
+    "whether it has a signalfd is not known: "
+    "/proc/PID/fd could not be read (it takes CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)"
+)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from sigtrace.doctor import Host
-from sigtrace.doctor.host import CAPABILITIES, INITIAL_PID_NS, INITIAL_USER_NS
+from sigtrace.doctor.host import INITIAL_PID_NS, INITIAL_USER_NS
+from sigtrace.live.privileges import NUMBERS
 
 
 def holding(*capabilities: str) -> int:
     """An effective set of exactly these capabilities."""
-    return sum(1 << CAPABILITIES[name] for name in capabilities)
+    return sum(1 << NUMBERS[name] for name in capabilities)
 
 
 def a_host(**facts: object) -> Host:

@@ -61,8 +61,9 @@ def test_json_has_one_line_a_check_with_stable_keys() -> None:
     assert answer.returncode == 0
     assert all(list(row) == KEYS for row in rows)
     assert [row["name"] for row in rows] == [
-        *("cap-bpf", "cap-perfmon", "cap-sys-admin", "cap-sys-ptrace", "cap-sys-resource"),
-        *("pid-namespace", "user-namespace", "seccomp", "lockdown", "sysctls"),
+        *("cap-bpf", "cap-perfmon", "cap-sys-admin", "cap-sys-ptrace", "cap-dac-read-search"),
+        *("cap-sys-resource", "least-privilege", "pid-namespace"),
+        *("user-namespace", "seccomp", "lockdown", "sysctls"),
         *("bpf-syscall", "ring-buffer", "memlock", "btf", "tracepoints", "tracefs", "cgroups"),
         *("cpu", "programs", "tracing"),
     ]

@@ -33,7 +33,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "command",
     [
         *("watch", "record NEW", "top --once"),
-        *("scan", "explain TERM --pid 1", "doctor", "demo", "lab all"),
+        *("scan", "explain --signal TERM --pid 2", "doctor", "demo", "lab all"),
         *("summary RECORDING", "postmortem RECORDING", "report RECORDING -o NEW"),
         *("export RECORDING --to csv -o NEW", "export RECORDING --to parquet -o NEW"),
     ],

@@ -171,7 +171,8 @@ def test_namespaces_that_are_not_readable_hang_where_their_level_says() -> None:
         "└─(hidden)    9231 sleep             60s     1  drop?  drop?  drop?  drop?",
         "  │ can't be told: most likely waits for KILL: no handler for SIGTERM, so the",
         "  │ kernel drops it; not certain: whether it waits in sigtimedwait(2) is not",
-        "  │ known: /proc/PID/syscall could not be read (ptrace access)",
+        "  │ known: /proc/PID/syscall could not be read (it takes CAP_SYS_PTRACE and",
+        "  │ CAP_DAC_READ_SEARCH)",
         "  └─(hidden)  9300 python3           60s     1  handle drop?  drop?  drop?",
         "      stops at once: if its handler for SIGTERM ends it",
     ]
@@ -616,7 +617,8 @@ def test_the_whole_tree_holds_every_namespace_and_the_hosts_own(inits: tuple[Act
 
 
 def test_another_user_sees_the_namespaces_and_is_told_what_is_hidden(inits: tuple[Actor, Actor]) -> None:
-    script = "import os, sys\nfrom sigtrace.predict import explain, scan\nfrom sigtrace.cli import main, scan, tree\n"
+    script = "import os, shutil, sys\nfrom sigtrace.predict import explain, scan\n"
+    script += "from sigtrace.cli import main, scan, tree\n"
     script += "os.setgroups([]); os.setgid(65534); os.setuid(65534)\nsys.argv = ['sigtrace', 'scan']\nmain()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0

@@ -613,7 +613,8 @@ print(term.doubt)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout == (
-        "whether it waits in sigtimedwait(2) is not known: /proc/PID/syscall could not be read (ptrace access)\n"
+        "whether it waits in sigtimedwait(2) is not known: /proc/PID/syscall could not be read "
+        "(it takes CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)\n"
     )
 
 

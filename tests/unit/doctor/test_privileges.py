@@ -60,6 +60,18 @@ def test_without_sys_ptrace_tracing_goes_on_but_other_users_stay_unseen() -> Non
     assert "--cap-add SYS_PTRACE" in found.remedy
 
 
+def test_sys_ptrace_alone_is_told_what_mode_0400_takes() -> None:
+    found = privileges.cap_dac_read_search(a_host(in_container=True, effective=holding("SYS_PTRACE")))
+    assert found.status == "warning"
+    assert "--cap-add DAC_READ_SEARCH" in found.remedy
+    assert privileges.cap_dac_read_search(a_host(effective=holding("DAC_OVERRIDE"))).status == "ok"
+
+
+def test_what_is_kept_once_it_traces_is_said() -> None:
+    host = a_host(effective=holding("BPF", "PERFMON"), kept=("SYS_PTRACE", "DAC_READ_SEARCH"))
+    assert "keep CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH once" in privileges.least_privilege(host).detail
+
+
 def test_a_child_pid_namespace_is_told_of_pid_host() -> None:
     found = privileges.pid_namespace(a_host(pid_namespace=4026532249))
     assert found.status == "warning"

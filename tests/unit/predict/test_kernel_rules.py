@@ -372,7 +372,10 @@ def test_a_signal_may_be_given_by_its_name_and_must_be_one() -> None:
 
 def test_the_cause_of_a_doubt_is_named() -> None:
     unseen = with_thread(INIT, Thread(7, awaited=None))
-    assert "/proc/PID/syscall could not be read (ptrace access)" in predict(unseen, TERM, "ancestor").doubt
+    assert (
+        "/proc/PID/syscall could not be read (it takes CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH)"
+        in predict(unseen, TERM, "ancestor").doubt
+    )
     hangs = with_thread(INIT, Thread(7, awaited=None), Thread(8, "D"))
     assert "uninterruptible sleep" in predict(hangs, TERM, "ancestor").doubt
 

@@ -1,0 +1,100 @@
+"""What traces needs four capabilities to begin and two to go on, and keeps no more, in no thread and no child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sigtrace
+from sigtrace.lab.channel import DEADLINE
+from sigtrace.lab.stage import Stage
+from tests.commands import COMMAND, at_work
+
+pytestmark = pytest.mark.kernel
+
+_BEGIN = ("bpf", "perfmon", "sys_ptrace", "dac_read_search")
+_GO_ON = 1 << 19 | 1 << 2
+"""CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, as /proc/PID/status shows them."""
+_BPF = 1 << 39
+"""Before Linux 5.19, to read maps needs it too."""
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with Stage() as opened:
+        yield opened
+
+
+def _as_nobody() -> tuple[str, ...]:
+    """Words that start a command as nobody with the capabilities of _BEGIN."""
+    given = "-all," + ",".join(f"+{name}" for name in _BEGIN)
+    return (
+        *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+        *(f"--inh-caps={given}", f"--ambient-caps={given}", f"--bounding-set={given}"),
+    )
+
+
+def _threads(pid: int) -> Iterator[dict[str, str]]:
+    """/proc/PID/status of every thread of a process and its descendants."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        lines = (thread / "status").read_text().splitlines()
+        yield dict(line.split(":\t", 1) for line in lines)
+        for child in (thread / "children").read_text().split():
+            yield from _threads(int(child))
+
+
+def _settled(pid: int, processes: int) -> list[dict[str, str]]:
+    """The threads, once there are so many processes: a recorder has a supervisor, and a helper that reads /proc."""
+    deadline = time.monotonic() + DEADLINE
+    found: list[dict[str, str]] = []
+    while len({each["Tgid"] for each in found}) < processes:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        found = list(_threads(pid))
+    return found
+
+
+@pytest.mark.parametrize("words", ["watch", "record"])
+@pytest.mark.parametrize("who", ["root", "nobody"])
+def test_once_it_traces_no_thread_keeps_more_than_reading_takes(
+    words: str, who: str, stage: Stage, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    where = tmp_path / "place"
+    where.mkdir()
+    os.chown(where, *((65534, 65534) if who == "nobody" else (1000, 1000)))  # root may not own what is above
+    namespace = stage.namespace()
+    command = [words, *([str(where / "r")] if words == "record" else []), "--ns", str(namespace.init.pid)]
+    under = _as_nobody() if who == "nobody" else ()
+    with at_work(*command, under=under, output=subprocess.DEVNULL) as process:
+        stage.outside.kill(namespace.init, 15)
+        threads = _settled(process.pid, 3 if words == "record" else 1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "1 signal seen, 1 dropped" in err
+    for sets in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
+        assert {int(each[sets], 16) & ~_BPF for each in threads} <= {0, _GO_ON}, sets
+    assert {each["NoNewPrivs"] for each in threads} == {"1"}
+    assert _GO_ON in {int(each["CapEff"], 16) & ~_BPF for each in threads}
+    if words == "record":
+        seen = sigtrace.open(where / "r").snapshots()
+        rows = seen[(seen["nsid"] == namespace.inode) & (seen["pid"] == namespace.init.pid)]
+        assert len(rows)
+        assert set(rows["awaited"]) == {"0" * 16}  # of /proc/PID/syscall, which has mode 0400
+        assert set(rows["problem"]) == {""}
+
+
+def test_nobody_who_was_given_these_sees_in_top_what_root_sees(stage: Stage) -> None:
+    namespace = stage.namespace()
+    top = [*_as_nobody(), *COMMAND, "top", "--once", "--interval", "200ms", "--ns", str(namespace.init.pid)]
+    done = subprocess.run(top, capture_output=True, text=True, check=False)
+    assert [line.split()[:3] for line in done.stdout.splitlines()[1:]] == [
+        [str(namespace.inode), str(namespace.init.pid), "python"]
+    ], done.stderr
