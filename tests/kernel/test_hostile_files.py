@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sigtrace
-from sigtrace.lab.fake_docker import FakeDocker
+from sigtrace.lab.fake_docker import FakeDocker, fake_docker
 from sigtrace.lab.stage import Stage
 from tests.builders.bolt import database
 from tests.kernel.hostile_user import home, monitored_init
@@ -56,3 +56,38 @@ def test_a_users_database_breaks_no_command_and_no_name(docker: FakeDocker, tmp_
     events = sigtrace.open(where).events()
     recorded = dict(zip(events["nsid"], events["container_name"], strict=True))
     assert (recorded[before.inode], recorded[after.inode]) == ("before", "after")
+
+
+@pytest.mark.parametrize(
+    "below", ["docker-{}.scope", "docker/{}", "x\r0::/docker/{}", "libpod\n\r-x/docker/{}"]
+)
+def test_a_cgroup_made_in_a_container_does_not_pass_for_another_container(below: str) -> None:
+    """The kernel refuses a newline in a name, and nothing else."""
+    with fake_docker() as docker, Stage() as stage:
+        victim, villain = stage.namespace(), stage.namespace()
+        names = {
+            victim.inode: docker.create("victim", stop_signal="SIGQUIT"),
+            villain.inode: docker.create("villain"),
+        }
+        for namespace in (victim, villain):
+            docker.adopt(namespace.init.pid, names[namespace.inode])
+        path = docker.procs(names[villain.inode]).parent / below.format(names[victim.inode])
+        if "\n" in below:
+            with pytest.raises(OSError, match="Invalid argument"):
+                path.mkdir(parents=True)
+            return
+        path.mkdir(parents=True)
+        (path / "cgroup.procs").write_text(str(villain.init.pid))
+        record = json.loads(docker.file(names[victim.inode]).read_text())
+        record["State"]["Pid"] = victim.init.pid
+        docker.file(names[victim.inode]).write_text(json.dumps(record))
+        scanned = run(docker, "scan", "--format", "json")
+        chosen = run(docker, "explain", "--container", "victim", "--format", "json")
+        told = run(docker, "explain", "--pid", str(villain.init.pid))
+    rows = {row["nsid"]: row for row in map(json.loads, scanned.stdout.splitlines())}
+    assert rows[victim.inode]["container_name"] == "victim"
+    assert rows[villain.inode]["container_name"] == "villain"
+    assert rows[villain.inode]["container_claims"] == "victim"
+    assert rows[villain.inode]["stop_signal"] == "SIGTERM"
+    assert json.loads(chosen.stdout)["target_pid"] == victim.init.pid
+    assert "claims to be victim, whose runtime does not confirm it" in " ".join(told.stdout.split())
