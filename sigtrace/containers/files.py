@@ -117,7 +117,7 @@ class Files:
 
     def _open(self, place: Place, parts: tuple[str, ...], flags: int) -> int:
         path = "/".join(part for part in (place.below, *parts) if part)
-        if "\0" in path or ".." in path.split("/"):
+        if "\0" in path or ".." in f"{place.directory}/{path}".split("/"):
             raise OSError(errno.EINVAL, "not a safe path")
         self._opened -= 1
         if self._opened < 0:

@@ -325,6 +325,26 @@ def test_lxc_configurations_include_others(load: Load) -> None:
     assert found.stop_signal == "SIGINT"
 
 
+def test_a_users_lxc_configuration_includes_nothing_but_what_all_share(load: Load) -> None:
+    host, uid = _rootless(load)
+    config = host.root / "home/alice/.local/share/lxc/web/config"
+    config.parent.mkdir(parents=True)
+    (host.root / "usr/share/lxc/config").mkdir(parents=True)
+    for file, signal in (("root/secret", "SIGINT"), ("usr/share/lxc/config/common.conf", "SIGHUP")):
+        (host.root / file).parent.mkdir(exist_ok=True)
+        (host.root / file).write_text(f"lxc.signal.halt = {signal}\n")
+    slices = f"/user.slice/user-{uid}.slice/user@{uid}.service"
+    (host.proc / "15857" / "cgroup").write_text(f"0::{slices}/lxc.payload.web\n")
+    for path, signal in (
+        ("/root/secret", "SIGPWR"),
+        ("/usr/share/lxc/../../../root/secret", "SIGPWR"),
+        ("/usr/share/lxc/config/../../../../root/secret", "SIGPWR"),
+        ("/usr/share/lxc/config/common.conf", "SIGHUP"),
+    ):
+        config.write_text(f"lxc.include = {path}\n")
+        assert host.of(15857) == Container("web", "web", "lxc", stop_signal=signal)
+
+
 def test_the_lxc_monitor_knows_path_and_name(load: Load) -> None:
     host = load("lxc")
     cgroup = host.proc / "13254" / "cgroup"

@@ -203,3 +203,24 @@ def test_a_cgroup_that_is_not_mounted_here_is_not_called_frozen(tmp_path: Path) 
 @pytest.mark.parametrize("membership", [b"", b"0::/\n", b"0::/with:colon\n", b"0::/\xff\x1b[2J\n"])
 def test_odd_cgroup_names_are_harmless(tmp_path: Path, membership: bytes) -> None:
     assert freezer.frozen(membership, (freezer.Hierarchy("v2", str(tmp_path), "/"),)) == ""
+
+
+def test_of_a_process_with_very_many_descriptors_it_is_not_known_what_it_reads_from_a_signalfd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = FakeProc(tmp_path).process(7)
+    for number in range(10):
+        (home / "fd" / str(number)).symlink_to("anon_inode:[signalfd]")
+        (home / "fdinfo" / str(number)).write_text("pos:\t0\nsigmask:\t0000000000004000\n")
+    assert process.read_signalfd_mask(7, str(tmp_path)) == 0x4000
+    monkeypatch.setattr(process, "_MAX_DESCRIPTORS", 9)
+    assert process.read_signalfd_mask(7, str(tmp_path)) is None
+
+
+def test_a_name_of_a_process_is_no_line_of_its_status(tmp_path: Path) -> None:
+    proc = FakeProc(tmp_path)
+    for pid, forged in enumerate(("a\rSigFoo:\t4000", "a\x0bSigFoo:\t4000", "a\u2028SigFoo:\t9"), 7):
+        home = proc.process(pid)
+        status = (home / "status").read_text()
+        (home / "status").write_bytes(status.replace("Name:\tapp", f"Name:\t{forged}").encode())
+        assert process.read_status(pid, str(proc)).keys() == process.read_status(1, str(proc)).keys()
