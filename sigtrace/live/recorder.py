@@ -36,8 +36,8 @@ from sigtrace.snapshot import SnapshotRow
 from sigtrace.text import printable
 from sigtrace.units import number
 
-FLUSH_SECONDS = 1.0
-"""Interval between flushes: a crash loses at most the records since the last one."""
+FLUSH_SECONDS = 0.8
+"""Interval between flushes: a crash loses at most the last second, with the time that a flush takes."""
 COUNT_SECONDS = 10.0
 """Interval between writes of the kernel's counts, if they changed."""
 
@@ -186,9 +186,10 @@ class Recorder:
                 if item is None:
                     break
                 self._take(item)
-            if time.monotonic() >= flush_at:
+            if (began := time.monotonic()) >= flush_at:
                 self._tick()
-                flush_at = time.monotonic() + FLUSH_SECONDS
+                # On a disk that takes as long as that, the queue gets its time too.
+                flush_at = max(began + FLUSH_SECONDS, time.monotonic() + FLUSH_SECONDS / 2)
         # The reader has finished, so only the snapshot thread may still put something, and not after this.
         self._taker.end()
         with contextlib.suppress(queue.Empty):

@@ -161,6 +161,9 @@ class ArrowFile:
 def rewrite(ground: Ground, source: str, target: str) -> None:
     """Write the whole batches of an open file to a closed one, and remove the open one. Raises OSError, Damaged."""
     with Contents(ground.path / source, io.FileIO(ground.open_own(source, os.O_RDONLY))) as contents:
+        if contents.empty:
+            ground.unlink(source)
+            return
         new = ArrowFile(ground, target, contents.schema, NEW)
         try:
             for batch in _merged(contents.batches(), contents.schema):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sigtrace import text
+from sigtrace.clock import TICK_NS
 from sigtrace.events import origin, verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import Column, Labels, Nullable
@@ -184,6 +185,35 @@ def _alike(one: pa.DataType, other: pa.DataType) -> bool:
     if pa.types.is_dictionary(one) and pa.types.is_dictionary(other):
         return bool(pa.types.is_integer(one.index_type) and one.value_type.equals(other.value_type))
     return bool(one.equals(other))
+
+
+_FAR = 1 << 62
+"""ns: 146 years. Times and offsets below it can be added."""
+_MANY = 1 << 48
+"""A million signals a second for nine years; counts below it can be added up."""
+_TICKS = _FAR // TICK_NS
+_MOST = {
+    **dict.fromkeys((field.name for field in LOSSES if pa.types.is_uint64(field.type)), _MANY),
+    **dict.fromkeys(("count", "thinned"), _MANY),
+}
+
+
+def possible(batch: pa.RecordBatch) -> bool:
+    """Whether all times and counts are such that may have been: nothing that is computed from them overflows."""
+    return all(_within(name, batch[name]) for name in batch.schema.names)
+
+
+def _within(name: str, column: pa.Array) -> bool:
+    if column.type == _UTC:
+        most, column = _FAR, column.view(pa.int64())
+    elif pa.types.is_uint64(column.type) or name == "boot_to_utc":
+        most = _MOST.get(name, _FAR)
+    elif pa.types.is_int64(column.type) and name in ("ns_start", "start_ticks"):  # of a snapshot
+        most = _TICKS
+    else:
+        return True
+    values = numbers(column)
+    return not len(values) or (int(values.max()) < most and int(values.min()) > -most)
 
 
 def event_records(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:

@@ -27,7 +27,7 @@ from sigtrace.recording.file import Contents, Damaged
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.ground import Unfit
 from sigtrace.recording.place import Remote
-from sigtrace.recording.schema import complete, fits, schema_of
+from sigtrace.recording.schema import complete, fits, possible, schema_of
 from sigtrace.text import printable
 
 
@@ -66,7 +66,10 @@ class Segments:
         for file in self.files(table):
             try:
                 for part in file.contents.batches(columns, where and where.of_boot(file.boot)):
-                    yield file, complete(table, part, columns)
+                    if possible(part):
+                        yield file, complete(table, part, columns)
+                    else:
+                        self._problem(f"{_shown(file.named.path)} is damaged: what cannot be is left out")
             except Damaged as err:
                 self._problem(f"{_shown(file.named.path)} is damaged and left out: {err}")
             except OSError as err:

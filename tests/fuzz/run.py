@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import math
 import random
 import resource
 import signal
@@ -38,7 +39,7 @@ def main() -> int:
     chosen = [each for each in TARGETS if not options.targets or each.name in options.targets]
     shares, total, failed = sum(each.share for each in chosen), 0, []
     for target in chosen:
-        runs = -(-options.runs * target.share // shares)
+        runs = math.ceil(options.runs * target.share / shares)
         words = ["--one", target.name, "--runs", str(runs), "--seed", str(options.seed)]
         began = time.monotonic()
         done = subprocess.run(

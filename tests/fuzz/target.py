@@ -17,7 +17,7 @@ class Target:
     """Inputs that make sense, to be changed."""
     allowed: tuple[type[Exception], ...] = ()
     """What the reader raises by its own contract; anything else is a fault."""
-    share: int = 1
+    share: float = 1
     """Weight of its inputs among all: those of cheap readers are many."""
 
     def __call__(self, raw: bytes) -> None:

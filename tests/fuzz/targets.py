@@ -31,7 +31,7 @@ from sigtrace.snapshot.reading import SnapshotRequest
 from sigtrace.snapshot.reading import read as snapshot
 from tests.builders.btf import kernel
 from tests.builders.records import record
-from tests.fuzz import hosts
+from tests.fuzz import hosts, recordings
 from tests.fuzz.target import Target
 
 D1 = "85c2cdf3a9382bc72fa5f90ccf97ccbb9cffcfcb005a153c0d45cc3633046d15"
@@ -206,6 +206,8 @@ TARGETS = (
     Target("roots", _value(_roots), _words("host=/host docker=/data"), (BadInput,), share=4),
     Target("namespace", _value(pidns.read_name), _words("4026532249", "pid:[4026532249]", "/proc/1/ns/pid"), share=4),
     Target("selector", _value(_selector), _words("web-1", "shop/check*", "85c2"), (BadInput,), share=2),
+    Target("recording", recordings.with_file, recordings.files, share=0.15),
+    Target("recorded values", recordings.with_values, recordings.values, share=0.15),
     Target("text", _text, _words("a\x1b[31m", "日本語…"), share=4),
 )  # fmt: skip
 """All of them; each name once."""

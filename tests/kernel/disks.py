@@ -49,6 +49,12 @@ class Disk:
         """Have every write wait, in a state in which no signal reaches the process."""
         subprocess.run([*self.under, "fsfreeze", "-f", str(self.where)], check=True)
 
+    def abort(self) -> None:
+        """Have it turn read-only, as the kernel makes it after an error, whoever has files open for writing."""
+        subprocess.run(
+            [*self.under, "mount", "-o", "remount,abort", str(self.where)], check=False, capture_output=True
+        )
+
     def thaw(self) -> None:
         subprocess.run([*self.under, "fsfreeze", "-u", str(self.where)], check=True)
 

@@ -199,6 +199,31 @@ def _until_full(process: subprocess.Popen[str], write: Callable[[], None]) -> No
     assert "cannot be written: " in said[0], said
 
 
+def test_a_disk_that_turns_read_only_is_said_with_what_to_do(stage: Stage, tmp_path: Path) -> None:
+    namespace = stage.namespace()
+    with disk(tmp_path / "d") as own:
+        where = own.where / "r"
+        with at_work("record", str(where), "--ns", str(namespace.inode), under=own.under) as process:
+            _kill(stage, namespace, 1)
+            _until(lambda: _recorded(own.seen(where)) == 1)
+            own.abort()
+            _kill(stage, namespace, 3)
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            recorded, lost, why, _ = _end(process)
+        assert "Read-only file system" in said
+        assert "mount its disk for writing again" in said
+        assert process.returncode == 1
+        assert (recorded, lost) == (1, 3)
+        assert "could not be closed" in why
+        assert _recorded(own.seen(where)) == 1
+        assert sigtrace.open(own.seen(where)).losses.cut == 1
+        done = subprocess.run(
+            [*own.under, *commands.COMMAND, "record", str(where)], capture_output=True, text=True, check=False
+        )
+        assert done.stderr == f"sigtrace: cannot record into {where}: Read-only file system\n"
+
+
 def test_an_error_of_the_disk_loses_what_was_not_on_it(stage: Stage, tmp_path: Path) -> None:
     namespace = stage.namespace()
     with disk(tmp_path / "d", backing="12m") as own:

@@ -27,6 +27,21 @@ def test_the_next_recorder_closes_what_a_dead_one_left_open(tmp_path: Path) -> N
     assert recording.problems == []
 
 
+def test_a_file_that_a_full_disk_left_empty_is_no_damage_and_goes_with_the_next_recorder(
+    tmp_path: Path,
+) -> None:
+    dead = Made(tmp_path)
+    dead.add(*EVERYTHING)
+    (tmp_path / "counts-000001.arrow.open").touch()
+    dead.crash()
+    recording = sigtrace.open(tmp_path)
+    assert (len(recording.batch()), len(recording.counts())) == (4, 0)
+    assert all("was cut short" in problem for problem in recording.problems)
+    made(tmp_path, *terms([9]), run=another(run="r2"))
+    assert not [*tmp_path.glob("counts*")]
+    assert sigtrace.open(tmp_path).problems == []
+
+
 def test_a_second_recorder_is_refused(tmp_path: Path) -> None:
     first = Made(tmp_path)
     with pytest.raises(BadInput, match="another recorder writes into"):

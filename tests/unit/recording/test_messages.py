@@ -20,8 +20,8 @@ from tests.builders.recordings import Made, made, terms
 _FACTS = {"format": 1, "host": "web-1", "boot_id": "b" * 32, "run": "r1"}
 
 
-def _snapshots(path: Path, codec: str, batches: list[pa.RecordBatch]) -> Path:
-    """A closed file of snapshots with these batches, as somebody else may write it."""
+def _file(path: Path, codec: str, batches: list[pa.RecordBatch]) -> Path:
+    """A closed file with these batches, as somebody else may write it."""
     kind = batches[0].schema.with_metadata({HEADER: json.dumps(_FACTS).encode()})
     options = pa.ipc.IpcWriteOptions(compression=codec)
     with pa.ipc.new_file(str(path), kind, options=options) as file:
@@ -37,9 +37,7 @@ def _rows(comm: str, count: int) -> pa.RecordBatch:
 @pytest.mark.parametrize("codec", ["zstd", "lz4"])
 def test_a_bomb_is_not_decompressed_and_what_comes_before_it_is_read(tmp_path: Path, codec: str) -> None:
     made(tmp_path, *terms([1]))
-    bomb = _snapshots(
-        tmp_path / "snapshots-000002.arrow", codec, [_rows("good", 3), _rows("x" * (1 << 20), 160)]
-    )
+    bomb = _file(tmp_path / "snapshots-000002.arrow", codec, [_rows("good", 3), _rows("x" * (1 << 20), 160)])
     assert bomb.stat().st_size < 1 << 20
     recording = sigtrace.open(tmp_path)
     tracemalloc.start()
@@ -56,7 +54,7 @@ def test_a_bomb_is_not_decompressed_and_what_comes_before_it_is_read(tmp_path: P
 def test_many_small_bombs_are_one(tmp_path: Path) -> None:
     made(tmp_path, *terms([1]))
     part = _rows("x" * (1 << 20), 64)
-    bomb = _snapshots(tmp_path / "snapshots-000002.arrow", "zstd", [part] * 20)
+    bomb = _file(tmp_path / "snapshots-000002.arrow", "zstd", [part] * 20)
     size = bomb.stat().st_size
     recording = sigtrace.open(tmp_path)
     assert len(recording.snapshots()) <= 64 * (1 + 1000 * size // (64 << 20))
@@ -68,7 +66,7 @@ def test_more_rows_than_a_recorder_writes_are_refused(tmp_path: Path) -> None:
     part = pa.RecordBatch.from_arrays(
         [pa.array(np.zeros(1 << 21, "i8")).view(schema.NAMESPACES[0].type)], ["time"]
     )
-    _snapshots(tmp_path / "snapshots-000002.arrow", "zstd", [part])
+    _file(tmp_path / "snapshots-000002.arrow", "zstd", [part])
     recording = sigtrace.open(tmp_path)
     assert len(recording.snapshots()) == 0
     assert recording.problems[0].endswith("they have more rows than a recorder writes")
@@ -138,7 +136,7 @@ def test_columns_of_another_type_are_refused_and_unknown_ones_not_read(tmp_path:
         for name in (first, last, "of_a_later_version"):
             number += 1
             batch = pa.RecordBatch.from_arrays([time, strange], ["time", name])
-            _snapshots(tmp_path / f"{table}-{number:06d}.arrow", "zstd", [batch])
+            _file(tmp_path / f"{table}-{number:06d}.arrow", "zstd", [batch])
             refused += name in known.names and strange.type != known.field(name).type
     recording = sigtrace.open(tmp_path)
     for read in (recording.events, recording.counts, recording.namespaces, recording.snapshots):
@@ -146,3 +144,14 @@ def test_columns_of_another_type_are_refused_and_unknown_ones_not_read(tmp_path:
     assert recording.losses.total == 0
     assert len(recording.problems) == refused >= 2 * (len(_KINDS) - 1)
     assert all("a column has the type of another" in problem for problem in recording.problems)
+
+
+@pytest.mark.parametrize("column", ["time", "gap_began", "lost"])
+def test_values_from_which_nothing_can_be_computed_are_left_out_and_said(tmp_path: Path, column: str) -> None:
+    made(tmp_path, *terms([1]))
+    sound, absurd = {"time": 5, "lost": 3}, {"time": 5, column: (1 << 63) - 1}
+    batches = [schema.rows(schema.LOSSES, [each]) for each in (sound, absurd)]
+    _file(tmp_path / "losses-000002.arrow", "zstd", batches)
+    recording = sigtrace.open(tmp_path)
+    assert recording.losses.lost == 3
+    assert recording.problems == [f"{tmp_path}/losses-000002.arrow is damaged: what cannot be is left out"]
