@@ -15,6 +15,7 @@ import sigtrace
 from sigtrace.lab.channel import DEADLINE
 from sigtrace.lab.stage import Stage
 from tests.commands import COMMAND, at_work
+from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
@@ -76,7 +77,7 @@ def test_once_it_traces_no_thread_keeps_more_than_reading_takes(
         stage.outside.kill(namespace.init, 15)
         threads = _settled(process.pid, 3 if words == "record" else 1)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=patient(60))
     assert process.returncode == 0, err
     assert "1 signal seen, 1 dropped" in err
     for sets in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
