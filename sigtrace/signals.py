@@ -90,13 +90,17 @@ def default_action(number: int) -> DefaultAction:
     return "core" if has(_CORE, number) else "terminate"
 
 
+_LONGEST = 20
+"""Digits of a number, also with zeros before it. int() refuses those of over 4,300."""
+
+
 def parse(text: str) -> int:
     """Return the number of a signal written `TERM`, `SIGTERM`, `sigterm`, `15`, `RTMIN+3` or `SIGRTMAX-1`.
 
     Raises BadInput, with the nearest name, for anything else.
     """
     word = text.strip().upper()
-    if word.isascii() and word.isdigit() and 1 <= int(word) <= SIGRTMAX:
+    if word.isascii() and word.isdigit() and len(word) <= _LONGEST and 1 <= int(word) <= SIGRTMAX:
         return int(word)
     known = {name.removeprefix("SIG"): number for number, name in NAMES.items()} | _ALIASES
     known |= {f"RTMAX-{SIGRTMAX - number}": number for number in range(SIGRTMIN, SIGRTMAX)}

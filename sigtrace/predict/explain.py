@@ -61,6 +61,10 @@ class Explanation(Question):
         }
 
 
+_LONGEST = 20
+"""Digits of a PID."""
+
+
 def explain(
     signal: int | str | None = None,
     pid: int | None = None,
@@ -98,7 +102,7 @@ def explain(
             raise BadInput(
                 f"process {pid} lives in the initial PID namespace, which has no outside: use inside or a PID"
             )
-    elif sender.isascii() and sender.isdigit():
+    elif sender.isascii() and sender.isdigit() and len(sender) <= _LONGEST:
         sender_pid = int(sender)
         relation = pidns.relation_of(sender_pid, target.pid, root)
     else:

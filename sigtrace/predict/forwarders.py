@@ -25,6 +25,10 @@ class Member(Protocol):
     def state(self) -> str: ...
 
 
+_MOST_WORDS = 256
+"""Words looked at of a command line, which is as long as the process likes: parsing options takes quadratic time."""
+
+
 def known(comm: str, cmdline: Sequence[str], exe: str = "") -> Forwarder | None:
     """Return the forwarding program that a process runs; None if it is not one of the known.
 
@@ -34,7 +38,7 @@ def known(comm: str, cmdline: Sequence[str], exe: str = "") -> Forwarder | None:
     for name in _names(comm, cmdline, exe):
         make = PROGRAMS.get(name)
         if make:
-            return make(list(cmdline[1:]))
+            return make(list(cmdline[1:_MOST_WORDS]))
     return None
 
 

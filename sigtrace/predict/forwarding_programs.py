@@ -17,6 +17,7 @@ in the environment (TINI_KILL_PROCESS_GROUP, TINI_SUBREAPER) are not seen.
 from __future__ import annotations
 
 import getopt
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -59,6 +60,10 @@ def _catatonit(options: list[str]) -> Forwarder:
     return Forwarder("catatonit", dict.fromkeys((CHLD, TSTP, TTIN, TTOU), _NOTHING), passes)
 
 
+_REWRITE = re.compile(r"0*([1-9]|[12]\d|3[01]):0*(\d|[12]\d|3[01])", re.ASCII)
+"""With a number above MAXSIG, which is 31 there, dumb-init does not start."""
+
+
 def _dumb_init(options: list[str]) -> Forwarder:
     """With setsid(), which is the default, the child leads a session, and its process group gets the signal.
 
@@ -72,9 +77,9 @@ def _dumb_init(options: list[str]) -> Forwarder:
     if not single:
         acts |= {number: replace(passes, signal=STOP, does="stops itself") for number in (TSTP, TTIN, TTOU)}
     for text in [*given.get("-r", "").split(), *given.get("--rewrite", "").split()]:
-        received, _, sent = text.partition(":")
-        if received.isdecimal() and sent.isdecimal():
-            acts[int(received)] = replace(passes, signal=int(sent)) if int(sent) else _NOTHING
+        if pair := _REWRITE.fullmatch(text):
+            received, sent = int(pair[1]), int(pair[2])
+            acts[received] = replace(passes, signal=sent) if sent else _NOTHING
     return Forwarder("dumb-init", acts, passes, waits=True)
 
 

@@ -19,7 +19,7 @@ from sigtrace.containers.stop_signal import stop_request
 from sigtrace.errors import BadInput
 from sigtrace.predict.kernel_rules import predict
 from sigtrace.predict.passing import follow
-from sigtrace.predict.scan_row import MANY_ZOMBIES, Init, ScanRow, relation_to, row, without_init
+from sigtrace.predict.scan_row import MANY_ZOMBIES, Init, ScanRow, relation_to, row, untold, without_init
 from sigtrace.procfs import freezer, pidns, process
 from sigtrace.procfs import target as targets
 from sigtrace.procfs.pidns import PidNamespace, Survey, survey
@@ -84,11 +84,13 @@ def scan(
         request = stop_request(homes.of(namespace), homes.nested(namespace), chosen)
         try:
             init = _read(namespace, request.signal, seen, root, mounted)
+            # The survey and this read are not atomic: the PID may have been reused in between.
+            if init.target.start_ticks == namespace.ns_start:
+                rows.append(row(namespace, init, request, now))
         except BadInput:  # the init has exited since the survey
             continue
-        # The survey and this read are not atomic: the PID may have been reused in between.
-        if init.target.start_ticks == namespace.ns_start:
-            rows.append(row(namespace, init, request, now))
+        except Exception as err:  # whatever one namespace's processes make of it, the others have their rows
+            rows.append(untold(namespace, request, err))
     return Scan(tuple(rows), seen)
 
 

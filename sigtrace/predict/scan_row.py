@@ -169,6 +169,12 @@ def without_init(namespace: PidNamespace) -> ScanRow:
     return ScanRow(namespace, None, None, {}, verdict, why)
 
 
+def untold(namespace: PidNamespace, request: StopRequest, err: Exception) -> ScanRow:
+    """Return the row of a namespace that sigtrace fails on."""
+    why = f"sigtrace fails on what /proc says of it ({type(err).__name__}): please report it"
+    return ScanRow(namespace, None, None, {}, "can't be told", why, request=request)
+
+
 def _verdict(init: Init, step: Step, words: Mapping[int, str]) -> tuple[Verdict, str]:
     target, prediction = init.target, step.prediction
     if prediction.generate == "dying":

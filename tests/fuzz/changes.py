@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 TOKENS = (
     b"\0", b"\n", b"\r", b"/", b"..", b":", b"=", b"(", b")", b"-", b"\xff\xfe", b"\x1b[2J", b"\xe2\x80\xae",
@@ -10,6 +11,12 @@ TOKENS = (
     b"\\x2f", b"\\012", b"{", b"[" * 2000, b'{"a":' * 2000, b"9" * 5000, b"1e999", b"NaN", b"\\ud800", b"null",
     b"\0\0\0\0\0\0\0\x40", b"\xff" * 8, b"\x01\0\0\0", b"\0\0\0\x80",
 )  # fmt: skip
+
+
+def with_tokens(inputs: Sequence[bytes]) -> list[bytes]:
+    """Return each of the inputs with each of TOKENS at the begin, in the middle and at the end."""
+    places = [(raw, at) for raw in inputs for at in (0, len(raw) // 2, len(raw))]
+    return [raw[:at] + token + raw[at:] for raw, at in places for token in TOKENS]
 
 
 def changed(raw: bytes, chance: random.Random) -> bytes:

@@ -73,12 +73,15 @@ def _with_atheris(name: str, runs: int, seed: int) -> None:
     """Run with libFuzzer. It ends the process."""
     import atheris
 
+    from tests.fuzz.changes import with_tokens
+
     with atheris.instrument_imports(include=["sigtrace"]):
         from tests.fuzz.targets import TARGETS
     target = next(each for each in TARGETS if each.name == name)
     corpus = KEPT / f"corpus-{name.replace(' ', '-')}"
     corpus.mkdir(exist_ok=True)
-    for number, content in enumerate(target.seeds()):
+    seeds = target.seeds()
+    for number, content in enumerate([*seeds, *with_tokens(seeds)]):
         (corpus / f"seed-{number}").write_bytes(content)
     longest = max(LONGEST, *(path.stat().st_size for path in corpus.iterdir()))
     limits = [f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}", f"-max_len={longest}"]

@@ -176,6 +176,11 @@ def _option(name: str, kind: click.ParamType, *values: str) -> Target:
     )
 
 
+def _command_lines() -> list[bytes]:
+    words = ("tini -s -- app", "conmon -c x -n y", f"dumb-init -r {'9' * 5000}:2", "timeout -k 3 -s 15 5 app")
+    return [each.replace(" ", "\0").encode() for each in words]
+
+
 TARGETS = (
     Target("records", _records, lambda: [record().tobytes(), record(stage="init").tobytes() * 2]),
     Target("stat", _stat, _words("7 (a b) S 1 7 7 0 -1 0" + " 0" * 40, "7 (x) R"), (ValueError,), share=4),
@@ -197,7 +202,7 @@ TARGETS = (
     _file("lxc", "lxc", "web-lxc/config", 13254),
     _file("conmon", "podman", "4254/cmdline", 4266),
     _file("nspawn", "nspawn", "3408/cmdline", 3413),
-    Target("command line", _command_line, _words("tini\0-s\0--\0app", "conmon\0-c\0x"), share=2),
+    Target("command line", _command_line, _command_lines, share=2),
     Target("btf", _btf, lambda: [kernel()], (CannotTrace,)),
     Target("signal", _value(signals.parse), _words("TERM", "SIGRTMIN+3", "15"), (BadInput,), share=4),
     _option("duration", Duration(), "250ms", "1.5h"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.changes import changed
+from tests.fuzz.changes import changed, with_tokens
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 
@@ -19,7 +19,7 @@ EACH = 40
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_no_input_breaks_a_reader(target: Target) -> None:
     seeds, chance = target.seeds(), random.Random(target.name)
-    for seed in seeds:
+    for seed in (*seeds, *with_tokens(seeds)):
         target(seed)
     for _ in range(round(EACH * target.share)):
         target(changed(chance.choice(seeds), chance))

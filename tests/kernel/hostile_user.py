@@ -1,4 +1,4 @@
-"""A user without privileges whose process looks like the monitor of a rootless container, with files made to harm."""
+"""Processes that say they are what they are not: a user's monitor of a rootless container, an init by its words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.processes import children
 
 UID = 1234
 ID, POD = "ab" * 32, "cd" * 32
@@ -65,3 +67,40 @@ def monitored_init(directory: Path) -> Iterator[int]:
     finally:
         process.kill()
         process.communicate()
+
+
+_SAYING = """
+import ctypes, os, signal, sys
+said = sys.stdin.buffer.read()
+fields = open("/proc/self/stat", "rb").read().rpartition(b")")[2].split()
+start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end
+with open("/proc/self/mem", "r+b", 0) as memory:
+    memory.seek(start)
+    memory.write(said.ljust(end - start, b"\\0"))
+ctypes.CDLL(None).prctl(15, said.split(b"\\0")[0][:15])  # PR_SET_NAME
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@contextlib.contextmanager
+def init_that_says(*words: str) -> Iterator[int]:
+    """Have an init of a PID namespace that has overwritten its command line with these words; yields its PID."""
+    said = "\0".join(words).encode() + b"\0"
+    room = ["x" * 100_000] * (len(said) // 100_000 + 1)
+    unshare = ("unshare", "--pid", "--fork", "--kill-child")
+    process = subprocess.Popen(
+        [*unshare, sys.executable, "-c", _SAYING, *room], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(said)
+        process.stdin.close()
+        assert process.stdout.readline() == b"ready\n"
+        (pid,) = children(process.pid)
+        yield pid
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

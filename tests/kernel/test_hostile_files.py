@@ -11,8 +11,11 @@ import pytest
 import sigtrace
 from sigtrace.lab.fake_docker import FakeDocker, fake_docker
 from sigtrace.lab.stage import Stage
+from sigtrace.predict import scan as scanning
+from sigtrace.procfs.signal_target import Target
 from tests.builders.bolt import database
-from tests.kernel.hostile_user import home, monitored_init
+from tests.builders.steps import counting
+from tests.kernel.hostile_user import home, init_that_says, monitored_init
 from tests.kernel.test_containers import ended, run, tracing
 
 pytestmark = pytest.mark.kernel
@@ -91,3 +94,37 @@ def test_a_cgroup_made_in_a_container_does_not_pass_for_another_container(below:
     assert rows[villain.inode]["stop_signal"] == "SIGTERM"
     assert json.loads(chosen.stdout)["target_pid"] == victim.init.pid
     assert "claims to be victim, whose runtime does not confirm it" in " ".join(told.stdout.split())
+
+
+def test_one_namespace_that_cannot_be_judged_leaves_the_others_their_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Stage() as stage:
+        broken, whole = stage.namespace(), stage.namespace()
+        read = scanning.targets.read_cmdline
+
+        def read_cmdline(target: Target, root: str) -> tuple[str, ...]:
+            if target.pid == broken.init.pid:
+                raise OverflowError
+            return read(target, root)
+
+        monkeypatch.setattr(scanning.targets, "read_cmdline", read_cmdline)
+        rows = {row.namespace.nsid: row for row in sigtrace.scan(ns=[broken.inode, whole.inode])}
+    assert (rows[broken.inode].verdict, "OverflowError" in rows[broken.inode].why) == ("can't be told", True)
+    assert rows[whole.inode].verdict == "waits for KILL"
+
+
+@pytest.mark.parametrize(
+    "words", [("-r", f"{'9' * 5000}:2", "app"), ("-r", "1:1") * 40_000], ids=["digits", "options"]
+)
+def test_the_command_line_of_an_init_breaks_no_command(words: tuple[str, ...]) -> None:
+    """As anybody's image may have it: a number of thousands of digits, half a megabyte of options."""
+    with init_that_says("dumb-init", *words) as pid:
+        nsid = Path(f"/proc/{pid}/ns/pid").stat().st_ino
+        with counting() as steps:
+            (row,) = sigtrace.scan(ns=nsid)
+            explained = sigtrace.explain("TERM", pid=pid)
+    assert row.verdict
+    assert "fails" not in row.why
+    assert explained.prediction.dropped
+    assert steps.count < 2_000_000

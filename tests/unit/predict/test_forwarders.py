@@ -8,7 +8,9 @@ import pytest
 
 from sigtrace.predict.forwarder import Act
 from sigtrace.predict.forwarders import known, receivers
+from sigtrace.predict.forwarding_programs import PROGRAMS
 from sigtrace.signals import CHLD, HUP, INT, PWR, QUIT, STOP, TERM, TSTP, USR1
+from tests.builders.steps import counting
 
 RTMIN3 = 37
 NOTHING = Act()
@@ -50,6 +52,21 @@ def test_dumb_init_rewrites_signals() -> None:
     words = "dumb-init -r 15:3 --rewrite 1:0 --rewrite=2:10 app".split()
     assert [act(number, *words).signal for number in (TERM, HUP, INT, QUIT)] == [QUIT, 0, USR1, QUIT]
     assert act(HUP, *words) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "rule", ["9" * 5000 + ":2", "15:" + "9" * 5000, "15:99", "0:2", "99:2", "²:2", "٣:2", "15:2:3"]
+)
+def test_a_rule_that_dumb_init_would_not_take_is_none(rule: str) -> None:
+    assert act(TERM, "dumb-init", "-r", rule, "app").signal == TERM
+    assert act(TERM, "dumb-init", "-r", f"{rule} 15:3", "-r", "015:02", "app").signal == INT
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_a_command_line_of_a_million_options_costs_no_more_than_a_short_one(name: str) -> None:
+    with counting() as steps:
+        known(name, (name, *("-r", "1:1", "-s", "-k") * 100_000))
+    assert steps.count < 50_000
 
 
 def test_dumb_init_stops_the_session_and_itself_on_a_terminal_stop() -> None:
