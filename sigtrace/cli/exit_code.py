@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -19,11 +20,14 @@ EXIT_INTERRUPTED = 130
 """That of a process that SIGINT has killed, for a shell."""
 _INSTALL = "`pip install sigtrace` brings it (docs/install.md says which commands need what)"
 
+_NO_MEMORY = re.compile(r"failed to map segment|cannot allocate memory|can't start new thread")
+"""What the dynamic linker and the threading module say."""
+
 
 def exit_code_of(action: Callable[[], object]) -> int:
     """Run a command; print its error, if it has one. Returns its exit code; any other error is a bug, and raised."""
     try:
-        code = action()
+        code = _told_of_memory(action)
     except click.exceptions.Exit as err:
         return err.exit_code
     except click.ClickException as err:
@@ -51,3 +55,13 @@ def exit_code_of(action: Callable[[], object]) -> int:
         forget_interrupt()
         return EXIT_INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _told_of_memory(action: Callable[[], object]) -> object:
+    """Run it. Raises SigtraceError where there is no memory: for a value, a library to map or a thread's stack."""
+    try:
+        return action()
+    except (MemoryError, ImportError, RuntimeError) as err:
+        if not isinstance(err, MemoryError) and not _NO_MEMORY.search(str(err)):
+            raise
+        raise SigtraceError("out of memory: raise the limit (`ulimit -v`, or that of this cgroup)") from err

@@ -24,12 +24,14 @@ from sigtrace.report.drops import drops_over_time
 from sigtrace.report.facts import AttemptRow, Headline, NamespaceRow, Origin, Page, SignalRow, TopRows
 from sigtrace.report.section import Kin, Parents, section
 from sigtrace.text import printable
-from sigtrace.units import duration, number
+from sigtrace.units import SECOND, duration, number
 
 MOST_SECTIONS = 30
 """Namespaces that get a section."""
 _MOST_ROWS, _MOST_ATTEMPTS, _MOST_SIGNALS = 400, 300, 400
 _REASONS = 3
+_NOTICED = SECOND // 10
+"""A grace period that is shorter kept nobody waiting."""
 _LONGEST_NAME = 120
 """Characters of a container's name in tables; its section has the full name."""
 
@@ -190,9 +192,9 @@ def _reserved(headline: Headline, lost: str) -> Headline:
 
 
 def _hung(standing: Standing) -> bool:
-    """Whether SIGKILL had to follow, or it still existed long after the request, or after its init's exit."""
+    """Whether SIGKILL had to follow after a while, or it existed long after the request, or after its init's exit."""
     case, told = standing.report.case, standing.told
-    if told and (told.grace is not None or standing.took >= PATIENCE):
+    if told and ((told.grace or 0) >= _NOTICED or standing.took >= PATIENCE):
         return True
     return bool(case.exit and case.last and case.last.tasks and case.last.time - case.exit.time > SETTLED)
 

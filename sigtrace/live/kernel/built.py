@@ -47,6 +47,24 @@ def variant(macros: Mapping[str, int], direct: bool) -> str:
 
 def programs(facts: KernelFacts, direct: bool) -> Compiled:
     """Return the programs for this kernel, for BTF tracepoints if `direct`. Raises Unfit."""
+    try:
+        return _programs(facts, direct)
+    except (
+        OSError,
+        zlib.error,
+        ValueError,
+        KeyError,
+        IndexError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as err:
+        raise Unfit(
+            f"{FILE.name} of this installation is missing or damaged: install sigtrace again"
+        ) from err
+
+
+def _programs(facts: KernelFacts, direct: bool) -> Compiled:
     held = contents()
     # Only in a checkout can somebody have edited them: reading them all at each start costs as much as placing offsets.
     if wire.in_checkout() and held["sources"] != source_digest():

@@ -16,6 +16,7 @@ from typing import Any
 from sigtrace.errors import CannotTrace, CompileFailed
 from sigtrace.events import wire
 from sigtrace.live.kernel.btf import OFFSETS, SIZES, TRACEPOINTS, KernelFacts
+from sigtrace.text import shorten
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 MAPS = (
@@ -108,12 +109,7 @@ def compile_programs(facts: KernelFacts, direct: bool) -> Compiled:
     for python in interpreters():
         answer = _run_child(python, json.dumps(job))
         if answer is not None:
-            return Compiled(
-                {name: bytes.fromhex(code) for name, code in answer["instructions"].items()},
-                {int(fd): name for fd, name in answer["maps"].items()},
-                facts.tracepoint_ids if direct else {},
-                answer["version"],
-            )
+            return _compiled(python, answer, facts.tracepoint_ids if direct else {})
     raise CannotTrace(
         "bcc is not installed for "
         + " or ".join(interpreters())
@@ -122,7 +118,23 @@ def compile_programs(facts: KernelFacts, direct: bool) -> Compiled:
     )
 
 
-def _run_child(python: str, job: str) -> dict[str, Any] | None:
+def _compiled(python: str, answer: str, tracepoint_ids: dict[str, int]) -> Compiled:
+    """Read the answer of bcc_child.py. Raises CompileFailed if it is something else."""
+    try:
+        held: dict[str, Any] = json.loads(answer)
+        instructions = {str(name): bytes.fromhex(code) for name, code in held["instructions"].items()}
+        maps = {int(fd): str(name) for fd, name in held["maps"].items()}
+        if sorted(maps.values()) != sorted(MAPS) or instructions.keys() != TRACEPOINTS.keys():
+            raise ValueError
+        return Compiled(instructions, maps, tracepoint_ids, str(held["version"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
+        raise CompileFailed(
+            f"bcc under {python} gave an answer that makes no sense: {shorten(answer, 100)}"
+        ) from err
+
+
+def _run_child(python: str, job: str) -> str | None:
+    """Return what the child prints; None if that interpreter has no bcc."""
     import subprocess
 
     script = str(Path(__file__).with_name("bcc_child.py"))
@@ -143,7 +155,6 @@ def _run_child(python: str, job: str) -> dict[str, Any] | None:
     if child.returncode == _NO_BCC:
         return None
     if child.returncode or not child.stdout:
-        messages = child.stderr.strip()[-2000:]
+        messages = child.stderr.strip()[-2000:] or f"it ended with {child.returncode} and said nothing"
         raise CompileFailed(f"bcc under {python} could not compile the BPF programs:\n{messages}")
-    answer: dict[str, Any] = json.loads(child.stdout)
-    return answer
+    return child.stdout

@@ -150,6 +150,37 @@ def test_what_stopped_at_once_is_not_said_to_have_hung_whatever_was_found(tmp_pa
     assert page.one("h1").text == "Nothing hung; 1 of 1 PID namespace with findings"
 
 
+def test_a_sigkill_right_after_the_request_is_no_hang(tmp_path: Path) -> None:
+    base = {
+        "nsid": 9,
+        "ns_level": 1,
+        "ns_start": 5,
+        "target_pid": 70,
+        "target_start": 5,
+        "target_comm": b"app",
+    }
+    us = SECOND // 1_000_000
+    for number, grace, headline in (
+        (1, 17 * us, "Nothing hung; 1 of 1"),
+        (2, SECOND, "1 of 1 PID namespace hung"),
+    ):
+        records = [
+            record(**base, time=SECOND, signal=15, flags=("init", "unkillable")),
+            record(**base, time=SECOND + grace, signal=9, result=0),
+            record(
+                **base,
+                time=SECOND + grace + us,
+                stage="exit",
+                signal=0,
+                result=-1,
+                flags=("init",),
+                exit_code=9,
+            ),
+        ]
+        page = parsed(report(made(tmp_path / str(number), *records)))
+        assert page.one("h1").text.startswith(headline)
+
+
 def test_a_recording_without_events_makes_a_whole_page(tmp_path: Path) -> None:
     recording = Made(tmp_path / "r")
     recording.close()

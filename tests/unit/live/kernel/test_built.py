@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import zlib
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +61,33 @@ def test_programs_built_from_other_sources_are_refused(monkeypatch: pytest.Monke
     monkeypatch.setattr(built, "source_digest", lambda: "another")
     with pytest.raises(Unfit, match="make programs"):
         built.programs(FACTS, True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"x",
+        built.FILE.read_bytes()[:1000],
+        zlib.compress(b"[" * 200_000),
+        zlib.compress(b"[1, 2]"),
+        zlib.compress(json.dumps({"sources": source_digest(), "sizes": {}}).encode()),
+        zlib.compress(json.dumps({**built.contents(), "programs": []}).encode()),
+        zlib.compress(json.dumps({**built.contents(), "programs": [["zz", []]] * 100}).encode()),
+    ],
+)
+def test_a_damaged_file_of_programs_is_unfit(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "programs.bin"
+    damaged.write_bytes(content)
+    monkeypatch.setattr(built, "FILE", damaged)
+    built.contents.cache_clear()
+    try:
+        with pytest.raises(Unfit, match=r"programs\.bin of this installation is missing or damaged"):
+            built.programs(FACTS, True)
+    finally:
+        built.contents.cache_clear()
 
 
 def test_no_two_sums_of_the_steps_are_equal() -> None:
