@@ -179,17 +179,18 @@ class Recorder:
     def _write_until_end(self) -> None:
         self._tick()
         self._began.set()
-        flush_at = time.monotonic() + FLUSH_SECONDS
+        flushed, busy = time.monotonic(), True
         while True:
             with contextlib.suppress(queue.Empty):
-                item = self._queue.get(timeout=max(flush_at - time.monotonic(), 0))
+                item = self._queue.get(timeout=max(self._due(flushed, busy) - time.monotonic(), 0))
                 if item is None:
                     break
+                busy = True
                 self._take(item)
-            if (began := time.monotonic()) >= flush_at:
+            if (began := time.monotonic()) >= self._due(flushed, busy):
                 self._tick()
                 # On a disk that takes as long as that, the queue gets its time too.
-                flush_at = max(began + FLUSH_SECONDS, time.monotonic() + FLUSH_SECONDS / 2)
+                flushed, busy = max(began, time.monotonic() - FLUSH_SECONDS / 2), False
         # The reader has finished, so only the snapshot thread may still put something, and not after this.
         self._taker.end()
         with contextlib.suppress(queue.Empty):
@@ -200,6 +201,10 @@ class Recorder:
         if self._described_segment != self._writer.segment:  # which has none yet
             self._tick()
         self._writer.close()
+
+    def _due(self, flushed: float, busy: bool) -> float:
+        """When to flush next (monotonic clock, s). While nothing happens, only for counts of what has no records."""
+        return flushed + (FLUSH_SECONDS if busy or self._writer.stopped else COUNT_SECONDS)
 
     def _take(self, item: Batch | list[SnapshotRow]) -> None:
         if not isinstance(item, Batch):

@@ -116,6 +116,7 @@ def test_what_does_not_fit_into_the_queue_of_a_disk_that_hangs_is_in_the_recordi
     with disk(tmp_path / "d") as own, sigtrace.Collector(ns=[namespace.inode], scope="inits") as live:
         where = own.seen(own.where) / "r"
         ours = recorder.Recorder(live, where, Limits(1 << 30, 1e9, 1e9), lambda _: None)
+        ours.start()
         running = threading.Thread(target=ours.run)
         running.start()
         _kill(stage, namespace, 1)
