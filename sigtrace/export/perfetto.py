@@ -217,7 +217,7 @@ def _relevant(batch: Batch) -> npt.NDArray[np.int64]:
 def _alike(
     batch: Batch, chosen: npt.NDArray[np.int64], within: int, by: tuple[str, ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Group equal records within `within` ns; returns the first of each group and the groups' sizes: shapes (n,).
+    """Group equal records within `within` ns; returns the first of each group and how many events they are: shapes (n,).
 
     by: columns that are also equal within a group.
     """
@@ -230,8 +230,11 @@ def _alike(
         }
     )
     rows = keys.append_column("row", pa.array(np.arange(len(part))))
-    groups = rows.group_by(keys.column_names, use_threads=False).aggregate([("row", "min"), ("row", "count")])
-    first, counts = (groups[name].to_numpy() for name in ("row_min", "row_count"))
+    rows = rows.append_column("weight", pa.array(batch.weights[chosen]))
+    groups = rows.group_by(keys.column_names, use_threads=False).aggregate(
+        [("row", "min"), ("weight", "sum")]
+    )
+    first, counts = (groups[name].to_numpy() for name in ("row_min", "weight_sum"))
     order = np.argsort(first)
     return chosen[first[order]], counts[order]
 
