@@ -77,4 +77,4 @@ def _is_frozen(hierarchy: Hierarchy, cgroup: str) -> bool:
 
 def mount_path(field: bytes) -> str:
     """Decode a path of mountinfo, in which blanks and backslashes are octal escapes (`mangle()`, fs/seq_file.c)."""
-    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field))
+    return os.fsdecode(re.sub(rb"\\([0-3][0-7]{2})", lambda match: bytes([int(match[1], 8)]), field))

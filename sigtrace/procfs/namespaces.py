@@ -134,10 +134,10 @@ class _Pass:
 
     def run(self) -> Survey:
         for pid in process.pids(self.root):
-            with contextlib.suppress(OSError):  # it ended meanwhile
+            with contextlib.suppress(OSError, ValueError, IndexError):  # it ended meanwhile, or is half gone
                 self._read_process(pid)
         for pid, member in self.members.items():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError, IndexError):
                 self._assign(pid, member)
         mountinfo = process.read(f"{self.root}/self/mountinfo")
         for nsid, point in _mounted(mountinfo):
