@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test matrix distros fuzz lint format bench programs docs build clean
+.PHONY: help demo notebook test matrix distros fuzz lint format bench soak programs docs build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ format: ## Format code and notebooks, and fix what ruff can fix
 bench: ## Compare with bpftrace, sigsnoop, perf; QUICK=1: under 2 min
 	@scripts/setup.sh bench
 	@scripts/as-root.sh $(BIN)/python -m bench.run $(if $(QUICK),--quick)
+
+soak: ## 30 min of mixed load (SOAK_MINUTES=), then signals at random moments (SHOTS=)
+	@scripts/setup.sh test
+	@scripts/as-root.sh env SOAK_MINUTES=$(or $(SOAK_MINUTES),30) $(BIN)/python -m pytest -s tests/kernel/test_soak.py
+	@scripts/as-root.sh env SIGTRACE_SHOTS=$(or $(SHOTS),100) $(BIN)/python -m pytest -s tests/kernel/test_killed.py
+	@scripts/as-root.sh env SIGTRACE_SHOTS=$(or $(SHOTS),200) $(BIN)/python -m pytest tests/cli/test_moments.py
 
 programs: ## Build the BPF programs into the package, with bcc
 	@scripts/setup.sh test

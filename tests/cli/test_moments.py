@@ -13,7 +13,7 @@ import pytest
 from sigtrace.lab.stage import Stage
 from tests.commands import at_work
 
-pytestmark = [pytest.mark.kernel, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(36_000)]
 
 SHOTS = int(os.environ.get("SIGTRACE_SHOTS", "6"))
 """At each command. `make soak` fires 200."""
