@@ -149,13 +149,13 @@ class Recorder:
         self._queue.put(batch)
 
     def _wait_for_writer(self) -> None:
-        """Wait until the writer has ended, as long as the disk does something; then let others have the directory."""
+        """Wait until the writer has ended, as long as it does something; then let others have the directory."""
         self._thread.join(min(_SILENT_SECONDS, self._patience))
         if self._thread.is_alive():
             events = number(self.lost - self._unqueued, "event")
             self._say(f"waiting for {printable(str(self._path))}: {events} to write; Ctrl-C again gives up")
-        done = -1
-        while self._thread.is_alive() and done != (now := self._writer.steps + self._taken):
+        done = None
+        while self._thread.is_alive() and done != (now := self._progress()):
             done = now
             self._thread.join(self._patience)
         if self._thread.is_alive():
@@ -165,6 +165,15 @@ class Recorder:
             return
         self.closed = self._writer.closed
         self._directory.release()
+
+    def _progress(self) -> tuple[int, str]:
+        """What the writer has done: its steps, and its processor time, which passes unless it waits for the disk."""
+        try:
+            stat = Path(f"/proc/self/task/{self._thread.native_id}/stat").read_text(errors="replace")
+            used = " ".join(stat.rpartition(")")[2].split()[11:13])  # utime and stime, proc_pid_stat(5)
+        except OSError:  # it has ended
+            used = ""
+        return self._writer.steps + self._taken, used
 
     def _write(self) -> None:
         """The writer thread's main function. An exception ends the recording, and `run` raises it."""

@@ -34,8 +34,9 @@ class Boot:
     payload: Path
     parameters: Mapping[str, str]
     """Kernel parameters: of the kernel itself, and those that `inside/start.sh` reads."""
-    cpu: str = ""
-    limit: float = 3600.0
+    cpu: str
+    """QEMU's name of a CPU; empty for the usual one."""
+    limit: float
     """Seconds after which the guest is ended."""
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.guests.inside.conditions import CONDITIONS
 
@@ -43,13 +42,14 @@ def methods(arch: str, kernels: tuple[str, ...], sample: str) -> list[Cell]:
     return [Cell(kernel, arch, "methods", sample) for kernel in kernels]
 
 
-def conditions(arch: str, kernels: tuple[str, ...]) -> Iterator[Cell]:
-    """Yield a cell for each way in which the conditions of these kernels have to be booted. Only amd64 has them."""
-    booted: dict[tuple[object, ...], list[str]] = {}
+def conditions(arch: str, kernels: tuple[str, ...]) -> list[Cell]:
+    """Return a cell for each way in which the conditions of these kernels have to be booted. Only amd64 has them."""
+    booted: dict[Cell, list[str]] = {}
     for name, condition in CONDITIONS.items():
         for kernel in condition.kernels:
             if kernel in kernels and arch == "amd64":
-                way = (kernel, tuple(condition.parameters.items()), condition.cpu)
-                booted.setdefault(way, []).append(name)
-    for (kernel, parameters, cpu), names in booted.items():
-        yield Cell(str(kernel), arch, "conditions", ",".join(names), parameters, str(cpu))  # type: ignore[arg-type]
+                parameters = tuple(condition.parameters.items())
+                booted.setdefault(Cell(kernel, arch, "conditions", "", parameters, condition.cpu), []).append(
+                    name
+                )
+    return [replace(cell, of=",".join(names)) for cell, names in booted.items()]

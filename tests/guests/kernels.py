@@ -17,6 +17,7 @@ NEWEST = "newest"
 """The name of the newest kernel in the archive."""
 
 _SUITES = ("bullseye-security", "bookworm-security", "trixie-security", "trixie-backports")
+_RELEASES = ("bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable")
 _PACKAGE = re.compile(r"linux-(image|binary)-(\d+)\.(\d+)\.\d[0-9.+a-z-]*-cloud-(amd64|arm64)")
 _FRESH = 86400
 """Seconds after which the archive's package lists are read again."""
@@ -64,14 +65,14 @@ def newest(name: str, arch: str, packages: list[str]) -> str:
 
 def mirror(security: bool = False) -> str:
     """Return the address of Debian's archive, or of its security updates, as this host's apt has it."""
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(SITE) $(REPO_URI) $(ORIGIN)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    found = sorted({line.split()[1].rstrip("/") for line in listed.splitlines() if "Debian" in line})
-    return next(address for address in found if ("security" in address) == security)
+    command = ["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for line in sorted(listed.splitlines()):
+        release, address = line.split()
+        name, _, part = release.partition("-")
+        if name in _RELEASES and (part == "security") == security:
+            return address.rstrip("/")
+    raise SystemExit("the guests come from Debian's archive, which is not among this host's apt sources")
 
 
 class _Apt:

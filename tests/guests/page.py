@@ -65,27 +65,33 @@ def _method(told: dict[str, Any], method: str) -> str:
 
 
 def _conditions(kept: results.Results) -> Iterator[str]:
-    yield "| | kernel | `sigtrace doctor` | `sigtrace watch` | run on |"
-    yield "|---|---|---|---|---|"
+    yield "| | kernel | `sigtrace doctor` | `sigtrace watch` | `sigtrace scan` | run on |"
+    yield "|---|---|---|---|---|---|"
     for name, condition in CONDITIONS.items():
         for kernel in condition.kernels:
             told = kept["conditions"].get(f"{kernel} amd64 {name}", {})
             shown = _release(told.get("release", "")) or kernel
-            yield f"| {condition.words} | {shown} | {_said(told, name)} |"
+            yield f"| {condition.words} | {shown} | {_said(told)} |"
 
 
-def _said(told: dict[str, Any], name: str) -> str:
+def _said(told: dict[str, Any]) -> str:
     if "lines" not in told:
-        return f"{told.get('problem', 'not run')} | |"
+        return f"{told.get('problem', 'not run')} | | |"
     steps = {line["step"]: line for line in told["lines"]}
-    cells = [_words(steps[step], step) if step in steps else "not reached" for step in ("doctor", "watch")]
+    cells = [
+        _words(steps.get(step), word)
+        for step, word in (("doctor", ""), ("watch", "traces"), ("scan", "works"))
+    ]
     return " | ".join([*cells, told["date"]])
 
 
-def _words(line: dict[str, Any], step: str) -> str:
+def _words(line: dict[str, Any] | None, works: str) -> str:
+    """What a step said; what it comes to if that is nothing to act on."""
+    if line is None:
+        return "not run"
     if line["failed"]:
         return "FAILED"
-    return _escaped(line["said"]) or ("traces" if step == "watch" else "ok")
+    return works if line["step"] == "scan" or not line["said"] else _escaped(line["said"])
 
 
 def _escaped(text: str) -> str:

@@ -24,6 +24,7 @@ def image(arch: str) -> Path:
         hidden = shutil.ignore_patterns("__pycache__", "files")
         shutil.copytree(REPOSITORY / "tests", tree / "src/tests", ignore=hidden)
         shutil.copy(REPOSITORY / "pyproject.toml", tree / "src")
+        root.compile_modules(tree, root.PAYLOAD, "site", "src")
         disk.plain(tree, made, "guest")
     return made
 

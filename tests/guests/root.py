@@ -94,14 +94,16 @@ def _fill(tree: Path, arch: str) -> None:
         (tree / path).chmod(0o755)
     for useless in ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/lib/apt", "var/cache"):
         shutil.rmtree(tree / useless, ignore_errors=True)
-    _compile(tree, tree / f"usr/lib/python{PYTHON}", site)
+    compile_modules(tree, "/", f"usr/lib/python{PYTHON}", str(site.relative_to(tree)))
 
 
-def _compile(tree: Path, *directories: Path) -> None:
-    """Compile the modules, which takes a guest many times longer, if this host has a Python of the guest's version."""
+def compile_modules(tree: Path, mounted: str, *directories: str) -> None:
+    """Compile the modules in directories of a tree, as pip does, if this host has a Python of the guest's version."""
     python = shutil.which(f"python{PYTHON}", path="/usr/bin:/usr/local/bin") or shutil.which(
         f"python{PYTHON}"
     )
     if python:
-        command = [python, "-m", "compileall", "-q", "-j", "0", "-s", str(tree), "-p", "/"]
-        subprocess.run([*command, *map(str, directories)], check=False, capture_output=True)
+        command = [python, "-m", "compileall", "-q", "-j", "0", "-s", str(tree), "-p", mounted]
+        subprocess.run(
+            [*command, *(str(tree / name) for name in directories)], check=False, capture_output=True
+        )

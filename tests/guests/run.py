@@ -21,6 +21,10 @@ from sigtrace.text import printable
 from tests.guests import cache, cells, kernels, page, payload, results, root
 from tests.guests.boot import Boot, boot
 from tests.guests.cells import Cell
+from tests.guests.kernels import Kernel, NotInArchive
+
+_LIMITS = {"quick": 900.0, "usual": 3600.0, "full": 7200.0}
+"""Sample -> seconds after which a guest is ended."""
 
 _TAIL = 60
 """Lines of the console of a guest that failed to show: in CI the log is gone afterwards."""
@@ -31,10 +35,17 @@ def main() -> int:
     chosen = _chosen(sample)
     archs = dict.fromkeys(cell.arch for cell in chosen)
     disks = {arch: (root.image(arch), payload.image(arch)) for arch in archs}
+    found = {system: _found(*system) for system in {(cell.kernel, cell.arch) for cell in chosen}}
     kept, lock = results.load(), threading.Lock()
 
     def run(cell: Cell) -> bool:
-        works = _run(cell, disks[cell.arch], kept)
+        kernel = found[cell.kernel, cell.arch]
+        if isinstance(kernel, str):
+            _say(f"{cell.name}: {kernel}")
+            results.keep_problem(kept, cell, kernel)
+            works = False
+        else:
+            works = _run(cell, kernel, disks[cell.arch], kept, _LIMITS[sample])
         if sample != "quick":
             with lock:
                 results.save(kept)
@@ -46,11 +57,11 @@ def main() -> int:
 
 
 def _chosen(sample: str) -> list[Cell]:
-    wanted = os.environ.get("KERNELS", "").split()
+    wanted = tuple(os.environ.get("KERNELS", "").split())
     jobs = os.environ.get("DO", "").split() or ["methods", "conditions"]
     chosen: list[Cell] = []
-    for arch in os.environ.get("ARCH", "").split() or list(cells.KERNELS):
-        named = tuple(wanted) or cells.KERNELS[arch]
+    for arch in os.environ.get("ARCH", "").split() or cells.KERNELS:
+        named = wanted or cells.KERNELS[arch]
         if "methods" in jobs:
             chosen += cells.methods(arch, named, sample)
         if "conditions" in jobs and sample != "quick":
@@ -58,17 +69,19 @@ def _chosen(sample: str) -> list[Cell]:
     return chosen
 
 
-def _run(cell: Cell, disks: tuple[Path, Path], kept: results.Results) -> bool:
-    """Run a cell; returns whether all of its claims hold."""
+def _found(name: str, arch: str) -> Kernel | str:
+    """Return a kernel, or why there is none."""
     try:
-        kernel = kernels.fetch(cell.kernel, cell.arch)
-    except kernels.NotInArchive as err:
-        results.keep_problem(kept, cell, str(err))
-        _say(f"{cell.name}: {err}")
-        return False
+        return kernels.fetch(name, arch)
+    except NotInArchive as err:
+        return str(err)
+
+
+def _run(cell: Cell, kernel: Kernel, disks: tuple[Path, Path], kept: results.Results, limit: float) -> bool:
+    """Run a cell; returns whether all of its claims hold."""
     log = cache.directory("logs") / f"{cell.name.replace(' ', '-')}.log"
     parameters = {**dict(cell.parameters), "guest.job": cell.job, "guest.of": cell.of}
-    told = boot(Boot(kernel, *disks, parameters, cell.cpu), log)
+    told = boot(Boot(kernel, *disks, parameters, cell.cpu, limit), log)
     results.keep(kept, cell, told)
     lines = results.with_end(told)
     passed, failed = (sum(line.get(word, 0) for line in lines) for word in ("passed", "failed"))

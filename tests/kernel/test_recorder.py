@@ -241,3 +241,23 @@ def test_a_mistake_of_the_writer_ends_the_recording_with_it(
         recorder.start()
         with pytest.raises(ValueError, match="cannot be written"):
             recorder.run()
+
+
+def test_a_writer_that_has_much_to_compute_is_not_taken_for_a_disk_that_hangs(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    namespace = stage.namespace()
+    with sigtrace.Collector(ns=[namespace.inode]) as live:
+        recorder = Recorder(live, tmp_path / "r", Limits(1 << 30, 1e9, 1e9), lambda _: None, patience=0.5)
+        close = recorder._writer.close
+
+        def slowly() -> None:
+            until = time.thread_time() + 1.5
+            while time.thread_time() < until:
+                pass
+            close()
+
+        monkeypatch.setattr(recorder._writer, "close", slowly)
+        live.stop()
+        recorder.run()
+    assert recorder.closed

@@ -125,6 +125,18 @@ def test_a_runtime_that_is_there_stays_and_none_is_started_by_its_installation(b
     assert not policy.exists()
 
 
+def test_guests_need_emulators_and_no_compiler(bare: Path) -> None:
+    made(bare)
+    give(bare, "dpkg-query", "echo not-installed")
+    give(bare, "apt-get", "exit 1")
+    give(bare, "id", "echo 1000")
+    answer = set_up(bare, "matrix")
+    assert answer.returncode == 0
+    packages = set(answer.stderr.partition("as root:  apt-get install ")[2].splitlines()[0].split())
+    assert {"qemu-system-x86", "qemu-system-arm", "mmdebstrap", "gpgv"} <= packages
+    assert not packages & {"gcc", "python3-bpfcc", "docker.io"}
+
+
 def test_who_is_not_root_is_told_the_command_and_goes_on(bare: Path) -> None:
     made(bare)
     give(bare, "dpkg-query", "echo not-installed")

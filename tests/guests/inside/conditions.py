@@ -104,6 +104,7 @@ def main(names: str) -> None:
         condition = CONDITIONS[name]
         step("doctor", lambda: doctor(condition), condition=name)  # noqa: B023 (called at once)
         step("watch", lambda: watch(condition), condition=name)  # noqa: B023
+        step("scan", lambda: scan(condition), condition=name)  # noqa: B023
 
 
 def doctor(condition: Condition) -> str:
@@ -132,6 +133,13 @@ def watch(condition: Condition) -> str:
     said = lines[0].removeprefix("sigtrace: ")
     check(said.startswith(condition.watch), said)
     return said
+
+
+def scan(condition: Condition) -> str:
+    """It needs neither BPF nor numpy, and works everywhere."""
+    done = run("sh", "-c", condition.under, "sh", "sigtrace", "scan")
+    check(done.returncode == 0 and done.stderr == "", done.stdout + done.stderr)
+    return done.stdout.splitlines()[-1]
 
 
 if __name__ == "__main__":

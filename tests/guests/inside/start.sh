@@ -29,7 +29,7 @@ esac
 ip link set lo up
 
 # the tests write next to themselves; and a user's processes are children of a session, not PID 1 of the host
-cp -r /guest/src /tmp/src && cd /tmp/src || exit
+cp -a /guest/src /tmp/src && cd /tmp/src || exit
 PYTHONDONTWRITEBYTECODE=1 COLUMNS=80 SIGTRACE_PATIENCE=10 \
   setsid python3 -m "tests.guests.inside.$(parameter job)" "$(parameter of)" 2>&1
 sync
