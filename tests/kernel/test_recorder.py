@@ -258,6 +258,7 @@ def test_a_writer_that_has_much_to_compute_is_not_taken_for_a_disk_that_hangs(
             close()
 
         monkeypatch.setattr(recorder._writer, "close", slowly)
+        recorder.start()
         live.stop()
         recorder.run()
     assert recorder.closed
