@@ -33,7 +33,7 @@ distros: ## Install the wheel by pip alone in Debian's releases; ARGS="sid"
 	@ARCH=none scripts/setup.sh matrix # mmdebstrap, and no emulator
 	@scripts/as-root.sh env SIGTRACE_MATRIX_CACHE="$(SIGTRACE_MATRIX_CACHE)" $(BIN)/python -m tests.distributions.run $(ARGS)
 
-fuzz: ## A million harmful inputs for each reader; ARGS="--runs 9999 json"
+fuzz: ## A million harmful inputs for each reader; ARGS="--runs 9999"
 	@scripts/setup.sh test
 	@$(BIN)/python -m pip install --quiet atheris || echo "no atheris for this Python: inputs are changed at random"
 	$(BIN)/python -m tests.fuzz.run $(ARGS)
