@@ -105,7 +105,9 @@ class Recorder:
         self._began.wait(self._patience)
 
     def run(self) -> None:
-        """Record until the collector is stopped, and all records are written or the disk hangs. After `start`."""
+        """Record until the collector is stopped, and all records are written or the disk hangs. Starts if need be."""
+        if self._thread.ident is None:
+            self.start()
         try:
             for batch in self._live:
                 self._offer(batch)

@@ -238,7 +238,6 @@ def test_a_mistake_of_the_writer_ends_the_recording_with_it(
         recorder = Recorder(live, tmp_path / "r", Limits(1 << 30, 1e9, 1e9), lambda _: None)
         monkeypatch.setattr(recorder._writer, "events", fail)
         stage.outside.kill(namespace.init, 15)
-        recorder.start()
         with pytest.raises(ValueError, match="cannot be written"):
             recorder.run()
 
