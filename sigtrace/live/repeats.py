@@ -90,6 +90,7 @@ def _standing_for(last: Batch, total: int) -> Batch:
 
 def _kinds(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
     """Return a number for the kind of each record, shape (n,): a hash of what `sigtrace_count_key` consists of."""
+    records = np.ascontiguousarray(records)  # a slot of the ring is wider than its record
     # stage, signal, result, disposition, relation and flags are neighbours in the record.
     offset = records.dtype.fields["stage"][1]  # type: ignore[index]  # a structured dtype has fields
     facts = np.ndarray(records.shape, "<u8", records, offset, records.strides)

@@ -28,6 +28,13 @@ def _batch(count: int, *, nsid: int = 1, signal: int = 15, thinned: int = 0) -> 
     return Batch(records, 0, "host")
 
 
+def test_records_as_they_lie_in_the_ring_are_folded(clock: list[float]) -> None:
+    batch = _batch(500)
+    slots = np.zeros(500, [("header", "<u8"), ("event", wire.EVENT.dtype())])
+    slots["event"] = batch.records
+    assert len(Repeats(MOST).fold(Batch(slots["event"], 0, "host"))) == MOST
+
+
 def test_few_events_pass_untouched(clock: list[float]) -> None:
     fold = Repeats(MOST)
     batch = _batch(MOST)
