@@ -24,9 +24,11 @@ import pyarrow.compute as pc
 from sigtrace.clock import TICK_NS
 from sigtrace.lab.scenarios import incidents
 from sigtrace.notebook.lesson import FILE
-from sigtrace.recording.directory import HEADER, MANIFEST, files
-from sigtrace.recording.file import ArrowFile, Contents
+from sigtrace.recording.contents import Contents
+from sigtrace.recording.directory import HEADER, files
+from sigtrace.recording.file import ArrowFile
 from sigtrace.recording.ground import Ground
+from sigtrace.recording.manifest import MANIFEST
 
 GRACE = 10.0
 RECORDINGS = Path(__file__).parents[1] / "notebooks" / "recordings"

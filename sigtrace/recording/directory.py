@@ -8,63 +8,31 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, cast
+from typing import TYPE_CHECKING, Generic
 
-from sigtrace._version import __version__
 from sigtrace.errors import BadInput
-from sigtrace.recording.file import NEW
-from sigtrace.recording.ground import Ground, Unfit, make, opened, read
+from sigtrace.recording.contents import NEW
+from sigtrace.recording.ground import Ground, Unfit, make, opened
+from sigtrace.recording.manifest import FORMAT, MANIFEST, MOST_NUMBER, Lasted, manifest_of
 from sigtrace.recording.place import Remote, Where, listing
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
-    from typing_extensions import NotRequired
-
-FORMAT = 1
-"""The format version of files and manifest. A reader refuses greater ones."""
+    pass
 
 TABLES = ("events", "counts", "namespaces", "snapshots", "losses")
-MANIFEST, LOCK = "manifest.json", "lock"
+LOCK = "lock"
 HEADER = b"sigtrace"
 """The key in a file's schema metadata under which its facts are."""
 
-_MOST_MANIFEST = 4 << 20
-"""Bytes of a manifest; a segment takes 70, and there are some tens of thousands at the very most."""
+MOST_SEGMENTS = 1 << 15
+"""Segments that are kept, whatever the limits of size and age: eight months of the default."""
 _NUMBER = r"[0-9]{6}|[1-9][0-9]{6,14}"
 """The number of a segment: six digits, more only where they do not suffice."""
-_MOST_NUMBER = 10**12
-"""The greatest number of a segment that the next recorder goes on from."""
 _NAME = re.compile(rf"({'|'.join(TABLES)})-({_NUMBER})\.arrow(\.open|\.new)?")
-_MOST_TIME = 1 << 63
-
-
-class Lasted(TypedDict):
-    """When a segment began and ended, ns UTC; 0: not yet."""
-
-    began: int
-    ended: int
-    cut: NotRequired[bool]
-    """Its recorder did not close it: what had not been written by its end is missing."""
-
-
-class Manifest(TypedDict, total=False):
-    """The contents of manifest.json, about the last recorder; other versions may have more or fewer members."""
-
-    format: int
-    host: str
-    boot_id: str
-    run: str
-    """Identifies this recorder's life."""
-    kernel: str
-    version: str
-    """Of sigtrace."""
-    losses: dict[str, int]
-    """The records lost so far, with the columns of the losses table."""
-    segments: dict[int, Lasted]
-    """By number."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +51,12 @@ def files(path: Where) -> list[RecordingFile[Where]]:
     `file.rewrite` leaves both the open and the closed file for a moment, with the same rows: only the open one is
     listed then.
     """
+    return _named(listing(path))
+
+
+def _named(paths: Iterable[Where]) -> list[RecordingFile[Where]]:
     found: dict[str, RecordingFile[Where]] = {}
-    for file in sorted(listing(path), key=lambda file: file.name):  # closed before open
+    for file in sorted(paths, key=lambda file: file.name):  # closed before open
         match = _NAME.fullmatch(file.name)
         if match and match[3] != NEW:
             found[f"{match[1]}-{match[2]}"] = RecordingFile(file, match[1], int(match[2]), bool(match[3]))
@@ -94,64 +66,6 @@ def files(path: Where) -> list[RecordingFile[Where]]:
 def file_name(table: str, segment: int) -> str:
     """Return a file name such as `events-000001.arrow`."""
     return f"{table}-{segment:06d}.arrow"
-
-
-def read_manifest(path: Path | Remote) -> Manifest:
-    """Read the manifest of a recording. Raises OSError, or BadInput if it is invalid or of a newer version."""
-    where = printable(str(path / MANIFEST))
-    try:
-        manifest = json.loads(_bytes_of(path / MANIFEST))
-        number, losses = manifest["format"], manifest.get("losses") or {}
-        segments = {_segment(name): _lasted(value) for name, value in manifest["segments"].items()}
-        texts = [manifest.get(name, "") for name in ("host", "boot_id", "run", "kernel", "version")]
-        if not (_whole(number) and all(map(_whole, losses.values())) and all(map(_is_text, texts))):
-            raise TypeError
-    except Unfit as err:
-        raise BadInput(f"{where} cannot be read, as {err.strerror}") from err
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
-        raise BadInput(f"{where} is not the manifest of a recording, or is damaged") from err
-    if number > FORMAT:
-        raise BadInput(newer(where, number))
-    return cast("Manifest", {**manifest, "losses": losses, "segments": segments})
-
-
-def _bytes_of(path: Path | Remote) -> bytes:
-    if isinstance(path, Remote):
-        return path.read_bytes(_MOST_MANIFEST)
-    with opened(path) as file:
-        return read(file, _MOST_MANIFEST)
-
-
-def _segment(name: str) -> int:
-    """Return the number of a segment. Raises ValueError if there is no such."""
-    number = int(name) if name.isascii() and name.isdigit() and len(name) < 16 else -1
-    if not 0 <= number <= _MOST_NUMBER:
-        raise ValueError(name)
-    return number
-
-
-def _lasted(value: Any) -> Lasted:
-    """Return when a segment began and ended. Raises KeyError, TypeError."""
-    if not (_whole(value["began"]) and _whole(value["ended"])):
-        raise TypeError
-    return cast("Lasted", {**value, "cut": True}) if value.get("cut") else cast("Lasted", value)
-
-
-def _whole(value: object) -> bool:
-    """Whether it is a number that counts or is a time: JSON also has 1e999, true and -1."""
-    return type(value) is int and 0 <= value < _MOST_TIME
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def newer(where: str, number: int) -> str:
-    """Return the message about a file of a newer format."""
-    return (
-        f"{where} was written by a newer sigtrace (format {number}; this one, {__version__}, reads {FORMAT}): "
-        "upgrade sigtrace to read it"
-    )
 
 
 def strange_lock(path: Path | Remote) -> str:
@@ -193,9 +107,9 @@ class Directory:
             make(path)
             self.claim()
             with contextlib.suppress(FileNotFoundError):
-                self.segments = read_manifest(path)["segments"]
-            self._last = max([0, *self.segments, *(named.segment for named in files(path))])
-            if self._last >= _MOST_NUMBER:
+                self.segments = manifest_of(self.ground)["segments"]
+            self._last = max([0, *self.segments, *(named.segment for named in self.files())])
+            if self._last >= MOST_NUMBER:
                 raise BadInput(f"{printable(str(path))} has no number for another segment: record elsewhere")
         except OSError as err:
             self.release()
@@ -235,6 +149,10 @@ class Directory:
             return True
         return (here.st_dev, here.st_ino) != (ours.st_dev, ours.st_ino)
 
+    def files(self) -> list[RecordingFile[Path]]:
+        """List its files, as `files` does."""
+        return _named(self.path / name for name in self.ground.names())
+
     def new_segment(self, now: int) -> int:
         """Begin a segment now (ns UTC); returns its number."""
         self._last += 1
@@ -266,20 +184,24 @@ class Directory:
     def retain(self, max_bytes: int, oldest: int) -> None:
         """Delete whole segments, oldest first: those that ended before `oldest`, and until the rest fits.
 
-        Keeps the last segment, and all files that are not in `segments`. Raises OSError.
+        There are never more than MOST_SEGMENTS. Keeps the last segment, and all files that are not in `segments`.
+        Raises OSError.
         """
         sizes = dict.fromkeys(self.segments, 0)
         mine: dict[int, list[str]] = {number: [] for number in self.segments}
         for name, segment in self._own():
             mine[segment].append(name)
             sizes[segment] += self.ground.look(name).st_size
+        total = sum(sizes.values())
         for number in sorted(self.segments)[:-1]:
             ended = self.segments[number]["ended"]
-            if sum(sizes.values()) <= max_bytes and not 0 < ended < oldest:
+            fits = total <= max_bytes and len(self.segments) <= MOST_SEGMENTS
+            if fits and not 0 < ended < oldest:
                 continue
             for name in mine[number]:
                 self.ground.unlink(name)
-            del self.segments[number], sizes[number]
+            del self.segments[number]
+            total -= sizes[number]
 
     def tidy(self) -> None:
         """Remove what a dead recorder left unfinished: files of our segments that have no name yet. Raises OSError."""

@@ -27,8 +27,9 @@ from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
 from sigtrace.recording import schema, tables
-from sigtrace.recording.directory import Manifest, is_live
+from sigtrace.recording.directory import is_live
 from sigtrace.recording.filter import Filter
+from sigtrace.recording.manifest import Manifest
 from sigtrace.recording.namespaces import Namespaces
 from sigtrace.recording.place import Remote, place
 from sigtrace.recording.segments import Cut, Part, Segments, check

@@ -12,20 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 from sigtrace.errors import BadInput
-from sigtrace.recording.directory import (
-    FORMAT,
-    HEADER,
-    Manifest,
-    RecordingFile,
-    files,
-    is_live,
-    newer,
-    read_manifest,
-    strange_lock,
-)
-from sigtrace.recording.file import Contents, Damaged
+from sigtrace.recording.contents import Contents, Damaged
+from sigtrace.recording.directory import HEADER, RecordingFile, files, is_live, strange_lock
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.ground import Unfit
+from sigtrace.recording.manifest import FORMAT, Manifest, newer, read_manifest
 from sigtrace.recording.place import Remote
 from sigtrace.recording.schema import complete, fits, possible, schema_of
 from sigtrace.text import printable

@@ -15,7 +15,7 @@ from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.losses import NUMBERS, Losses
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.recording import schema
-from sigtrace.recording.directory import Manifest
+from sigtrace.recording.manifest import Manifest
 from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.recording.segments import Part
 from sigtrace.recording.totals import Totals, last_of_run, sum_of_runs

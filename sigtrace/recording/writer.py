@@ -18,8 +18,10 @@ from sigtrace.events.batch import Batch, join
 from sigtrace.events.counts import Counts
 from sigtrace.events.losses import NUMBERS, Losses
 from sigtrace.recording import schema
-from sigtrace.recording.directory import FORMAT, HEADER, Directory, file_name, files, why_not
-from sigtrace.recording.file import ArrowFile, Damaged, rewrite
+from sigtrace.recording.contents import Damaged
+from sigtrace.recording.directory import HEADER, Directory, file_name, why_not
+from sigtrace.recording.file import ArrowFile, rewrite
+from sigtrace.recording.manifest import FORMAT
 from sigtrace.text import printable
 from sigtrace.units import SECOND
 
@@ -211,7 +213,7 @@ class Writer:
         segments = self._directory.segments
         last = {number: each["began"] for number, each in segments.items()}
         ground = self._directory.ground
-        for named in files(self._directory.path):
+        for named in self._directory.files():
             if named.open and named.segment in segments:
                 with contextlib.suppress(OSError, Damaged):
                     found = ground.look(named.path.name)

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "snapshot/helper.py": "tests/kernel/test_snapshot.py",
     "live/recorder.py": "tests/kernel/test_recorder.py",
     "live/collector.py": "tests/kernel/test_collector.py",
+    "recording/contents.py": "tests/unit/recording/test_file.py",
     "lab/actor.py": "tests/kernel/test_lab.py",
     "lab/experiment.py": "tests/kernel/test_lab.py",
     "postmortem/end.py": "tests/kernel/test_postmortem_ends.py",

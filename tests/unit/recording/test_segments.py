@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 import sigtrace
-from sigtrace.recording.file import Contents
+from sigtrace.recording.contents import Contents
 from tests.builders.recordings import made
 from tests.builders.records import EVERYTHING
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 import sigtrace
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
+from sigtrace.recording import directory
+from sigtrace.recording import manifest as manifest_module
 from sigtrace.recording.writer import Limits
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import record
@@ -44,6 +47,24 @@ def test_retention_deletes_what_is_too_old(tmp_path: Path) -> None:
     recording.add(*terms([2]))
     recording.close()
     assert sigtrace.open(tmp_path).batch().records["time"].tolist() == [2]
+
+
+def test_segments_are_never_more_than_a_manifest_has_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = directory.MOST_SEGMENTS
+    monkeypatch.setattr(directory, "MOST_SEGMENTS", 300)
+    time = 1_800_000_000_000_000_000
+    kept = {number: {"began": time, "ended": time, "cut": True} for number in range(1, 500)}
+    made(tmp_path, *terms([1]))
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps({**manifest, "segments": kept}))
+    recording = Made(tmp_path, another(run="r2"))
+    recording.close()
+    assert len(recording.directory.segments) == len(sigtrace.open(tmp_path).manifest["segments"]) == 300
+    assert not (tmp_path / "events-000001.arrow").exists()
+    room = (tmp_path / "manifest.json").stat().st_size / 300 * most
+    assert room < manifest_module.MOST_BYTES
 
 
 def test_a_directory_that_vanishes_stops_the_writing_until_it_is_back(tmp_path: Path) -> None:
