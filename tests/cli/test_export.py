@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +35,10 @@ def _run(*words: object) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, capture_output=True, timeout=patient(60), check=False)
 
 
-@pytest.fixture
-def story(tmp_path: Path) -> Path:
-    """Three drops in a container, in one recording."""
-    recording = Made(tmp_path / "story")
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three drops in a container, in one recording, which no test changes."""
+    recording = Made(tmp_path_factory.mktemp("story") / "story")
     recording.add(
         *terms([SECOND, 2 * SECOND], nsid=4026532249, ns_start=5), *terms([SECOND], nsid=4026532300)
     )
@@ -48,11 +52,39 @@ def story(tmp_path: Path) -> Path:
     return recording.path
 
 
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
+@dataclass(frozen=True)
+class Exported:
+    """What one run of the command did in a directory of its own."""
+
+    done: subprocess.CompletedProcess[bytes]
+    out: Path
+
+    def copy(self, where: Path) -> Path:
+        """Copy the file or the directory that it wrote into a directory."""
+        copied = where / self.out.name
+        if self.out.is_dir():
+            return Path(shutil.copytree(self.out, copied))
+        return Path(shutil.copy(self.out, copied))
+
+
+@pytest.fixture(scope="module")
+def exported(story: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Exported]:
+    """The story in a format; each is exported once."""
+
+    @functools.cache
+    def export(kind: str) -> Exported:
+        out = tmp_path_factory.mktemp(kind) / FILES[kind]
+        return Exported(_run(story, "--to", kind, "-o", out), out)
+
+    return export
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording that takes a second or more to export as CSV."""
-    recording = Made(tmp_path / "large")
+    recording = Made(tmp_path_factory.mktemp("large") / "large")
     part = np.repeat(record(time=SECOND), 1 << 16)
+    part["time"] += np.arange(len(part), dtype="u8") * 997  # equal records would expand as no recorder's do
     for _ in range(6):
         recording.writer.events(Batch(part, UTC, "vm"))
         recording.writer.flush()
@@ -61,19 +93,19 @@ def large(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_each_format_is_written_whole_and_said(story: Path, tmp_path: Path, kind: str) -> None:
-    out = tmp_path / FILES[kind]
-    done = _run(story, "--to", kind, "-o", out)
+def test_each_format_is_written_whole_and_said(exported: Callable[[str], Exported], kind: str) -> None:
+    done, out = exported(kind).done, exported(kind).out
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.decode() == f"sigtrace: 3 events written to {out}\n"
     assert out.stat().st_mode & 0o007 == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["story", out.name])
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
-@pytest.mark.parametrize("kind", FILES)
-def test_nothing_is_overwritten_without_force(story: Path, tmp_path: Path, kind: str) -> None:
-    out = tmp_path / FILES[kind]
-    assert _run(story, "--to", kind, "-o", out).returncode == 0
+@pytest.mark.parametrize("kind", ["csv", "parquet"])  # a file, and a directory
+def test_nothing_is_overwritten_without_force(
+    story: Path, exported: Callable[[str], Exported], tmp_path: Path, kind: str
+) -> None:
+    out = exported(kind).copy(tmp_path)
     again = _run(story, "--to", kind, "-o", out)
     assert again.returncode == 2
     assert again.stderr.decode() == f"sigtrace: {out} exists: --force replaces it\n"
@@ -81,10 +113,9 @@ def test_nothing_is_overwritten_without_force(story: Path, tmp_path: Path, kind:
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "perfetto"])
-def test_stdout_gets_the_same_bytes(story: Path, tmp_path: Path, kind: str) -> None:
-    _run(story, "--to", kind, "-o", tmp_path / "out")
+def test_stdout_gets_the_same_bytes(story: Path, exported: Callable[[str], Exported], kind: str) -> None:
     done = _run(story, "--to", kind, "-o", "-")
-    assert done.stdout == (tmp_path / "out").read_bytes()
+    assert done.stdout == exported(kind).out.read_bytes()
     assert done.stderr == b"sigtrace: 3 events written\n"
 
 
@@ -172,12 +203,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(large: Path, tmp_path: P
     assert done.returncode == 1
     assert done.stderr.startswith("sigtrace: File too large")
     assert done.stderr.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["large"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_read_is_said(story: Path, tmp_path: Path) -> None:
-    (story / "events-000009.arrow").write_text("hello")
-    done = _run(story, "--to", "json", "-o", tmp_path / "out.json")
+    damaged = Path(shutil.copytree(story, tmp_path / "damaged"))
+    (damaged / "events-000009.arrow").write_text("hello")
+    done = _run(damaged, "--to", "json", "-o", tmp_path / "out.json")
     assert done.returncode == 0
     assert "is not a file of a recording, or is damaged: it is left out" in done.stderr.decode()
 
