@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sigtrace.live.kernel.build import build
 from sigtrace.live.kernel.built import FILE
 
 if __name__ == "__main__":
     content = build()
-    FILE.write_bytes(content)
+    Path(FILE).write_bytes(content)
     print(f"{FILE}: {len(content)} bytes")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 
 from sigtrace.errors import CannotTrace
 
-MODALIAS = Path("/sys/devices/system/cpu/modalias")
+MODALIAS = "/sys/devices/system/cpu/modalias"
 """Has the processor's features by number, as `feature:,0000,0001,`, on x86 (cpu_print_modalias()). /proc/cpuinfo has
 them by name, but some kernels have that wait until all processors tell their frequency (arch_freq_prepare_all())."""
 
@@ -34,7 +33,8 @@ def problem() -> str:
     if platform.machine() != "x86_64":
         return ""
     try:
-        missing = lacks(MODALIAS.read_text())
+        with open(MODALIAS) as file:
+            missing = lacks(file.read())
     except OSError:
         return ""
     return f"this CPU has no {', '.join(missing)}, which numpy and pyarrow need" if missing else ""

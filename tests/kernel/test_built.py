@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sigtrace.doctor.probes import bcc_version
@@ -19,7 +21,9 @@ def test_building_again_gives_the_same_file() -> None:
     version = built.contents()["bcc"]
     here = {bcc_version(python) for python in compile.interpreters()}
     require(version in here, "kernel", f"the programs were built by bcc {version}, which is not installed")
-    assert build.build() == built.FILE.read_bytes(), "it is not what the sources give: run `make programs`"
+    assert build.build() == Path(built.FILE).read_bytes(), (
+        "it is not what the sources give: run `make programs`"
+    )
 
 
 @pytest.mark.parametrize("method", ["btf", "raw"])

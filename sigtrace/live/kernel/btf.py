@@ -10,12 +10,11 @@ import errno
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from sigtrace.errors import CannotTrace
 
-VMLINUX = Path("/sys/kernel/btf/vmlinux")
+VMLINUX = "/sys/kernel/btf/vmlinux"
 
 _INT, _ARRAY, _STRUCT, _UNION, _ENUM, _TYPEDEF, _VOLATILE, _CONST, _RESTRICT = 1, 3, 4, 5, 6, 8, 9, 10, 11
 _FUNC_PROTO, _VAR, _DATASEC, _DECL_TAG, _TYPE_TAG, _ENUM64, _POINTER = 13, 14, 15, 17, 18, 19, 2
@@ -236,7 +235,7 @@ def read_vmlinux() -> bytes:
 def open_vmlinux() -> BinaryIO:
     """Open the BTF blob. Raises CannotTrace if there is none, or it is not readable."""
     try:
-        return VMLINUX.open("rb")
+        return open(VMLINUX, "rb")
     except FileNotFoundError:
         raise CannotTrace(
             f"this kernel has no BTF ({VMLINUX} is missing): use a kernel built with CONFIG_DEBUG_INFO_BTF=y, "

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sigtrace.events import wire
 from sigtrace.live.kernel.btf import KernelFacts
 from sigtrace.live.kernel.compile import MAPS, Compiled, source_digest
 
-FILE = Path(__file__).with_name("programs.bin")
+FILE = os.path.join(os.path.dirname(__file__), "programs.bin")
 
 _FIELDS = {"off": ("<h", 2), "imm": ("<i", 4)}
 """struct bpf_insn: format and position of the fields that can contain an offset."""
@@ -60,7 +60,7 @@ def programs(facts: KernelFacts, direct: bool) -> Compiled:
         RecursionError,
     ) as err:
         raise Unfit(
-            f"{FILE.name} of this installation is missing or damaged: install sigtrace again"
+            f"{os.path.basename(FILE)} of this installation is missing or damaged: install sigtrace again"
         ) from err
 
 
@@ -99,5 +99,6 @@ def placed(code: bytes, sites: Sequence[Site], macros: Mapping[str, int]) -> byt
 @functools.cache
 def contents() -> dict[str, Any]:
     """Read the file: see `build.build`."""
-    held: dict[str, Any] = json.loads(zlib.decompress(FILE.read_bytes()))
+    with open(FILE, "rb") as file:
+        held: dict[str, Any] = json.loads(zlib.decompress(file.read()))
     return held

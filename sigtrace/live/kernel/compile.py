@@ -10,7 +10,6 @@ import os
 import struct
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sigtrace.errors import CannotTrace, CompileFailed
@@ -137,7 +136,7 @@ def _run_child(python: str, job: str) -> str | None:
     """Return what the child prints; None if that interpreter has no bcc."""
     import subprocess
 
-    script = str(Path(__file__).with_name("bcc_child.py"))
+    script = os.path.join(os.path.dirname(__file__), "bcc_child.py")
     # -I: neither PYTHON* variables nor the current directory may decide what a root process imports.
     command = [python, "-I", script]
     try:

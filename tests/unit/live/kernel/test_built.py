@@ -68,7 +68,7 @@ def test_programs_built_from_other_sources_are_refused(monkeypatch: pytest.Monke
     [
         b"",
         b"x",
-        built.FILE.read_bytes()[:1000],
+        Path(built.FILE).read_bytes()[:1000],
         zlib.compress(b"[" * 200_000),
         zlib.compress(b"[1, 2]"),
         zlib.compress(json.dumps({"sources": source_digest(), "sizes": {}}).encode()),
