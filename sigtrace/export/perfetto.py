@@ -217,7 +217,7 @@ def _relevant(batch: Batch) -> npt.NDArray[np.int64]:
 def _alike(
     batch: Batch, chosen: npt.NDArray[np.int64], within: int, by: tuple[str, ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Group equal records within `within` ns; returns the first of each group and how many events they are: shapes (n,).
+    """Group equal records within `within` ns; returns the first of each group and its number of events: shapes (n,).
 
     by: columns that are also equal within a group.
     """
