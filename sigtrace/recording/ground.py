@@ -74,8 +74,8 @@ class Ground:
         # A sticky bit keeps others from removing our files, not from making their own under our names.
         if found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and found.st_gid != 0):
             raise BadInput(
-                f"others can write into {where}, and could replace what is recorded: "
-                f"record into a new directory, or forbid it with `chmod go-w {where}`"
+                f"others can write into {where}, and could replace what is recorded: record into a new directory"
+                + ("" if found.st_mode & stat.S_ISVTX else f", or forbid it with `chmod go-w {where}`")
             )
 
     def __enter__(self) -> Ground:

@@ -107,8 +107,8 @@ def test_what_a_dead_recorder_left_unfinished_is_removed_and_nothing_else(tmp_pa
 
 @as_root
 @pytest.mark.parametrize(("mode", "owner", "says"), [
-    (0o1777, 0, "others can write into"),
-    (0o757, 0, "others can write into"),
+    (0o1777, 0, "others can write into .*: record into a new directory$"),
+    (0o757, 0, "others can write into .*, or forbid it with `chmod go-w /"),
     (0o770, 0, "others can write into"),
     (0o750, NOBODY, f"belongs to user {NOBODY}"),
 ])  # fmt: skip
