@@ -17,6 +17,7 @@ from pathlib import Path
 from sigtrace.lab.actor import Namespace
 from sigtrace.lab.stage import Stage
 from tests.kernel import crowd
+from tests.patience import patient
 from tests.processes import children
 
 STORM, CROWD, STOPPED = 5_000, 40, 3
@@ -84,7 +85,7 @@ class Onlooker:
     def end(self) -> tuple[int, str]:
         """End it. Returns how many drops it counted, and all that it said."""
         self.process.send_signal(signal.SIGINT)
-        _, said = self.process.communicate(timeout=120)
+        _, said = self.process.communicate(timeout=patient(120))
         found = _FOOTER.search(said)
         assert found, said
         return int(found[2].replace(",", "")), said

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-FIXED = re.compile(r"timeout=\d|monotonic\(\) \+ \d|\.wait\(\d\d|\.join\(\d\d")
+FIXED = re.compile(r"timeout=\d|monotonic\(\) \+ [\d.]+\s*(#|$)|\.wait\(\d\d|\.join\(\d\d")
 SCALED = ("until(", '"ExecSync"', "--timeout=")
 """What multiplies what it is given; a call that takes whole seconds; pytest in a guest."""
 ALONE = (TESTS / "distributions" / "check.py",)
