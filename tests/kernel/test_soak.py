@@ -1,4 +1,4 @@
-"""Hours of mixed load change nothing: counts stay exact, memory stays flat, nothing is left. `make soak` takes longer."""
+"""Hours of mixed load change nothing: counts stay exact, memory flat, nothing is left. `make soak` takes longer."""
 
 from __future__ import annotations
 
