@@ -55,7 +55,7 @@ bench: ## Compare with bpftrace, sigsnoop, perf; QUICK=1: under 2 min
 	@scripts/setup.sh bench
 	@scripts/as-root.sh $(BIN)/python -m bench.run $(if $(QUICK),--quick)
 
-soak: ## Mixed load for 30 min, then signals at random moments; SOAK_MINUTES=5
+soak: ## 30 min of mixed load, then signals at any time; SOAK_MINUTES=5
 	@scripts/setup.sh test
 	@scripts/as-root.sh env SOAK_MINUTES=$(or $(SOAK_MINUTES),30) $(BIN)/python -m pytest -s tests/kernel/test_soak.py
 	@scripts/as-root.sh env SIGTRACE_SHOTS=$(or $(SHOTS),100) $(BIN)/python -m pytest -s tests/kernel/test_killed.py
