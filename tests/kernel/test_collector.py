@@ -344,6 +344,29 @@ def test_counts_of_ended_namespaces_are_kept_when_they_make_room(
                 stage.outside.kill(alive.init, 15)
 
 
+def test_what_a_namespace_drops_just_before_it_is_found_ended_is_counted(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge, gone = collector._of_ended_namespaces, stage.namespace()
+
+    def late(rows: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+        """The rows have been read; now the namespace drops more, and ends."""
+        if gone.init.alive():
+            for _ in range(5):
+                stage.outside.kill(gone.init, 15)
+            gone.init.end()
+            gone.init.fate()
+            assert gone.init.parent is not None
+            gone.init.parent.end()
+        return judge(rows)
+
+    monkeypatch.setattr(counts, "CROWDED", 0)
+    monkeypatch.setattr(collector, "_of_ended_namespaces", late)
+    with Collector(ns=[gone.inode], scope="all") as live:
+        stage.outside.kill(gone.init, 15)
+        assert [live.counts().dropped() for _ in range(2)] == [{gone.inode: 6}] * 2
+
+
 def test_counts_read_by_two_threads_at_once_are_counted_once(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

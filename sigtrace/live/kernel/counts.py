@@ -68,8 +68,10 @@ class Tally:
         rows = _read(self._attachment)
         if len(rows) > crowded:
             # Reading and then deleting a row would lose signals counted in between. No more come for a namespace
-            # that has ended, so only such rows may be moved.
-            ended = self._find_ended(rows)
+            # that has ended, so only such rows may be moved, as they are after that is known.
+            gone = _namespaces(rows[self._find_ended(rows)])
+            rows = _read(self._attachment)
+            ended = np.isin(_namespaces(rows), gone)
             for row in rows[ended]:
                 syscall.map_delete(self._attachment.maps["counts"], row.tobytes()[: wire.COUNT_KEY.size])
             self._ended = np.concatenate([self._ended, rows[ended]])
@@ -92,6 +94,14 @@ class Tally:
             old = old[self._selects(old)]
             old["nsid"] = old["ns_start"] = 0
             self._sums = merged(np.concatenate([self._sums, old]))
+
+
+def _namespaces(rows: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Return the namespaces of rows as opaque values of 12 bytes, to be compared: inode and start."""
+    keys = np.zeros(len(rows), [("nsid", "<u4"), ("ns_start", "<u8")])
+    for name in ("nsid", "ns_start"):
+        keys[name] = rows[name]
+    return keys.view("S12")
 
 
 def _read(attachment: Attachment) -> npt.NDArray[np.void]:
