@@ -20,6 +20,7 @@ from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import summarise
 from sigtrace.recording.writer import Limits
 from tests.commands import at_work
+from tests.patience import patient
 from tests.processes import children
 
 pytestmark = pytest.mark.kernel
@@ -41,7 +42,7 @@ def test_a_recorder_that_is_stopped_during_a_storm_counts_all_of_it(stage: Stage
             stage.outside.kill(quiet.init, 15)
         _send_to(worker, signal.SIGCONT)
         recorder.send_signal(signal.SIGINT)
-        _, said = recorder.communicate(timeout=60)
+        _, said = recorder.communicate(timeout=patient(60))
     assert f"{_STORM + 50:,} dropped" in said
     read = sigtrace.open(tmp_path / "r")
     lines = summarise(read, Selection(ns=(noisy.inode, quiet.inode))).lines
@@ -99,7 +100,7 @@ def test_without_one_of_the_lesser_privileges_drops_are_counted_all_the_same(
         for _ in range(3):
             stage.outside.kill(namespace.init, 15)
         recorder.send_signal(signal.SIGINT)
-        _, said = recorder.communicate(timeout=60)
+        _, said = recorder.communicate(timeout=patient(60))
     assert recorder.returncode == 0, said
     read = sigtrace.open(tmp_path / "r")
     assert len(read.batch(ns=namespace.inode, signal=15)) == 3
