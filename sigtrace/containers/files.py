@@ -23,7 +23,7 @@ from sigtrace.containers.place import Place, Root, User
 LIMIT = 1 << 20
 """Bytes; a longer file counts as unknown. Runtimes' files about one container have kilobytes."""
 
-_MOST_BYTES, _MOST_JSON, _MOST_OPENED = 64 << 20, 4 << 20, 4096
+_MOST_BYTES, _MOST_JSON, _MOST_OPENED = 64 << 20, 2 << 20, 4096
 """Bytes read, bytes of JSON kept as objects, and files opened by one lookup; whatever comes after counts as unknown.
 
 A byte of JSON becomes 25 bytes of objects at most.
