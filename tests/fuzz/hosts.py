@@ -1,4 +1,4 @@
-"""Captured hosts of container runtimes in memory, one file of which is replaced by each input."""
+"""Captured hosts of container runtimes, one file of which is replaced by each input."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.builders.fakeproc import FakeProc
 
 @functools.cache
 def directory(name: str) -> Path:
-    """Return a directory of this process in memory, which goes when it ends."""
-    made = Path(tempfile.mkdtemp(prefix=f"sigtrace-fuzz-{name}-", dir="/dev/shm"))
+    """Return a directory of this process, below $TMPDIR, which goes when it ends."""
+    made = Path(tempfile.mkdtemp(prefix=f"sigtrace-fuzz-{name}-"))
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
 

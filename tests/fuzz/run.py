@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import math
 import random
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -42,13 +44,17 @@ def main() -> int:
         runs = math.ceil(options.runs * target.share / shares)
         words = ["--one", target.name, "--runs", str(runs), "--seed", str(options.seed)]
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.fuzz.run", *words],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(
+            dir="/dev/shm"
+        ) as files:  # in memory; libFuzzer ends without cleaning up
+            done = subprocess.run(
+                [sys.executable, "-m", "tests.fuzz.run", *words],
+                cwd=ROOT,
+                env={**os.environ, "TMPDIR": files},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         total += runs
         print(f"{target.name:<14} {runs:>9,} inputs {time.monotonic() - began:7.1f} s", flush=True)
         if done.returncode != 0:
