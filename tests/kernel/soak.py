@@ -20,7 +20,7 @@ from tests.kernel import crowd
 from tests.patience import patient
 from tests.processes import children
 
-STORM, CROWD, STOPPED = 5_000, 40, 3
+STORM, CROWD, STOPPED = 5_000, 80, 3
 """In each round: signals to one init, namespaces that live for a moment, namespaces that are stopped."""
 FLAT = 1.05
 """How much the memory of the last third of the rounds may exceed that of the third before it."""
