@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SIGTRACE = str(Path(sys.executable).with_name("sigtrace"))
-_INIT = "import time; print('here', flush=True); time.sleep(600)"
+_INIT = "import signal, time; signal.signal(15, signal.SIG_DFL); print('here', flush=True); time.sleep(600)"
+"""Without a handler for SIGTERM; the unshare of older releases has it ignored in what it starts."""
 
 
 def main() -> None:
