@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import math
+import os
 import random
 import resource
 import signal
