@@ -87,7 +87,7 @@ def _with_atheris(name: str, runs: int, seed: int) -> None:
     corpus = KEPT / f"corpus-{name.replace(' ', '-')}"
     corpus.mkdir(exist_ok=True)
     seeds = target.seeds()
-    for number, content in enumerate([*seeds, *with_tokens(seeds)]):
+    for number, content in enumerate([*seeds, *with_tokens(seeds)[:500]]):
         (corpus / f"seed-{number}").write_bytes(content)
     longest = max(LONGEST, *(path.stat().st_size for path in corpus.iterdir()))
     limits = [f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}", f"-max_len={longest}"]
