@@ -74,6 +74,8 @@ class Shots:
         left = _left_behind()
         said = (where / "err").read_text(errors="replace")
         allowed = {*_CODES, -number, -signal.SIGINT if self.endless else 0}
+        if any(words in said for words in _PYTHONS_OWN) and not _of_ours(said):
+            allowed.add(1)  # interrupted in Python's own start, before `__main__`
         for fault in (
             "it did not end" if code is None else "",
             f"it ended with {code}" if code is not None and code not in allowed else "",
@@ -122,8 +124,9 @@ class Shots:
 
 
 def _of_ours(said: str) -> bool:
-    """Whether Python says something, and not of an interrupt before it has run a line of ours."""
-    return any(words in said for words in _PYTHONS_OWN) and "sigtrace" in said.replace("-m sigtrace", "")
+    """Whether Python says something, and not of an interrupt before it has run the first line of `__main__`."""
+    begun = "sigtrace/__main__.py" in said or "<frozen runpy>" not in said
+    return any(words in said for words in _PYTHONS_OWN) and begun and "sigtrace" in said
 
 
 def _send(process: subprocess.Popen[bytes], number: int, delay: float, group: bool) -> bool:
