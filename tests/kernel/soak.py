@@ -57,9 +57,10 @@ class Load:
         self.stage.outside.kill(namespace.init, signal.SIGTERM)
         self.dropped += 1
         self.stage.outside.kill(namespace.init, signal.SIGKILL)
-        namespace.init.fate()
-        assert namespace.init.parent is not None
-        namespace.init.parent.end()
+        holder = namespace.init.parent
+        assert holder is not None
+        namespace.init.dismiss()  # which closes its descriptors: hours of this must not use them up
+        holder.dismiss()
 
 
 @dataclass
