@@ -9,7 +9,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from sigtrace.live import recorder
 from sigtrace.recording.writer import Limits
 from tests import commands
 from tests.commands import at_work
-from tests.kernel.disks import disk, fill
+from tests.kernel.disks import Disk, disk, fill
 from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
@@ -56,13 +57,23 @@ def _kill(stage: Stage, namespace: Namespace, times: int) -> None:
         stage.outside.kill(namespace.init, 15)
 
 
+@contextmanager
+def _begun(
+    own: Disk, where: Path, stage: Stage, namespace: Namespace, *options: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A recorder of the namespace into a directory of the disk, which has one event."""
+    words = ("record", str(where), *options, "--ns", str(namespace.inode))
+    with at_work(*words, under=own.under) as process:
+        _kill(stage, namespace, 1)
+        _until(lambda: _recorded(own.seen(where)) == 1)
+        yield process
+
+
 def test_what_is_not_on_a_disk_that_hangs_at_the_end_is_lost_and_said(stage: Stage, tmp_path: Path) -> None:
     namespace = stage.namespace()
     with disk(tmp_path / "d") as own:
         where = own.where / "r"
-        with at_work("record", str(where), "--ns", str(namespace.inode), under=own.under) as process:
-            _kill(stage, namespace, 1)
-            _until(lambda: _recorded(own.seen(where)) == 1)
+        with _begun(own, where, stage, namespace) as process:
             own.freeze()
             _kill(stage, namespace, 2)
             recorded, lost, why, lines = _end(process)
@@ -90,9 +101,7 @@ def test_a_disk_that_hangs_for_a_while_costs_nothing(stage: Stage, tmp_path: Pat
     namespace = stage.namespace()
     with disk(tmp_path / "d") as own:
         where = own.where / "r"
-        with at_work("record", str(where), "--ns", str(namespace.inode), under=own.under) as process:
-            _kill(stage, namespace, 1)
-            _until(lambda: _recorded(own.seen(where)) == 1)
+        with _begun(own, where, stage, namespace) as process:
             own.freeze()
             _kill(stage, namespace, 5)
             process.send_signal(signal.SIGTERM)
@@ -167,9 +176,7 @@ def test_a_disk_that_is_full_at_the_end_is_said_in_the_recording_too(stage: Stag
     namespace = stage.namespace()
     with disk(tmp_path / "d") as own:
         where = own.where / "r"
-        with at_work("record", str(where), "--ns", str(namespace.inode), under=own.under) as process:
-            _kill(stage, namespace, 1)
-            _until(lambda: _recorded(own.seen(where)) == 1)
+        with _begun(own, where, stage, namespace) as process:
             fill(own.seen(own.where) / "filler")
             assert process.stderr is not None
             _until_full(process, lambda: _kill(stage, namespace, 2000))
@@ -204,9 +211,7 @@ def test_a_disk_that_turns_read_only_is_said_with_what_to_do(stage: Stage, tmp_p
     namespace = stage.namespace()
     with disk(tmp_path / "d") as own:
         where = own.where / "r"
-        with at_work("record", str(where), "--ns", str(namespace.inode), under=own.under) as process:
-            _kill(stage, namespace, 1)
-            _until(lambda: _recorded(own.seen(where)) == 1)
+        with _begun(own, where, stage, namespace) as process:
             own.abort()
             _kill(stage, namespace, 3)
             assert process.stderr is not None
@@ -229,9 +234,7 @@ def test_an_error_of_the_disk_loses_what_was_not_on_it(stage: Stage, tmp_path: P
     namespace = stage.namespace()
     with disk(tmp_path / "d", backing="12m") as own:
         where = own.where / "r"
-        with at_work("record", str(where), "--all", "--ns", str(namespace.inode), under=own.under) as process:
-            _kill(stage, namespace, 1)
-            _until(lambda: _recorded(own.seen(where)) == 1)
+        with _begun(own, where, stage, namespace, "--all") as process:
             fill(own.backing / "filler")  # what the disk takes has now nowhere to go
             _until_full(process, lambda: _kill(stage, namespace, 500))
             _, lost, _, lines = _end(process)

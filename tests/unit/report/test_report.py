@@ -8,6 +8,7 @@ import itertools
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,21 +130,20 @@ def test_a_quiet_recording_is_told_as_such(tmp_path: Path) -> None:
     assert {each.attributes["class"] for each in page.all("article")} <= {"finding notice"}
 
 
+APP: dict[str, Any] = {
+    **{"nsid": 9, "ns_level": 1, "ns_start": 5},
+    **{"target_pid": 70, "target_start": 5, "target_comm": b"app"},
+}
+"""An init that is asked to stop."""
+
+
 def test_what_stopped_at_once_is_not_said_to_have_hung_whatever_was_found(tmp_path: Path) -> None:
-    base = {
-        "nsid": 9,
-        "ns_level": 1,
-        "ns_start": 5,
-        "target_pid": 70,
-        "target_start": 5,
-        "target_comm": b"app",
-    }
     ms, did = SECOND // 1000, {"signal": 15, "disposition": "handler"}
     records = [
-        record(**base, time=SECOND, signal=9, relation="same"),
-        record(**base, **did, time=2 * SECOND, result=0, sender_pid=8, sender_comm=b"runc"),
-        record(**base, **did, time=2 * SECOND + ms, stage="deliver", result=-1, relation=0),
-        record(**base, time=2 * SECOND + 2 * ms, stage="exit", signal=0, result=-1, flags=("init",)),
+        record(**APP, time=SECOND, signal=9, relation="same"),
+        record(**APP, **did, time=2 * SECOND, result=0, sender_pid=8, sender_comm=b"runc"),
+        record(**APP, **did, time=2 * SECOND + ms, stage="deliver", result=-1, relation=0),
+        record(**APP, time=2 * SECOND + 2 * ms, stage="exit", signal=0, result=-1, flags=("init",)),
     ]
     page = parsed(report(made(tmp_path / "r", *records)))
     assert "ended after 2.0 ms" in words(page)
@@ -151,24 +151,16 @@ def test_what_stopped_at_once_is_not_said_to_have_hung_whatever_was_found(tmp_pa
 
 
 def test_a_sigkill_right_after_the_request_is_no_hang(tmp_path: Path) -> None:
-    base = {
-        "nsid": 9,
-        "ns_level": 1,
-        "ns_start": 5,
-        "target_pid": 70,
-        "target_start": 5,
-        "target_comm": b"app",
-    }
     us = SECOND // 1_000_000
     for number, grace, headline in (
         (1, 17 * us, "Nothing hung; 1 of 1"),
         (2, SECOND, "1 of 1 PID namespace hung"),
     ):
         records = [
-            record(**base, time=SECOND, signal=15, flags=("init", "unkillable")),
-            record(**base, time=SECOND + grace, signal=9, result=0),
+            record(**APP, time=SECOND, signal=15, flags=("init", "unkillable")),
+            record(**APP, time=SECOND + grace, signal=9, result=0),
             record(
-                **base,
+                **APP,
                 time=SECOND + grace + us,
                 stage="exit",
                 signal=0,
