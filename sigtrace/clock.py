@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import time
-from typing import TYPE_CHECKING, TypeAlias
-
-from sigtrace.errors import BadInput
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 from sigtrace.units import SECOND
 
@@ -62,24 +55,6 @@ def kernel_ns() -> int:
 def kernel_ticks(start_ticks: int) -> int:
     """Remove the time namespace's offset from a start time of /proc. Both are in clock ticks."""
     return start_ticks - boottime_offset() // TICK_NS
-
-
-Time: TypeAlias = "int | str | datetime"
-"""A point in time: ns UTC, a datetime (UTC if it has no zone) or ISO 8601 text."""
-
-
-def nanoseconds(moment: Time) -> int:
-    """Convert a point in time to ns UTC. Raises BadInput for text that is not ISO 8601."""
-    from datetime import datetime, timezone
-
-    if isinstance(moment, int):
-        return moment
-    if isinstance(moment, datetime):
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-        return round(aware.timestamp() * 1_000_000) * 1000
-    with contextlib.suppress(ValueError):
-        return nanoseconds(datetime.fromisoformat(moment.strip().replace("Z", "+00:00")))
-    raise BadInput(f"{moment!r} is not a time: write it in UTC, as 2026-11-22T07:53:45")
 
 
 def iso(moment: int) -> str:

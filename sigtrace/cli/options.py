@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,16 +11,15 @@ import click
 
 from sigtrace import signals
 from sigtrace.errors import BadInput
-from sigtrace.units import DAY, SECOND
+from sigtrace.moments import FORMS, nanoseconds, span
+from sigtrace.units import SECOND
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
-_SECONDS = {"ms": 0.001, "s": 1, "": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = re.compile(r"\d{1,15}(?:\.\d+)?", re.ASCII)
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
 _LONGEST = 366 * 24 * 3600
-_CLOCK = re.compile(r"\d\d:\d\d(:\d\d(\.\d+)?)?")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -41,49 +39,27 @@ class Signal(click.ParamType):  # type: ignore[type-arg]
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]
-    """`250ms`, `30s`, `5m`, `2h`, `7d` or plain seconds; converts to seconds as a float above 0."""
+    """`250ms`, `30s`, `5m`, `1h30m`, `7d` or plain seconds; converts to seconds as a float above 0."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        found = _DURATION.fullmatch(str(value).strip())
-        seconds = float(found[1]) * _SECONDS[found[2]] if found else 0
+        text = str(value).strip()
+        seconds = float(text) if _SECONDS.fullmatch(text) else (span(text) or 0) / SECOND
         if not 0 < seconds <= _LONGEST:
             raise BadInput(f"{value!r} is not a duration: write it as 250ms, 30s, 5m, 2h or 7d.")
         return seconds
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]
-    """A moment; converts to ns UTC.
-
-    `2026-11-22T07:53:45` (UTC unless it has an offset), `07:53:45` for the most recent such time of day in UTC, or
-    `10m` for ten minutes ago.
-    """
+    """A point in time in one of the forms of `sigtrace.moments`; converts to ns UTC."""
 
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        if _DURATION.fullmatch(str(value).strip()):
-            return time.time_ns() - int(Duration().convert(value, param, ctx) * SECOND)
-        from sigtrace.clock import nanoseconds
-
-        if _CLOCK.fullmatch(str(value).strip()):
-            now = time.time_ns()
-            today = nanoseconds(
-                f"{time.strftime('%Y-%m-%d', time.gmtime(now // SECOND))}T{str(value).strip()}"
-            )
-            return today if today <= now else today - DAY
-        return nanoseconds(str(value))
-
-
-MOMENT_FORMS = (
-    "2026-11-22T07:53:45 in UTC, 07:53:45 for its most recent occurrence, or 10m for 10 minutes ago"
-)
-"""The forms that `Moment` takes, for help texts."""
+        return value if isinstance(value, int) else nanoseconds(str(value))
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]
@@ -124,7 +100,7 @@ def namespace_options(command: _Command) -> _Command:
 
 def period_options(command: _Command) -> _Command:
     """`--since TIME`, `--until TIME`: which part of a recording."""
-    since = click.option("--since", type=Moment(), help=f"Only events from this time on: {MOMENT_FORMS}.")
+    since = click.option("--since", type=Moment(), help=f"Only events from this time on: {FORMS}.")
     return since(click.option("--until", type=Moment(), help="Only events before this time.")(command))
 
 

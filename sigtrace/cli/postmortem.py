@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from sigtrace.cli.live import say
-from sigtrace.cli.options import MOMENT_FORMS, Duration, Moment, container_options, format_option
+from sigtrace.cli.options import Duration, Moment, container_options, format_option
 from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
 from sigtrace.events.losses import Losses, reservation
+from sigtrace.moments import FORMS
 from sigtrace.text import printable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ EXIT_FOUND, EXIT_INCOMPLETE = 3, 4
 @click.argument("directories", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--live", is_flag=True, help="Examine this host as it is now, not a recording.")
 @click.option("--ns", "namespace", metavar="NS", help="The PID namespace: an inode, or the PID of its init.")
-@click.option("--at", type=Moment(), help=f"The state at this time: {MOMENT_FORMS}.")
+@click.option("--at", type=Moment(), help=f"The state at this time: {FORMS}.")
 @click.option(
     "--listen",
     type=Duration(),

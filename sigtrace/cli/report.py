@@ -13,7 +13,7 @@ import click
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.live import say
 from sigtrace.cli.options import directories_argument, selection_options
-from sigtrace.clock import nanoseconds
+from sigtrace.moments import nanoseconds
 from sigtrace.text import printable
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import altair as alt
 import pandas as pd
 
 from sigtrace import signals
-from sigtrace.clock import Time, nanoseconds
 from sigtrace.errors import BadInput
 from sigtrace.events.outcome import KINDS
 from sigtrace.frames.source import Source, columns_of, weights
 from sigtrace.frames.stops import df_stops
 from sigtrace.frames.time import DROPS
+from sigtrace.moments import Time, nanoseconds
 from sigtrace.plot.axes import colour, hint, time_axis, zoom
 from sigtrace.plot.marks import Marks, marks
 from sigtrace.plot.style import COLOURS, GREY, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture

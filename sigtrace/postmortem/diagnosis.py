@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from sigtrace.clock import Time, nanoseconds
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
+from sigtrace.moments import Time, nanoseconds
 from sigtrace.postmortem import from_live, from_recording, incarnation
 from sigtrace.postmortem.ranking import rank
 from sigtrace.postmortem.runner import Report, diagnose

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from sigtrace.arguments import spelled_out
-from sigtrace.clock import Time
 from sigtrace.errors import BadInput
 from sigtrace.events import origin, verdict, wire
 from sigtrace.events.batch import Batch, join
@@ -26,6 +25,7 @@ from sigtrace.events.field import lists, names
 from sigtrace.events.losses import Losses
 from sigtrace.events.nskey import HostNs
 from sigtrace.events.residents import Known
+from sigtrace.moments import Time
 from sigtrace.recording import schema, tables
 from sigtrace.recording.directory import is_live
 from sigtrace.recording.filter import Filter

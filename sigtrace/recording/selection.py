@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 from sigtrace import signals
 from sigtrace.arguments import several
-from sigtrace.clock import Time, nanoseconds
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.errors import BadInput
 from sigtrace.events.nskey import HostNs, NsKey
 from sigtrace.events.verdict import CODE, DROPPED
+from sigtrace.moments import Time, nanoseconds
 from sigtrace.procfs import pidns
 from sigtrace.recording.filter import Filter
 from sigtrace.recording.namespaces import Namespaces, RecordedNs

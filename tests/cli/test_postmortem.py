@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sigtrace.cli import cli
-from sigtrace.cli.options import Moment
 from sigtrace.errors import BadInput
 from sigtrace.lab.stage import Stage
 from sigtrace.recording import schema
@@ -200,14 +199,6 @@ def test_an_inode_that_was_used_again_means_its_last_namespace_and_says_so(tmp_p
     assert "init app[4242]" in first.output
     assert "6000" not in first.output
     assert run(str(tmp_path / "one")).output.count("dropped-at-generate") == 2
-
-
-def test_a_time_of_day_is_the_last_time_it_was_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1_700_000_000  # 2023-11-14T22:13:20Z
-    monkeypatch.setattr("time.time_ns", lambda: now * SECOND)
-    today, yesterday = (Moment().convert(text, None, None) for text in ("11:05:20", "22:14"))
-    assert np.datetime64(today, "ns") == np.datetime64("2023-11-14T11:05:20")
-    assert np.datetime64(yesterday, "ns") == np.datetime64("2023-11-13T22:14:00")
 
 
 def test_each_day_of_a_story_has_its_date(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import sigtrace
 from sigtrace.clock import TICK_NS
+from sigtrace.moments import nanoseconds
 from sigtrace.postmortem import incarnation
 from sigtrace.recording.namespaces import RecordedNs
 from tests.builders.recordings import UTC
@@ -88,7 +89,7 @@ def test_the_last_is_asked_for_by_now(tmp_path: Path) -> None:
     _, spaces = opened(tmp_path, life(FIRST, *STOP), life(LAST, *CALM))
     before = time.time_ns()
     (line,) = incarnation.others(spaces, spaces[0])
-    moment = sigtrace.clock.nanoseconds(line.split()[1])
+    moment = nanoseconds(line.split()[1])
     assert before // 1000 * 1000 <= moment <= time.time_ns()
 
 
