@@ -1,11 +1,14 @@
-"""Formats numbers, spans of time and sizes, in the same way for all commands, charts and reports."""
+"""Formats numbers, durations and sizes, in the same way for all commands, charts and reports."""
 
 from __future__ import annotations
 
 SECOND = 1_000_000_000
 """ns."""
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
-_SPANS = (("us", 1000), ("ms", 1_000_000), ("s", SECOND), ("min", MINUTE), ("h", HOUR), ("d", DAY))
+_SHORT = (("us", 1000), ("ms", 1_000_000))
+"""Unit, ns."""
+_LONG = (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1))
+"""Unit and its seconds, the next smaller unit and its seconds."""
 _AGES = (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48), ("d", 86_400, 1000))
 """Unit, seconds, and the number of units from which on the next one is used."""
 
@@ -20,27 +23,20 @@ def number(count: int, noun: str, nouns: str = "") -> str:
     return f"{count:,} {plural(count, noun, nouns)}"
 
 
-def duration(ns: int) -> str:
-    """Return a duration for sentences: `0.3 ms`, `10.01 s`, `2 min 5 s`, `1 h 8 min`."""
-    if ns < SECOND // 10:
-        return f"{ns / 1_000_000:.1f} ms"
-    if ns < 100 * SECOND:
-        return f"{ns / SECOND:.2f} s"
-    minutes, rest = divmod(ns // SECOND, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+def duration(ns: float) -> str:
+    """Return a duration, wherever it is written: `17 us`, `4.7 ms`, `310 ms`, `10.01 s`, `2 min 5 s`, `1 h 8 min`.
 
-
-def span(ns: float) -> str:
-    """Return a span in three digits and one unit, for axes and sums: `80 us`, `100 ms`, `11.5 s`, `2.5 h`."""
-    place = next(place for place in range(len(_SPANS)) if place + 1 == len(_SPANS) or _fits(ns, place))
-    unit, scale = _SPANS[place]
-    return f"{_three_digits(ns / scale):.15g} {unit}"
-
-
-def _fits(ns: float, place: int) -> bool:
-    """Whether it is less than one of the next unit after rounding."""
-    scale = _SPANS[place][1]
-    return _three_digits(ns / scale) * scale < _SPANS[place + 1][1]
+    Below a second it has three digits, below a minute it is exact to 10 ms; above, it has two units, rounded down.
+    """
+    for unit, scale in _SHORT:
+        if ns and (value := _three_digits(ns / scale)) < 1000:
+            return f"{value:.15g} {unit}"
+    if (seconds := round(ns / SECOND, 2)) < 60:
+        return f"{seconds:.15g} s"
+    whole = round(ns / SECOND)
+    unit, length, smaller, part = next(each for each in _LONG if whole >= each[1])
+    rest = whole % length // part
+    return f"{whole // length:,} {unit}" + (f" {rest} {smaller}" if rest else "")
 
 
 def _three_digits(value: float) -> float:
@@ -48,7 +44,7 @@ def _three_digits(value: float) -> float:
 
 
 def age(seconds: float) -> str:
-    """Return an age in four columns at most: `45s`, `12m`, `47h`, `999d`, `3y`."""
+    """Return an age for a column of a table, of four characters at most: `45s`, `12m`, `47h`, `999d`, `3y`."""
     for unit, size, most in _AGES:
         if seconds < size * most:
             return f"{int(seconds // size)}{unit}"

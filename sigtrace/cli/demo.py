@@ -15,6 +15,7 @@ from sigtrace.cli.options import format_option
 from sigtrace.cli.output import echo_json
 from sigtrace.events.outcome import ends, past
 from sigtrace.text import printable
+from sigtrace.units import SECOND, duration
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
@@ -56,9 +57,10 @@ def demo(output: str, save: Path | None) -> None:
     from sigtrace.lab.channel import NoNamespaces
 
     if output == "table":
+        grace = duration(core.GRACE_SECONDS * SECOND)
         _wrap(
-            f"A container's pid 1 is stopped as a runtime does it: SIGTERM, {core.GRACE_SECONDS:g} seconds of grace, "
-            "SIGKILL. What the kernel does, as sigtrace records it:\n"
+            f"A container's pid 1 is stopped as a runtime does it: SIGTERM, {grace} of grace, SIGKILL. "
+            "What the kernel does, as sigtrace records it:\n"
         )
     with terminated_like_ctrl_c():
         try:
@@ -104,9 +106,9 @@ def _show(stop: DemoStop, number: int) -> None:
     end = stop.end
     _moment(end.after, f"{printable(stop.init)} {ends(end.exit_code, end.signal)}")
     if stop.dropped:
-        _moment(None, f"The stop hung for {end.after:.1f} s, on a signal that nobody ever saw.")
+        _moment(None, f"The stop hung for {duration(end.after * SECOND)}, on a signal that nobody ever saw.")
     else:
-        _moment(None, f"The stop took {end.after * 1000:.1f} ms.")
+        _moment(None, f"The stop took {duration(end.after * SECOND)}.")
     _say("")
 
 
@@ -121,7 +123,7 @@ def _advise() -> None:
 
 
 def _moment(after: float | None, text: str) -> None:
-    lead = "" if after is None else f"+{after:.3f} s"
+    lead = "" if after is None else f"+{duration(after * SECOND)}"
     _say(click.wrap_text(text, _WIDTH, f"  {lead:<10}", " " * 14))
 
 

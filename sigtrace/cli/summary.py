@@ -21,7 +21,7 @@ from sigtrace.events.losses import missing, thinned_note
 from sigtrace.events.outcome import label
 from sigtrace.signals import name as signal_name
 from sigtrace.text import padded, shorten
-from sigtrace.units import DAY, SECOND, number, span
+from sigtrace.units import DAY, SECOND, duration, number
 
 if TYPE_CHECKING:
     from sigtrace.recording.selection import Selection
@@ -190,7 +190,7 @@ def _end(found: Summary) -> Iterator[str]:
     yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {inits}" if inits else "")
     if found.stops:
         words = ("p50", "p90", "p99", "longest")
-        times = ", ".join(f"{word} {span(facts[f'stop_seconds_{word}'] * SECOND)}" for word in words)
+        times = ", ".join(f"{word} {duration(facts[f'stop_seconds_{word}'] * SECOND)}" for word in words)
         yield f"{number(len(found.stops), 'init')} stopped, {facts['stops_killed']:,} of them by SIGKILL: {times}"
     if found.losses.nothing:
         yield from missing(found.losses, found.of_counts)

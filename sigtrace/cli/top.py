@@ -16,6 +16,7 @@ from sigtrace.cli.live import Filters, attached, follow_options, footer, say
 from sigtrace.cli.options import Duration, format_option
 from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
+from sigtrace.units import SECOND, duration
 
 if TYPE_CHECKING:
     from sigtrace.cli.terminal import Terminal
@@ -68,7 +69,7 @@ def top(
     if output == "json" and not once:
         raise BadInput("--format json needs --once: the live screen has no JSON.")
     if interval < _SHORTEST:
-        raise BadInput(f"an interval of {interval:g} s is too short: give at least 100ms.")
+        raise BadInput(f"an interval of {duration(interval * SECOND)} is too short: give at least 100ms.")
     if not once and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput("stdin and stdout are not a terminal: use --once to print one sample.")
     with terminated_like_ctrl_c(), attached(filters, "inits") as (live, followed):

@@ -13,7 +13,7 @@ from sigtrace.cli.event_lines import EventLines
 from sigtrace.cli.top_view import View
 from sigtrace.live.rates import RateRow, Sample, state_of
 from sigtrace.text import columns, padded, printable, shorten
-from sigtrace.units import age, number
+from sigtrace.units import SECOND, age, duration, number
 
 if TYPE_CHECKING:
     from sigtrace.events.batch import Batch
@@ -77,7 +77,7 @@ class Screen:
     def _head(self, view: View, sample: Sample) -> Iterator[str]:
         clock = time.strftime("%H:%M:%S UTC", time.gmtime(sample.time))
         rows, lost = sample.rows, sample.losses.lost
-        state = "  PAUSED" if view.paused else f"  every {self.interval:g} s"
+        state = "  PAUSED" if view.paused else f"  every {duration(self.interval * SECOND)}"
         events = f"  {number(lost, 'event')} lost" if lost else ""
         events += "" if sample.losses.counted else "  totals too low"
         title = "sigtrace top"

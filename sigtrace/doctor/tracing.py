@@ -12,6 +12,7 @@ from sigtrace.doctor.check import SELF_TEST, Check, Checker, missing, ok
 from sigtrace.doctor.host import Host
 from sigtrace.errors import CannotTrace
 from sigtrace.live.collector import Collector
+from sigtrace.units import SECOND, duration
 
 _METHODS = {"btf": "BTF tracepoints", "raw": "raw tracepoints (a higher cost to senders)"}
 _TIMEOUT = 3.0
@@ -26,14 +27,14 @@ def tracing(host: Host) -> Check:
         with Collector(signals=[signal.SIGURG], scope="all") as live:
             attached = time.monotonic() - started
             if _sees_a_signal(live, host.pid_namespace):
-                how = f"{_METHODS[live.method]}, in {attached * 1000:.0f} ms"
+                how = f"{_METHODS[live.method]}, in {duration(attached * SECOND)}"
                 return ok(SELF_TEST, f"attached to {how}, sent a signal, saw its record: tracing works")
     except CannotTrace as err:
         sentence = str(err).splitlines()[0].rstrip(".")
         return missing(SELF_TEST, sentence, "fix what is missing above, then run this again")
     return missing(
         SELF_TEST,
-        f"attached, but a signal that was sent left no record within {_TIMEOUT:.0f} s",
+        f"attached, but a signal that was sent left no record within {duration(_TIMEOUT * SECOND)}",
         "please report this",
     )
 

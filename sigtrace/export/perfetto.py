@@ -31,7 +31,7 @@ from sigtrace.recording import schema
 from sigtrace.recording.namespaces import RecordedNs
 from sigtrace.stops.attempt import Attempt, attempts
 from sigtrace.stops.request import POSSIBLE
-from sigtrace.units import SECOND, span
+from sigtrace.units import SECOND, duration
 
 _MEANINGLESS = (signals.CHLD, signals.URG, signals.WINCH)
 _ALIKE_NS = SECOND // 1000
@@ -138,11 +138,13 @@ class _TraceBuilder:
                 )
             return
         self._trace.add(
-            TrackEvent(BEGIN, track, stop.asked, f"stop by {signal}: {span(stop.duration)}", "stop", facts)
+            TrackEvent(
+                BEGIN, track, stop.asked, f"stop by {signal}: {duration(stop.duration)}", "stop", facts
+            )
         )
         if stop.grace is not None:
             killed = stop.asked + stop.grace
-            self._slice(track, stop.asked, killed, f"grace period: {span(stop.grace)}")
+            self._slice(track, stop.asked, killed, f"grace period: {duration(stop.grace)}")
             self._slice(track, killed, ended, "after SIGKILL")
         self._trace.add(TrackEvent(END, track, ended))
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from sigtrace.errors import SigtraceError
 from sigtrace.lab.program import PACKET
+from sigtrace.units import SECOND, duration
 
 PATIENCE = float(os.environ.get("SIGTRACE_PATIENCE") or 1)
 """A factor for all deadlines, on a machine that is many times slower, as an emulated one is."""
@@ -69,7 +70,7 @@ class Channel:
         deadline = time.monotonic() + seconds
         while number not in self._answers:
             if not readable(self._control, deadline - time.monotonic()):
-                raise ActorSilent(f"process {self.pid} did not answer within {seconds:g} seconds")
+                raise ActorSilent(f"process {self.pid} did not answer within {duration(seconds * SECOND)}")
             answer = self._receive()
             self._answers[answer["n"]] = answer
         answer = self._answers.pop(number)
@@ -116,5 +117,5 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = DEADLI
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise StageFailed(f"timed out after {seconds:g} seconds waiting for {what}")
+            raise StageFailed(f"timed out after {duration(seconds * SECOND)} waiting for {what}")
         time.sleep(0.001)

@@ -15,7 +15,7 @@ from sigtrace.events.losses import missing
 from sigtrace.events.outcome import label
 from sigtrace.live.collector import Collector, CollectorFilters
 from sigtrace.notebook.table import table, text
-from sigtrace.units import number
+from sigtrace.units import SECOND, duration, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +102,8 @@ class LiveView:
         rows: list[dict[str, Any]] = list(join(batches)[-self._lines :].rows()) if batches else []
         cells = [_cells(row) for row in rows]
         stand_out = [row["verdict"].startswith("dropped") for row in rows]
-        return f"<div>{text(f'{seconds:.0f} s: {facts} ({state})', 200)}{table(_COLUMNS, cells, stand_out)}</div>"
+        passed = duration(round(seconds) * SECOND)
+        return f"<div>{text(f'{passed}: {facts} ({state})', 200)}{table(_COLUMNS, cells, stand_out)}</div>"
 
 
 def watch_in_notebook(

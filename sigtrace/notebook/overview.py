@@ -13,7 +13,7 @@ from sigtrace.events.losses import Losses, missing
 from sigtrace.frames.time import DROPS
 from sigtrace.notebook.table import table, text
 from sigtrace.recording.labels import container_labels
-from sigtrace.units import number
+from sigtrace.units import duration, number
 
 if TYPE_CHECKING:
     from sigtrace.recording.reader import Recording
@@ -53,7 +53,8 @@ def _facts(recording: Recording, counts: pd.DataFrame, namespaces: pd.DataFrame)
     span = _span(recording, counts)
     if span:
         began, ended = span
-        yield f"{began:%Y-%m-%d %H:%M:%S} to {ended:%Y-%m-%d %H:%M:%S} UTC, {_duration(ended - began)}"
+        lasted = duration(round((ended - began).value, -9))
+        yield f"{began:%Y-%m-%d %H:%M:%S} to {ended:%Y-%m-%d %H:%M:%S} UTC, {lasted}"
     named = namespaces.loc[namespaces["container_id"] != "", "container_id"].nunique()
     containers = f", {number(named, 'container')}" if named else ""
     seen = int(counts.loc[counts["stage"] == "generate", "count"].sum())
@@ -70,10 +71,6 @@ def _span(recording: Recording, counts: pd.DataFrame) -> tuple[pd.Timestamp, pd.
         return None
     began, ended = np.min(moments), np.max(moments)
     return pd.Timestamp(int(began), tz="UTC"), pd.Timestamp(int(ended), tz="UTC")
-
-
-def _duration(span: pd.Timedelta) -> str:
-    return str(span.round("1s")).removeprefix("0 days ")
 
 
 def _drops(drops: pd.DataFrame, namespaces: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ from sigtrace.frames.source import Source, columns_of, nice_bin
 from sigtrace.frames.time import DROPS, df_verdicts
 from sigtrace.plot.axes import colour, count_axis, hint, stacked, time_axis, zoom
 from sigtrace.plot.style import COLOURS, Picture, nothing, picture
-from sigtrace.plot.text import for_people, milliseconds, span_text
+from sigtrace.plot.text import duration_text, for_people, milliseconds
 from sigtrace.units import number
 
 _ORDER = ("dropped", "late", "handled", "acted", "sent", "other")
@@ -50,11 +50,11 @@ def drops_over_time(
         .encode(
             x=time_axis(ends, padding=4),
             x2="until:T",
-            y=count_axis(f"signals per {span_text(width)}", int(bars["high"].max())),
+            y=count_axis(f"signals per {duration_text(width)}", int(bars["high"].max())),
             y2="low:Q",
             color=colour("kind", {kind: colours[kind] for kind in kinds}),
             tooltip=hint("when", "kind", "count"),
         )
     )
-    text = f"{number(int(bars['count'].sum()), 'signal')} in bins of {span_text(width)}"
+    text = f"{number(int(bars['count'].sum()), 'signal')} in bins of {duration_text(width)}"
     return picture([chart.add_params(zoom())], title, [text], height=220)

@@ -10,7 +10,7 @@ from sigtrace.frames.source import Source
 from sigtrace.frames.stops import df_stops
 from sigtrace.plot.axes import colour, count_axis, hint, stacked
 from sigtrace.plot.style import BLUE, VERMILLION, Picture, nothing, picture
-from sigtrace.plot.text import span_text
+from sigtrace.plot.text import duration_text
 from sigtrace.recording.stop_table import COLUMNS
 from sigtrace.units import number
 
@@ -78,14 +78,14 @@ def _summary(ended: pd.DataFrame) -> str:
         f"of {int(ended['dropped'].sum()):,} the kernel dropped a request" if ended["dropped"].any() else ""
     )
     if len(spans) == 1:
-        one = f"1 stop, of {span_text(spans.iloc[0])}"
+        one = f"1 stop, of {duration_text(spans.iloc[0])}"
         return f"{one}; the kernel dropped a request" if dropped else one
     shares = {"median": 0.5, "p90": 0.9, "longest": 1.0}
     times = ", ".join(
-        f"{name} {span_text(pd.Timedelta(spans.quantile(share)))}" for name, share in shares.items()
+        f"{name} {duration_text(pd.Timedelta(spans.quantile(share)))}" for name, share in shares.items()
     )
     return f"{number(len(spans), 'stop')}: {times}" + (f"; {dropped}" if dropped else "")
 
 
 def _between(low: float, high: float) -> str:
-    return f"{span_text(pd.Timedelta(low, 's'))} to {span_text(pd.Timedelta(high, 's'))}"
+    return f"{duration_text(pd.Timedelta(low, 's'))} to {duration_text(pd.Timedelta(high, 's'))}"

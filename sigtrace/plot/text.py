@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sigtrace.text import shorten
-from sigtrace.units import span
+from sigtrace.units import duration
 
 
 def shown(text: object, width: int = 60) -> str:
@@ -28,9 +28,9 @@ def for_people(times: pd.Series) -> Any:
     return times.dt.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def span_text(length: pd.Timedelta) -> str:
-    """Return a span as text: `11.5 s`, `80 us`, `2.5 h`."""
-    return span(length.as_unit("ns").value)
+def duration_text(length: pd.Timedelta) -> str:
+    """Return a duration as text: `11.5 s`, `80 us`, `2 h 30 min`."""
+    return duration(length.as_unit("ns").value)
 
 
 def brief(count: int) -> str:

@@ -18,7 +18,7 @@ from sigtrace.moments import Time, nanoseconds
 from sigtrace.plot.axes import colour, hint, time_axis, zoom
 from sigtrace.plot.marks import Marks, marks
 from sigtrace.plot.style import COLOURS, GREY, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture
-from sigtrace.plot.text import for_people, milliseconds, shown, span_text
+from sigtrace.plot.text import duration_text, for_people, milliseconds, shown
 from sigtrace.recording.labels import container_labels
 from sigtrace.recording.reader import Recording
 from sigtrace.units import number
@@ -99,7 +99,7 @@ def _subtitle(events: pd.DataFrame, found: Marks, stops: pd.DataFrame) -> Iterat
     dropped = int(many[events["verdict"].isin(DROPS)].sum())
     text = f"{number(int(many.sum()), 'event')}, {dropped:,} dropped by the kernel"
     if found.every is not None:
-        text += f"; counted in bins of {span_text(found.every)}: the fuller the colour, the more"
+        text += f"; counted in bins of {duration_text(found.every)}: the fuller the colour, the more"
     yield text
     for stop in stops.tail(1).itertuples(index=False):
         last = "last asked" if len(stops) > 1 else "asked"
@@ -110,7 +110,7 @@ def _outcome(stop: Any) -> str:
     dropped = "dropped; " if stop.verdict in DROPS else ""
     if pd.isna(stop.exited):
         return f"{dropped}no exit was recorded"
-    return f"{dropped}{'killed by SIGKILL' if stop.killed else 'exited'} {span_text(stop.duration)} later"
+    return f"{dropped}{'killed by SIGKILL' if stop.killed else 'exited'} {duration_text(stop.duration)} later"
 
 
 def _y(found: Marks) -> alt.Y:
@@ -149,9 +149,9 @@ def _stops(stops: pd.DataFrame, found: Marks, end: pd.Timestamp, axis: alt.X) ->
 
 def _band(stop: Any) -> str:
     if pd.notna(stop.grace):
-        return f"grace period: {span_text(stop.grace)}"
+        return f"grace period: {duration_text(stop.grace)}"
     return (
-        f"asked to stop; exited after {span_text(stop.duration)}"
+        f"asked to stop; exited after {duration_text(stop.duration)}"
         if pd.notna(stop.exited)
         else "asked to stop"
     )

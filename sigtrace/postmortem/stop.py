@@ -30,7 +30,7 @@ from sigtrace.events.container import Container
 from sigtrace.postmortem.event import Event
 from sigtrace.stops.attempt import Attempt
 from sigtrace.stops.sender import Asker
-from sigtrace.units import SECOND
+from sigtrace.units import SECOND, duration
 
 _LATE = SECOND * 3 // 4
 """A runtime's SIGKILL may arrive this much (ns) after its timer: it starts a process to send it."""
@@ -111,7 +111,11 @@ class Stop:
         default, same = runtime.grace, self.killer is not None and self.asker.same(self.killer)
         if default and same and self.grace is not None:
             late = self.grace - default.seconds * SECOND
-            return f"the default of {default.of}, {default.seconds} s" if 0 <= late <= _LATE else ""
+            return (
+                f"the default of {default.of}, {duration(default.seconds * SECOND)}"
+                if 0 <= late <= _LATE
+                else ""
+            )
         return ""
 
     def as_dict(self) -> dict[str, object]:

@@ -23,7 +23,7 @@ from sigtrace.recording.directory import HEADER, Directory, file_name, why_not
 from sigtrace.recording.file import ArrowFile, rewrite
 from sigtrace.recording.manifest import FORMAT
 from sigtrace.text import printable
-from sigtrace.units import SECOND
+from sigtrace.units import SECOND, duration
 
 _ROWS = 1 << 15
 """Events per record batch, unless a flush comes first. Larger batches compress better and read faster."""
@@ -286,7 +286,7 @@ class Writer:
                 file.abandon()
             self._files.clear()
             return
-        seconds = (gap["gap_ended"] - self._stopped) / SECOND
+        lasted = duration(round(gap["gap_ended"] - self._stopped, -9))
         missed = self.unwritten - self._missed_before
         self._stopped = 0
-        self._say(f"recording again after {seconds:.0f} s, in which {missed:,} events were not recorded")
+        self._say(f"recording again after {lasted}, in which {missed:,} events were not recorded")

@@ -12,7 +12,7 @@ from sigtrace.events.verdict import DROPPED, is_dropped
 from sigtrace.postmortem.case import Case
 from sigtrace.report.facts import Bar, Chart
 from sigtrace.report.moment import clock, step
-from sigtrace.units import SECOND, span
+from sigtrace.units import SECOND, duration
 
 _BINS = 120
 _NAMED = 3
@@ -51,7 +51,9 @@ def drops_over_time(cases: Sequence[tuple[str, Case]], begin: int, end: int) -> 
                 bars.append(Bar(first, last, 0, kind, count / most, text, base))
                 base += count / most
     whole = min(begin, int(bins[0]) * width), max(end, int(bins[-1] + 1) * width)
-    return Chart(*whole, whole, ("",), bars=bars, most=most, note=f"signals dropped in each {span(width)}")
+    return Chart(
+        *whole, whole, ("",), bars=bars, most=most, note=f"signals dropped in each {duration(width)}"
+    )
 
 
 def _about(names: Sequence[str], numbers: npt.NDArray[np.intp], many: npt.NDArray[np.int64]) -> str:

@@ -20,6 +20,7 @@ from types import TracebackType
 
 from sigtrace.snapshot.columns import COLUMNS, SnapshotRow, row
 from sigtrace.snapshot.reading import SnapshotRequest, read
+from sigtrace.units import SECOND, duration
 
 DEADLINE = 2.0
 """Seconds a snapshot may take."""
@@ -83,7 +84,7 @@ class Helper:
                 problem = str(part.get("problem", "")) or problem
                 _merge(rows, part)
         except TimeoutError:
-            why = "was cut short" if self.is_late else f"took longer than {deadline:g} s"
+            why = "was cut short" if self.is_late else f"took longer than {duration(deadline * SECOND)}"
             problem = f"reading {why}: what came last, such as command lines, is missing"
             self.close()
         except (OSError, EOFError, ValueError):

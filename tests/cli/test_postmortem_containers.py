@@ -116,8 +116,8 @@ def test_a_pod_with_several_containers_is_a_list_without_its_sandbox(directory: 
     done = run(directory, "--pod", "shop/checkout-7d4f")
     assert done.output.splitlines() == [
         "NAMESPACE  CONTAINER          ASKED   OUTCOME              WHY",
-        "4026532260 …checkout-7d4f/app TERM    killed after 30.00 s dropped-at-generate",
-        "4026532261 …kout-7d4f/sidecar TERM    killed after 30.00 s dropped-at-generate",
+        "4026532260 …checkout-7d4f/app TERM    killed after 30 s    dropped-at-generate",
+        "4026532261 …kout-7d4f/sidecar TERM    killed after 30 s    dropped-at-generate",
         "",
         "2 PID namespaces, 2 with findings.",
     ]
@@ -142,8 +142,8 @@ def test_a_sandbox_is_looked_at_when_it_is_asked_for(directory: str) -> None:
 def test_the_list_of_all_has_names_where_they_are_known_within_80_columns(directory: str) -> None:
     lines = run(directory).output.splitlines()
     assert len(lines) == 1 + 9 + 2
-    assert "4026532269 …tch/nightly-1/job TERM    killed after 30.00 s dropped-at-generate" in lines
-    assert "4026532279 app[7000]          TERM    killed after 30.00 s dropped-at-generate" in lines
+    assert "4026532269 …tch/nightly-1/job TERM    killed after 30 s    dropped-at-generate" in lines
+    assert "4026532279 app[7000]          TERM    killed after 30 s    dropped-at-generate" in lines
     assert max(map(len, lines)) < 80
 
 

@@ -16,6 +16,7 @@ from sigtrace.errors import CannotTrace, CompileFailed
 from sigtrace.events import wire
 from sigtrace.live.kernel.btf import OFFSETS, SIZES, TRACEPOINTS, KernelFacts
 from sigtrace.text import shorten
+from sigtrace.units import SECOND, duration
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 MAPS = (
@@ -150,7 +151,9 @@ def _run_child(python: str, job: str) -> str | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CompileFailed(f"bcc under {python} did not finish within {_TIMEOUT} s.") from None
+        raise CompileFailed(
+            f"bcc under {python} did not finish within {duration(_TIMEOUT * SECOND)}."
+        ) from None
     if child.returncode == _NO_BCC:
         return None
     if child.returncode or not child.stdout:

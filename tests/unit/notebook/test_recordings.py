@@ -36,7 +36,7 @@ def test_a_postmortem_shows_the_story_and_its_cause(tmp_path: Path) -> None:
     text = " ".join(Shown(report._repr_html_()).text.split())
     assert "web-1 (docker, image shop/web:3), PID namespace 4026532249" in text
     assert "SIGTERM from runc[1809], child of containerd-shim[1700] DROPPED" in text
-    assert "+10.00 s app[4242] killed by SIGKILL" in text
+    assert "+10 s app[4242] killed by SIGKILL" in text
     assert "To do: install a handler" in text
     assert postmortem(recording, ns=NSID).findings == report.findings
 

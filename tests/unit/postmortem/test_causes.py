@@ -175,8 +175,8 @@ def test_a_signal_whose_thread_was_just_woken_for_it_is_not_called_blocked_for_e
     [
         (None, None, "it did not end: it ignores"),
         (3, None, None),  # for another reason, but soon enough
-        (15, None, "it did not end until 14.00 s later: it ignores"),
-        (11, 11, "it did not end until 10.00 s later: it ignores"),
+        (15, None, "it did not end until 14 s later: it ignores"),
+        (11, 11, "it did not end until 10 s later: it ignores"),
     ],
 )
 def test_a_member_that_ended_after_all_is_not_said_to_be_there(

@@ -66,7 +66,7 @@ def test_a_container_that_ran_or_that_another_kills_was_asked_to_stop() -> None:
         half_made(b"python3", b"python3"),
         half_made(b"runc:[2:INIT]", b"bash"),
     ):
-        assert [standing.outcome for standing in rank([asked])] == ["killed after 1.0 ms"]
+        assert [standing.outcome for standing in rank([asked])] == ["killed after 1 ms"]
 
 
 def test_namespaces_are_listed_by_how_stuck_they_were() -> None:
@@ -74,8 +74,8 @@ def test_namespaces_are_listed_by_how_stuck_they_were() -> None:
     short, long = case([DROP, replace_time(KILL, 3), replace_time(KILLED, 3)]), case([DROP, KILL, KILLED])
     standings = rank([calm, short, long])
     assert [(s.signal, s.outcome) for s in standings] == [
-        ("TERM", "killed after 10.00 s"),
-        ("TERM", "killed after 2.00 s"),
+        ("TERM", "killed after 10 s"),
+        ("TERM", "killed after 2 s"),
         ("-", "ended by itself"),
     ]
 

@@ -70,7 +70,7 @@ def test_of_two_stops_the_last_is_told() -> None:
         ("ignored-by-program", "error", ""),
         ("dropped-at-generate", "error", "In an earlier stop"),
     ]
-    assert rank([found])[0].outcome == "killed after 10.00 s"
+    assert rank([found])[0].outcome == "killed after 10 s"
 
 
 def test_a_sigkill_at_once_long_after_a_request_ended_the_stop_of_that_request() -> None:
@@ -78,7 +78,7 @@ def test_a_sigkill_at_once_long_after_a_request_ended_the_stop_of_that_request()
     assert len(found.stops) == 2
     assert told(found) == [("dropped-at-generate", "error", "")]
     (standing,) = rank([found])
-    assert (standing.signal, standing.outcome) == ("TERM", "killed after 20 min 0 s")
+    assert (standing.signal, standing.outcome) == ("TERM", "killed after 20 min")
 
 
 def test_a_namespace_is_listed_by_its_worst_finding_though_another_comes_first() -> None:

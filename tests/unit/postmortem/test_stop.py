@@ -142,7 +142,7 @@ def test_sigkill_at_once_is_told_apart_from_a_stop(
         (DOCKER, SHIM_RUNC, 10.02, "the default of `docker stop`, 10 s"),
         (PODMAN, PODMAN_RUNC, 10.01, "the default of `podman stop`, 10 s"),
         (POD, SHIM_RUNC, 30.05, "the default of a pod's terminationGracePeriodSeconds, 30 s"),
-        (LXC, LXC_STOP, 60.0, "the default of `lxc-stop`, 60 s"),
+        (LXC, LXC_STOP, 60.0, "the default of `lxc-stop`, 1 min"),
         (DOCKER, SHIM_RUNC, 3.01, ""),
         (CTR, SHIM_RUNC, 10.0, ""),
         (None, SHELL, 10.0, ""),
@@ -160,7 +160,7 @@ def test_a_grace_period_that_another_cut_short_looks_like_nothing() -> None:
     cut = case(DOCKER, event(1), kill(11, SHELL), ended(11))
     assert told(cut)[1:] == [
         "SIGTERM, then SIGKILL from a person or a script: bash[3400], child of sshd[3300] after a grace period "
-        "of 10.00 s"
+        "of 10 s"
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_kill_by_the_kernel_in_the_midst_of_a_stop_is_not_called_the_runtimes(
     both = case(DOCKER, event(1), by_kernel(4), ended(4))
     assert told(both) == [
         "asked to stop by docker: dockerd, through containerd-shim[6730] and runc[7348]",
-        "SIGTERM, ended by the kernel's own SIGKILL 3.00 s later",
+        "SIGTERM, ended by the kernel's own SIGKILL 3 s later",
     ]
 
 
@@ -253,8 +253,8 @@ def test_a_grace_period_runs_from_the_request_that_sigkill_follows_up() -> None:
     (stop,) = stops(asked)
     assert (stop.grace, stop.took, stop.earlier is not None) == (SECOND, SECOND, True)
     assert told(asked)[1:] == [
-        "SIGTERM, then SIGKILL after a grace period of 1.00 s",
-        "first asked 17.00 s before, by SIGTERM from runc[5901], child of containerd-shim[6730]",
+        "SIGTERM, then SIGKILL after a grace period of 1 s",
+        "first asked 17 s before, by SIGTERM from runc[5901], child of containerd-shim[6730]",
     ]
     texts = [entry.text for entry in timeline_entries(asked)]
     assert [text for text in texts if text.startswith("SIGTERM")] == [
@@ -262,7 +262,7 @@ def test_a_grace_period_runs_from_the_request_that_sigkill_follows_up() -> None:
         "SIGTERM from runc[6140], child of containerd-shim[6730]",
     ]
     (last,) = [entry.detail for entry in timeline_entries(asked) if "killed by" in entry.text]
-    assert last == ("1.00 s after that SIGTERM, 18.00 s after the first signal that asked it to",)
+    assert last == ("1 s after that SIGTERM, 18 s after the first signal that asked it to",)
 
 
 def test_requests_of_several_senders_are_not_told_as_ones() -> None:
@@ -291,7 +291,7 @@ def test_a_stop_of_what_is_still_there_says_so() -> None:
     later = event(4, ((b"", 0), (b"", 0)), stage="deliver", signal=17, relation="kernel")
     assert told(case(PODMAN, event(1, PODMAN_CRUN), later))[1:] == [
         "SIGTERM",
-        "it is still there 3.00 s later",
+        "it is still there 3 s later",
     ]
 
 
@@ -373,7 +373,7 @@ def test_a_living_container_is_judged_by_its_own_stop_signal() -> None:
 
 def test_an_init_that_the_kernel_kills_is_listed_as_such() -> None:
     (asked,) = rank([case(DOCKER, event(1, result=0, disposition="handler"), by_kernel(4), ended(4))])
-    assert (asked.signal, asked.outcome) == ("TERM", "killed by the kernel after 3.00 s")
+    assert (asked.signal, asked.outcome) == ("TERM", "killed by the kernel after 3 s")
     (unasked,) = rank([case(DOCKER, by_kernel(4), ended(4))])
     assert (unasked.signal, unasked.outcome, unasked.took) == ("-", "killed by the kernel", 0)
 

@@ -19,17 +19,17 @@ def test_the_story_tells_the_stop_from_the_first_signal_to_the_exit() -> None:
         (
             "SIGTERM from runc[77], 2 times",
             "DROPPED: the init has no handler for it: discarded as it was sent",
-            "the last time 1.00 s later",
+            "the last time 1 s later",
         ),
         (
             "asked to stop by runc[77]",
-            "SIGTERM, then SIGKILL after a grace period of 9.00 s",
-            "first asked 1.00 s before, by SIGTERM from runc[77]",
+            "SIGTERM, then SIGKILL after a grace period of 9 s",
+            "first asked 1 s before, by SIGTERM from runc[77]",
         ),
         ("SIGKILL from runc[77]", "queued, and obeyed"),
         (
             "app[4242] killed by SIGKILL",
-            "9.00 s after that SIGTERM, 10.00 s after the first signal that asked it to",
+            "9 s after that SIGTERM, 10 s after the first signal that asked it to",
         ),
     ]
 
