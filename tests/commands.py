@@ -27,12 +27,16 @@ def sigtrace(*words: str, env: Mapping[str, str] | None = None) -> subprocess.Co
 
 @contextmanager
 def at_work(
-    *words: str, under: Sequence[str] = (), shifted: int = 0, output: int | None = None
+    *words: str,
+    under: Sequence[str] = (),
+    shifted: int = 0,
+    output: int | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """A command that has said it is ready; ended when the block is left.
 
     under: started by these words; shifted: with its clock of uptime that many seconds ahead; output: where its
-    standard output goes.
+    standard output goes; env: what its environment has besides.
     """
     clocks = ["unshare", "--time", "--boottime", str(shifted), "--fork", "--kill-child"] if shifted else []
     process = subprocess.Popen(
@@ -40,10 +44,12 @@ def at_work(
         stdout=output,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, **(env or {})},
     )
     try:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("sigtrace: ready")
+        while not (line := process.stderr.readline()).startswith("sigtrace: ready"):
+            assert line, "it ended before it was ready"
         yield process
     finally:
         process.kill()

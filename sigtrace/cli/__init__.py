@@ -22,6 +22,12 @@ _COMMANDS = (
 )
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; --help lists them in this order."""
 
+_ALIASES = {"ps": "scan"}
+"""What fingers type -> the command that it is."""
+
+_AS_OPTIONS = {"help": "--help", "version": "--version"}
+"""What fingers type -> the option that it is."""
+
 _WITHOUT_NUMPY = ("scan", "explain", "doctor")
 """Commands that do without numpy and pyarrow, or say themselves that these cannot run here."""
 
@@ -44,6 +50,29 @@ class Commands(click.Group):
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first word is for, also by an alias: its name, itself, its arguments.
+
+        `help scan` is `scan --help`. Raises UsageError, with the nearest name, if there is no such command.
+        """
+        word, *rest = args
+        word = _ALIASES.get(word, word)
+        if word in _COMMANDS or ctx.resilient_parsing:
+            return super().resolve_command(ctx, [word, *rest])
+        if word == "help" and rest:
+            return self.resolve_command(ctx, [rest[0], "--help"])
+        if option := _AS_OPTIONS.get(word):
+            self.parse_args(ctx, [option])  # prints, and raises Exit
+        if word.startswith("-"):
+            return super().resolve_command(ctx, args)
+        import difflib
+
+        near = difflib.get_close_matches(word, [*_COMMANDS, *_ALIASES, *_AS_OPTIONS], 1)
+        hint = f"Did you mean {near[0]!r}?" if near else "`sigtrace --help` lists all."
+        raise click.UsageError(f"No such command {word!r}. {hint}", ctx)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -67,7 +67,10 @@ def complete_namespaces(incomplete: str) -> Iterator[tuple[str, str]]:
 @_completer
 def complete_containers(incomplete: str) -> Iterator[tuple[str, str]]:
     """Containers by name, those in pods also by label, and by ID once three characters of it are typed."""
-    known = _containers()
+    yield from _named(_containers(), incomplete)
+
+
+def _named(known: list[Container], incomplete: str) -> Iterator[tuple[str, str]]:
     names = [container.name for container in known]
     for container in sorted(known, key=lambda each: each.label):
         about = ", ".join(part for part in (container.image, container.runtime) if part)
@@ -81,13 +84,38 @@ def complete_containers(incomplete: str) -> Iterator[tuple[str, str]]:
 @_completer
 def complete_pods(incomplete: str) -> Iterator[tuple[str, str]]:
     """Pods as NAMESPACE/NAME, with the names of their containers."""
+    yield from _pods(_containers())
+
+
+def _pods(known: list[Container]) -> Iterator[tuple[str, str]]:
     pods: dict[str, list[str]] = {}
-    for container in _containers():
+    for container in known:
         if container.pod:
             words = (container.pod_namespace, container.pod)
             pods.setdefault("/".join(word for word in words if word), []).append(container.name)
     for pod, names in sorted(pods.items()):
         yield pod, ", ".join(sorted(filter(None, names)))
+
+
+@_completer
+def complete_targets(incomplete: str) -> Iterator[tuple[str, str]]:
+    """What names a PID namespace in a plain word: containers and pods, and PIDs once a digit is typed."""
+    if incomplete.isdigit():
+        for namespace, container in _inits():
+            if namespace.nsid is not None:
+                about = [_comm(namespace.init_pid), container and container.label]
+                yield str(namespace.init_pid), ", ".join(part for part in about if part)
+    known = _containers()
+    yield from _named(known, incomplete)
+    yield from _pods(known)
+
+
+def complete_directories_and_targets(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Directories, which the shell finds itself, and what `complete_targets` offers."""
+    offered = [] if incomplete.startswith(("/", ".")) else complete_targets(ctx, param, incomplete)
+    return [CompletionItem(incomplete, type="dir"), *offered]
 
 
 @_completer

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.completion import complete_containers, complete_pods
-from sigtrace.cli.options import Signal, format_option
+from sigtrace.cli.completion import complete_containers, complete_pods, complete_targets
+from sigtrace.cli.options import Signal, format_option, is_namespace
 from sigtrace.cli.output import echo_json
+from sigtrace.errors import BadInput
 from sigtrace.text import printable, shorten
 
 if TYPE_CHECKING:
@@ -20,15 +21,15 @@ _WIDTH = 79
 
 
 @click.command(short_help="What would become of a signal, and by which rule?")
+@click.argument("word", metavar="[TARGET]", required=False, shell_complete=complete_targets)
 @click.option(
-    "--signal",
-    "number",
+    *("--signal", "-s", "number"),
     type=Signal(),
     help="A name such as TERM, or a number. [default: the container's own stop signal, else TERM]",
 )
-@click.option("--pid", type=int, help="The process the signal is for.")
+@click.option("--pid", "-p", type=int, help="The process the signal is for.")
 @click.option(
-    "--container",
+    *("--container", "-c"),
     metavar="NAME",
     shell_complete=complete_containers,
     help="Instead of --pid: the init of this container, by name or the beginning of its ID.",
@@ -50,11 +51,18 @@ _WIDTH = 79
 )
 @format_option
 def explain(
-    number: int | None, pid: int | None, container: str | None, pod: str | None, sender: str, output: str
+    word: str | None,
+    number: int | None,
+    pid: int | None,
+    container: str | None,
+    pod: str | None,
+    sender: str,
+    output: str,
 ) -> None:
     """Predict what becomes of a signal sent to a process, by which kernel rule.
 
-    No signal is sent. The answer follows from what /proc shows now: handlers,
+    TARGET is a PID, or a container, a pod (NAMESPACE/NAME) or the inode of a PID
+    namespace, whose init is meant. No signal is sent. The answer follows from what /proc shows now: handlers,
     blocked and awaited signals, signalfds, tracers, freezers. If the kernel would
     drop the signal, the answer says how to fix that. A program that is known to
     pass signals on (tini, dumb-init, a shell ...) is looked through: the note says
@@ -75,18 +83,38 @@ def explain(
 
     \b
     Examples:
-      sigtrace explain --container web-1           would its stop work?
-      sigtrace explain --signal TERM --pid 4242
-      sigtrace explain --signal KILL --pid 4242 --from inside
-      sigtrace explain --signal INT --pid 4242 --from 4250 --format json | jq .dropped
+      sigtrace explain web-1                       would its stop work?
+      sigtrace explain -s TERM 4242
+      sigtrace explain -s KILL 4242 --from inside
+      sigtrace explain -s INT 4242 --from 4250 --json | jq .dropped
     """
     from sigtrace.predict.explain import explain as ask
 
+    if word is not None:
+        if pid is not None or container:
+            raise BadInput(f"{word!r} already names the target: leave out --pid and --container.")
+        if is_namespace(word):
+            pid = _pid(word)
+        else:
+            container = word
     explanation = ask(number, pid, sender, container=container or "", pod=pod or "")
     if output == "json":
         echo_json(explanation.as_dict())
     else:
         click.echo("\n".join(_lines(explanation)))
+
+
+def _pid(word: str) -> int:
+    """Return the PID that the word is, or that of the init of the PID namespace that it names. Raises BadInput."""
+    from sigtrace.procfs import pidns
+
+    name = pidns.read_name(word)
+    if name.pid is not None:
+        return name.pid
+    found = pidns.survey().find(pidns.parse_ns(word))
+    if found is None or found.init_pid is None:
+        raise BadInput(f"PID namespace {word} has no init: nothing there can take a signal as PID 1.")
+    return found.init_pid
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SECONDS = re.compile(r"\d{1,15}(?:\.\d+)?", re.ASCII)
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
 _LONGEST = 366 * 24 * 3600
+
+_NAMESPACE = re.compile(r"\d{1,10}|[a-z]+:\[\d+\]|/.*", re.ASCII | re.DOTALL)
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -85,7 +87,10 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 def filter_options(command: _Command) -> _Command:
     """`--ns`, `--descendants`, `--signal`: which events, live or in a recording."""
     signal = click.option(
-        "--signal", "numbers", type=Signal(), multiple=True, help="Only this signal (TERM, 15). Repeatable."
+        *("--signal", "-s", "numbers"),
+        type=Signal(),
+        multiple=True,
+        help="Only this signal (TERM, 15). Repeatable.",
     )
     return namespace_options(signal(command))
 
@@ -144,12 +149,12 @@ def directories_argument(command: _Command) -> _Command:
 def container_options(command: _Command) -> _Command:
     """`--container NAME`, `--pod NAMESPACE/NAME`, repeatable; `containers.selector.ContainerSelector` parses them."""
     container = click.option(
-        "--container",
-        "containers",
+        *("--container", "-c", "containers"),
         multiple=True,
         metavar="NAME",
         shell_complete=_completed("containers"),
-        help="Only this container: its name, the beginning of its ID, or a pattern (web-*). Repeatable.",
+        help="Only this container: its name, the beginning of its ID, or a pattern (web-*). "
+        "NAMESPACE/NAME is a pod. Repeatable.",
     )
     pod = click.option(
         "--pod",
@@ -196,14 +201,13 @@ def _completed(what: str) -> _Completer:
 
 
 def ns_option(command: _Command) -> _Command:
-    """`--ns NS`, repeatable: PID namespaces in any form that `pidns.parse_ns` accepts."""
+    """`--ns NS`, repeatable: PID namespaces in any form that `pidns.parse_ns` accepts. `--pid PID` is one of them."""
     return click.option(
-        "--ns",
-        "namespaces",
+        *("--ns", "-n", "--pid", "-p", "namespaces"),
         multiple=True,
         metavar="NS",
         shell_complete=_completed("namespaces"),
-        help="Only this PID namespace: an inode, pid:[inode], /proc/PID/ns/pid or a PID. Repeatable.",
+        help="Only this PID namespace: an inode, pid:[inode], /proc/PID/ns/pid or a PID in it. Repeatable.",
     )(command)
 
 
@@ -218,6 +222,54 @@ def table_format_option(command: _Command) -> _Command:
 
 
 def _format_option(choices: list[str], words: str) -> Callable[[_Command], _Command]:
-    return click.option(
-        "--format", "output", type=click.Choice(choices), default="table", show_default=True, help=words
+    """`--format`, and `--json`, which is `--format json`: the command receives `output`."""
+
+    def decorated(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def packed(*, output: str | None, json: bool, **others: Any) -> Any:
+            if json and output not in (None, "json"):
+                raise BadInput(f"--json and --format {output} exclude each other: give one.")
+            return command(output="json" if json else output or "table", **others)
+
+        by_name = click.option(
+            *("--format", "-o", "output"), type=click.Choice(choices), help=f"{words}  [default: table]"
+        )
+        return by_name(click.option("--json", is_flag=True, help="The same as --format json.")(packed))  # type: ignore[return-value]
+
+    return decorated
+
+
+def targets_argument(command: _Command) -> _Command:
+    """`[TARGET]...`: containers, pods and PIDs as plain words, added to those of `namespaces` and `containers`."""
+
+    @functools.wraps(command)
+    def packed(
+        *,
+        targets: tuple[str, ...],
+        namespaces: tuple[str, ...],
+        containers: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        more, named = sorted_targets(targets)
+        return command(namespaces=(*namespaces, *more), containers=(*containers, *named), **others)
+
+    return click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=_completed("targets"))(
+        packed
+    )  # type: ignore[return-value]
+
+
+def sorted_targets(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return which of these words name PID namespaces (`is_namespace`), and which containers or pods."""
+    words = tuple(words)
+    return (
+        tuple(word for word in words if is_namespace(word)),
+        tuple(word for word in words if not is_namespace(word)),
     )
+
+
+def is_namespace(word: str) -> bool:
+    """Return whether a plain word is a PID, an inode, `pid:[inode]` or a path, and not a container or a pod.
+
+    A number of more digits than an inode has is the beginning of a container's ID.
+    """
+    return bool(_NAMESPACE.fullmatch(word))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sigtrace.cli.completion import complete_directories_and_targets
 from sigtrace.cli.live import say
-from sigtrace.cli.options import Duration, Moment, container_options, format_option
+from sigtrace.cli.options import (
+    Duration,
+    Moment,
+    container_options,
+    format_option,
+    sorted_targets,
+)
 from sigtrace.cli.output import echo_json
-from sigtrace.errors import BadInput
+from sigtrace.errors import BadInput, NoSuchContainer
 from sigtrace.events.losses import Losses, reservation
 from sigtrace.moments import FORMS
 from sigtrace.text import printable
@@ -27,9 +35,15 @@ EXIT_FOUND, EXIT_INCOMPLETE = 3, 4
 
 
 @click.command(short_help="Why did, or does, this container not stop?")
-@click.argument("directories", metavar="[DIR]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument(
+    "words", metavar="[DIR]... [TARGET]", nargs=-1, shell_complete=complete_directories_and_targets
+)
 @click.option("--live", is_flag=True, help="Examine this host as it is now, not a recording.")
-@click.option("--ns", "namespace", metavar="NS", help="The PID namespace: an inode, or the PID of its init.")
+@click.option(
+    *("--ns", "-n", "--pid", "-p", "namespace"),
+    metavar="NS",
+    help="The PID namespace: an inode, or the PID of its init.",
+)
 @click.option("--at", type=Moment(), help=f"The state at this time: {FORMS}.")
 @click.option(
     "--listen",
@@ -42,7 +56,7 @@ EXIT_FOUND, EXIT_INCOMPLETE = 3, 4
 @container_options
 @format_option
 def postmortem(
-    directories: tuple[Path, ...],
+    words: tuple[str, ...],
     live: bool,
     namespace: str | None,
     at: int | None,
@@ -54,15 +68,16 @@ def postmortem(
 ) -> None:
     """Explain why a container did not stop, or does not stop, with evidence.
 
-    Reads recordings (`sigtrace record`), or with --live this host. Prints the
+    Reads recordings (`sigtrace record`), or without any this host. TARGET is a
+    container, a pod (NAMESPACE/NAME), the PID of an init or an inode. Prints the
     timeline of the PID namespace: who asked it to stop (which runtime, or who
     called kill) and when, what became of the request, to whom an init passed it
     on, the grace period, SIGKILL, the exit, the deaths of its members. Then the
     findings, the one that explains the stop first: cause, evidence, what to do.
-    Then what was ruled out. Without --ns, --container and --pod, or where these
-    match several namespaces, prints a list, the most stuck first.
+    Then what was ruled out. Without a target, or where it
+    matches several namespaces, prints a list, the most stuck first.
 
-    With --live, nothing is known about the time before. A finding that would
+    Of this host, nothing is known about the time before. A finding that would
     explain a stop that hangs is "possible"; whatever blocks an exit is certain.
 
     JSON Lines are findings, one per line: cause, nsid, severity (error, warning,
@@ -81,15 +96,25 @@ def postmortem(
 
     \b
     Examples:
-      sigtrace postmortem /var/tmp/signals                     what was stuck?
-      sigtrace postmortem /var/tmp/signals --container web-1   why was it?
-      sigtrace postmortem /var/tmp/signals --pod shop/checkout-7d4f
+      sigtrace postmortem /var/tmp/signals                 what was stuck?
+      sigtrace postmortem /var/tmp/signals web-1           why was it?
+      sigtrace postmortem /var/tmp/signals shop/checkout-7d4f
       sigtrace postmortem /var/tmp/signals --ns 4026532249
-      sigtrace postmortem --live --ns 4242
-      sigtrace postmortem --live --format json
+      sigtrace postmortem web-1                            why does it not stop?
+      sigtrace postmortem --live --json
     """
-    if bool(directories) == live:
-        raise BadInput("name the directory of a recording, or use --live for this host as it is now.")
+    directories = tuple(Path(word) for word in words if _is_directory(word))
+    inodes, named = sorted_targets(word for word in words if not _is_directory(word))
+    if live and directories:
+        raise BadInput("--live examines this host as it is now: leave out the recording, or --live.")
+    if not (live or words or namespace or containers or pods):
+        raise BadInput(
+            "name the directory of a recording, or for this host as it is now a container, or use --live."
+        )
+    live, containers = not directories, (*containers, *named)
+    if len(inodes) > 1 or (inodes and namespace):
+        raise BadInput("a postmortem is of one PID namespace: name one.")
+    namespace = inodes[0] if inodes else namespace
     if live and at is not None:
         raise BadInput("--at is only for recordings: --live examines this host as it is now.")
     from sigtrace.containers.selector import ContainerSelector
@@ -97,11 +122,21 @@ def postmortem(
     wanted = ContainerSelector(containers, pods)
     if namespace is not None and not wanted.empty:
         raise BadInput("use either --ns, or --container and --pod.")
-    found = _live(namespace, wanted, listen) if live else _recorded(directories, namespace, wanted, at)
+    try:
+        found = _live(namespace, wanted, listen) if live else _recorded(directories, namespace, wanted, at)
+    except NoSuchContainer as err:
+        if live and named:
+            raise BadInput(f"{err.sentence}; there is no recording of this name either") from err
+        raise
     if _explain(found.cases, output, verbose) if found.single else _list(found, output):
         sys.exit(EXIT_FOUND)
     if any(not losses.complete for losses in (found.losses, *(case.losses for case in found.cases))):
         sys.exit(EXIT_INCOMPLETE)
+
+
+def _is_directory(word: str) -> bool:
+    """Return whether a plain word is a recording: a directory, or a path that is none of /proc."""
+    return os.path.isdir(word) or (word.startswith(("/", ".")) and not word.startswith("/proc/"))
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ _PATIENCE_SECONDS = 5.0
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @follow_options
 @click.option(
-    "--all",
-    "everything",
+    *("--all", "-a", "everything"),
     is_flag=True,
     help="All signals to all processes, not only those to inits and from inits to members.",
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.options import Signal, container_options, format_option, ns_option
+from sigtrace.cli.options import Signal, container_options, format_option, ns_option, targets_argument
 from sigtrace.cli.output import console, echo_json
 from sigtrace.text import printable
 
@@ -26,10 +26,11 @@ _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "en
 
 
 @click.command(short_help="What would the init of each PID namespace do with a signal?")
+@targets_argument
 @ns_option
 @container_options
 @click.option(
-    "--stop-signal",
+    *("--stop-signal", "-s"),
     type=Signal(),
     help="The first signal of a stop. [default: each container's own, as set by STOPSIGNAL or KillSignal=, "
     "else TERM]",
@@ -43,6 +44,9 @@ def scan(
     output: str,
 ) -> None:
     """Predict what the init of each PID namespace does with a signal from outside.
+
+    TARGET is a container, a pod (NAMESPACE/NAME), a PID or an inode; without one,
+    all are shown. `sigtrace ps` is the same command.
 
     Prints the namespaces as a tree. Each has its container's name, image and
     runtime; its inode, its init's PID, command and age, its number of tasks, and
@@ -79,9 +83,9 @@ def scan(
     \b
     Examples:
       sigtrace scan
-      sigtrace scan --container web-1
-      sigtrace scan --pod 'shop/checkout-*'       all pods of a deployment
-      sigtrace scan --ns 4242                     the namespace of one process
+      sigtrace scan web-1
+      sigtrace scan 'shop/checkout-*'             all pods of a deployment
+      sigtrace scan 4242                          the namespace of one process
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
       sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """

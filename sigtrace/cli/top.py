@@ -13,7 +13,7 @@ import click
 
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
 from sigtrace.cli.live import Filters, attached, follow_options, footer, say
-from sigtrace.cli.options import Duration, format_option
+from sigtrace.cli.options import Duration, format_option, targets_argument
 from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
 from sigtrace.units import SECOND, duration
@@ -33,6 +33,7 @@ _LISTEN_SECONDS = 0.1
 
 
 @click.command(short_help="Show signals and drops per second by namespace, live.")
+@targets_argument
 @follow_options
 @click.option(
     "--interval", type=Duration(), default="1s", show_default=True, help="Time between updates: 500ms, 2s."
@@ -51,6 +52,9 @@ def top(
 ) -> None:
     """Show the signals and drops of the PID namespaces of this host, live.
 
+    TARGET is a container, a pod (NAMESPACE/NAME), a PID or an inode, whose PID
+    namespace is shown; without one, all are.
+
     One line per namespace, by its container's name: its init, signals and drops
     per second, drops since the start, and the last drop: which signal, how long
     ago, from whom. Enter shows the last events of a namespace, h lists all keys,
@@ -62,7 +66,7 @@ def top(
     \b
     Examples:
       sigtrace top
-      sigtrace top --pod shop/checkout-* --wait --interval 500ms
+      sigtrace top 'shop/checkout-*' --wait --interval 500ms
       sigtrace top --once --sort drops
       sigtrace top --once --format json --interval 5s | jq .drops_per_second
     """

@@ -22,7 +22,7 @@ from sigtrace.cli.live import (
     say,
     stopped_by_signals,
 )
-from sigtrace.cli.options import Duration, every_record_option, format_option
+from sigtrace.cli.options import Duration, every_record_option, format_option, targets_argument
 from sigtrace.cli.output import write_lines
 
 if TYPE_CHECKING:
@@ -40,9 +40,12 @@ NAME_SECONDS = 0.5
 
 
 @click.command(short_help="Show drops as they happen.")
+@targets_argument
 @follow_options
 @click.option(
-    "--all", "everything", is_flag=True, help="All signals to all processes, not only drops for inits."
+    *("--all", "-a", "everything"),
+    is_flag=True,
+    help="All signals to all processes, not only drops for inits.",
 )
 @format_option
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
@@ -58,6 +61,9 @@ def watch(
 ) -> None:
     """Show signals dropped for namespace inits, as they happen.
 
+    TARGET is a container, a pod (NAMESPACE/NAME), a PID or an inode, whose PID
+    namespace is watched; without one, all are.
+
     Prints one line per event: time, PID namespace, signal, sender, target, and
     what became of the signal. PIDs are the host's; a wide terminal shows a sender
     with its parent, as PARENT<SENDER. JSON Lines have the columns of the event
@@ -69,9 +75,9 @@ def watch(
     \b
     Examples:
       sigtrace watch                              all drops on this host
-      sigtrace watch --container web-1            one container, also restarted
-      sigtrace watch --pod shop/checkout-* --wait    pods, also ones yet to start
-      sigtrace watch --ns /proc/4242/ns/pid       a PID namespace, by a PID in it
+      sigtrace watch web-1                        one container, also restarted
+      sigtrace watch 'shop/checkout-*' --wait     pods, also ones yet to start
+      sigtrace watch 4242                         a PID namespace, by a PID in it
       sigtrace watch --ns 4026532249 --signal TERM --count 1
       sigtrace watch --all --format json --duration 30s > signals.jsonl
     """

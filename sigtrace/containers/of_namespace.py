@@ -77,7 +77,7 @@ def find_init(
     ]
     selector = selector.checked(container for _, container in inits)
     found = [(pid, container) for pid, container in inits if selector.matches(container)]
-    found = [each for each in found if each[1].name != SANDBOX or selector.containers] or found
+    found = [each for each in found if each[1].name != SANDBOX or selector.singles_out(each[1])] or found
     if len(found) == 1:
         return found[0]
     words = " ".join(printable(word) for word in selector.words)

@@ -24,7 +24,9 @@ _PATTERN = re.compile(r"[*?[]")
 class ContainerSelector:
     """Containers by name, label, pattern (`web-*`) or beginning of an ID, and pods by `NAMESPACE/NAME`.
 
-    With both, a container has to match one of each. A pod without a namespace matches in any namespace.
+    With both, a container has to match one of each. A pod without a namespace matches in any namespace. A word among
+    the containers may also be a pod, in full (`checkout-7d4f`) or with its namespace (`shop/checkout-*`), and then
+    means all containers of it.
     """
 
     containers: tuple[str, ...] = ()
@@ -49,8 +51,12 @@ class ContainerSelector:
         """
         if container is None or not container.id or self.empty:
             return self.empty
-        by_name = not self.containers or any(self._is(word, container) for word in self.containers)
+        by_name = not self.containers or any(self._means(word, container) for word in self.containers)
         return by_name and (not self.pods or any(_in_pod(word, container) for word in self.pods))
+
+    def singles_out(self, container: Container) -> bool:
+        """Return whether a word is for this container itself, not for all of its pod."""
+        return any(self._is(word, container) and not _is_pod(word, container) for word in self.containers)
 
     def checked(
         self, known: Iterable[Container], where: str = "here", wait: bool = False
@@ -76,18 +82,33 @@ class ContainerSelector:
             each for each in containers if not self.pods or any(_in_pod(word, each) for word in self.pods)
         ]
         for word in self.pods:
-            _check_word(word, containers, _in_pod, f"pod {where}", wait)
+            _check_word(word, containers, _pod_if, f"pod {where}", wait)
         for word in self.containers:
-            _check_word(word, in_pods, checked._is, f"container {where}", wait)
+            _check_word(word, in_pods, checked._called, f"container {where}", wait)
         return checked
 
+    def _means(self, word: str, container: Container) -> bool:
+        """Return whether the word selects the container: by what it is called, or by its pod."""
+        return self._is(word, container) or (word not in self.names and _is_pod(word, container))
+
+    def _called(self, word: str, container: Container) -> str:
+        """Return what the word selects, as people say it: the container, or its pod; empty if neither."""
+        if self._is(word, container):
+            return _identity(container)
+        return _pod_of(container) if self._means(word, container) else ""
+
     def _is(self, word: str, container: Container) -> bool:
-        """Return whether the word selects the container."""
+        """Return whether the word is what the container is called."""
         if _PATTERN.search(word):
             return any(fnmatchcase(name, word) for name in (container.name, container.label))
         if word in (container.name, container.label, container.id):
             return True
         return word not in self.names and len(word) >= _LEAST_OF_ID and container.id.startswith(word)
+
+
+def _is_pod(word: str, container: Container) -> bool:
+    """Return whether a word that may be a container's is its pod: without a namespace, only the pod's whole name."""
+    return _in_pod(word, container) if "/" in word else bool(word) and word == container.pod
 
 
 def _in_pod(word: str, container: Container) -> bool:
@@ -98,15 +119,16 @@ def _in_pod(word: str, container: Container) -> bool:
 
 
 def _check_word(
-    word: str, known: Sequence[Container], matches: Callable[[str, Container], bool], what: str, wait: bool
+    word: str, known: Sequence[Container], called: Callable[[str, Container], str], what: str, wait: bool
 ) -> None:
     """Check that the word matches exactly one thing, or a pattern at least one; with `wait` it may match none.
 
-    what: "container" or "pod", then where it was looked for.
+    called: what a word selects of a container, empty if nothing. what: "container" or "pod", then where it was looked
+    for.
     """
     kind = what.partition(" ")[0]
-    identity, listed = (_pod_of, _pod_of) if kind == "pod" else (_identity, _label)
-    found = list(dict.fromkeys(identity(each) for each in known if matches(word, each)))
+    listed = _pod_of if kind == "pod" else _label
+    found = list(dict.fromkeys(name for each in known if (name := called(word, each))))
     if len(found) > 1 and not _PATTERN.search(word):
         raise BadInput(f"{_quoted(word)} may be {_listed(found, 'or')}: say which, or give an ID")
     if found or wait:
@@ -137,6 +159,10 @@ def _near(word: str, names: Sequence[str]) -> list[str]:
 
 def _quoted(word: str) -> str:
     return repr(word if len(word) <= _LONGEST else f"{word[:_LONGEST]}...")
+
+
+def _pod_if(word: str, container: Container) -> str:
+    return _pod_of(container) if _in_pod(word, container) else ""
 
 
 def _label(container: Container) -> str:

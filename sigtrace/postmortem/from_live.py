@@ -38,7 +38,7 @@ def alive(wanted: ContainerSelector) -> dict[int, Container | None]:
         for each, container in below
         if each.nsid is not None and container and sure.matches(container) and not homes.nested(each)
     }
-    own = {nsid: each for nsid, each in found.items() if sure.containers or each.name != SANDBOX}
+    own = {nsid: each for nsid, each in found.items() if each.name != SANDBOX or sure.singles_out(each)}
     return {**(own or found)}
 
 

@@ -110,7 +110,9 @@ def lives(recording: Recording, wanted: ContainerSelector, at: int | None = None
     if not found:
         raise BadInput(f"no container of {' '.join(map(printable, wanted.words))} had been started by then.")
     every = [_outermost(each) for each in found.values()]
-    return [each for each in every if sure.containers or each.container.name != SANDBOX] or every
+    return [
+        each for each in every if each.container.name != SANDBOX or sure.singles_out(each.container)
+    ] or every
 
 
 def _outermost(found: Sequence[tuple[RecordedNs, Container]]) -> Lives:

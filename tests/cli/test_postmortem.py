@@ -240,9 +240,9 @@ def test_two_hosts_with_the_same_inode_are_two_cases(directory: str, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "name the directory of a recording, or use --live"),
+        ((), "name the directory of a recording, or for this host"),
         (("--live", "--at", "10m"), "--at is only for recordings"),
-        (("{}", "--live"), "name the directory of a recording, or use --live"),
+        (("{}", "--live"), "leave out the recording, or --live"),
         (("{}", "--ns", "nonsense"), "'nonsense' is not a PID namespace: give an inode"),
         (("{}", "--ns", "4026539999"), "the recording has no PID namespace '4026539999'"),
         (("{}", "--ns", "31"), "the recording has no PID namespace '31'"),

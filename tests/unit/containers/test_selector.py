@@ -56,6 +56,29 @@ def test_a_pod_means_all_of_its_containers() -> None:
     assert meant(pods=("backend",)) == [PODMAN_POD]
 
 
+def test_a_pod_may_stand_where_a_container_may_and_means_all_of_its_containers() -> None:
+    assert meant("shop/checkout-7d4f") == meant("checkout-7d4f") == [APP_A, SIDECAR]
+    assert meant("shop/*") == [APP_A, APP_B, SIDECAR]
+    assert meant("backend", "web-1") == [WEB, OLD_WEB, PODMAN_POD]
+
+
+def test_a_pattern_without_a_slash_is_of_containers_only() -> None:
+    assert "no container here matches 'checkout-*'" in refused("checkout-*")
+
+
+def test_the_name_of_a_container_beats_that_of_a_pod() -> None:
+    of_pod = Container("2288" * 16, "side", "containerd", pod="web-1", pod_namespace="shop")
+    wanted = ContainerSelector(("web-1",)).checked((*ALL, of_pod))
+    assert not wanted.matches(of_pod)
+
+
+def test_a_word_for_a_pod_does_not_name_its_sandbox_itself() -> None:
+    sandbox = Container("3399" * 16, "POD", "cri-o", pod="checkout-7d4f", pod_namespace="shop")
+    assert not ContainerSelector(("shop/checkout-*",)).singles_out(sandbox)
+    assert not ContainerSelector(("checkout-7d4f",)).singles_out(sandbox)
+    assert ContainerSelector(("shop/checkout-7d4f/POD",)).singles_out(sandbox)
+
+
 def test_patterns_mean_as_many_as_they_like() -> None:
     assert meant("web-*") == [WEB, OLD_WEB]
     assert meant(pods=("shop/*",)) == [APP_A, APP_B, SIDECAR]
