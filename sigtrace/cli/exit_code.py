@@ -15,7 +15,8 @@ from sigtrace.cli.interrupt import forget_interrupt
 from sigtrace.errors import BadInput, SigtraceError
 from sigtrace.text import printable
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED, EXIT_USAGE, EXIT_FOUND = 1, 2, 3
+"""EXIT_FOUND: the command did its work, and found what it looks for."""
 EXIT_INTERRUPTED = 130
 """That of a process that SIGINT has killed, for a shell."""
 _INSTALL = "`pip install sigtrace` brings it (docs/install.md says which commands need what)"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigtrace.cli.completion import complete_directories_and_targets
+from sigtrace.cli.exit_code import EXIT_FOUND
 from sigtrace.cli.live import say
 from sigtrace.cli.options import (
     Duration,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sigtrace.postmortem import Case
     from sigtrace.postmortem.incarnation import Choice
 
-EXIT_FOUND, EXIT_INCOMPLETE = 3, 4
+EXIT_INCOMPLETE = 4
 
 
 @click.command(short_help="Why did, or does, this container not stop?")

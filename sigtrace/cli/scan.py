@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
+from sigtrace.cli.exit_code import EXIT_FOUND
 from sigtrace.cli.options import Signal, container_options, format_option, ns_option, targets_argument
 from sigtrace.cli.output import console, echo_json
-from sigtrace.text import printable
 
 if TYPE_CHECKING:
+    from sigtrace.predict.overview import Overview
+    from sigtrace.predict.scan import Scan
     from sigtrace.predict.scan_row import ScanRow
-
-_FEW = 3
-"""The summary names at most this many containers."""
 
 _LONG_ID = 64
 """Characters of an ID that an engine generated."""
 
-_ONE = {"ending": "is ending already"}
-_MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "ending": "are ending already"}
+_FAILS = {"hang": ("waits for KILL",), "unknown": ("waits for KILL", "can't be told")}
 
 
-@click.command(short_help="What would the init of each PID namespace do with a signal?")
+@click.command(short_help="What happens when each container is stopped?")
 @targets_argument
 @ns_option
 @container_options
@@ -35,27 +31,36 @@ _MANY = {"stops at once": "stop at once", "waits for KILL": "wait for KILL", "en
     help="The first signal of a stop. [default: each container's own, as set by STOPSIGNAL or KillSignal=, "
     "else TERM]",
 )
+@click.option(
+    "--all", "everything", is_flag=True, help="Every PID namespace of the host, as a tree, with its inode."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(_FAILS)),
+    help="Exit with code 3 if a container listed would wait for KILL (hang), or also if it can't be told (unknown).",
+)
 @format_option
 def scan(
     namespaces: tuple[str, ...],
     containers: tuple[str, ...],
     pods: tuple[str, ...],
     stop_signal: int | None,
+    everything: bool,
+    fail_on: str | None,
     output: str,
 ) -> None:
-    """Predict what the init of each PID namespace does with a signal from outside.
+    """Predict what happens when each container is stopped: at once, or only by KILL.
 
     TARGET is a container, a pod (NAMESPACE/NAME), a PID or an inode; without one,
-    all are shown. `sigtrace ps` is the same command.
+    all containers are listed. `sigtrace ps` is the same command.
 
-    Prints the namespaces as a tree. Each has its container's name, image and
-    runtime; its inode, its init's PID, command and age, its number of tasks, and
-    what the init does with TERM, INT, HUP and QUIT; below, whether a stop works at
-    once or hangs until KILL, and why. `if` there means that the signal reaches the
-    program, which may still choose not to end. Where the init is known to pass the
-    signal on (tini, dumb-init, catatonit, s6, runit, supervisord, systemd ...), or
-    is a shell, it is what becomes of it there that counts. Namespaces that were
-    created inside a container are marked.
+    Lists the containers, worst first: those of one image with the same outcome as
+    one entry, with the reason, and what the init (PID 1) does with TERM, INT, HUP
+    and QUIT. `if` there means that the signal reaches the program, which may still
+    choose not to end. Where the init is known to pass the signal on (tini,
+    dumb-init, catatonit, s6, runit, supervisord, systemd ...), or is a shell, it is
+    what becomes of it there that counts. PID namespaces of no container (browsers,
+    sandboxes) are counted below; --ns and --all show them.
 
     \b
     drop     no handler, so the kernel discards it
@@ -66,9 +71,11 @@ def scan(
     stop     stops it until SIGCONT     dead     it is already ending
     drop?    most likely, but not all facts could be read
 
-    Needs neither BPF nor root. Without root it sees less, and says so.
+    Needs neither BPF nor root. Without root it sees less, and says so. The exit
+    code is 0 whatever it finds, unless --fail-on is given.
 
-    JSON Lines have these keys: nsid, ns_level, parent_nsid, init_pid, init_comm,
+    JSON Lines have a line for each PID namespace, the initial one too, with these
+    keys: nsid, ns_level, parent_nsid, init_pid, init_comm,
     ns_start (clock ticks since boot), age_seconds, processes, tasks, frozen ("",
     "v1" or "v2"), kept_by, signals (name to word), stop_signal, stop_signal_from
     ("option", "container", or "default", which is TERM), verdict ("stops at once",
@@ -87,27 +94,62 @@ def scan(
       sigtrace scan 'shop/checkout-*'             all pods of a deployment
       sigtrace scan 4242                          the namespace of one process
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
+      sigtrace scan --fail-on hang                in a test: is there one that hangs?
       sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """
+    from sigtrace.predict.overview import overview
     from sigtrace.predict.scan import scan as look
-    from sigtrace.predict.scan_row import STOP_SIGNALS, asked_about
 
     found = look(stop_signal, ns=namespaces, container=containers, pod=pods)
-    seen, rows = found.survey, found.rows
+    shown = overview(found.rows, every=bool(namespaces))
     if output == "json":
-        for row in rows:
+        for row in found.rows:
             echo_json(row.as_dict())
     else:
-        from sigtrace.cli.tree import print_tree
+        if everything:
+            _print_tree(found, stop_signal)
+        else:
+            _print_list(shown, details=bool(namespaces or containers or pods))
+        click.echo(_last_line(found, shown))
+    _notes(found, output)
+    if fail_on and any(row.verdict in _FAILS[fail_on] for row in shown.rows):
+        raise click.exceptions.Exit(EXIT_FOUND)
 
-        print_tree(console(), rows, asked_about(stop_signal) if stop_signal else STOP_SIGNALS)
-        click.echo("\n" + _summary(rows))
-        if any(row.verdict == "stops at once" and row.why.startswith("if ") for row in rows):
-            click.echo("Where it says `if`, the signal reaches the program; the rest is its own choice.")
+
+def _print_tree(found: Scan, stop_signal: int | None) -> None:
+    from sigtrace.cli.tree import print_tree
+    from sigtrace.predict.scan_row import STOP_SIGNALS, asked_about
+
+    print_tree(console(), found.rows, asked_about(stop_signal) if stop_signal else STOP_SIGNALS)
+    click.echo()
+
+
+def _print_list(shown: Overview, details: bool) -> None:
+    from sigtrace.cli.scan_list import print_list
+    from sigtrace.cli.scan_summary import besides
+    from sigtrace.cli.wrapping import wrapped
+
+    print_list(console(), shown.listed, details)
+    if shown.listed:
+        click.echo()
+    if others := besides(shown.besides):
+        click.echo(wrapped(others))
+
+
+def _last_line(found: Scan, shown: Overview) -> str:
+    from sigtrace.cli.scan_summary import conclusion
+    from sigtrace.cli.wrapping import wrapped
+
+    return wrapped(conclusion(shown, found.containers))
+
+
+def _notes(found: Scan, output: str) -> None:
+    """Print on stderr what could not be seen."""
+    seen = found.survey
     if seen.unreadable:
         what = f"{seen.unreadable} processes in other PID namespaces" if seen.unreadable > 1 else "a process"
         click.echo(f"sigtrace: {what} could not be read completely: run as root to see all", err=True)
-    nameless = sum(_is_nameless(row) for row in rows)
+    nameless = sum(_is_nameless(row) for row in found.rows)
     if nameless and not seen.unreadable and output == "table":
         which = (
             "1 container without a name: its"
@@ -132,30 +174,3 @@ def _is_nameless(row: ScanRow) -> bool:
     if container is None or runtime is None or row.request.nested or not runtime.named_beside_id:
         return False
     return not (container.name or container.image or container.stop_signal) and len(container.id) == _LONG_ID
-
-
-def _summary(rows: Iterable[ScanRow]) -> str:
-    """How many namespaces have which verdict, with their containers' names if there are few."""
-    groups: dict[str, list[ScanRow]] = {}
-    for row in rows:
-        if row.verdict or row.ending:
-            groups.setdefault(row.verdict or "ending", []).append(row)
-    total = sum(map(len, groups.values()))
-    if not total:
-        return "No PID namespace here can be stopped from outside: there are no containers."
-    if total == 1:
-        ((verdict, found),) = groups.items()
-        return f"1 PID namespace{_named(found)}: {_ONE.get(verdict, verdict)}."
-    parts = [
-        f"{len(found)} {(_ONE if len(found) == 1 else _MANY).get(verdict, verdict)}{_named(found)}"
-        for verdict, found in sorted(groups.items(), key=lambda group: -len(group[1]))
-    ]
-    text = f"{total} PID namespaces: {', '.join(parts)}."
-    return textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)
-
-
-def _named(rows: list[ScanRow]) -> str:
-    """Their containers, as ` (web-1, db)`; empty if one has no container of its own, or there are many."""
-    containers = [row.request.container for row in rows if not row.request.nested]
-    labels = [printable(container.label) for container in containers if container]
-    return f" ({', '.join(labels)})" if len(labels) == len(rows) <= _FEW else ""

@@ -1,4 +1,4 @@
-"""The table of `sigtrace scan`: a tree of namespaces, 80 columns.
+"""The table of `sigtrace scan --all`: a tree of namespaces, 80 columns.
 
 Each namespace has a line of facts and its verdict below; above them is the name of its container, if it has one.
 """
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sigtrace import signals
+from sigtrace.cli.scan_list import VERDICT_STYLES
 from sigtrace.events.container import Container
 from sigtrace.predict.scan_row import ScanRow
 from sigtrace.procfs.namespaces import PidNamespace
@@ -21,10 +22,7 @@ from sigtrace.text import printable, shorten
 from sigtrace.units import age
 
 _STYLES = {
-    "stops at once": "green",
-    "waits for KILL": "bold red",
-    "can't be told": "yellow",
-    "ending": "yellow",
+    **VERDICT_STYLES,
     "drop": "red",
     "handle": "green",
     "take": "green",

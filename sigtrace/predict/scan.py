@@ -17,6 +17,7 @@ from sigtrace.containers.of_namespace import NamespaceContainers
 from sigtrace.containers.selector import ContainerSelector
 from sigtrace.containers.stop_signal import stop_request
 from sigtrace.errors import BadInput
+from sigtrace.events.container import Container
 from sigtrace.predict.kernel_rules import predict
 from sigtrace.predict.passing import follow
 from sigtrace.predict.scan_row import MANY_ZOMBIES, Init, ScanRow, relation_to, row, untold, without_init
@@ -36,6 +37,8 @@ class Scan:
     rows: tuple[ScanRow, ...]
     survey: Survey
     """All namespaces that were found, and the number of processes that could not be read."""
+    containers: tuple[Container, ...] = ()
+    """The containers of all namespaces that were found, whatever was asked for."""
 
     def __iter__(self) -> Iterator[ScanRow]:
         return iter(self.rows)
@@ -71,8 +74,9 @@ def scan(
     wanted = ContainerSelector(several(container), several(pod))
     seen, now = survey(root), process.seconds_since_boot(root)
     mounted, homes = process.freezing_mounts(root), NamespaceContainers(seen, root)
+    containers = tuple(filter(None, map(homes.of, seen.namespaces)))
     if not wanted.empty:
-        wanted = wanted.checked(filter(None, map(homes.of, seen.namespaces)))
+        wanted = wanted.checked(containers)
     rows = []
     for namespace in seen.namespaces:
         by_name = not (only and wanted.empty) and wanted.matches(homes.of(namespace))
@@ -91,7 +95,7 @@ def scan(
             continue
         except Exception as err:  # whatever one namespace's processes make of it, the others have their rows
             rows.append(untold(namespace, request, err))
-    return Scan(tuple(rows), seen)
+    return Scan(tuple(rows), seen, containers)
 
 
 def _unreaped(pid: int, seen: Survey, root: str) -> int:

@@ -80,6 +80,16 @@ class ScanRow:
         return self.request.container
 
     @property
+    def of_container(self) -> bool:
+        """Whether its init is the PID 1 that a container's runtime stops."""
+        return self.container is not None and self.container.id != "" and not self.request.nested
+
+    @property
+    def initial(self) -> bool:
+        """Whether it is the initial namespace, which nobody stops."""
+        return self.init is not None and self.init.target.global_init
+
+    @property
     def ending(self) -> bool:
         """Whether its init has exited, or was killed and has not acted on that yet."""
         return "dead" in self.words.values()

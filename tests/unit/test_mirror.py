@@ -12,7 +12,6 @@ MANY = 20
 ELSEWHERE = {
     "predict/prose.py": "tests/cli/test_explain.py",
     "predict/explain.py": "tests/cli/test_explain.py",
-    "predict/scan_row.py": "tests/cli/test_scan.py",
     "procfs/threads.py": "tests/kernel/test_predict_live.py",
     "containers/lookup.py": "tests/unit/containers/test_runtimes.py",
     "containers/runtimes/lxc.py": "tests/unit/containers/test_runtimes.py",
@@ -42,7 +41,8 @@ ELSEWHERE = {
     "report/gather.py": "tests/unit/report/test_report.py",
     "cli/findings.py": "tests/cli/test_postmortem.py",
     "cli/event_lines.py": "tests/cli/test_watch.py",
-    "cli/tree.py": "tests/cli/test_scan.py",
+    "cli/scan_summary.py": "tests/cli/test_scan_list.py",
+    "cli/tree.py": "tests/cli/test_scan_tree.py",
     "cli/terminal.py": "tests/cli/test_top.py",
 }
 """Where the tests are of those that have none of their name: of a whole room, of a command, or on a kernel."""
