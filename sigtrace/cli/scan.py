@@ -94,7 +94,7 @@ def scan(
       sigtrace scan 'shop/checkout-*'             all pods of a deployment
       sigtrace scan 4242                          the namespace of one process
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
-      sigtrace scan --fail-on hang                in a test: is there one that hangs?
+      sigtrace scan --fail-on hang                for a test: exit code 3 if one hangs
       sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """
     from sigtrace.predict.overview import overview
