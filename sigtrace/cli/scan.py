@@ -94,7 +94,7 @@ def scan(
       sigtrace scan 'shop/checkout-*'             all pods of a deployment
       sigtrace scan 4242                          the namespace of one process
       sigtrace scan --stop-signal RTMIN+3         for systemd in a container
-      sigtrace scan --fail-on hang                for a test: exit code 3 if one hangs
+      sigtrace scan --fail-on hang                exit code 3 if one hangs
       sigtrace scan --format json | jq -r 'select(.verdict == "waits for KILL").container_name'
     """
     from sigtrace.predict.overview import overview
@@ -110,7 +110,7 @@ def scan(
             _print_tree(found, stop_signal)
         else:
             _print_list(shown, details=bool(namespaces or containers or pods))
-        click.echo(_last_line(found, shown))
+        _print_conclusion(found, shown)
     _notes(found, output)
     if fail_on and any(row.verdict in _FAILS[fail_on] for row in shown.rows):
         raise click.exceptions.Exit(EXIT_FOUND)
@@ -136,11 +136,12 @@ def _print_list(shown: Overview, details: bool) -> None:
         click.echo(wrapped(others))
 
 
-def _last_line(found: Scan, shown: Overview) -> str:
+def _print_conclusion(found: Scan, shown: Overview) -> None:
     from sigtrace.cli.scan_summary import conclusion
     from sigtrace.cli.wrapping import wrapped
 
-    return wrapped(conclusion(shown, found.containers))
+    for sentence in conclusion(shown, found.containers):
+        click.echo(wrapped(sentence))
 
 
 def _notes(found: Scan, output: str) -> None:

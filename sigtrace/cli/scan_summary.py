@@ -21,12 +21,12 @@ _KINDS = 4
 _NONE = "No PID namespace here can be stopped from outside: there are no containers."
 
 
-def conclusion(shown: Overview, known: Sequence[Container]) -> str:
-    """Return how many would not stop, and the command that says why of the worst. known: all containers here."""
+def conclusion(shown: Overview, known: Sequence[Container]) -> list[str]:
+    """Return sentences: how many would not stop, and what says why of the worst. known: all containers here."""
     rows = [row for row in shown.rows if row.verdict]
     ending = sum(row.ending for row in shown.rows)
     if not rows:
-        return f"{number(ending, 'container is', 'containers are')} ending already." if ending else _NONE
+        return [f"{number(ending, 'container is', 'containers are')} ending already." if ending else _NONE]
     more = f"; {ending} more {plural(ending, 'is', 'are')} ending already" if ending else ""
     noun = "container" if all(row.of_container for row in rows) else "PID namespace"
     hang = sum(row.verdict == "waits for KILL" for row in rows)
@@ -40,8 +40,9 @@ def conclusion(shown: Overview, known: Sequence[Container]) -> str:
     else:
         what = {1: "The one", 2: "Both"}.get(len(rows), f"All {len(rows)}")
         own = "; `if`: when the program chooses to" if any(row.why.startswith("if ") for row in rows) else ""
-        return f"{what} {plural(len(rows), noun)} would stop on {its} signal{own}{more}."
-    return f"{sentence}{more}: `{_explain(rows[0], known)}` says why"
+        return [f"{what} {plural(len(rows), noun)} would stop on {its} signal{own}{more}."]
+    what_to_do = ", and what to do" if hang else ""
+    return [f"{sentence}{more}.", f"`{_explain(rows[0], known)}` says why{what_to_do}."]
 
 
 def besides(rows: Sequence[ScanRow]) -> str:

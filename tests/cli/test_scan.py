@@ -74,7 +74,7 @@ def test_the_tree_shows_real_namespaces_as_they_nest(inits: tuple[Actor, Actor])
         " waits for KILL: no handler for SIGTERM, so the kernel drops it (it does take",
         " SIGINT)",
         "",
-        "2 of 2 PID namespaces would not stop on their signal:",
+        "2 of 2 PID namespaces would not stop on their signal.",
     ]
 
 
@@ -89,8 +89,8 @@ def test_a_namespace_that_is_named_is_listed_though_it_is_no_containers(inits: t
         " SIGINT)",
         " inner[1], 0s old; TERM HUP QUIT: drop; INT: handle",
         "",
-        "1 of 1 PID namespace would not stop on its signal:",
-        "`sigtrace explain 1` says why",
+        "1 of 1 PID namespace would not stop on its signal.",
+        "`sigtrace explain 1` says why, and what to do.",
     ]
 
 
@@ -168,8 +168,8 @@ def test_a_real_container_is_shown_with_its_name_and_judged_by_its_own_stop_sign
         "",
         "Not listed: 1 inside containers or pods (inner); `sigtrace scan --all` shows",
         "them.",
-        "1 of 1 container would not stop on its signal:",
-        "`sigtrace explain sigtrace-web` says why",
+        "1 of 1 container would not stop on its signal.",
+        "`sigtrace explain sigtrace-web` says why, and what to do.",
     ]
     assert explained.stdout.startswith(f"SIGQUIT to PID {outer.pid} (outer), from outside")
     assert shown(tree.stdout, outer, inner)[1:6] == [

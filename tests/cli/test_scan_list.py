@@ -47,7 +47,7 @@ def shop(number: int, target: Target, image: str = "shop/web:2.1") -> ScanRow:
 
 
 def said(*rows: ScanRow) -> str:
-    return conclusion(overview(rows), [row.container for row in rows if row.container])
+    return " ".join(conclusion(overview(rows), [row.container for row in rows if row.container]))
 
 
 def test_the_list_has_the_outcome_beside_the_containers_then_the_reason_and_the_signals() -> None:
@@ -118,22 +118,22 @@ def test_whatever_containers_are_called_the_list_keeps_to_its_columns(width: int
         ([FINE, FINE], "Both containers would stop on their signal; `if`: when the program chooses to."),
         (
             [WAITS],
-            "1 of 1 container would not stop on its signal: `sigtrace explain web-0` says why",
+            "1 of 1 container would not stop on its signal. `sigtrace explain web-0` says why, and what to do.",
         ),
         (
             [ENDING, FINE, WAITS],
-            "1 of 2 containers would not stop on its signal; 1 more is ending already: "
-            "`sigtrace explain web-2` says why",
+            "1 of 2 containers would not stop on its signal; 1 more is ending already. "
+            "`sigtrace explain web-2` says why, and what to do.",
         ),
         (
             [FINE, UNTOLD],
-            "It can't be told of 1 of 2 containers whether a stop would work: "
-            "`sigtrace explain web-1` says why",
+            "It can't be told of 1 of 2 containers whether a stop would work. "
+            "`sigtrace explain web-1` says why.",
         ),
         (
             [FINE, WAITS, WAITS, UNTOLD],
-            "2 of 4 containers would not stop on their signal, and of 1 it can't be told: "
-            "`sigtrace explain web-1` says why",
+            "2 of 4 containers would not stop on their signal, and of 1 it can't be told. "
+            "`sigtrace explain web-1` says why, and what to do.",
         ),
     ],
 )
@@ -145,7 +145,7 @@ def test_the_last_line_says_how_many_would_hang_and_what_to_type(
 
 def test_the_command_has_the_signal_that_was_asked_about() -> None:
     chosen = judged((PLAIN, WAITS), WEB, chosen=37)
-    assert "`sigtrace explain --signal RTMIN+3 web-1` says why" in said(chosen)
+    assert "`sigtrace explain --signal RTMIN+3 web-1` says why, and what to do." in said(chosen)
 
 
 def test_a_command_is_never_broken_over_two_lines() -> None:
