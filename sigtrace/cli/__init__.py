@@ -17,7 +17,7 @@ from sigtrace.cli.interrupt import end_by_default
 from sigtrace.text import printable
 
 _COMMANDS = (
-    *("watch", "top", "scan", "explain", "record", "summary", "postmortem", "report", "export"),
+    *("watch", "top", "scan", "explain", "check", "record", "summary", "postmortem", "report", "export"),
     *("doctor", "demo", "lab"),
 )
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; --help lists them in this order."""
@@ -31,7 +31,7 @@ _AS_OPTIONS = {"help": "--help", "version": "--version"}
 _WITHOUT_NUMPY = ("scan", "explain", "doctor")
 """Commands that do without numpy and pyarrow, or say themselves that these cannot run here."""
 
-_NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "record", "postmortem")
+_NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "check", "record", "postmortem")
 """Commands that look up container names in the runtimes' files."""
 
 

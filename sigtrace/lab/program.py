@@ -83,7 +83,7 @@ class ActorProcess:
     def _vocabulary(self) -> dict[str, Any]:
         words: list[Callable[..., Any]] = [
             self.fork, self.action, self.caught, self.block, self.unblock, self.thread, self.wait,
-            self.name, self.private_mounts, self.send, os.kill, os.getpid, os.getppid,
+            self.name, self.private_mounts, self.send, self.descriptor, os.kill, os.getpid, os.getppid,
             syscalls.sigqueue, syscalls.tgsigqueue, syscalls.signalfd, syscalls.unshare, syscalls.setns,
             syscalls.mount, syscalls.umount, syscalls.prctl, syscalls.ptrace, syscalls.raw,
         ]  # fmt: skip
@@ -155,6 +155,10 @@ class ActorProcess:
     def name(self, text: str) -> None:
         """Set this process's comm."""
         syscalls.prctl(syscalls.PR_SET_NAME, text.encode())
+
+    def descriptor(self) -> int:
+        """Return the descriptor that came with the last request that brought one."""
+        return self.received.pop()
 
     def private_mounts(self) -> None:
         """Enter a new mount namespace, from which no mount propagates."""

@@ -17,7 +17,7 @@ from tests.programs.program import PATH, Program
 
 _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET = 0x4000000, 0x8000000, 0x40000000
 _EMPTY = "/dev /run /tmp /var/lib /var/log /var/cache /var/spool"
-_PREPARE = f"""set -e
+PREPARE = f"""set -e
 export PATH={PATH}
 ip link set lo up
 for directory in {_EMPTY}; do mount -t tmpfs tmpfs $directory; done
@@ -47,7 +47,7 @@ class Instance:
         if program.stdin:
             self._holder("os.dup2(os.pipe()[0], 0)")
         self._reaping = 0
-        self._preparing = self._holder.channel.request(f"os.system({_PREPARE + program.setup!r})")
+        self._preparing = self._holder.channel.request(f"os.system({PREPARE + program.setup!r})")
 
     @property
     def nsid(self) -> int:

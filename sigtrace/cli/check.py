@@ -1,0 +1,149 @@
+"""`sigtrace check`: will it stop? Runs a command as PID 1, stops it, and says what came of that."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from sigtrace.cli.exit_code import EXIT_FAILED
+from sigtrace.cli.interrupt import terminated_like_ctrl_c
+from sigtrace.cli.options import Duration, Signal, format_option
+from sigtrace.cli.output import echo_json
+from sigtrace.errors import BadInput
+from sigtrace.text import shorten
+
+if TYPE_CHECKING:
+    from sigtrace.check.plan import Plan
+    from sigtrace.check.problems import Verdict
+    from sigtrace.check.subject import Subject
+
+EXIT_FAILS = 3
+_WIDEST = 100
+_COLOURS = {"passes": "green", "fails": "red", "not checked": "yellow"}
+
+
+@click.command(
+    short_help="Will it stop? Runs a command as PID 1, and stops it.",
+    context_settings={"allow_interspersed_args": False},
+)
+@click.argument("words", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--signal", "number", type=Signal(), default="TERM", show_default=True, help="The stop signal.")
+@click.option(
+    "--grace", type=Duration(), default="10s", show_default=True, help="From the stop signal to SIGKILL."
+)
+@click.option(
+    "--max", "most", type=Duration(), help="The longest stop that passes. [default: the grace period]"
+)
+@click.option(
+    "--ready",
+    metavar="2s|PORT|REGEX",
+    help="Stop it after that time, once that TCP port listens, or once its output has a match. "
+    "[default: once it has settled by itself]",
+)
+@click.option(
+    "--ready-within", type=Duration(), default="60s", show_default=True, help="How long to wait for that."
+)
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@click.option(
+    "--quick", is_flag=True, help="Only one run: no stop at the start, no second signal, no orphans."
+)
+@click.option(
+    "--show-output", "whole_output", is_flag=True, help="Show what the command said, also if it passes."
+)
+@format_option
+def check(
+    words: tuple[str, ...],
+    number: int,
+    grace: float,
+    most: float | None,
+    ready: str | None,
+    ready_within: float,
+    strict: bool,
+    quick: bool,
+    whole_output: bool,
+    output: str,
+) -> None:
+    """Check that a command stops when it is asked to, before it is in an image.
+
+    Runs it as PID 1 of a fresh PID namespace, waits until it is ready, predicts
+    what becomes of the stop signal, sends it as a container runtime does, and
+    watches: it stops, or hangs until SIGKILL. That is what happened, not what was
+    predicted; a hang is explained as in `sigtrace postmortem`, from the kernel's
+    records where this host can trace, else from /proc.
+
+    Further runs look for more: a stop signal right at the start that is lost, a
+    second one that cuts the shutdown short, processes that are left to SIGKILL, zombies,
+    and an exit code that docker and Kubernetes take for a failure.
+
+    Needs neither root nor BPF: without root the command runs in a user namespace.
+    It has the network and the files of this host, no terminal and an empty stdin.
+    Nothing is left of it, even if sigtrace is killed.
+
+    The exit code is 0 if it passes, 3 if it fails, 1 if it could not be checked (it
+    ended by itself), and 2 for bad input.
+
+    JSON Lines have these keys: subject, result ("passes", "fails", "not checked"),
+    signal, grace_seconds, max_seconds, ready, ready_seconds, stopped, seconds (from
+    the signal to its end), exit_code (as a runtime shows it), exit_signal,
+    predicted and predicted_why (as in scan), as_predicted, evidence_from ("kernel"
+    or "proc"), problems (check, severity, summary, because, cause, advice,
+    evidence), output (its last lines).
+
+    \b
+    Examples:
+      sigtrace check --grace 2s -- sleep 1000
+      sigtrace check --max 2s -- sh -c 'trap "exit 0" TERM; sleep 1000 & wait'
+      sigtrace check --quick --ready 8123 -- python3 -m http.server 8123
+      sigtrace check --quick --format json -- sleep 1000 | jq -r .result
+    """
+    from sigtrace.check.command import Command
+    from sigtrace.check.plan import Plan, Ready, parse_ready
+
+    if not words:
+        raise BadInput("name the command to check: sigtrace check -- COMMAND...")
+    plan = Plan(number, grace, most or 0.0, parse_ready(ready) if ready else Ready(), ready_within, quick)
+    verdicts = []
+    with terminated_like_ctrl_c():
+        for verdict in _verdicts([(Command(words), plan)], strict):
+            verdicts.append(verdict)
+            _print(verdict, output, whole_output)
+    if code := _exit_code(verdict.result for verdict in verdicts):
+        sys.exit(code)
+
+
+def _verdicts(subjects: Iterable[tuple[Subject, Plan]], strict: bool) -> Iterator[Verdict]:
+    """Check one subject after the other."""
+    from sigtrace.check.examination import examine
+    from sigtrace.check.problems import judge
+    from sigtrace.check.witness import Witness
+
+    with Witness() as witness:
+        for subject, plan in subjects:
+            if sys.stderr.isatty():
+                click.echo(f"sigtrace: checking {shorten(subject.name, 60)}", err=True)
+            yield judge(examine(subject, plan, witness), strict)
+
+
+def _print(verdict: Verdict, output: str, whole_output: bool) -> None:
+    from sigtrace.check.words import lines
+
+    if output == "json":
+        echo_json(verdict.as_dict())
+        return
+    name, head, *rest = lines(
+        verdict, min(max(shutil.get_terminal_size().columns, 80), _WIDEST) - 1, whole_output
+    )
+    click.secho(name, bold=True)
+    word = verdict.result.upper()
+    click.echo(head.replace(word, click.style(word, fg=_COLOURS[verdict.result], bold=True), 1))
+    for line in rest:
+        click.echo(line)
+
+
+def _exit_code(results: Iterable[str]) -> int:
+    found = set(results)
+    return EXIT_FAILS if "fails" in found else EXIT_FAILED if "not checked" in found else 0
