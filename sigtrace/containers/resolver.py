@@ -82,6 +82,8 @@ class ContainerResolver:
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._surveyed = 0.0
+        self._unannounced: set[NsKey] = set()
+        """Those that wait for the next survey."""
         self._ended = False
 
     def start(self, seeded: bool = False) -> None:
@@ -219,14 +221,16 @@ class ContainerResolver:
             self._schedule(lookup.key, lookup.pid, lookup.tries + 1, again=True, delay=delay)
 
     def _look_up_by_survey(self, key: NsKey) -> None:
-        """Find the init of a namespace whose birth was not recorded."""
+        """Find the inits of namespaces whose birth was not recorded: one survey is for all that wait for one."""
+        self._unannounced.add(key)
         wait = self._surveyed + _SURVEY_SECONDS - time.monotonic()
         if wait > 0:
             self._schedule(key, 0, len(_RETRY_SECONDS), again=True, delay=wait)
             return
         self._surveyed = time.monotonic()
-        if key not in self.seed(survey()):
-            self._store(key, None, (), True)
+        for gone in self._unannounced - self.seed(survey()):
+            self._store(gone, None, (), True)
+        self._unannounced.clear()
 
     def _holders(self, inodes: Iterable[int]) -> tuple[NsKey, ...]:
         """Return the known namespaces that have these inodes now: of each inode, the one that started last."""

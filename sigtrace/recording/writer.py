@@ -88,6 +88,7 @@ class Writer:
         self._limits = limits
         self._say = say
         self._pending: list[Batch] = []
+        self._pending_rows: dict[str, tuple[pa.Schema, list[Mapping[str, Any]]]] = {}
         self._unsynced = 0
         """Events that are in a file, and not on the disk for certain."""
         self._files: dict[str, ArrowFile] = {}
@@ -122,9 +123,16 @@ class Writer:
         self._try(lambda: self._append("counts", self._encoder.counts(counts, now)))
 
     def rows(self, table: str, kind: pa.Schema, values: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows of a table with this schema."""
-        if values:
-            self._try(lambda: self._append(table, schema.rows(kind, values)))
+        """Write rows of a table with this schema, with the next flush at the latest.
+
+        Not at once: a batch of one row takes a hundred times as much of the file as its row.
+        """
+        if self._stopped:
+            return
+        _, pending = self._pending_rows.setdefault(table, (kind, []))
+        pending += values
+        if len(pending) >= _ROWS:
+            self._try(self._write_pending)
 
     def flush(self) -> None:
         """Write everything to the disk, and begin a new segment if it is time. Tries to resume after an error."""
@@ -159,6 +167,10 @@ class Writer:
         return {**asdict(self._run), "losses": {name: getattr(losses, name) for name in NUMBERS}}
 
     def _write_pending(self) -> None:
+        for table, (kind, pending) in self._pending_rows.items():
+            for start in range(0, len(pending), 2 * _ROWS):
+                self._append(table, schema.rows(kind, pending[start : start + 2 * _ROWS]))
+        self._pending_rows.clear()
         while self._pending:
             batch = join(self._pending)
             part = batch[: 2 * _ROWS]
@@ -237,6 +249,7 @@ class Writer:
     def _unwritten(self) -> None:
         self.unwritten += sum(map(len, self._pending))
         self._pending.clear()
+        self._pending_rows.clear()
 
     def _stop(self, err: Exception) -> None:
         self._stopped = time.time_ns()

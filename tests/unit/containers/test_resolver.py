@@ -116,6 +116,24 @@ def test_one_that_is_not_young_is_settled_by_a_survey(names: ContainerResolver) 
     assert names.settled(NsKey(7, 1))
 
 
+def test_one_survey_is_enough_for_all_whose_birth_was_not_recorded(
+    names: ContainerResolver, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    surveys = []
+
+    def survey() -> Survey:
+        surveys.append(None)
+        return Survey((PidNamespace(1, 1, init_pid=42, ns_start=1),), 1, 0, False)
+
+    monkeypatch.setattr(names_module, "survey", survey)
+    runtime.containers[42] = WEB
+    keys = [NsKey(inode, 1) for inode in range(1, 500)]
+    names.wait(keys, 20)
+    assert all(names.settled(key) for key in keys)
+    assert names.of(keys[0]) == WEB
+    assert len(surveys) <= 2
+
+
 def test_above_a_namespace_is_who_has_the_inode_now(names: ContainerResolver, runtime: Runtime) -> None:
     host = 4026531836
     seen = [

@@ -13,8 +13,9 @@ import pytest
 import sigtrace
 from sigtrace.events.batch import Batch
 from sigtrace.events.container import Container
-from sigtrace.recording import directory
+from sigtrace.recording import directory, schema
 from sigtrace.recording import manifest as manifest_module
+from sigtrace.recording.messages import BATCH, Messages
 from sigtrace.recording.writer import Limits
 from tests.builders.recordings import UTC, Made, another, made, terms
 from tests.builders.records import record
@@ -82,6 +83,34 @@ def test_a_directory_that_vanishes_stops_the_writing_until_it_is_back(tmp_path: 
     recording.close()
     assert len(recording.said) == 2
     assert sigtrace.open(where).batch().records["time"].tolist() == [4]
+
+
+def test_rows_that_come_one_by_one_are_one_batch_of_each_flush(tmp_path: Path) -> None:
+    recording = Made(tmp_path)
+    for number in range(600):
+        recording.writer.rows("namespaces", schema.NAMESPACES, [{"time": UTC, "nsid": number}])
+        if number % 200 == 199:
+            recording.writer.flush()
+    written = (tmp_path / "namespaces-000001.arrow.open").read_bytes()
+    assert [message.kind for message in Messages(written, 8).found].count(BATCH) == 3
+    recording.close()
+    assert sorted(sigtrace.open(tmp_path).namespaces()["nsid"]) == list(range(600))
+
+
+def test_rows_of_a_time_when_nothing_can_be_written_are_not_kept(tmp_path: Path) -> None:
+    where = tmp_path / "dir"
+    recording = Made(where)
+    recording.add(*terms([1]))
+    shutil.rmtree(where)
+    recording.writer.rows("namespaces", schema.NAMESPACES, [{"time": UTC, "nsid": 1}])
+    recording.writer.flush()
+    recording.writer.rows("namespaces", schema.NAMESPACES, [{"time": UTC, "nsid": 2}])
+    where.mkdir()
+    recording.writer.flush()
+    recording.writer.rows("namespaces", schema.NAMESPACES, [{"time": UTC, "nsid": 3}])
+    recording.add(*terms([3]))
+    recording.close()
+    assert list(sigtrace.open(where).namespaces()["nsid"]) == [3]
 
 
 def test_containers_that_appear_one_after_the_other_are_all_recorded(tmp_path: Path) -> None:
