@@ -24,6 +24,8 @@ from sigtrace.cli.live import (
 )
 from sigtrace.cli.options import Duration, every_record_option, format_option, targets_argument
 from sigtrace.cli.output import write_lines
+from sigtrace.errors import BadInput
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +49,11 @@ NAME_SECONDS = 0.5
     is_flag=True,
     help="All signals to all processes, not only drops for inits.",
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="With --all: also what programs do all the time, see above.",
+)
 @format_option
 @click.option("--duration", type=Duration(), help="End after this long: 30s, 5m.")
 @click.option("--count", type=click.IntRange(min=1), help="End after this many lines.")
@@ -54,6 +61,7 @@ NAME_SECONDS = 0.5
 def watch(
     filters: Filters,
     everything: bool,
+    raw: bool,
     output: str,
     duration: float | None,
     count: int | None,
@@ -72,6 +80,12 @@ def watch(
     signal is missed from then on; totals follow at the end. Ctrl-C, SIGTERM, a
     closed pipe, --duration and --count all end it.
 
+    --all leaves out what programs do all the time, and counts it: SIGCHLD to a
+    parent from the kernel, SIGURG to a thread of the sender's own (the Go runtime
+    does so), the end of the threads of a process that ends or runs a new program,
+    and processes other than inits that exit with code 0. --raw shows these too, and
+    --signal those of the signal that it names.
+
     \b
     Examples:
       sigtrace watch                              all drops on this host
@@ -79,9 +93,13 @@ def watch(
       sigtrace watch 'shop/checkout-*' --wait     pods, also ones yet to start
       sigtrace watch 4242                         a PID namespace, by a PID in it
       sigtrace watch --ns 4026532249 --signal TERM --count 1
-      sigtrace watch --all --format json --duration 30s > signals.jsonl
+      sigtrace watch web-1 --all                  a whole stop, also one that works
+      sigtrace watch --all --raw --json --duration 30s > signals.jsonl
     """
+    if raw and not everything:
+        raise BadInput("--raw needs --all: without it, only dropped signals are shown anyway.")
     scope: Scope = "all" if everything else "drops"
+    wanted = _Wanted(scope, raw, filters.numbers)
     with attached(filters, scope, every_record) as (live, followed):
         with stopped_by_signals(live, duration):
             for note in live.notes:
@@ -95,19 +113,36 @@ def watch(
                 left = -1 if count is None else count
                 emit = _emitter(output)
                 for batch in live:
-                    wanted = _wanted(batch, everything)
-                    live.names.wait(wanted.namespaces(), NAME_SECONDS)
-                    left -= emit(wanted, left)
+                    part = wanted.of(batch)
+                    live.names.wait(part.namespaces(), NAME_SECONDS)
+                    left -= emit(part, left)
                     if left == 0:
                         break
         live.detach()
+        if wanted.left_out:
+            say(f"{number(wanted.left_out, 'routine event')} not shown: --raw shows them")
         footer(live)
 
 
-def _wanted(batch: Batch, everything: bool) -> Batch:
-    from sigtrace.events.verdict import is_dropped
+class _Wanted:
+    """Selects what is shown of each batch, and counts the events that `--all` leaves out."""
 
-    return batch if everything else batch[is_dropped(batch.verdicts)]
+    def __init__(self, scope: Scope, raw: bool, asked: tuple[int, ...]) -> None:
+        self._scope, self._raw, self._asked = scope, raw, asked
+        self.left_out = 0
+
+    def of(self, batch: Batch) -> Batch:
+        """Return the records to show."""
+        from sigtrace.events.routine import is_routine
+        from sigtrace.events.verdict import is_dropped
+
+        if self._scope == "drops":
+            return batch[is_dropped(batch.verdicts)]
+        if self._raw:
+            return batch
+        routine = is_routine(batch.records, self._asked)
+        self.left_out += int(batch.weights[routine].sum())
+        return batch[~routine]
 
 
 def _emitter(output: str) -> Callable[[Batch, int], int]:

@@ -149,7 +149,6 @@ def test_all_shows_every_signal_and_the_end(stage: Stage) -> None:
     assert [_plain(line) for line in out.splitlines()][1:] == [
         "<time> <nsid> TERM python/<pid> python/<pid> dropped: no handler",
         "<time> <nsid> KILL python/<pid> python/<pid> queued",
-        "<time> <nsid> KILL - python/<pid> dies",
         "<time> <nsid> exit - python/<pid> killed by SIGKILL",
     ]
 
