@@ -93,7 +93,7 @@ def watch(
       sigtrace watch 'shop/checkout-*' --wait     pods, also ones yet to start
       sigtrace watch 4242                         a PID namespace, by a PID in it
       sigtrace watch --ns 4026532249 --signal TERM --count 1
-      sigtrace watch web-1 --all                  a whole stop, also one that works
+      sigtrace watch web-1 --all                  whole stops, also good ones
       sigtrace watch --all --raw --json --duration 30s > signals.jsonl
     """
     if raw and not everything:
