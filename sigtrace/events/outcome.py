@@ -19,23 +19,40 @@ class Kind(NamedTuple):
     """Its text in the legend."""
     glyph: str
     """An SVG path between -1 and 1."""
+    colour: str
+    """It has contrast on a light and on a dark ground."""
     filled: bool = False
+    faint: bool = False
+    """It is background: small and pale, and never labelled."""
+
+
+VERMILLION, BLUE, GREEN, PURPLE, GREY = "#D55E00", "#0072B2", "#009E73", "#B25E95", "#808080"
+"""The colours of Okabe and Ito's palette for the colour-blind that have contrast on light and on dark backgrounds."""
+VIOLET, ROSE = "#7E6BC4", "#D6336C"
+"""Two more, with the same contrast."""
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "dropped": Kind("dropped as it was sent", "M-.8-.8L.8.8M.8-.8L-.8.8"),
-        "late": Kind("dropped at delivery", "M0-1.1V1.1M-1.1,0H1.1"),
-        "kill": Kind("SIGKILL", "M0-1.2L1,0L0,1.2L-1,0Z", filled=True),
-        "handled": Kind("handled", "M.8,0A.8,.8,0,1,1,-.8,0A.8,.8,0,1,1,.8,0Z", filled=True),
-        "acted": Kind("default action", "M0-.85L.85,0L0,.85L-.85,0Z"),
-        "exited": Kind("exited", "M-.85-.85H.85V.85H-.85Z"),
-        "sent": Kind("queued", "M-.8-.7H.8L0,.8Z"),
-        "born": Kind("born, or a new program", "M0-.9L.9,.8H-.9Z"),
-        "other": Kind("no effect", "M-.8,0H.8"),
+        "dropped": Kind("dropped as it was sent", "M-.8-.8L.8.8M.8-.8L-.8.8", VERMILLION),
+        "late": Kind("dropped at delivery", "M0-1.1V1.1M-1.1,0H1.1", VIOLET),
+        "ignored": Kind(
+            "ignored by the program", "M.9,0A.9,.9,0,1,1,-.9,0A.9,.9,0,1,1,.9,0ZM-.64,.64L.64-.64", ROSE
+        ),
+        "kill": Kind("SIGKILL", "M0-1.2L1,0L0,1.2L-1,0Z", PURPLE, filled=True),
+        "handled": Kind("handled", "M.8,0A.8,.8,0,1,1,-.8,0A.8,.8,0,1,1,.8,0Z", GREEN, filled=True),
+        "acted": Kind("default action", "M0-.85L.85,0L0,.85L-.85,0Z", PURPLE),
+        "exited": Kind("exited", "M-.85-.85H.85V.85H-.85Z", PURPLE),
+        "sent": Kind("queued", "M-.8-.7H.8L0,.8Z", BLUE),
+        "born": Kind("born, or a new program", "M0-.9L.9,.8H-.9Z", GREY),
+        "other": Kind("no effect", "M-.8,0H.8", GREY),
+        "nothing": Kind("ignored by default", "M-.4,0H.4", GREY, faint=True),
     }
 )
 """The kinds of marks, the most important first."""
+
+DROPPED_KINDS = ("dropped", "late")
+"""The kinds of the two verdicts of `verdict.DROPPED`, in the same order."""
 
 
 class Outcome(NamedTuple):
@@ -60,11 +77,13 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
             "it was pending, but the init has no handler for it: discarded at delivery",
             "late",
         ),
-        "ignored": Outcome("ignored: SIG_IGN", "the program ignores this signal"),
+        "ignored": Outcome("ignored: SIG_IGN", "the program ignores this signal", "ignored"),
         "resumes": Outcome(
             "resumes if stopped", "it resumes a target that is stopped, and does nothing else"
         ),
-        "default_ignored": Outcome("ignored: default", "doing nothing is this signal's default action"),
+        "default_ignored": Outcome(
+            "ignored: default", "doing nothing is this signal's default action", "nothing"
+        ),
         "dying": Outcome("target is dying", "the target is exiting already"),
         "kernel_thread": Outcome("kernel thread", "kernel threads take no signals"),
         "coalesced": Outcome("already pending", "one like it is pending already: they become one", "sent"),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from sigtrace.events.outcome import GREY, PURPLE, VERMILLION
 from sigtrace.notebook.table import table, text
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.runner import Report
@@ -16,7 +17,7 @@ from sigtrace.units import duration
 
 _LONG = 1000
 """The most characters of a sentence."""
-_COLOURS = {"error": "#D55E00", "warning": "#B25E95", "notice": "#808080"}
+_COLOURS = {"error": VERMILLION, "warning": PURPLE, "notice": GREY}
 
 
 def page(report: Report) -> str:

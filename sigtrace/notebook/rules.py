@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sigtrace import signals
+from sigtrace.events.outcome import KINDS
 from sigtrace.predict.kernel_rules import Prediction, Relation, Target, Thread, predict
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ def plot_rules() -> Picture:
     """Return `rules` as a chart."""
     import altair as alt
 
-    from sigtrace.plot.style import COLOURS, GREY, picture
+    from sigtrace.plot.style import picture
 
     table = rules()
     asked = [f" ({asked})" if asked else "" for asked in table["disposition"]]
     table["what"] = table["signal"] + asked
-    table["colour"] = [COLOURS.get(_KINDS.get(each, ""), GREY) for each in table["becomes"]]
+    table["colour"] = [KINDS[_KINDS.get(each, "other")].colour for each in table["becomes"]]
     across, down = (table[name].drop_duplicates().tolist() for name in ("what", "who"))
     base = alt.Chart(table).encode(
         x=alt.X(

@@ -9,7 +9,7 @@ from sigtrace.events.outcome import KINDS, OUTCOMES
 from sigtrace.frames.source import Source, columns_of, nice_bin
 from sigtrace.frames.time import DROPS, df_verdicts
 from sigtrace.plot.axes import colour, count_axis, hint, stacked, time_axis, zoom
-from sigtrace.plot.style import COLOURS, Picture, nothing, picture
+from sigtrace.plot.style import Picture, nothing, picture
 from sigtrace.plot.text import duration_text, for_people, milliseconds
 from sigtrace.units import number
 
@@ -34,7 +34,7 @@ def drops_over_time(
     width = nice_bin(events["time"]) if every is None else pd.Timedelta(every)
     counts = df_verdicts(shown, width)
     words = {name: KINDS[each.kind].words for name, each in OUTCOMES.items()}
-    colours = {KINDS[each].words: COLOURS[each] for each in _ORDER}
+    colours = {KINDS[each].words: KINDS[each].colour for each in _ORDER}
     bars = counts.assign(kind=counts["verdict"].astype(str).map(words))
     bars = stacked(bars.groupby(["time", "kind"])["count"].sum().reset_index(), "time", "kind", list(colours))
     data = bars.assign(

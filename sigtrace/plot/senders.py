@@ -5,10 +5,11 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from sigtrace.events.outcome import BLUE, VERMILLION
 from sigtrace.frames.senders import df_senders
 from sigtrace.frames.source import Source
 from sigtrace.plot.axes import colour, hint
-from sigtrace.plot.style import BLUE, VERMILLION, Picture, nothing, picture
+from sigtrace.plot.style import Picture, nothing, picture
 from sigtrace.plot.text import brief, shown
 from sigtrace.units import number
 

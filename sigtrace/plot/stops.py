@@ -6,10 +6,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from sigtrace.events.outcome import BLUE, VERMILLION
 from sigtrace.frames.source import Source
 from sigtrace.frames.stops import df_stops
 from sigtrace.plot.axes import colour, count_axis, hint, stacked
-from sigtrace.plot.style import BLUE, VERMILLION, Picture, nothing, picture
+from sigtrace.plot.style import Picture, nothing, picture
 from sigtrace.plot.text import duration_text
 from sigtrace.recording.stop_table import COLUMNS
 from sigtrace.units import number

@@ -18,19 +18,6 @@ _Chart = TypeVar("_Chart", bound=alt.Chart | alt.LayerChart)
 WIDTH = 720
 """The width of the plotting area in pixels."""
 
-VERMILLION, BLUE, GREEN, PURPLE, GREY = "#D55E00", "#0072B2", "#009E73", "#B25E95", "#808080"
-"""The colours of Okabe and Ito's palette for the colour-blind that have contrast on light and on dark backgrounds."""
-VIOLET = "#7E6BC4"
-"""One more, with the same contrast."""
-
-COLOURS: Mapping[str, str] = MappingProxyType(
-    {
-        **{"dropped": VERMILLION, "late": VIOLET, "kill": PURPLE, "handled": GREEN, "acted": PURPLE},
-        **{"exited": PURPLE, "sent": BLUE, "born": GREY, "other": GREY},
-    }
-)
-"""By kind of `outcome.KINDS`."""
-
 _FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 

@@ -10,14 +10,14 @@ import pandas as pd
 
 from sigtrace import signals
 from sigtrace.errors import BadInput
-from sigtrace.events.outcome import KINDS
+from sigtrace.events.outcome import DROPPED_KINDS, GREY, KINDS, PURPLE, VERMILLION
 from sigtrace.frames.source import Source, columns_of, weights
 from sigtrace.frames.stops import df_stops
 from sigtrace.frames.time import DROPS
 from sigtrace.moments import Time, nanoseconds
 from sigtrace.plot.axes import colour, hint, time_axis, zoom
 from sigtrace.plot.marks import Marks, marks
-from sigtrace.plot.style import COLOURS, GREY, PURPLE, VERMILLION, WIDTH, Picture, nothing, picture
+from sigtrace.plot.style import WIDTH, Picture, nothing, picture
 from sigtrace.plot.text import duration_text, for_people, milliseconds, shown
 from sigtrace.recording.labels import container_labels
 from sigtrace.recording.reader import Recording
@@ -32,7 +32,7 @@ _LETTER = 7
 _DRAWN = tuple(KINDS.values())[::-1]
 """The kinds in drawing order: the most important last, on top."""
 _SIZES = {KINDS["exited"].words: 220, KINDS["dropped"].words: 150, KINDS["late"].words: 150}
-_DROPPED = (KINDS["dropped"].words, KINDS["late"].words)
+_DROPPED = tuple(KINDS[name].words for name in DROPPED_KINDS)
 _UNUSUAL = tuple(KINDS[name].words for name in ("dropped", "late", "kill", "sent", "other"))
 """The kinds whose signals are labelled."""
 _COLUMNS = (
@@ -225,7 +225,7 @@ def _strips(found: Marks, axis: alt.X) -> Iterator[Any]:
 def _colours(marks: pd.DataFrame) -> dict[str, str]:
     """Return the colours of the outcomes that occur."""
     present = set(marks["outcome"])
-    return {kind.words: COLOURS[name] for name, kind in KINDS.items() if kind.words in present}
+    return {kind.words: kind.colour for kind in KINDS.values() if kind.words in present}
 
 
 def _labels(found: Marks, axis: alt.X) -> Iterator[Any]:

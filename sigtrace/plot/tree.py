@@ -9,9 +9,10 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from sigtrace.events.outcome import GREY, VERMILLION
 from sigtrace.frames.namespaces import df_namespaces
 from sigtrace.plot.axes import hint
-from sigtrace.plot.style import GREY, VERMILLION, Picture, nothing, picture
+from sigtrace.plot.style import Picture, nothing, picture
 from sigtrace.plot.text import shown
 from sigtrace.recording.reader import Recording
 from sigtrace.units import number

@@ -43,6 +43,11 @@ class Finding:
     """The time of the state that it is about; None if it is not about a state."""
 
     @property
+    def first_step(self) -> str:
+        """The first thing that the advice names: where there is room for one line only."""
+        return self.advice.partition("; ")[0]
+
+    @property
     def past(self) -> bool:
         """Whether it is about a state that is known to be over."""
         return self.period is not None and self.period.past

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from sigtrace.events.nskey import NsKey
 from sigtrace.postmortem.cause import Cause
 from sigtrace.postmortem.finding import Finding
 from sigtrace.postmortem.timeline import TimelineEntry
+
+RowT = TypeVar("RowT")
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class EventMark:
     text: str
     sender: int | None = None
     """The lane of the sender; None without one."""
+    asks: bool = False
+    """It is the request from which an attempt to stop the namespace is counted."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class Band:
-    """A named span of time, such as a grace period."""
+    """A named span of time, such as a grace period; its name is `lines`."""
 
     begin: int
     end: int
-    text: str
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,14 @@ class Chart:
     note: str = ""
 
     @property
+    def marked(self) -> set[str]:
+        """The kinds of its marks."""
+        return {mark.kind for mark in self.marks}
+
+    @property
     def kinds(self) -> set[str]:
         """The kinds of its marks and bars."""
-        return {mark.kind for mark in self.marks} | {bar.kind for bar in self.bars}
+        return self.marked | {bar.kind for bar in self.bars}
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,8 @@ class NamespaceRow:
     key: NsKey
     label: str
     """The name of its container, or else of its init."""
+    image: str
+    """The image of its own container; empty if it is not known, or if it is a namespace within a container."""
     init: str
     asked: str
     outcome: str
@@ -87,6 +99,26 @@ class NamespaceRow:
     """The severity of its worst finding; empty without one."""
     causes: Sequence[str]
     dropped: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Namespaces that share the cause, the signal and the image; or, with `severity` empty, all without a finding."""
+
+    name: str
+    """`5 containers of shop/web:2.1`; the label of a single one."""
+    rows: Sequence[NamespaceRow]
+    """The most stuck first."""
+    outcome: str
+    why: str
+    """The first finding about the first of them."""
+    to_do: str
+    """The first thing to do."""
+
+    @property
+    def severity(self) -> str:
+        """That of all of them."""
+        return self.rows[0].severity
 
 
 @dataclass(frozen=True)
@@ -110,6 +142,8 @@ class Section:
     unchecked: Sequence[tuple[str, Sequence[str]]]
     """The reasons, each with the causes that were not checked because of it."""
     failed: Sequence[tuple[str, str]]
+    data: Sequence[Mapping[str, object]]
+    """The findings as `sigtrace postmortem --format json` prints them."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +160,8 @@ class SignalRow:
     count: int
     first: int
     last: int
+    data: Mapping[str, object]
+    """The line as `sigtrace summary --format json` prints it."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +178,15 @@ class AttemptRow:
     took: int | None
     ended: str
     looks_like: str
+    data: Mapping[str, object]
+    """The attempt as `sigtrace postmortem --format json` prints it."""
 
 
 @dataclass(frozen=True)
-class TopRows:
+class TopRows(Generic[RowT]):
     """The first rows of a table, and the number of all its rows."""
 
-    rows: Sequence[NamespaceRow] | Sequence[SignalRow] | Sequence[AttemptRow]
+    rows: Sequence[RowT]
     total: int
 
     @property
@@ -163,8 +201,8 @@ class Headline:
 
     tone: str
     text: str
-    reasons: Sequence[tuple[int, str, str]] = ()
-    """Rank, name and finding of each of the worst namespaces."""
+    reasons: Sequence[Group] = ()
+    """The worst, with what to do."""
     more: str = ""
 
 
@@ -193,10 +231,12 @@ class Page:
     """The filters that apply, in words."""
     live: bool
     drops: Chart | None
-    namespaces: TopRows
+    groups: Sequence[Group]
+    namespaces: TopRows[NamespaceRow]
     sections: Sequence[Section]
-    attempts: TopRows
-    signals: TopRows
+    """Those that are shown in full; the first of each group come first, those without a finding last."""
+    attempts: TopRows[AttemptRow]
+    signals: TopRows[SignalRow]
     losses: Sequence[str]
     """What was not recorded, in sentences."""
     origins: Sequence[Origin]
@@ -206,6 +246,6 @@ class Page:
     """The glossary of outcomes: label, sentence."""
 
     @property
-    def detailed(self) -> set[int]:
-        """The ranks of the namespaces that have a section."""
-        return {each.row.rank for each in self.sections}
+    def detailed(self) -> dict[int, Section]:
+        """The sections by the rank of their namespace."""
+        return {each.row.rank: each for each in self.sections}

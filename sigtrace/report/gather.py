@@ -21,7 +21,19 @@ from sigtrace.recording.reader import Recording
 from sigtrace.recording.selection import Selection
 from sigtrace.recording.summary import Summary, SummaryLine, summarise
 from sigtrace.report.drops import drops_over_time
-from sigtrace.report.facts import AttemptRow, Headline, NamespaceRow, Origin, Page, SignalRow, TopRows
+from sigtrace.report.facts import (
+    AttemptRow,
+    EventMark,
+    Group,
+    Headline,
+    NamespaceRow,
+    Origin,
+    Page,
+    SignalRow,
+    TopRows,
+)
+from sigtrace.report.groups import grouped
+from sigtrace.report.moment import clock
 from sigtrace.report.section import Kin, Parents, section
 from sigtrace.text import printable
 from sigtrace.units import SECOND, duration, number
@@ -29,7 +41,7 @@ from sigtrace.units import SECOND, duration, number
 MOST_SECTIONS = 30
 """Namespaces that get a section."""
 _MOST_ROWS, _MOST_ATTEMPTS, _MOST_SIGNALS = 400, 300, 400
-_REASONS = 3
+_REASONS = 4
 _NOTICED = SECOND // 10
 """A grace period that is shorter kept nobody waiting."""
 _LONGEST_NAME = 120
@@ -45,28 +57,30 @@ def gather(
     most namespaces that get one. Raises BadInput for times that cannot be parsed.
     """
     summary = summarise(recording, replace(selection, signal=(), verdict=()))
-    cases = from_recording.all_recorded(recording, selection)
-    standings = rank(cases)
+    standings = rank(from_recording.all_recorded(recording, selection))
     parents = _parents(recording)
     rows = list(_rows(standings, summary.lines, parents))
     ranked = list(zip(standings, rows, strict=True))
     kin = Kin(parents, rows)
     stops = [stop for standing in standings for stop in standing.report.case.stops]
     attempts = sorted(_attempts(ranked), key=lambda each: each.asked)
+    groups = grouped(ranked)
     begin = min((line.first for line in summary.lines), default=0)
     end = max((line.last for line in summary.lines), default=0)
     lines = list(_signals(summary.lines[:_MOST_SIGNALS], ranked))
+    cases = [(row.label, standing.report.case) for standing, row in ranked]
     return Page(
-        headline=_headline(standings, rows, reservation(summary.losses)),
+        headline=_headline(ranked, groups, reservation(summary.losses)),
         figures=list(_figures(rows, stops, summary)),
         hosts=summary.hosts,
         begin=begin,
         end=end,
         scope=scope,
         live=recording.live,
-        drops=drops_over_time([(row.label, standing.report.case) for standing, row in ranked], begin, end),
+        drops=drops_over_time(cases, list(_dropped_requests(ranked)), begin, end),
+        groups=groups,
         namespaces=TopRows(rows[:_MOST_ROWS], len(rows)),
-        sections=[section(standing, row, kin) for standing, row in ranked[:sections]],
+        sections=[section(standings[row.rank - 1], row, kin) for row in _in_full(groups)[: max(sections, 0)]],
         attempts=TopRows(attempts[:_MOST_ATTEMPTS], len(attempts)),
         signals=TopRows(lines, len(summary.lines)),
         losses=list(_losses(summary, recording.problems)),
@@ -95,12 +109,13 @@ def _rows(
             dropped[namespace] = dropped.get(namespace, 0) + line.count
     for place, standing in enumerate(standings, 1):
         case, findings = standing.report.case, standing.report.findings
-        init = case.init_name
+        init, nested = case.init_name, (case.host, case.key) in parents
         yield NamespaceRow(
             rank=place,
             host=case.host,
             key=case.key,
-            label=_label(case, init, (case.host, case.key) in parents),
+            label=_label(case, init, nested),
+            image=case.container.image if case.container and not nested else "",
             init=init,
             asked=standing.signal,
             outcome=standing.outcome,
@@ -136,7 +151,27 @@ def _attempts(ranked: Sequence[tuple[Standing, NamespaceRow]]) -> Iterator[Attem
                 took=stop.took,
                 ended=stop.ended or "still there",
                 looks_like=stop.looks_like,
+                data=stop.as_dict(),
             )
+
+
+def _in_full(groups: Sequence[Group]) -> list[NamespaceRow]:
+    """Return all namespaces in the order in which they deserve a section."""
+    ordered = [
+        (not row.severity, place, row.rank, row) for each in groups for place, row in enumerate(each.rows)
+    ]
+    return [row for *_, row in sorted(ordered, key=lambda each: each[:3])]
+
+
+def _dropped_requests(ranked: Sequence[tuple[Standing, NamespaceRow]]) -> Iterator[EventMark]:
+    """Yield marks of the requests that were dropped, and whose namespaces hung."""
+    for standing, row in ranked:
+        for stop in standing.report.case.stops if row.severity == "error" and _hung(standing) else ():
+            event = stop.first
+            kind = outcome.kind(event.verdict, event.signal)
+            if kind in outcome.DROPPED_KINDS:
+                words = f"{clock(event.time)} {row.label}: {event.signal_name} {outcome.KINDS[kind].words}"
+                yield EventMark(event.time, 0, kind, f"{words}; {row.outcome}", asks=True)
 
 
 def _signals(
@@ -157,28 +192,29 @@ def _signals(
             count=line.count,
             first=line.first,
             last=line.last,
+            data=line.as_dict(),
         )
 
 
-def _headline(standings: Sequence[Standing], rows: Sequence[NamespaceRow], lost: str) -> Headline:
+def _headline(
+    ranked: Sequence[tuple[Standing, NamespaceRow]], groups: Sequence[Group], lost: str
+) -> Headline:
     """Return the verdict; `lost`: why it cannot be said that nothing else happened, or empty."""
-    if not rows:
+    if not ranked:
         return _reserved(Headline("ok", "No signals in PID namespaces were recorded"), lost)
-    bad = [(row, standing) for row, standing in zip(rows, standings, strict=True) if row.severity]
-    hung = sum(row.severity == "error" and _hung(standing) for row, standing in bad)
-    of_all = f"of {number(len(rows), 'PID namespace')}"
-    reasons = [
-        (row.rank, row.label, f"{row.outcome}. {standing.report.findings[0].summary}")
-        for row, standing in bad[:_REASONS]
-    ]
-    more = f"{len(bad) - _REASONS:,} more with findings are in the list below." if len(bad) > _REASONS else ""
+    bad = [(standing, row) for standing, row in ranked if row.severity]
+    hung = sum(row.severity == "error" and _hung(standing) for standing, row in bad)
+    of_all = f"of {number(len(ranked), 'PID namespace')}"
+    reasons = [each for each in groups if each.severity][:_REASONS]
+    rest = len(bad) - sum(len(each.rows) for each in reasons)
+    more = f"{rest:,} more with findings follow below." if rest else ""
     if hung:
         return Headline("error", f"{hung:,} {of_all} hung", reasons, more)
     if bad:
-        tone = "error" if any(row.severity == "error" for row, _ in bad) else "warning"
+        tone = "error" if any(row.severity == "error" for _, row in bad) else "warning"
         return Headline(tone, f"Nothing hung; {len(bad):,} {of_all} with findings", reasons, more)
     return _reserved(
-        Headline("ok", f"Nothing hung: no trouble in {number(len(rows), 'PID namespace')}"), lost
+        Headline("ok", f"Nothing hung: no trouble in {number(len(ranked), 'PID namespace')}"), lost
     )
 
 

@@ -2,7 +2,8 @@
 
 Each value that a template prints passes `_harmless` (no control, invisible or reordering characters, bounded length)
 and is then escaped by Jinja. No value is put into the script or the style sheet. The page's Content-Security-Policy
-has the hashes of these two and allows nothing else: no request, no other script, no inline handler.
+has the hashes of these two and allows nothing else: no request, no other script, no inline handler. The facts as JSON
+(data.py) are in a script element that is not run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from sigtrace.events.outcome import KINDS, label
-from sigtrace.report import moment
+from sigtrace.report import data, moment
 from sigtrace.report.facts import Band, Chart, EventMark, Page
 from sigtrace.text import printable
 from sigtrace.units import duration
@@ -27,8 +28,10 @@ MOST_BYTES = 2_000_000
 _MOST_CHARACTERS = 600
 """The most characters of one text: a command line may be far longer."""
 _MARK = b'<!doctype html>\n<html lang="en" data-made-by="sigtrace report">'
-_LANE, _TOP = 36, 18
-"""Pixels between lanes, and above the first."""
+_LANE, _TOP = 36, 32
+"""Pixels between lanes, and above the first, where the names of spans are."""
+_DROPS, _STRIP = 100, 20
+"""Pixels of the highest bar of drops, and above it for the marks of requests."""
 _HERE = Path(__file__).with_name("templates")
 
 
@@ -69,11 +72,15 @@ def _render(page: Page) -> bytes:
         "label": lambda line: label(line.verdict, line.signal, line.origin),
     }
     style, script = ((_HERE / name).read_text() for name in ("style.css", "script.js"))
+    style += "".join(f".{name} {{ --kind: {kind.colour}; }}\n" for name, kind in KINDS.items())
     text = environment.get_template("page.html").render(
         page=page,
         detailed=page.detailed,
         kinds=KINDS,
         frame=_Frame,
+        drops_height=_DROPS,
+        strip=_STRIP,
+        data=Markup(data.script(page)),
         style=Markup(style),
         script=Markup(script),
         policy=_policy(style, script),
@@ -129,11 +136,7 @@ class _Frame:
 
     def y(self, lane: int) -> int:
         """Return the y of the middle of a lane."""
-        return _TOP + _LANE * lane + _LANE * 2 // 3
-
-    def lane_label(self, lane: int) -> int:
-        """Return the y of a lane's name."""
-        return _TOP + _LANE * lane + 11
+        return _TOP + _LANE * lane + _LANE // 2
 
     def named_bands(self) -> list[Band]:
         """Return the bands whose names are shown: the longest."""
@@ -142,7 +145,7 @@ class _Frame:
     def drawn(self) -> list[EventMark]:
         """Return the marks in drawing order: the most important last, and so on top."""
         order = list(KINDS)
-        return sorted(self.chart.marks, key=lambda mark: -order.index(mark.kind))
+        return sorted(self.chart.marks, key=lambda mark: (mark.asks, -order.index(mark.kind)))
 
 
 def _harmless(value: Any) -> Any:

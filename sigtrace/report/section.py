@@ -66,6 +66,7 @@ def section(standing: Standing, row: NamespaceRow, kin: Kin) -> Section:
         ruled_out=report.ruled_out,
         unchecked=list(report.reasons.items()),
         failed=[(cause.slug, error) for cause, error in report.failed],
+        data=list(report.rows()),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.events import wire
+from sigtrace.events import outcome, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import flag
 from sigtrace.events.lanes import Lanes, kinds, lanes, parties
@@ -34,7 +34,8 @@ _LEAST = 20_000_000
 
 def timeline(case: Case, told: Stop | None) -> Chart | None:
     """Return the chart of a case, which at first shows the attempt that is told to stop it. None without events."""
-    batch = case.batch[np.flatnonzero(_is_shown(case.batch))]
+    rows = np.flatnonzero(_is_shown(case.batch))
+    batch = case.batch[rows]
     if not len(batch):
         return None
     many = len(batch) > MOST_MARKS
@@ -42,21 +43,23 @@ def timeline(case: Case, told: Stop | None) -> Chart | None:
     kind = kinds(batch.verdicts, batch.records["signal"])
     begin, end = int(times.min()), int(times.max())
     focus = _focus(begin, end, told, case.until)
-    marked = _milestones(batch) if many else np.arange(len(batch))
+    asks = np.isin(rows, [stop.attempt.first for stop in case.stops])
+    marked = _milestones(batch, asks) if many else np.arange(len(batch))
     bars, most = _bars(found, kind, times, batch.weights, _edges(begin, end, focus)) if many else ([], 0)
     note = number(int(batch.weights.sum()), "event")
     if thinned := int(batch.records["thinned"].sum()):
         note += f", {thinned:,} of them without a record of their own"
     if many:
         note += (
-            f", counted in bins of time: the height of a bar is the logarithm of their number, up to {most:,}"
+            f", counted in bins of time: the height of a bar is the logarithm of their number, up to {most:,}; "
+            "requests, SIGKILLs and exits have marks"
         )
     return Chart(
         begin=min(begin, focus[0]),
         end=max(end, focus[1]),
         focus=focus,
         lanes=found.names,
-        marks=list(_marks(batch, marked, found, kind)),
+        marks=list(_marks(batch, marked, asks, found, kind)),
         bars=bars,
         bands=list(_bands(case, end)),
         most=most,
@@ -87,8 +90,8 @@ def _focus(begin: int, end: int, told: Stop | None, until: int) -> tuple[int, in
     return first - margin, last + margin
 
 
-def _milestones(batch: Batch) -> npt.NDArray[np.intp]:
-    """Return the rows that always get a mark: SIGKILLs, births and exits of inits, and the first event of each kind."""
+def _milestones(batch: Batch, asks: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return the rows that always get a mark: requests, SIGKILLs, births and exits of inits, the first of a kind."""
     r = batch.records
     own = flag(r, "init")
     steps = np.flatnonzero(own & (r["stage"] > wire.STAGE["deliver"]))
@@ -96,17 +99,22 @@ def _milestones(batch: Batch) -> npt.NDArray[np.intp]:
     key = r["stage"].astype("u4") << 16 | r["signal"].astype("u4") << 8 | batch.verdicts
     _, firsts = np.unique(key[own], return_index=True)
     few = MOST_MARKS // 3
-    chosen = [steps[-few:], kills[:few], np.flatnonzero(own)[firsts][:few]]
+    chosen = [steps[-few:], kills[:few], np.flatnonzero(asks)[-few:], np.flatnonzero(own)[firsts][:few]]
     return np.unique(np.concatenate(chosen))
 
 
 def _marks(
-    batch: Batch, which: npt.NDArray[np.intp], found: Lanes, kind: npt.NDArray[np.intp]
+    batch: Batch,
+    which: npt.NDArray[np.intp],
+    asks: npt.NDArray[np.bool_],
+    found: Lanes,
+    kind: npt.NDArray[np.intp],
 ) -> Iterator[EventMark]:
     for event, row in zip(events(batch, which), which.tolist(), strict=True):
         sender = int(found.sender[row])
         sender_lane = None if sender < 0 else sender
-        yield EventMark(event.time, int(found.target[row]), _KINDS[kind[row]], str(event), sender_lane)
+        name, lane = _KINDS[kind[row]], int(found.target[row])
+        yield EventMark(event.time, lane, name, str(event), sender_lane, bool(asks[row]))
 
 
 def _edges(begin: int, end: int, focus: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -159,16 +167,26 @@ def _bars(
 def _bands(case: Case, end: int) -> Iterator[Band]:
     """Yield grace periods, the times that the init took to exit, and the time for which others outlived it."""
     if case.exit and end - case.exit.time > SETTLED:
-        yield Band(case.exit.time, end, f"others outlive the init by {duration(end - case.exit.time)}")
+        lasted = duration(end - case.exit.time)
+        yield Band(case.exit.time, end, (f"others outlive the init by {lasted}",))
     for stop in case.stops:
         if stop.kill and stop.attempt.until_kill is not None:
             lasted = duration(stop.attempt.until_kill)
             given = stop.grace is not None
-            text = f"grace period, {lasted}" if given else f"{lasted} until {stop.killer} sent SIGKILL"
-            yield Band(stop.first.time, stop.kill.time, text)
+            text = f"grace period, {lasted}" if given else f"{lasted} until SIGKILL"
+            yield Band(stop.first.time, stop.kill.time, (_asked(case, stop), text))
         elif stop.exit and stop.took is not None and stop.kill is None:
-            yield Band(stop.first.time, stop.exit.time, f"{duration(stop.took)} to exit")
-        elif stop.exit is None and stop.kill is None and case.until > stop.first.time:
             yield Band(
-                stop.first.time, case.until, f"still there {duration(case.until - stop.first.time)} later"
+                stop.first.time, stop.exit.time, (_asked(case, stop), f"{duration(stop.took)} to exit")
             )
+        elif stop.exit is None and stop.kill is None and case.until > stop.first.time:
+            lasted = duration(case.until - stop.first.time)
+            yield Band(stop.first.time, case.until, (_asked(case, stop), f"still there {lasted} later"))
+
+
+def _asked(case: Case, stop: Stop) -> str:
+    """Return the signal that asked, and what became of it: `SIGTERM dropped as it was sent`."""
+    waits = stop.first.verdict in ("queued", "coalesced")
+    fate = (case.fate_of(stop.first) if waits else None) or stop.first
+    words = KINDS[outcome.kind(fate.verdict, fate.signal)].words
+    return stop.first.signal_name if words == stop.first.signal_name else f"{stop.first.signal_name} {words}"

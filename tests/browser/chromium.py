@@ -168,12 +168,10 @@ class Page:
         data = self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
         path.write_bytes(base64.b64decode(data))
 
-    def pdf(self, path: Path) -> None:
-        """What a printer would get, on A4."""
-        data = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, preferCSSPageSize=True)[
-            "data"
-        ]
-        path.write_bytes(base64.b64decode(data))
+    def pdf(self, path: Path, height: float = 11.69) -> None:
+        """What a printer would get, on A4 or paper of another height, in inches."""
+        answer = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=height)
+        path.write_bytes(base64.b64decode(answer["data"]))
 
     def tree(self) -> list[dict[str, Any]]:
         """The accessibility tree: what a screen reader is told."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pypdf
 import pytest
 
 import sigtrace
@@ -60,7 +61,7 @@ def test_hostile_names_are_shown_and_nothing_of_them_runs(page: Page) -> None:
     assert EVIL_COMMAND.split("<!--")[0] in shown
     assert page.run("typeof pwn") == "undefined"
     assert page.run("document.querySelectorAll('img, iframe, object, embed, link, base, form').length") == 0
-    assert page.run("document.scripts.length") == 1
+    assert page.run("[...document.scripts].map((each) => each.type)") == ["application/json", ""]
     assert page.said("Page.javascriptDialogOpening") == []
 
 
@@ -102,11 +103,11 @@ def test_numbers_and_durations_are_sorted_as_such(page: Page) -> None:
     page.run(
         "[...document.querySelectorAll('table.grid th button')].find((each) => each.textContent === 'Dropped').click()"
     )
-    assert order(page, 0, 6) == ["4,000", "1", "1", "1", "0"]
+    assert order(page, 0, 4) == ["4,000", "1", "1", "1", "0"]
     page.run(
         "[...document.querySelectorAll('table.grid th button')].find((each) => each.textContent === 'Took').click()"
     )
-    assert order(page, 1, 5)[:3] == ["10.01 s", "3 s", "1 s"]
+    assert order(page, 1, 2)[:3] == ["10.01 s", "3 s", "1 s"]
 
 
 def test_a_table_is_filtered_by_all_words_and_says_how_much_is_left(page: Page) -> None:
@@ -114,7 +115,7 @@ def test_a_table_is_filtered_by_all_words_and_says_how_much_is_left(page: Page) 
     before = len(order(page, 2, 0))
     for key in "WEB-1 sigterm":
         page.press(key)
-    assert order(page, 2, 2) == ["SIGTERM", "SIGTERM"]
+    assert order(page, 2, 1) == ["SIGTERM", "SIGTERM"]
     assert page.run("document.querySelector('.tools:has(input) output').textContent") == f"2 of {before} rows"
 
 
@@ -218,7 +219,10 @@ def test_everything_can_be_reached_by_tab_and_shows_that_it_has_the_focus(page: 
     page.press("Tab")
     assert page.run("document.activeElement.textContent") == "Skip to the verdict"
     assert page.run("document.activeElement.getBoundingClientRect().left") >= 0
-    wanted = page.run("[...document.querySelectorAll('a, button, input, summary, [tabindex=\"0\"]')].length")
+    wanted = page.run(
+        "[...document.querySelectorAll('a, button, input, summary, [tabindex=\"0\"]')]"
+        ".filter((each) => each.checkVisibility()).length"
+    )
     places = set()
     for _ in range(wanted - 1):
         page.press("Tab")
@@ -276,9 +280,7 @@ def test_without_a_script_all_of_it_is_there(page: Page, still: Page) -> None:
 
 
 @pytest.mark.parametrize("script", [True, False])
-def test_paper_has_everything_opened_and_no_controls(
-    browser: Browser, address: str, script: bool, tmp_path: Path
-) -> None:
+def test_paper_has_everything_opened_and_no_controls(browser: Browser, address: str, script: bool) -> None:
     page = browser.page(address, script=script)
     page.media("print")
     visible = "[...document.querySelectorAll('{}')].filter((each) => each.checkVisibility()).length"
@@ -288,8 +290,35 @@ def test_paper_has_everything_opened_and_no_controls(
         page.run("document.querySelector('.checks p').checkVisibility({contentVisibilityAuto: true})") is True
     )
     assert page.run("document.querySelector('.checks p').getBoundingClientRect().height") > 0
+    page.close()
+
+
+@pytest.mark.parametrize("height", [8.0, 9.0, 11.0])
+def test_no_heading_is_alone_at_the_foot_of_a_printed_page(page: Page, height: float, tmp_path: Path) -> None:
+    heads = page.run(
+        "[...document.querySelectorAll('h1, h2, h3, h4, h5, figcaption, summary, .about')]"
+        ".map((each) => each.textContent.replace(/\\s+/g, ' ').trim())"
+    )
+    page.pdf(tmp_path / "report.pdf", height)
+    sheets = [sheet.extract_text().split("\n") for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages]
+    last = [lines[-1].strip() for lines in sheets[:-1]]
+    assert len(last) > 4
+    assert [line for line in last if any(head.endswith(line) for head in heads)] == []
+
+
+def test_a_table_has_its_head_on_every_page_that_it_goes_on_to(browser: Browser, tmp_path: Path) -> None:
+    recording = Made(tmp_path / "r")
+    recording.add(*(record(ns_level=1, nsid=9, ns_start=5, signal=signal) for signal in range(1, 65)))
+    recording.close()
+    address = saved(tmp_path / "r.html", html(gather(sigtrace.open(tmp_path / "r"), Selection())))
+    page = browser.page(address)
     page.pdf(tmp_path / "report.pdf")
-    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    sheets = [
+        " ".join(sheet.extract_text().split()) for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages
+    ]
+    listed = [text for text in sheets if text.count("dropped: ") > 3]
+    assert len(listed) > 1
+    assert all("What became of it" in text for text in listed)
     page.close()
 
 

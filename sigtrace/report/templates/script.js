@@ -316,7 +316,7 @@ const pictures = [...document.querySelectorAll(".plot")].map((plot) => new Pictu
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details:not([open])")];
+  closed = [...document.querySelectorAll("details:not([open], .alike)")];
   for (const each of closed) each.open = true;
   for (const picture of pictures) picture.ticks(PAPER);
 });

@@ -7,8 +7,7 @@ import re
 import pytest
 
 from sigtrace import plot
-from sigtrace.events.outcome import KINDS
-from sigtrace.plot.style import VERMILLION
+from sigtrace.events.outcome import KINDS, VERMILLION
 from sigtrace.recording.reader import Recording
 from tests.builders.pictures import layers_of, text_of
 from tests.builders.stories import recorded_stop

@@ -9,8 +9,7 @@ import pytest
 
 from sigtrace import plot
 from sigtrace.errors import BadInput
-from sigtrace.events.outcome import KINDS
-from sigtrace.plot.style import COLOURS, GREY, VERMILLION
+from sigtrace.events.outcome import GREY, KINDS, VERMILLION
 from sigtrace.recording.reader import Recording
 from tests.builders.pictures import marks_of
 from tests.builders.stories import recorded_stop
@@ -40,7 +39,7 @@ def test_text_and_marks_have_contrast_on_their_ground(theme: Any, story: Recordi
     texts = [config["title"][name] for name in ("color", "subtitleColor")]
     texts += [config[part][name] for part in ("axis", "legend") for name in ("labelColor", "titleColor")]
     assert min(_contrast(colour, ground) for colour in texts) >= 4.5  # WCAG AA, text
-    assert min(_contrast(colour, ground) for colour in COLOURS.values()) >= 3  # and graphics
+    assert min(_contrast(kind.colour, ground) for kind in KINDS.values()) >= 3  # and graphics
 
 
 def _as_seen(colour: str, matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -62,11 +61,11 @@ def test_colours_differ_for_the_colour_blind_and_shapes_for_everybody() -> None:
             [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
         ),
     ]
-    others = [colour for name, colour in COLOURS.items() if name != "dropped" and colour != GREY]
+    others = [kind.colour for name, kind in KINDS.items() if name != "dropped" and kind.colour != GREY]
     for matrix in blind:
         drop = _as_seen(VERMILLION, matrix)
         assert min(np.linalg.norm(drop - _as_seen(colour, matrix)) for colour in others) > 0.15
-    assert len({kind.glyph for kind in KINDS.values()}) == len(KINDS) == len(COLOURS)
+    assert len({kind.glyph for kind in KINDS.values()}) == len(KINDS)
 
 
 def test_dark_is_the_same_picture_on_another_ground(story: Recording) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sigtrace import plot
 from sigtrace.errors import BadInput
 from sigtrace.events.batch import Batch
-from sigtrace.plot.style import PURPLE
+from sigtrace.events.outcome import PURPLE
 from sigtrace.recording.reader import Recording
 from tests.builders.pictures import layers_of, subtitle_of
 from tests.builders.recordings import UTC
