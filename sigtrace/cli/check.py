@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -31,7 +32,20 @@ _COLOURS = {"passes": "green", "fails": "red", "not checked": "yellow"}
     context_settings={"allow_interspersed_args": False},
 )
 @click.argument("words", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
-@click.option("--signal", "number", type=Signal(), default="TERM", show_default=True, help="The stop signal.")
+@click.option("--image", metavar="REF", help="Check this image, in a container; COMMAND replaces its CMD.")
+@click.option(
+    "--runtime", type=click.Choice(["podman", "docker"]), help="For images. [default: whichever is there]"
+)
+@click.option(
+    "--run-arg",
+    "run_args",
+    metavar="OPTION",
+    multiple=True,
+    help="An option of `podman run`, as it is. Repeatable.",
+)
+@click.option(
+    "--signal", "number", type=Signal(), help="The stop signal. [default: the image's STOPSIGNAL, else TERM]"
+)
 @click.option(
     "--grace", type=Duration(), default="10s", show_default=True, help="From the stop signal to SIGKILL."
 )
@@ -57,7 +71,10 @@ _COLOURS = {"passes": "green", "fails": "red", "not checked": "yellow"}
 @format_option
 def check(
     words: tuple[str, ...],
-    number: int,
+    image: str | None,
+    runtime: str | None,
+    run_args: tuple[str, ...],
+    number: int | None,
     grace: float,
     most: float | None,
     ready: str | None,
@@ -100,19 +117,47 @@ def check(
       sigtrace check --quick --ready 8123 -- python3 -m http.server 8123
       sigtrace check --quick --format json -- sleep 1000 | jq -r .result
     """
-    from sigtrace.check.command import Command
     from sigtrace.check.plan import Plan, Ready, parse_ready
+    from sigtrace.signals import TERM
 
-    if not words:
-        raise BadInput("name the command to check: sigtrace check -- COMMAND...")
-    plan = Plan(number, grace, most or 0.0, parse_ready(ready) if ready else Ready(), ready_within, quick)
+    if not words and not image:
+        raise BadInput("name the command to check: sigtrace check -- COMMAND...; or an image: --image REF")
+    if not image and (runtime or run_args):
+        raise BadInput("--runtime and --run-arg are for images: give --image too.")
+    when = parse_ready(ready) if ready else Ready()
+    plan = Plan(number or TERM, grace, most or 0.0, when, ready_within, quick)
     verdicts = []
     with terminated_like_ctrl_c():
-        for verdict in _verdicts([(Command(words), plan)], strict):
+        subjects = _image(image, words, plan, number, runtime, run_args) if image else _command(words, plan)
+        for verdict in _verdicts(subjects, strict):
             verdicts.append(verdict)
             _print(verdict, output, whole_output)
     if code := _exit_code(verdict.result for verdict in verdicts):
         sys.exit(code)
+
+
+def _command(words: tuple[str, ...], plan: Plan) -> list[tuple[Subject, Plan]]:
+    from sigtrace.check.command import Command
+
+    return [(Command(words), plan)]
+
+
+def _image(
+    image: str,
+    words: tuple[str, ...],
+    plan: Plan,
+    number: int | None,
+    runtime: str | None,
+    run_args: tuple[str, ...],
+) -> list[tuple[Subject, Plan]]:
+    from sigtrace.check import engine as engines
+    from sigtrace.check.image import Image, Wanted
+
+    engine = engines.find(runtime, [image])
+    config = engine.config(image)
+    assert config is not None
+    subject = Image(Wanted(image, words, options=run_args), engine, config)
+    return [(subject, replace(plan, signal=number or config.stop_signal))]
 
 
 def _verdicts(subjects: Iterable[tuple[Subject, Plan]], strict: bool) -> Iterator[Verdict]:

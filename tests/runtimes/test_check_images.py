@@ -1,0 +1,166 @@
+"""`sigtrace check --image` on images that podman builds here, and on one of docker's; nothing is left of them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import require
+from tests.patience import patient
+from tests.runtimes.docker import Docker
+from tests.runtimes.images import BASE, IMAGES, RUN, Built
+from tests.runtimes.podman import PodmanRunc
+from tests.runtimes.runtime import Runtime
+
+pytestmark = [pytest.mark.kernel, pytest.mark.runtimes, pytest.mark.timeout(300)]
+
+_LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
+_DIRECTORIES = ("usr", "etc", "tmp", "dev", "proc", "sys", "run")
+_RUN_ARGS = [word for option in RUN for word in ("--run-arg", option)]
+
+
+def base(where: Path) -> Path:
+    """A root file system whose programs are those of a volume at /usr."""
+    archive = where / "base.tar"
+    with tarfile.open(archive, "w") as tar:
+        for name in _DIRECTORIES:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
+        for name, target in _LINKS.items():
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+    return archive
+
+
+@pytest.fixture(scope="module")
+def podman(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PodmanRunc]:
+    """podman on a host of its own, with all images."""
+    driver = PodmanRunc("hybrid", files)
+    why = driver.available()
+    require(not why, "runtimes", why)
+    with driver:
+        driver.podman("import", base(tmp_path_factory.mktemp("base")), BASE)
+        for image in IMAGES:
+            context = driver.host.root / "run" / image.name
+            context.mkdir()
+            (context / "Dockerfile").write_text(f"FROM {BASE}\n{image.lines}\n")
+            driver.podman("build", "--quiet", f"--tag=localhost/{image.name}", f"/run/{image.name}")
+        yield driver
+
+
+def check(driver: Runtime, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `sigtrace check` on the driver's host."""
+    env = driver.host.environment(CONTAINERS_CONF="/run/containers.conf")
+    return driver.host.run(
+        sys.executable, "-m", "sigtrace", "check", *words, check=False, timeout=120, env=env
+    )
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.stdout, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def containers(driver: PodmanRunc) -> str:
+    return driver.podman("ps", "--all", "--quiet").stdout
+
+
+@pytest.fixture(scope="module")
+def checked(podman: PodmanRunc) -> Mapping[str, subprocess.CompletedProcess[str]]:
+    """All images are checked, several at a time."""
+
+    def one(image: Built) -> subprocess.CompletedProcess[str]:
+        options = [word for option in image.options for word in ("--run-arg", option)]
+        where = ("--image", f"localhost/{image.name}", "--runtime", "podman")
+        return check(podman, "--json", "--quick", "--grace", "3s", *where, *_RUN_ARGS, *options)
+
+    with ThreadPoolExecutor(len(IMAGES)) as pool:
+        done = dict(zip([image.name for image in IMAGES], pool.map(one, IMAGES), strict=True))
+    assert containers(podman) == ""
+    return done
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+def test_an_image_is_told_right_from_wrong(
+    image: Built, checked: Mapping[str, subprocess.CompletedProcess[str]]
+) -> None:
+    require(not image.needs or Path(image.needs).exists(), "programs", f"{image.needs} is not installed")
+    (row,) = rows(checked[image.name])
+    causes = [problem["cause"] for problem in row["problems"] if problem["severity"] == "error"]
+    assert row["signal"] == image.signal
+    assert row["as_predicted"] is True
+    assert row["evidence_from"] == "kernel"
+    result = (checked[image.name].returncode, row["exit_code"], causes)
+    assert result == ((3, 137, [image.cause]) if image.cause else (0, image.code, [])), row
+
+
+def test_all_runs_and_other_words_than_the_images_own(podman: PodmanRunc) -> None:
+    words = ("sh", "-c", "trap 'exit 4' TERM; echo ready; while :; do sleep 0.1; done")
+    where = ("--image", "localhost/no-handler", "--ready", "ready")
+    done = check(podman, *where, *_RUN_ARGS, "--", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "PASSES    stops in " in done.stdout
+    assert "exit 4 after SIGTERM reads as a failure" in done.stdout
+    assert containers(podman) == ""
+
+
+def test_an_image_or_a_program_that_is_not_there(podman: PodmanRunc) -> None:
+    done = check(podman, "--image", "localhost/no-such", "--runtime", "podman")
+    assert done.returncode == 2
+    assert done.stderr.startswith("sigtrace: podman has no image localhost/no-such, and cannot pull it: ")
+    where = ("--image", "localhost/no-handler", "--runtime", "podman")
+    done = check(podman, *where, *_RUN_ARGS, "--", "no-such-program")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no-such-program" in done.stderr
+    assert containers(podman) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_container_outlives_it(number: int, podman: PodmanRunc) -> None:
+    env = podman.host.environment(CONTAINERS_CONF="/run/containers.conf")
+    where = (
+        "--image",
+        "localhost/no-handler",
+        "--runtime",
+        "podman",
+        "--ready",
+        "1h",
+        "--ready-within",
+        "1h",
+    )
+    process = podman.host.spawn(sys.executable, "-m", "sigtrace", "check", *where, *_RUN_ARGS, env=env)
+    deadline = time.monotonic() + patient(60)
+    while not podman.podman("ps", "--quiet").stdout:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+    process.send_signal(number)
+    process.wait(patient(60))
+    while containers(podman):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_docker_does_as_well(files: Path) -> None:
+    driver = Docker("hybrid", files)
+    why = driver.available()
+    require(not why, "runtimes", why)
+    with driver:
+        words = ("--image", driver.image, "--runtime", "docker", "--quick", "--grace", "2s", "--json")
+        network = ("--run-arg", "--network=none")
+        (row,) = rows(check(driver, *words, *network, "--", "sleep", "1000"))
+        assert (row["result"], row["exit_code"], row["as_predicted"]) == ("fails", 137, True)
+        (row,) = rows(check(driver, *words, *network, "--run-arg", "--init", "--", "sleep", "1000"))
+        assert (row["result"], row["exit_code"], row["as_predicted"]) == ("passes", 143, True)
+        assert driver.host.run("docker", "ps", "--all", "--quiet").stdout == ""
