@@ -28,7 +28,7 @@ _COLOURS = {"passes": "green", "fails": "red", "not checked": "yellow"}
 
 
 @click.command(
-    short_help="Will it stop? Runs a command as PID 1, and stops it.",
+    short_help="Will this command or image stop?",
     context_settings={"allow_interspersed_args": False},
 )
 @click.argument("words", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
@@ -96,6 +96,10 @@ def check(
     second one that cuts the shutdown short, processes that are left to SIGKILL, zombies,
     and an exit code that docker and Kubernetes take for a failure.
 
+    With --image the command is that of a container of podman or docker, with the
+    image's own entrypoint, user and STOPSIGNAL. The container is removed in the end,
+    the image that it was pulled for is not.
+
     Needs neither root nor BPF: without root the command runs in a user namespace.
     It has the network and the files of this host, no terminal and an empty stdin.
     Nothing is left of it, even if sigtrace is killed.
@@ -115,6 +119,8 @@ def check(
       sigtrace check --grace 2s -- sleep 1000
       sigtrace check --max 2s -- sh -c 'trap "exit 0" TERM; sleep 1000 & wait'
       sigtrace check --quick --ready 8123 -- python3 -m http.server 8123
+      sigtrace check --image shop/web:2.1
+      sigtrace check --image shop/web:2.1 --run-arg=--env=PORT=80 -- web --serve
       sigtrace check --quick --format json -- sleep 1000 | jq -r .result
     """
     from sigtrace.check.plan import Plan, Ready, parse_ready
