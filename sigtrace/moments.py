@@ -39,6 +39,9 @@ _PART = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?(ms|[a-z]+?)s?(?: |(?=\d)|$)", re
 _CLOCK = r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?(?: ?(z|utc|([+-])(\d\d)(?::?(\d\d))?))?"
 _TIME_OF_DAY = re.compile(_CLOCK, re.ASCII)
 _DATED = re.compile(rf"(?:(\d{{4}})-(\d\d)-(\d\d)|(today|yesterday))(?:[t ]{_CLOCK})?", re.ASCII)
+_NUMBER = re.compile(r"\d{1,15}(?:\.\d+)?", re.ASCII)
+_LONGEST = 366 * 24 * 3600
+"""Seconds."""
 _END = 1 << 63
 """ns: a column of times holds less than that, which is in the year 2262."""
 
@@ -52,6 +55,15 @@ def nanoseconds(moment: Time) -> int:
         raise BadInput(f"{moment!r} is not a time: write {FORMS}.")
     if not 0 <= found < _END:
         raise BadInput(f"{str(moment)!r} is not between 1970 and 2262.")
+    return found
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration, or of a plain number of them; above 0. Raises BadInput for any other text."""
+    word = text.strip()
+    found = float(word) if _NUMBER.fullmatch(word) else (span(word) or 0) / SECOND
+    if not 0 < found <= _LONGEST:
+        raise BadInput(f"{text!r} is not a duration: write it as 250ms, 30s, 5m, 2h or 7d.")
     return found
 
 

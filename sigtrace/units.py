@@ -1,12 +1,17 @@
-"""Formats numbers, durations and sizes, in the same way for all commands, charts and reports."""
+"""Formats numbers, durations and sizes, in the same way for all commands, charts and reports; and reads sizes."""
 
 from __future__ import annotations
+
+import re
+
+from sigtrace.errors import BadInput
 
 SECOND = 1_000_000_000
 """ns."""
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
 _SHORT = (("us", 1000), ("ms", 1_000_000))
 """Unit, ns."""
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
 _LONG = (("d", 86_400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1))
 """Unit and its seconds, the next smaller unit and its seconds."""
 _AGES = (("s", 1, 100), ("m", 60, 100), ("h", 3600, 48), ("d", 86_400, 1000))
@@ -49,6 +54,17 @@ def age(seconds: float) -> str:
         if seconds < size * most:
             return f"{int(seconds // size)}{unit}"
     return f"{int(seconds // (365 * 86_400))}y"
+
+
+def bytes_of(text: str, least: int = 1) -> int:
+    """Return the bytes of `500M`, `1GiB` or a number, in powers of 1024. Raises BadInput, also below `least`."""
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise BadInput(f"{text!r} is not a size: write it as 500MiB or 1GiB.")
+    count = int(float(found[1]) * 1024 ** " KMGT".index((found[2] or " ").upper()))
+    if count < least:
+        raise BadInput(f"{text!r} is too small: give at least {least >> 20}MiB.")
+    return count
 
 
 def size(count: int) -> str:

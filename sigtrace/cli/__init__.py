@@ -18,7 +18,7 @@ from sigtrace.text import printable
 
 _COMMANDS = (
     *("watch", "top", "scan", "explain", "check", "record", "summary", "postmortem", "report", "export"),
-    *("doctor", "demo", "lab"),
+    *("agent", "doctor", "demo", "lab"),
 )
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; --help lists them in this order."""
 
@@ -31,7 +31,7 @@ _AS_OPTIONS = {"help": "--help", "version": "--version"}
 _WITHOUT_NUMPY = ("scan", "explain", "doctor")
 """Commands that do without numpy and pyarrow, or say themselves that these cannot run here."""
 
-_NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "check", "record", "postmortem")
+_NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "check", "record", "postmortem", "agent")
 """Commands that look up container names in the runtimes' files."""
 
 

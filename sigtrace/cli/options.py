@@ -11,15 +11,11 @@ import click
 
 from sigtrace import signals
 from sigtrace.errors import BadInput
-from sigtrace.moments import FORMS, nanoseconds, span
-from sigtrace.units import SECOND
+from sigtrace.moments import FORMS, nanoseconds, seconds
+from sigtrace.units import bytes_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-_SECONDS = re.compile(r"\d{1,15}(?:\.\d+)?", re.ASCII)
-_SIZE = re.compile(r"(\d{1,18}(?:\.\d+)?) ?(?:([KMGT])i?B?|B|)", re.I)
-_LONGEST = 366 * 24 * 3600
 
 _NAMESPACE = re.compile(r"\d{1,10}|[a-z]+:\[\d+\]|/.*", re.ASCII | re.DOTALL)
 
@@ -48,11 +44,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        text = str(value).strip()
-        seconds = float(text) if _SECONDS.fullmatch(text) else (span(text) or 0) / SECOND
-        if not 0 < seconds <= _LONGEST:
-            raise BadInput(f"{value!r} is not a duration: write it as 250ms, 30s, 5m, 2h or 7d.")
-        return seconds
+        return seconds(str(value))
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]
@@ -75,13 +67,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        found = _SIZE.fullmatch(str(value).strip())
-        if not found:
-            raise BadInput(f"{value!r} is not a size: write it as 500MiB or 1GiB.")
-        size = int(float(found[1]) * 1024 ** " KMGT".index((found[2] or " ").upper()))
-        if size < self._least:
-            raise BadInput(f"{value!r} is too small: give at least {self._least >> 20}MiB.")
-        return size
+        return bytes_of(str(value), self._least)
 
 
 def filter_options(command: _Command) -> _Command:

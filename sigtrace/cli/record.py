@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +19,6 @@ if TYPE_CHECKING:
     from sigtrace.live.recorder import Recorder
 
 _LEAST = 1 << 20
-_PATIENCE_SECONDS = 5.0
 
 
 @click.command(short_help="Record signals into a directory: rotated, bounded, crash-safe.")
@@ -94,19 +87,6 @@ def record(
     supervised(lambda: _record(directory, filters, (scope, every_record), limits, duration))
 
 
-class _NoPandas(MetaPathFinder):
-    """Keeps pyarrow from importing pandas, which it does for the first array that it makes, if pandas is installed.
-
-    That takes a second of CPU, in which records may be lost, and 30 MB; nothing here uses it. None in `sys.modules`
-    does not do: an import by C code, as pyarrow's is, would get the None.
-    """
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Raise ModuleNotFoundError for pandas; leave everything else to the other finders."""
-        if fullname == "pandas":
-            raise ModuleNotFoundError("a recorder does not use pandas", name=fullname)
-
-
 def _record(
     directory: Path,
     filters: Filters,
@@ -114,9 +94,11 @@ def _record(
     limits: tuple[int, float, float],
     duration: float | None,
 ) -> None:
-    sys.meta_path.insert(0, _NoPandas())  # for as long as this process lives: it only records
+    from sigtrace.live.process import made, without_pandas
+
+    without_pandas()
     where = printable(str(directory))
-    with _made(directory), attached(filters, *detail) as (live, followed):
+    with made(directory), attached(filters, *detail) as (live, followed):
         # Not before the attachment: numpy and pyarrow start threads, which would keep all privileges.
         from sigtrace.live.recorder import Recorder
         from sigtrace.recording.writer import Limits
@@ -135,34 +117,6 @@ def _record(
         _say_what_became_of_it(recorder, where)
     if recorder.lost or not recorder.closed:
         raise click.exceptions.Exit(EXIT_FAILED)
-
-
-@contextmanager
-def _made(directory: Path) -> Iterator[None]:
-    """Make the directory, with the privileges that are given up later: root may write below any directory.
-
-    Where that fails, the recorder will say why. On an error before it is used, the directory is removed again.
-    """
-    from sigtrace.recording import ground
-
-    made: list[bool] = []
-
-    def make() -> None:
-        with suppress(OSError):
-            existed = os.path.lexists(directory)
-            ground.make(directory)
-            made.append(not existed)
-
-    thread = threading.Thread(target=make, name="disk", daemon=True)  # the disk may hang
-    thread.start()
-    thread.join(_PATIENCE_SECONDS)
-    try:
-        yield
-    except BaseException:
-        if any(made):
-            with suppress(OSError):  # it is not empty
-                os.rmdir(directory)
-        raise
 
 
 def _say_what_became_of_it(recorder: Recorder, where: str) -> None:

@@ -201,9 +201,9 @@ class ContainerResolver:
         if not lookup.pid:
             self._look_up_by_survey(lookup.key)
             return
-        alive = _is_init(lookup.pid, lookup.key)
+        alive = is_init(lookup.pid, lookup.key)
         container = self._resolve(lookup.pid) if alive else None
-        if container and not _is_init(lookup.pid, lookup.key):
+        if container and not is_init(lookup.pid, lookup.key):
             container = None  # the PID was reused meanwhile, so the container may be another process's
         above: tuple[NsKey, ...] = ()
         with contextlib.suppress(OSError):
@@ -263,7 +263,7 @@ def _from_files() -> Callable[[int], Container | None]:
     return resolve
 
 
-def _is_init(pid: int, key: NsKey) -> bool:
+def is_init(pid: int, key: NsKey) -> bool:
     """Return whether the process is the init of this namespace, by its start: the PID may have been reused."""
     try:
         stat = process.read_stat(pid)

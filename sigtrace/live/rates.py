@@ -19,6 +19,7 @@ from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.column_types import flag
 from sigtrace.events.counts import Counts
+from sigtrace.events.groups import members
 from sigtrace.events.nskey import NsKey
 from sigtrace.procfs import process
 from sigtrace.procfs.namespaces import Survey, survey
@@ -154,11 +155,7 @@ class Sampler:
         for record in records[flag(records, "init") & (records["stage"] > wire.STAGE["deliver"])]:
             self._update_init(record)
         keys, which = NsKey.from_records(records["nsid"], records["ns_start"])
-        order = np.argsort(which, kind="stable")
-        ends = np.searchsorted(which[order], np.arange(len(keys)), side="right")
-        begin = 0
-        for key, end in zip(keys, ends.tolist(), strict=True):
-            own, begin = order[begin:end], end
+        for key, own in zip(keys, members(which, len(keys)), strict=True):
             part = batch[own[-LAST_EVENTS:]]
             before = [self._events[key]] if key in self._events else []
             self._events[key] = join([*before, part])[-LAST_EVENTS:]

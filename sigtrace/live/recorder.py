@@ -104,13 +104,18 @@ class Recorder:
         self._taker.start()
         self._began.wait(self._patience)
 
-    def run(self) -> None:
-        """Record until the collector is stopped, and all records are written or the disk hangs. Starts if need be."""
+    def run(self, also: Callable[[Batch], None] | None = None) -> None:
+        """Record until the collector is stopped, and all records are written or the disk hangs. Starts if need be.
+
+        also: called with each batch after it was queued, by the thread that reads the ring.
+        """
         if self._thread.ident is None:
             self.start()
         try:
             for batch in self._live:
                 self._offer(batch)
+                if also:
+                    also(batch)
         finally:
             self._live.detach()
             self._queue.put(None)
@@ -118,6 +123,20 @@ class Recorder:
             self._ended = True
         if self._failure is not None:
             raise self._failure
+
+    def limit(self, limits: Limits) -> None:
+        """Rotate and delete by other limits from now on."""
+        self._writer.limits = limits
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing can be written now."""
+        return self._writer.stopped
+
+    @property
+    def snapshots_skipped(self) -> int:
+        """Snapshots that were not taken, as too many were due."""
+        return self._taker.skipped
 
     @property
     def recorded(self) -> int:

@@ -85,7 +85,8 @@ class Writer:
         """What the manifest says is lost."""
         self._directory = directory
         self._run = run
-        self._limits = limits
+        self.limits = limits
+        """May be replaced at any time."""
         self._say = say
         self._pending: list[Batch] = []
         self._pending_rows: dict[str, tuple[pa.Schema, list[Mapping[str, Any]]]] = {}
@@ -156,10 +157,10 @@ class Writer:
         """Begin a new segment. Raises OSError."""
         now = time.time_ns()
         self._segment = self._directory.new_segment(now)
-        self._due = time.monotonic() + self._limits.rotate
+        self._due = time.monotonic() + self.limits.rotate
         self._encoder = schema.Encoder()  # dictionaries begin anew, so that each file is complete in itself
         self._schemas.clear()
-        self._directory.retain(self._limits.max_bytes, now - int(self._limits.max_age * SECOND))
+        self._directory.retain(self.limits.max_bytes, now - int(self.limits.max_age * SECOND))
         self._directory.write_manifest(self._facts())
 
     def _facts(self) -> dict[str, object]:
@@ -204,7 +205,7 @@ class Writer:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         size = sum(file.size for file in self._files.values())
         # At least eight segments, so that deleting one leaves most of what `max_bytes` permits.
-        full = size >= min(_SEGMENT_BYTES, self._limits.max_bytes // 8) or self._encoder.texts >= _TEXTS
+        full = size >= min(_SEGMENT_BYTES, self.limits.max_bytes // 8) or self._encoder.texts >= _TEXTS
         if self._files and (full or time.monotonic() >= self._due):
             self._close_segment()
             self._begin()

@@ -14,8 +14,14 @@ class Wakeups:
         self._epoll.register(ring_fd, select.EPOLLIN | select.EPOLLET)
 
     def watch(self, fd: int, events: int = select.EPOLLIN) -> None:
-        """End a `wait`, once, also on these epoll events of a descriptor. Raises OSError for regular files."""
-        self._epoll.register(fd, events | select.EPOLLONESHOT)
+        """End a `wait`, once, also on these epoll events of a descriptor; again, if that was watched before.
+
+        Raises OSError for regular files.
+        """
+        try:
+            self._epoll.register(fd, events | select.EPOLLONESHOT)
+        except FileExistsError:
+            self._epoll.modify(fd, events | select.EPOLLONESHOT)
 
     def wait(self, timeout: float | None) -> list[int]:
         """Wait until a program wakes the reader, a watched descriptor is ready or `timeout` s pass (None: for ever).
