@@ -42,7 +42,7 @@ class Runtime:
 
 def runtime_of_pids(monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """A runtime beside a /proc in which every PID below 1000 is an init, below the host's namespace."""
-    monkeypatch.setattr(resolver, "_is_init", lambda pid, key: pid < 1000)
+    monkeypatch.setattr(resolver, "is_init", lambda pid, key: pid < 1000)
     monkeypatch.setattr(resolver, "ancestors", lambda path: iter([4026531836]))
     return Runtime()
 
