@@ -150,6 +150,17 @@ def kind(verdict: str, signal: int) -> str:
     return "kill" if verdict in ("queued", "coalesced") and signal == signals.KILL else found
 
 
+def asked(verdict: str, signal: int) -> str:
+    """Return the signal that asked a namespace to stop, and what became of it: `SIGTERM dropped as it was sent`."""
+    name, words = signals.name(signal), KINDS[kind(verdict, signal)].words
+    return name if words == name else f"{name} {words}"
+
+
+def grace(lasted: str, given: bool) -> str:
+    """Return the time until the SIGKILL in words; given: it came from whoever asked before."""
+    return f"grace period, {lasted}" if given else f"{lasted} until SIGKILL"
+
+
 def ended(code: int, by: int) -> str:
     """Return how a process ended: `killed by SIGKILL`, `exited with code 0`; by: the signal that killed it, or 0."""
     return f"killed by {signals.name(by)}" if by else f"exited with code {code}"

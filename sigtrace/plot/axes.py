@@ -48,6 +48,13 @@ def time_axis(times: pd.Series, field: str = "time", padding: int = 30) -> alt.X
     return alt.X(f"{field}:{kind}", axis=axis, scale=alt.Scale(**scale))
 
 
+def domain_of(axis: alt.X) -> tuple[float, float]:
+    """Return the times at the ends of an axis of `time_axis`, in ms since 1970."""
+    spec: Any = axis.to_dict()
+    first, last = spec["scale"]["domain"]
+    return float(first), float(last)
+
+
 def _short_ticks(first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> dict[str, Any]:
     """Return the labels of ticks on an axis of milliseconds since 1970."""
     if step >= pd.Timedelta(1, "ms"):

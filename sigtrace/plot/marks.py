@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sigtrace import signals
 from sigtrace.events import outcome
 from sigtrace.events.column_types import Labels
 from sigtrace.events.lanes import Parties, kinds, lanes
@@ -20,26 +21,33 @@ from sigtrace.plot.text import shown
 MOST_MARKS = 1500
 """If there are more events, they are counted in bins, so that the chart stays small."""
 _BINS = 100
+_FEW = 30
+"""Marks at the beginning and at the end that are shown beside bins."""
 
 
 @dataclass(frozen=True)
 class Marks:
     """The marks on the lanes; `order` has the lanes from top to bottom: senders, the init, members.
 
-    marks: a row per mark: `time`, `lane`, `outcome` (the words of its kind), `signal`, `what`, `who`; with bins, `time`
-    to `until`, `lane`, `outcome`, `count`. arrows: `time`, `lane` (of the sender), `to`, `outcome`. every: the width of
-    a bin; None without bins.
+    marks: a row per mark: `time`, `lane`, `outcome` (the words of its kind), `signal`, `what`, `who`, `asks`; with
+    bins, only requests to stop, SIGKILLs to the init and its exit have marks. counts: with bins, `time` to `until`,
+    `lane`, `outcome`, `count`. arrows: of the marks, `time`, `lane` (of the sender), `to`, `outcome`. every: the width
+    of a bin; None without bins.
     """
 
     marks: pd.DataFrame
+    counts: pd.DataFrame
     arrows: pd.DataFrame
     order: list[str]
     init: str
     every: pd.Timedelta | None
 
 
-def marks(events: pd.DataFrame) -> Marks:
-    """Return the marks of one namespace's events, at least one, in the order of time."""
+def marks(events: pd.DataFrame, asks: npt.NDArray[np.bool_]) -> Marks:
+    """Return the marks of one namespace's events, at least one, in the order of time.
+
+    asks: which of them are requests to stop, shape (n,).
+    """
     many = len(events) > MOST_MARKS
     who = _parties(events)
     found = lanes(who, counted=many)
@@ -53,11 +61,24 @@ def marks(events: pd.DataFrame) -> Marks:
     )
     sent = table.assign(to=table["lane"], lane=names[found.sender])[who.sent]
     init = order[found.init]
-    if many:
-        every = nice_bin(events["time"], _BINS)
-        return Marks(_counted([table, sent], every), table.iloc[0:0], order, init, every)
-    labelled = table.assign(signal=events["signal_name"].astype(str), what=_what(events), who=_who(events))
-    return Marks(labelled, sent, order, init, None)
+    every = nice_bin(events["time"], _BINS) if many else None
+    counts = table.iloc[0:0] if every is None else _counted([table, sent], every)
+    shown_rows = _milestones(events, asks) if many else np.ones(len(events), bool)
+    chosen = events[shown_rows]
+    marked = table[shown_rows].assign(
+        signal=chosen["signal_name"].astype(str), what=_what(chosen), who=_who(chosen), asks=asks[shown_rows]
+    )
+    return Marks(marked, counts, sent[shown_rows[who.sent]], order, init, every)
+
+
+def _milestones(events: pd.DataFrame, asks: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Mark the events that have a mark among thousands: shape (n,)."""
+    own, stage = events["is_init"].to_numpy(bool), events["stage"]
+    ends = (stage == "exit") | ((stage == "generate") & (events["signal"] == signals.KILL))
+    found = np.flatnonzero(asks | own & ends.to_numpy())
+    chosen = np.zeros(len(events), bool)
+    chosen[np.concatenate([found[:_FEW], found[-_FEW:]])] = True
+    return chosen
 
 
 def _parties(events: pd.DataFrame) -> Parties:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
 
-from sigtrace import signals
 from sigtrace.errors import BadInput
-from sigtrace.events.outcome import DROPPED_KINDS, GREY, KINDS, PURPLE, VERMILLION
+from sigtrace.events.outcome import DROPPED_KINDS, GREY, KINDS, VERMILLION
 from sigtrace.frames.source import Source, columns_of, weights
 from sigtrace.frames.stops import df_stops
 from sigtrace.frames.time import DROPS
 from sigtrace.moments import Time, nanoseconds
-from sigtrace.plot.axes import colour, hint, time_axis, zoom
+from sigtrace.plot.axes import colour, domain_of, hint, time_axis, zoom
 from sigtrace.plot.marks import Marks, marks
+from sigtrace.plot.requests import asking, bands
 from sigtrace.plot.style import WIDTH, Picture, nothing, picture
 from sigtrace.plot.text import duration_text, for_people, milliseconds, shown
 from sigtrace.recording.labels import container_labels
@@ -25,15 +25,22 @@ from sigtrace.units import number
 
 _LANE = 38
 """Pixels between lanes."""
+_ABOVE = ""
+"""The lane above the first."""
 _LABELS = 14
 """The most signals that are labelled."""
 _LETTER = 7
 """Pixels of a letter of a label."""
 _DRAWN = tuple(KINDS.values())[::-1]
 """The kinds in drawing order: the most important last, on top."""
-_SIZES = {KINDS["exited"].words: 220, KINDS["dropped"].words: 150, KINDS["late"].words: 150}
+_SIZES = {
+    **{kind.words: 25 if kind.faint else 60 for kind in KINDS.values()},
+    **{KINDS["exited"].words: 220, KINDS["dropped"].words: 150, KINDS["late"].words: 150},
+}
+_ASKED = 420
+"""Square pixels of the mark of a request to stop: the largest."""
 _DROPPED = tuple(KINDS[name].words for name in DROPPED_KINDS)
-_UNUSUAL = tuple(KINDS[name].words for name in ("dropped", "late", "kill", "sent", "other"))
+_UNUSUAL = tuple(KINDS[name].words for name in ("dropped", "late", "ignored", "kill", "sent", "other"))
 """The kinds whose signals are labelled."""
 _COLUMNS = (
     *("time", "stage", "signal", "signal_name", "verdict", "relation", "host", "nsid", "is_init", "result"),
@@ -59,8 +66,9 @@ def timeline(
     """Plot one namespace's signals over time, on lanes for senders, the init and the other members.
 
     source: a recording or its event table; ns: the namespace's inode, which may be omitted if there is only one.
-    since, until: UTC, as text, datetime or ns. A dropped signal is a cross; the time from the request to the SIGKILL
-    or the exit is shaded. More than 1500 events are counted by kind in bins of time. Wheel and drag zoom and pan.
+    since, until: UTC, as text, datetime or ns. The signal that asked to stop has the largest mark, and the time from
+    it to the SIGKILL or the exit is shaded. More than 1500 events are counted by kind in bins of time, beside marks for
+    requests, SIGKILLs and exits. Wheel and drag zoom and pan.
     Raises BadInput if there are several namespaces.
     """
     events = _events(source, ns, since, until)
@@ -68,11 +76,17 @@ def timeline(
         return nothing("Signals over time", "no events")
     name, nsid = str(container_labels(events).iloc[0]), int(events["nsid"].iloc[0])
     title = f"Signals over time: {name}" + ("" if name == str(nsid) else f" (PID namespace {nsid})")
-    found, stops = marks(events), df_stops(events)
+    stops = df_stops(events)
+    found = marks(events, asking(events, stops))
     axis = time_axis(events["time"])
-    what = _strips(found, axis) if found.every is not None else [*_arrows(found, axis), *_marks(found, axis)]
-    layers = [*_stops(stops, found, events["time"].max(), axis), *what, *_labels(found, axis)]
-    return picture(layers, title, list(_subtitle(events, found, stops)), height=_LANE * len(found.order))
+    strips = [] if found.every is None else [*_strips(found, axis)]
+    layers = [*bands(events, stops, events["time"].max(), axis), *strips, *_arrows(found, axis)]
+    layers += [*_marks(found, axis), *_labels(found, axis)]
+    if not strips:
+        layers[0] = layers[0].add_params(zoom())
+    return picture(
+        layers, title, list(_subtitle(events, found, stops)), height=_LANE * (len(found.order) + 1)
+    )
 
 
 def _events(source: Source, ns: int | None, since: Time | None, until: Time | None) -> pd.DataFrame:
@@ -114,47 +128,18 @@ def _outcome(stop: Any) -> str:
 
 
 def _y(found: Marks) -> alt.Y:
-    axis = alt.Axis(title=None, grid=True, tickBand="center", domain=False, ticks=False, labelPadding=8)
-    return alt.Y("lane:N", sort=found.order, scale=alt.Scale(domain=found.order, padding=0.1), axis=axis)
-
-
-def _stops(stops: pd.DataFrame, found: Marks, end: pd.Timestamp, axis: alt.X) -> Iterator[Any]:
-    """Yield grace periods as bands and kills as lines."""
-    if not len(stops):
-        return
-    killed = stops["asked"] + stops["grace"]
-    bands = alt.InlineData(
-        values=[
-            {"time": begin, "until": until, "when": when, "stop": _band(stop)}
-            for begin, until, when, stop in zip(
-                milliseconds(stops["asked"]),
-                milliseconds(killed.fillna(stops["exited"]).fillna(end)),
-                for_people(stops["asked"]),
-                stops.itertuples(),
-                strict=True,
-            )
-        ]
+    """Return the axis of lanes; above them, one without a name is left for the names of attempts to stop."""
+    axis = alt.Axis(
+        title=None,
+        grid=True,
+        tickBand="center",
+        domain=False,
+        ticks=False,
+        labelPadding=8,
+        values=found.order,
     )
-    band = alt.Chart(bands).mark_rect(color=VERMILLION, opacity=0.14, clip=True)
-    yield band.encode(x=axis, x2="until:T", tooltip=hint("when", "stop"))
-    if found.every is None:
-        label = alt.Chart(bands).mark_text(align="left", baseline="top", dx=4, dy=4, fontSize=11, clip=True)
-        yield label.encode(x=axis, y=alt.value(0), text="stop:N")
-    kills = killed.mask(stops["signal"] == signals.KILL, stops["asked"]).dropna()
-    if len(kills):
-        data = pd.DataFrame({"time": milliseconds(kills), "when": for_people(kills), "stop": "SIGKILL"})
-        line = alt.Chart(data).mark_rule(color=PURPLE, strokeWidth=2, strokeDash=[6, 3], clip=True)
-        yield line.encode(x=axis, tooltip=hint("when", "stop"))
-
-
-def _band(stop: Any) -> str:
-    if pd.notna(stop.grace):
-        return f"grace period: {duration_text(stop.grace)}"
-    return (
-        f"asked to stop; exited after {duration_text(stop.duration)}"
-        if pd.notna(stop.exited)
-        else "asked to stop"
-    )
+    domain = [_ABOVE, *found.order]
+    return alt.Y("lane:N", sort=domain, scale=alt.Scale(domain=domain, padding=0.1), axis=axis)
 
 
 def _arrows(found: Marks, axis: alt.X) -> Iterator[Any]:
@@ -172,35 +157,43 @@ def _arrows(found: Marks, axis: alt.X) -> Iterator[Any]:
 
 def _marks(found: Marks, axis: alt.X) -> Iterator[Any]:
     """Yield a mark for each event, the most important on top."""
+    if not len(found.marks):
+        return
+    asks = found.marks["asks"]
     marks = found.marks.assign(
         when=for_people(found.marks["time"]),
         time=milliseconds(found.marks["time"]),
-        size=found.marks["outcome"].map(_SIZES).fillna(60),
+        size=found.marks["outcome"].map(_SIZES).mask(asks, _ASKED),
     )
     present = set(marks["outcome"])
-    glyphs = {kind.words: kind.glyph for kind in KINDS.values() if kind.words in present}
-    shapes = alt.Scale(domain=list(glyphs), range=list(glyphs.values()))
-    for place, kind in enumerate(kind for kind in _DRAWN if kind.words in present):
+    kinds = [kind for kind in KINDS.values() if kind.words in present]
+    names, colours = [kind.words for kind in kinds], [kind.colour for kind in kinds]
+    fills = [kind.colour if kind.filled else "transparent" for kind in kinds]
+    shapes = alt.Scale(domain=names, range=[kind.glyph for kind in kinds])
+    legend = alt.Legend(title=None) if found.every is None else None  # bins have one
+    for kind in (kind for kind in _DRAWN if kind.words in present):
         points = alt.Chart(marks[marks["outcome"] == kind.words])
-        chart = points.mark_point(
-            filled=kind.filled, opacity=0.95, strokeWidth=3 if kind.words in _DROPPED else 2, clip=True
+        yield points.mark_point(
+            opacity=0.35 if kind.faint else 0.95,
+            strokeWidth=1 if kind.faint else 3 if kind.words in _DROPPED else 2,
+            clip=True,
         ).encode(
             x=axis,
             y=_y(found),
             size=alt.Size("size:Q", scale=None, legend=None),
-            shape=alt.Shape("outcome:N", scale=shapes, legend=alt.Legend(title=None)),
-            color=colour("outcome", _colours(marks)),
+            shape=alt.Shape("outcome:N", scale=shapes, legend=legend),
+            stroke=alt.Stroke("outcome:N", scale=alt.Scale(domain=names, range=colours), legend=legend),
+            fill=alt.Fill("outcome:N", scale=alt.Scale(domain=names, range=fills), legend=legend),
             tooltip=hint("when", "lane", "signal", "what", "who"),
         )
-        yield chart if place else chart.add_params(zoom())
 
 
 def _strips(found: Marks, axis: alt.X) -> Iterator[Any]:
     """Yield the numbers of each outcome in bins of time, on a strip for each outcome in the lane."""
-    marks = found.marks.assign(
-        when=for_people(found.marks["time"]),
-        time=milliseconds(found.marks["time"]),
-        until=milliseconds(found.marks["until"]),
+    marks = found.counts.assign(
+        when=for_people(found.counts["time"]),
+        time=milliseconds(found.counts["time"]),
+        until=milliseconds(found.counts["until"]),
     )
     most = max(int(marks["count"].max()), 2)
     order = [kind.words for kind in KINDS.values() if kind.words in set(marks["outcome"])]
@@ -230,20 +223,24 @@ def _colours(marks: pd.DataFrame) -> dict[str, str]:
 
 def _labels(found: Marks, axis: alt.X) -> Iterator[Any]:
     """Yield labels with the names of signals to the init, as far as there is room for them."""
-    if found.every is not None:
+    if not len(found.marks):
         return
     marks = found.marks[(found.marks["lane"] == found.init) & (found.marks["signal"] != "")]
-    marks = marks[marks["outcome"].isin(_UNUSUAL)]
-    began, ended = found.marks["time"].min(), found.marks["time"].max()
-    share = (marks["time"] - began) / max(ended - began, pd.Timedelta(1, "ns"))
+    marks = marks[marks["outcome"].isin(_UNUSUAL) | marks["asks"]]
+    began, ended = domain_of(axis)
+    places = (milliseconds(marks["time"]) - began) / max(ended - began, 1e-6) * WIDTH
+    widths = _LETTER * marks["signal"].str.len() + 8
     kept: list[Any] = []
-    free = float("-inf")
-    for row, place, signal in zip(marks.index, share * WIDTH, marks["signal"], strict=True):
-        if place >= free and len(kept) < _LABELS:
+    for row in marks.sort_values(
+        "asks", ascending=False, kind="stable"
+    ).index:  # the request has the first claim
+        apart = all(abs(places[row] - places[each]) >= (widths[row] + widths[each]) / 2 for each in kept)
+        if apart and len(kept) < _LABELS:
             kept.append(row)
-            free = place + _LETTER * len(signal) + 8
-    if kept:
-        data = marks.loc[kept, ["time", "lane", "signal"]]
-        text = alt.Chart(data.assign(time=milliseconds(data["time"])))
-        labels = text.mark_text(align="center", baseline="bottom", dy=-9, fontSize=10, clip=True)
-        yield labels.encode(x=axis, y=_y(found), text="signal:N")
+    for asks, size in ((True, 12), (False, 10)):
+        data = marks.loc[[row for row in kept if marks["asks"][row] == asks], ["time", "lane", "signal"]]
+        if len(data):
+            text = alt.Chart(data.assign(time=milliseconds(data["time"])))
+            weight: Literal[600, 400] = 600 if asks else 400
+            above = text.mark_text(baseline="bottom", dy=-10, fontSize=size, fontWeight=weight, clip=True)
+            yield above.encode(x=axis, y=_y(found), text="signal:N")

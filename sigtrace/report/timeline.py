@@ -171,9 +171,7 @@ def _bands(case: Case, end: int) -> Iterator[Band]:
         yield Band(case.exit.time, end, (f"others outlive the init by {lasted}",))
     for stop in case.stops:
         if stop.kill and stop.attempt.until_kill is not None:
-            lasted = duration(stop.attempt.until_kill)
-            given = stop.grace is not None
-            text = f"grace period, {lasted}" if given else f"{lasted} until SIGKILL"
+            text = outcome.grace(duration(stop.attempt.until_kill), stop.grace is not None)
             yield Band(stop.first.time, stop.kill.time, (_asked(case, stop), text))
         elif stop.exit and stop.took is not None and stop.kill is None:
             yield Band(
@@ -188,5 +186,4 @@ def _asked(case: Case, stop: Stop) -> str:
     """Return the signal that asked, and what became of it: `SIGTERM dropped as it was sent`."""
     waits = stop.first.verdict in ("queued", "coalesced")
     fate = (case.fate_of(stop.first) if waits else None) or stop.first
-    words = KINDS[outcome.kind(fate.verdict, fate.signal)].words
-    return stop.first.signal_name if words == stop.first.signal_name else f"{stop.first.signal_name} {words}"
+    return outcome.asked(fate.verdict, fate.signal)

@@ -27,8 +27,8 @@ def test_a_drop_stands_out_in_the_timeline(story: Recording) -> None:
     assert drop["rows"][0]["lane"] == "init: app[4242]"
     assert drop["rows"][0]["what"] == "dropped: no handler"
     assert drop["rows"][0]["who"] == "runc[1809], child of containerd-shim"
-    scales = {name: drop["encoding"][name]["scale"] for name in ("color", "shape")}
-    assert scales["color"]["range"][scales["color"]["domain"].index("dropped as it was sent")] == VERMILLION
+    scales = {name: drop["encoding"][name]["scale"] for name in ("stroke", "shape")}
+    assert scales["stroke"]["range"][scales["stroke"]["domain"].index("dropped as it was sent")] == VERMILLION
     assert (
         scales["shape"]["range"][scales["shape"]["domain"].index("dropped as it was sent")]
         == KINDS["dropped"].glyph
