@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test matrix distros fuzz lint format bench soak programs docs build clean
+.PHONY: help demo notebook test matrix distros fuzz lint format bench soak programs docs man site build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,16 @@ docs: ## Update the commands' help and the tables in docs/
 	$(BIN)/python scripts/column_tables.py
 	$(BIN)/python -m tests.programs.page
 	$(BIN)/python -m tests.guests.page
+
+man: ## Write the manual pages into build/man/man1: man -M build/man
+	@scripts/setup.sh test
+	$(BIN)/python scripts/man_pages.py build/man/man1
+
+site: ## Build docs/ as a site with search; PORT=8000 serves it
+	@scripts/setup.sh test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site is ready for any web server"
+	@[ -z "$(PORT)" ] || $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site $(PORT)
 
 build: ## Build the wheel and the sdist into dist/
 	@scripts/setup.sh test

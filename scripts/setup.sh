@@ -40,9 +40,13 @@ runtime_packages() {
 readonly PROGRAMS="apache2-bin bind9 caddy cron dnsmasq-base docker-registry etcd-server gunicorn haproxy ksh \
 lighttpd make mariadb-server-core memcached mksh mosquitto nats-server netcat-openbsd nginx nodejs openssh-server perl \
 pgbouncer php-fpm postgresql prometheus-node-exporter redis-server rsyslog ruby runit s6 slapd socat stunnel4 supervisor \
-tinyproxy-bin unbound uwsgi-core varnish vsftpd zsh"
+tinyproxy-bin unbound uwsgi-core varnish vsftpd"
 program_packages() {
   [[ $FOR != test || ,${SIGTRACE_REQUIRE:-}, != *,programs,* ]] || echo "$PROGRAMS"
+}
+# What tests of the manual pages and of completion use.
+help_packages() {
+  [ "$FOR" != test ] || echo groff-base mandoc bash-completion zsh fish
 }
 # A browser for tests/browser, and a font for it.
 browser_packages() {
@@ -52,7 +56,7 @@ browser_packages() {
 }
 perf_package() { if grep -q '^ID=ubuntu' /etc/os-release; then echo linux-tools-generic; else echo linux-perf; fi; }
 # Older releases lack some of these: some tests, or a line of the benchmark, are then skipped.
-readonly OPTIONAL=" catatonit chromium podman conmon crun bpftrace libbpf-tools linux-perf linux-tools-generic $PROGRAMS "
+readonly OPTIONAL=" catatonit chromium mandoc fish zsh podman conmon crun bpftrace libbpf-tools linux-perf linux-tools-generic $PROGRAMS "
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 optional() { [[ $OPTIONAL == *" $1 "* ]]; }
@@ -151,7 +155,7 @@ mkdir -p .cache
 exec 9>.cache/setup.lock
 flock 9 2>/dev/null || true # concurrent makes take turns
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
-  install_debian $(debian_packages) $(browser_packages) $(guest_packages)
+  install_debian $(debian_packages) $(browser_packages) $(help_packages) $(guest_packages)
   install_unstarted $(runtime_packages) $(program_packages)
 fi
 install_python

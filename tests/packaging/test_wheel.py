@@ -133,6 +133,11 @@ def test_the_sdist_can_be_built_and_tested_from(built: Built) -> None:
     assert [name for name in names if name.startswith((".venv", ".cache", "build/"))] == []
 
 
+def test_the_manual_pages_are_where_man_finds_them(installed: Path) -> None:
+    pages = {page.name for page in (installed.parent / "share/man/man1").iterdir()}
+    assert {"sigtrace.1", "sigtrace-watch.1", "sigtrace-lab.1"} <= pages
+
+
 def test_the_command_starts_far_from_the_checkout(installed: Path, tmp_path: Path) -> None:
     answer = run(installed / "sigtrace", "--help", cwd=tmp_path)
     assert answer.stdout.startswith("Usage: sigtrace ")
