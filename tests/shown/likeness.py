@@ -10,6 +10,7 @@ _VARY = (
     (r"\d{4}-\d\d-\d\d(?:TTIME)?", "DATE"),
     (r"(?<=[\[/#])\d+\b", "PID"),
     (r"\+?(?<![\w.-])\d+(?:\.\d+)? (?:us|ms|s|min|h)\b(?: \d+ (?:s|min)\b)?", "SPAN"),
+    (r"delivered SPAN later:", "delivered:"),
     (r"(?<![\w.:-])\d+[smhd]\b", "AGE"),
     (r"\b40265\d{5}\b", "NSID"),
     (r"\b[0-9a-f]{12,64}\b", "HEX"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +37,15 @@ def test_every_fence_is_part_of_a_block() -> None:
     for page in PAGES:
         fences = [line for line in page.read_text().splitlines() if line.lstrip().startswith("```")]
         assert len(fences) == 2 * len(blocks(page)), page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_is_in_fences_where_it_is_seen_as_code(page: Path) -> None:
+    text = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=re.M | re.S)
+    top = ""
+    for before, line in itertools.pairwise(text.splitlines()):
+        top = line if line[:1].strip() else top
+        assert before or not line.startswith("    ") or re.match(r"[-*] |\d+\. ", top), line
 
 
 def _of(world: str) -> list[tuple[Block, str, str]]:
