@@ -19,10 +19,9 @@ from sigtrace.cli import cli
 from sigtrace.lab.stage import Stage
 from tests.containers import dockerlike
 from tests.patience import patient
+from tests.shown.blocks import PAGES, ROOT, blocks
 from tests.terminal import running
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _PID, _INODE, _OTHER, _DIR = "4242", "4026532249", "4250", "/var/tmp/signals"
 _CONTAINER, _POD_NAMESPACE = "web-1", "shop"
 """What the documentation calls an init, its namespace, another process, a recording of them, the init's container
@@ -57,8 +56,10 @@ def _examples() -> Iterator[str]:
             if re.match(r"\s+(sudo )?sigtrace ", line):
                 yield re.split(r" {2,}", line.strip())[0]
     for page in PAGES:
-        for block in _blocks(page, "console"):
-            for line in block.splitlines():
+        for block in blocks(page):
+            if block.language != "console" or block.world:  # tests/shown runs those of a world
+                continue
+            for line in block.text.splitlines():
                 if re.match(r"\$ (sudo )?sigtrace ", line):
                     yield re.split(r" {2,}#", line[2:])[0].strip()
 
