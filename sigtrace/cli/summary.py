@@ -18,19 +18,24 @@ from sigtrace.cli.options import (
 )
 from sigtrace.cli.output import json_line, write_lines
 from sigtrace.events.losses import missing, thinned_note
-from sigtrace.events.outcome import label
+from sigtrace.events.outcome import fate
 from sigtrace.signals import name as signal_name
-from sigtrace.text import padded, shorten
+from sigtrace.text import padded, printable, shorten
 from sigtrace.units import DAY, SECOND, duration, number
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from sigtrace.recording.selection import Selection
     from sigtrace.recording.summary import Summary, SummaryLine
 
 _NS, _WIDEST_NS = 10, 50
 """Columns for a namespace on a terminal of 80 columns, and the most on a wider one."""
-_MOST = 40
-"""The most lines in the table."""
+_NAME = 21
+"""Columns for the name of who was hit, on a terminal of 80 columns."""
+_MOST, _MOST_HITS = 40, 10
+"""The most lines in the table, and in that of who was hit."""
 
 
 @click.command(short_help="Summarise a recording: senders, signals, targets, outcomes.")
@@ -44,10 +49,15 @@ def summary(
 ) -> None:
     """Summarise a recording, also while it is being written.
 
-    Prints one line for each PID namespace, signal, sender and verdict: how often,
-    when first and when last. Totals are the kernel's exact counts of everything
-    that passed the recorder's filters. The sender "-" is not known: the kernel
-    does not report it at delivery, and signals that were only counted have none.
+    Prints who was hit by drops, the worst first, by which signals, from whom, and
+    how many of the stops SIGKILL ended. Then a line for each PID namespace, signal,
+    sender and fate: how often, when first and when last. A signal that was queued
+    and later handled is one signal. "pending or fetched": until the end it was not
+    delivered, or sigwait or a signalfd took it, which is no delivery. Totals are
+    the kernel's exact counts of everything that passed the recorder's filters. The
+    sender "-" is not known: the kernel does not report it at delivery, so that of
+    several senders' signals with several fates it cannot be said whose had which;
+    signals that were only counted have none.
     With --since or --until, totals are of the recorded events. Below the table:
     how long stops took, from the request to the exit of the init. If records were
     lost, that comes first, with what it means for the totals.
@@ -100,33 +110,99 @@ def _write_csv(found: Summary) -> None:
 
 
 def _table(found: Summary) -> Iterator[str]:
+    import numpy as np
+
     if not found.losses.nothing:
         yield from missing(found.losses, found.of_counts)
         yield ""
     if found.thinned:
         yield thinned_note(found.thinned)
         yield ""
-    if not found.lines:
+    if not len(found.table):
         yield "no signals" + ("" if found.losses.complete else " in what was recorded")
-    width = min(_NS + max(shutil.get_terminal_size().columns - 80, 0), _WIDEST_NS)
-    span = [moment for line in found.lines for moment in (line.first, line.last)]
-    several_days = bool(span) and min(span) // DAY != max(span) // DAY
+    wide = shutil.get_terminal_size().columns
+    yield from _hits(found, wide)
+    width = min(_NS + max(wide - 80, 0), _WIDEST_NS)
     for host in found.hosts:
-        lines = [line for line in found.lines if line.host == host]
-        reused = _reused(lines[:_MOST])
+        rows = np.flatnonzero(found.table.hosts == host)
         if len(found.hosts) > 1:
             yield f"host {shorten(host, 70)}"
-        if lines:
+        if len(rows):
             yield _row(width, "NAMESPACE", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
-        yield from (_of(line, width, _name(line, width, reused), several_days) for line in lines[:_MOST])
-        if len(lines) > _MOST:
-            rest = sum(line.count for line in lines[_MOST:])
-            yield f"and {number(len(lines) - _MOST, 'more line')}, {number(rest, 'signal')}: --format csv has all"
-        for inode, pids in reused.items():
-            yield f"{inode} had several namespaces, one after the other: {', '.join(f'#{pid}' for pid in pids)}, by"
-            yield "the PID of their init (--ns PID shows one)"
+        yield from _one_by_one(found, rows, width) if len(rows) <= _MOST else _folded(found, rows, width)
         yield ""
     yield from _end(found)
+
+
+def _one_by_one(found: Summary, rows: npt.NDArray[np.intp], width: int) -> Iterator[str]:
+    """Yield a line for each of these rows."""
+    lines = found.table.lines(rows)
+    reused, days = _reused(lines), _several_days(lines)
+    yield from (_of(line, width, _name(line, width, reused), days) for line in lines)
+    for inode, pids in reused.items():
+        yield f"{inode} had several namespaces, one after the other: {', '.join(f'#{pid}' for pid in pids)}, by"
+        yield "the PID of their init (--ns PID shows one)"
+
+
+def _folded(found: Summary, rows: npt.NDArray[np.intp], width: int) -> Iterator[str]:
+    """Yield a line for what became of the signals of all namespaces of one name."""
+    folded, many = found.table.folded(rows, _MOST)
+    days = _several_days([line for _, _, line in folded])
+    for name, homes, line in folded:
+        shown = _counted(name, homes, width) if homes > 1 else _name(line, width, {})
+        yield _of(line, width, shown, days)
+    if many > len(folded):
+        rest = int(found.table.rows["count"].iloc[rows].sum()) - sum(line.count for _, _, line in folded)
+        yield f"and {number(many - len(folded), 'more line')}, {number(rest, 'signal')}"
+    yield f"namespaces of one name are one line; -o csv has {number(len(rows), 'line')}"
+
+
+def _counted(name: str, namespaces: int, width: int) -> str:
+    """A name with the number of namespaces that have it: `web-1 (12)`."""
+    many = f" ({namespaces:,})" if namespaces > 1 else ""
+    return shorten(name, width - len(many)) + many
+
+
+def _several_days(lines: Sequence[SummaryLine]) -> bool:
+    moments = [moment for line in lines for moment in (line.first, line.last)]
+    return bool(moments) and min(moments) // DAY != max(moments) // DAY
+
+
+def _hits(found: Summary, wide: int) -> Iterator[str]:
+    """Yield a table of who was hit by drops, the worst first, and by whom."""
+    hits, of = found.table.hits(_MOST_HITS)
+    if not hits:
+        return
+    width = min(_NAME + max(wide - 80, 0), _WIDEST_NS)
+    yield _hit(width, "HIT", "DROPPED", "SIGNALS", "BY", "KILLED")
+    lasting = found.stops if len(found.hosts) == 1 else []
+    stops: dict[tuple[int, int], list[bool]] = {}
+    for stop in lasting:
+        stops.setdefault((stop.nsid, stop.ns_start), []).append(stop.killed)
+    for hit in hits:
+        ends = [killed for each in hit.namespaces for killed in stops.get(each, ())]
+        which = (f"{signal_name(each).removeprefix('SIG')} {count:,}" for each, count in hit.signals.items())
+        who = ("-" if comm is None else printable(comm) or "kernel" for comm in hit.senders)
+        yield _hit(
+            width,
+            _counted(hit.name, len(hit.namespaces), width),
+            f"{hit.dropped:,}",
+            ", ".join(which) if len(hit.signals) > 1 else "".join(which).partition(" ")[0],
+            ", ".join(who),
+            f"{sum(ends):,} of {len(ends):,}" if ends else "",
+        ).rstrip()
+    if of > len(hits):
+        yield f"and {of - len(hits):,} more"
+    yield ""
+
+
+def _hit(width: int, *cells: str) -> str:
+    name, dropped, which, who, killed = cells
+    return f"{padded(name, width)} {dropped:>9} {_fitting(which)} {_fitting(who)} {killed}"
+
+
+def _fitting(words: str) -> str:
+    return padded(shorten(words, 18), 18)
 
 
 def _reused(lines: Sequence[SummaryLine]) -> dict[int, list[int]]:
@@ -152,7 +228,7 @@ def _of(line: SummaryLine, width: int, name: str, several_days: bool) -> str:
         name,
         signal_name(line.signal).removeprefix("SIG"),
         "-" if line.sender_comm is None else shorten(line.sender_comm, 11) or "kernel",
-        label(line.verdict, line.signal, line.origin),
+        fate(line.verdict, line.signal, line.origin),
         f"{line.count:,}",
         *(_moment(time, several_days) for time in (line.first, line.last)),
     )
@@ -173,21 +249,16 @@ def _moment(time: int, several_days: bool) -> str:
 
 
 def _end(found: Summary) -> Iterator[str]:
+    from sigtrace.events.verdict import CODE
+
     facts = found.as_dict()
-    dropped = {
-        (line.host, line.nsid, line.ns_start): line.container
-        for line in found.lines
-        if line.verdict.startswith("dropped")
-    }
-    inits = (
-        f"inits of {len(dropped):,} PID namespaces"
-        if len(dropped) > 1
-        else "".join(
-            f"init of {shorten(container.label, 40)} ({nsid})" if container else f"init of {nsid}"
-            for (_, nsid, _), container in dropped.items()
-        )
-    )
-    yield f"{number(found.dropped, 'signal')} dropped" + (f" for the {inits}" if inits else "")
+    hit = found.table.rows[found.table.dropped][["boot", "nsid", "ns_start"]].drop_duplicates()
+    inits = f" for the {number(len(hit), 'init')} of {number(len(hit), 'PID namespace')}" if len(hit) else ""
+    yield f"{number(found.dropped, 'signal')} dropped{inits}"
+    pending = found.table.rows["verdict"] == CODE["queued"]
+    if pending.any():
+        count = int(found.table.rows["count"][pending].sum())
+        yield f"{number(count, 'signal')} still pending, or fetched by sigwait or a signalfd"
     if found.stops:
         words = ("p50", "p90", "p99", "longest")
         times = ", ".join(f"{word} {duration(facts[f'stop_seconds_{word}'] * SECOND)}" for word in words)

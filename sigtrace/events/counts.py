@@ -23,17 +23,24 @@ COUNT = np.dtype([*wire.COUNT_KEY.dtype().descr, ("thinned", "<u8"), ("count", "
 """dtype of a row of counts: the members of `sigtrace_count_key`; how many, and how many of these have no record."""
 
 
-def keys(records: npt.NDArray[np.void]) -> npt.NDArray[np.bytes_]:
-    """Return the key of each count as bytes, shape (n,): the first members."""
-    size = wire.COUNT_KEY.size
-    raw = np.ascontiguousarray(np.ascontiguousarray(records).view("u1").reshape(-1, COUNT.itemsize)[:, :size])
-    found: npt.NDArray[np.bytes_] = raw.view(f"S{size}")[:, 0]
-    return found
+def distinct(records: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the first row of each distinct key of counts, in the order of the keys, and the index of each row's: (n,).
+
+    A key is the first members of a row, compared as bytes.
+    """
+    words = np.ascontiguousarray(records).view("u1").reshape(-1, COUNT.itemsize)[:, : wire.COUNT_KEY.size]
+    words = np.ascontiguousarray(words).view(">u8").astype("u8")
+    order = np.lexsort(words.T[::-1])
+    ordered = words[order]
+    new = np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1))[: len(order)]
+    inverse = np.empty(len(order), np.intp)
+    inverse[order] = np.cumsum(new) - 1
+    return order[new], inverse
 
 
 def merged(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     """Return one row per key, with the sums of its counts; both of dtype COUNT."""
-    _, which, inverse = np.unique(keys(records), return_index=True, return_inverse=True)
+    which, inverse = distinct(records)
     sums: npt.NDArray[np.void] = records[which].copy()
     for name in ("count", "thinned"):
         sums[name] = 0

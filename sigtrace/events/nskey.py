@@ -50,20 +50,9 @@ class NsKey(NamedTuple):
         cls, nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64]
     ) -> tuple[list[NsKey], npt.NDArray[np.intp]]:
         """Return the distinct namespaces of columns of inodes and starts (ns), and the index of each row's: (n,)."""
-        import numpy as np
-
-        if not len(nsid):
-            return [], np.zeros(0, np.intp)
-        exact = nsid.astype("u8") << 32 ^ ns_start.astype("u8")
-        if (exact == exact[0]).all():  # all of one namespace, as the records of a case are
-            return [cls.of(nsid[0], ns_start[0])], np.zeros(len(exact), np.intp)
-        # The beginning of each run of equal rows; few, if a storm concerns one namespace.
-        heads = np.flatnonzero(np.concatenate([[True], exact[1:] != exact[:-1]]))
-        first, codes = _distinct(exact[heads])
-        places: dict[NsKey, int] = {}
-        found = zip(nsid[heads[first]].tolist(), ns_start[heads[first]].tolist(), strict=True)
-        which = np.array([places.setdefault(cls.of(*each), len(places)) for each in found])
-        return list(places), np.repeat(which[codes], np.diff(heads, append=len(exact)))
+        first, codes = distinct(nsid, ns_start)
+        starts = ns_start[first].astype("i8") // TICK_NS
+        return list(map(cls, nsid[first].tolist(), starts.tolist())), codes
 
 
 class HostNs(NamedTuple):
@@ -83,6 +72,26 @@ def among(
     keys = np.array([inode << 32 ^ start for inode, start in wanted], "u8")
     found: npt.NDArray[np.bool_] = np.isin(nsid.astype("u8") << 32 ^ ns_start.astype("u8") // TICK_NS, keys)
     return found
+
+
+def distinct(
+    nsid: npt.NDArray[np.uint32], ns_start: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return a row of each distinct namespace of columns of inodes and starts (ns), and the index of each row's: (n,).
+
+    These are the `NsKey.from_records`, without a Python object for each.
+    """
+    import numpy as np
+
+    if not len(nsid):
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    key = nsid.astype("u8") << 32 ^ ns_start.astype("u8") // TICK_NS
+    if (key == key[0]).all():  # all of one namespace, as the records of a case are
+        return np.zeros(1, np.intp), np.zeros(len(key), np.intp)
+    # The beginning of each run of equal rows; few, if a storm concerns one namespace.
+    heads = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    first, codes = _distinct(key[heads])
+    return heads[first], np.repeat(codes, np.diff(heads, append=len(key)))
 
 
 def _distinct(key: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

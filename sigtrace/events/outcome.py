@@ -139,6 +139,16 @@ def label(verdict: str, signal: int, origin: str = "") -> str:
     return f"{words}: {SENT[origin]}" if verdict == "queued" and origin in SENT else words
 
 
+def fate(verdict: str, signal: int, origin: str = "") -> str:
+    """Return what finally became of a signal in a few words: 20 characters at most.
+
+    `queued`: no delivery was reported by the end. SIGKILL ends its target as it is queued, whatever is delivered.
+    """
+    if signal == signals.KILL and verdict == "default_action":
+        return f"killed: {SENT[origin]}" if origin in SENT else "killed"
+    return "pending or fetched" if verdict == "queued" else label(verdict, signal, origin)
+
+
 def past(verdict: str) -> str:
     """Return the outcome in the past tense, for an account after the fact."""
     return _PAST.get(verdict, OUTCOMES[verdict].label)

@@ -65,11 +65,13 @@ class Namespaces:
     ) -> None:
         self.table = table
         self._of_events = of_events
+        self._same: Namespaces | None = None
+        """Another of the same table, which keeps what is derived from it."""
 
     def renewed(self) -> Namespaces:
         """Return the same namespaces of the table, for a time when there may be more events."""
         other = Namespaces(self.table, self._of_events)
-        other._by_home = self._by_home
+        other._same = self._same or self
         return other
 
     def __iter__(self) -> Iterator[RecordedNs]:
@@ -120,7 +122,15 @@ class Namespaces:
     @cached_property
     def containers(self) -> dict[HostNs, Container]:
         """The container of each namespace that has one."""
-        return {each.home: each.container for each in self if each.container}
+        if self._same:
+            return self._same.containers
+        table = self.table[self.table["container_id"] != ""]
+        names = ["host", "boot_id", "nsid", "ns_start", *COLUMNS, "container_stop_signal"]
+        rows = zip(*(table[name].tolist() for name in names), strict=True)
+        return {
+            HostNs(host, boot, NsKey.of(inode, start)): Container(*facts)
+            for host, boot, inode, start, *facts in rows
+        }
 
     @cached_property
     def _named(self) -> list[RecordedNs]:
@@ -134,6 +144,8 @@ class Namespaces:
 
     @cached_property
     def _by_home(self) -> dict[HostNs, RecordedNs]:
+        if self._same:
+            return self._same._by_home
         # A namespace is created after its parent, so the parent is the last namespace before it that got the inode.
         holders: dict[tuple[str, str, int], HostNs] = {}
         found = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sigtrace.events.counts import keys
+from sigtrace.events.counts import distinct
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def last_of_run(parts: list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]])
     times = np.concatenate([times for _, times in parts])
     order = np.lexsort((times, records["count"]))
     records, times = records[order], times[order]
-    _, which, inverse = np.unique(keys(records), return_index=True, return_inverse=True)
+    which, inverse = distinct(records)
     best, thinned = (_total(records, inverse, len(which), name, np.maximum) for name in ("count", "thinned"))
     first, last = (np.full(len(which), np.iinfo("i8").max) for _ in range(2))
     np.minimum.at(first, inverse, times)
@@ -39,7 +39,7 @@ def last_of_run(parts: list[tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]])
 def sum_of_runs(runs: list[Totals]) -> Totals:
     """Sum the totals of several runs of one boot."""
     records = np.concatenate([run.records for run in runs])
-    _, which, inverse = np.unique(keys(records), return_index=True, return_inverse=True)
+    which, inverse = distinct(records)
     totals = records[which].copy()
     for name in ("count", "thinned"):
         totals[name] = _total(records, inverse, len(which), name, np.add)

@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sigtrace.events.outcome import KINDS, label
+from sigtrace.events.outcome import KINDS, fate
 from sigtrace.report import data, moment
 from sigtrace.report.facts import Band, Chart, EventMark, Page
 from sigtrace.text import printable
@@ -69,7 +69,7 @@ def _render(page: Page) -> bytes:
         **{name: getattr(moment, name) for name in ("clock", "stamp", "day", "iso")},
         "span": duration,
         "comma": lambda number: f"{number:,}",
-        "label": lambda line: label(line.verdict, line.signal, line.origin),
+        "label": lambda line: fate(line.verdict, line.signal, line.origin),
     }
     style, script = ((_HERE / name).read_text() for name in ("style.css", "script.js"))
     style += "".join(f".{name} {{ --kind: {kind.colour}; }}\n" for name, kind in KINDS.items())

@@ -63,6 +63,8 @@ This is longer than usual grace periods, so that the SIGKILL at the end of one b
 _FEW = 64
 """Requests whose senders are determined, from the beginning and from the end of a storm: that takes Python code for
 each of them."""
+MANY = 4 * _FEW
+"""An attempt with more requests is such a storm."""
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,24 @@ def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[At
     batch: records of one boot, in the order of kernel time. asks: the result of `request.asking` for it, shape (n,),
     if the caller has it. The init of the initial namespace is left out: nothing stops that from outside.
     """
+    records, rows, begins = init_records(batch, asks)
+    groups = np.split(rows, begins[1:]) if len(begins) else []
+    return sorted((records.attempt(group) for group in groups), key=lambda each: each.asked)
+
+
+def init_records(
+    batch: Batch, asks: npt.NDArray[np.bool_] | None = None
+) -> tuple[InitRecords, npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the records of inits, the rows of all attempts, one after the other, and where each begins in these.
+
+    Arguments as for `attempts`.
+    """
     r = batch.records
     own = np.flatnonzero(flag(r, "init") & (r["nsid"] != INITIAL_PID_NS))
     part = batch[own]
+    part.known = part.residents  # looked up once
     numbers = own_stop_signals(part)
     asks = asking(part, numbers) if asks is None else asks[own]
-    if not asks.any():
-        return []
     r, verdicts = part.records, part.verdicts
     meant = np.isin(r["signal"], ALWAYS) | (r["signal"] == numbers)
     late = meant & (verdicts == verdict.CODE["dropped_at_deliver"])
@@ -174,9 +187,8 @@ def attempts(batch: Batch, asks: npt.NDArray[np.bool_] | None = None) -> list[At
     chosen = (asks | late | obeyed | rebooted) & (row < end) | (row == end)
     order = np.argsort(codes, kind="stable")
     order = order[chosen[order]]
-    records = _InitRecords(part, own, part.residents, asks, dropped, obeyed, rebooted)
-    groups = _cut(r["time"][order].astype("i8"), codes[order], asks[order], order)
-    return sorted((records.attempt(rows) for rows in groups), key=lambda each: each.asked)
+    records = InitRecords(part, own, part.residents, asks, dropped, obeyed, rebooted)
+    return records, *_cut(r["time"][order].astype("i8"), codes[order], asks[order], order)
 
 
 def _obeyed(batch: Batch) -> npt.NDArray[np.bool_]:
@@ -194,20 +206,25 @@ def _cut(
     codes: npt.NDArray[np.intp],
     asks: npt.NDArray[np.bool_],
     rows: npt.NDArray[np.intp],
-) -> list[npt.NDArray[np.intp]]:
-    """Split rows into attempts. All arrays: shape (n,), grouped by init (`codes`), each group in the order of time."""
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the rows that belong to attempts, and where each attempt begins in these.
+
+    All arrays: shape (n,), grouped by init (`codes`), each group in the order of time.
+    """
     requests = np.flatnonzero(asks)
     begins = np.ones(len(requests), bool)
     begins[1:] = (np.diff(codes[requests]) != 0) | (np.diff(times[requests]) > APART_NS)
     first = requests[begins]
+    if not len(first):
+        return rows[:0], first
     number = np.searchsorted(first, np.arange(len(rows)), side="right") - 1
     # What precedes an init's first request (a SIGKILL of the kernel, an exit) does not belong to an attempt.
     belongs = np.flatnonzero((number >= 0) & (codes == codes[first[np.maximum(number, 0)]]))
-    return np.split(rows[belongs], np.searchsorted(number[belongs], np.arange(1, len(first))))
+    return rows[belongs], np.searchsorted(number[belongs], np.arange(len(first)))
 
 
 @dataclass(frozen=True)
-class _InitRecords:
+class InitRecords:
     """The records of inits from which `attempts` makes attempts; the arrays have shape (n,)."""
 
     batch: Batch
@@ -226,7 +243,7 @@ class _InitRecords:
         kill, reboot = _first(rows, self.obeyed[rows]), _first(rows, self.rebooted[rows])
         end = int(rows[-1]) if r["stage"][rows[-1]] == wire.STAGE["exit"] else None
         container = self.homes.containers[int(self.homes.codes[rows[0]])]
-        start, who = self._counted(requests, kill, container)
+        start, who = self.counted(requests, kill, container)
         one, began = r[start], int(r["time"][start])
         return Attempt(
             key=NsKey.of(one["nsid"], one["ns_start"]),
@@ -267,12 +284,12 @@ class _InitRecords:
         offset = self.batch.boot_to_utc
         return int(self.batch.records["time"][row]) + int(offset if isinstance(offset, int) else offset[row])
 
-    def _counted(
+    def counted(
         self, requests: npt.NDArray[np.intp], kill: int | None, container: Container | None
     ) -> tuple[int, Asker]:
         """Return the row of the request from which the attempt is counted, and its sender."""
         before = requests if kill is None else requests[: np.searchsorted(requests, kill, side="right")]
-        few = (before if len(before) <= 4 * _FEW else self._sample(before)).tolist()
+        few = (before if len(before) <= MANY else self._sample(before)).tolist()
         known = [request(self.batch, row, container) for row in few]
         which = counted(known)
         return few[which], known[which].asker

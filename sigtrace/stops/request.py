@@ -34,7 +34,7 @@ from sigtrace.events import verdict, wire
 from sigtrace.events.batch import Batch
 from sigtrace.events.column_types import flag
 from sigtrace.events.container import Container
-from sigtrace.events.nskey import NsKey
+from sigtrace.events.nskey import NsKey, distinct
 from sigtrace.events.origin import CODE as ORIGIN
 from sigtrace.events.origin import ORIGINS
 from sigtrace.stops.sender import INSIDE, Asker, asker, by_its_maker
@@ -134,7 +134,7 @@ def inits(records: npt.NDArray[np.void]) -> npt.NDArray[np.intp]:
 
     records: shape (n,), of inits only.
     """
-    codes = NsKey.from_records(records["nsid"], records["ns_start"])[1]
+    codes = distinct(records["nsid"], records["ns_start"])[1]
     within = (records["ns_start"] % TICK_NS).astype("i4")
     one = np.zeros(int(codes.max(initial=-1)) + 1, "i4")
     one[codes] = within

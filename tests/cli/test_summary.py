@@ -72,13 +72,16 @@ except BadInput as err:
 TABLE = """\
 1 record lost (the totals are still exact)
 
+HIT                     DROPPED SIGNALS            BY                 KILLED
+app                           2 TERM               runc, -            1 of 1
+
 NAMESPACE  SIGNAL   SENDER      WHAT BECAME OF IT       COUNT    FIRST     LAST
 4026532249 TERM     runc        dropped: no handler         1 22:13:22 22:13:22
 4026532249 TERM     -           dropped: no handler         1 22:13:33 22:13:33
 7          HUP      -           handled                     1 22:13:23 22:13:23
-4026532249 KILL     r\\x1bc      queued                      1 22:13:32 22:13:32
+4026532249 KILL     r\\x1bc      killed                      1 22:13:32 22:13:32
 
-2 signals dropped for the init of 4026532249
+2 signals dropped for the 1 init of 1 PID namespace
 1 init stopped, 1 of them by SIGKILL: p50 10 s, p90 10 s, p99 10 s, longest 10 s
 """
 

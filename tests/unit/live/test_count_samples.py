@@ -12,7 +12,7 @@ import pytest
 
 import sigtrace
 from sigtrace.events import wire
-from sigtrace.events.counts import COUNT, Counts, keys, merged
+from sigtrace.events.counts import COUNT, Counts, merged
 from sigtrace.live.count_samples import CountSamples
 from sigtrace.live.kernel import counts as kernel_counts
 from sigtrace.live.kernel.counts import KEPT, Tally
@@ -50,9 +50,9 @@ class Kernel:
     def rows(self) -> npt.NDArray[np.void]:
         """What a dump of the table has."""
         if self._deleted:
-            self.table = self.table[
-                ~np.isin(keys(self.table), np.array(self._deleted, keys(self.table).dtype))
-            ]
+            keys = np.ascontiguousarray(self.table).view(f"V{COUNT.itemsize}").tolist()
+            size = wire.COUNT_KEY.size
+            self.table = self.table[[bytes(key)[:size] not in self._deleted for key in keys]]
             self._deleted.clear()
         return self.table.copy()
 
