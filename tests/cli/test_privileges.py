@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.patience import patient
 
 pytestmark = pytest.mark.kernel
 
+ROOT = Path(sigtrace.__file__).parents[1]
 _BEGIN = ("bpf", "perfmon", "sys_ptrace", "dac_read_search")
 _GO_ON = 1 << 19 | 1 << 2
 """CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, as /proc/PID/status shows them."""
@@ -99,3 +102,52 @@ def test_nobody_who_was_given_these_sees_in_top_what_root_sees(stage: Stage) -> 
     assert [line.split()[:3] for line in done.stdout.splitlines()[1:]] == [
         [str(namespace.inode), str(namespace.init.pid), "python"]
     ], done.stderr
+
+
+_START = "import sys; sys.path[:0] = sys.argv.pop(1).split(':'); from sigtrace.cli import main; main()"
+
+
+def test_what_a_users_environment_would_load_is_in_none_of_its_processes(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """As with sudo, the kernel sets AT_SECURE, and the loader drops LD_*; children get nothing of PYTHON* either."""
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
+    where, python = tmp_path / "place", tmp_path / "python"
+    where.mkdir()
+    os.chown(where, 65534, 65534)
+    shutil.copy(Path(sys.executable).resolve(), python)
+    capabilities = ",".join(f"cap_{name}" for name in _BEGIN)
+    subprocess.run(["setcap", f"{capabilities}=ep", str(python)], check=True)
+    (where / "json.py").write_text("raise SystemExit('a user decides what root imports')\n")
+    library = next(Path("/lib").glob("*/libBrokenLocale.so.1"))
+    hostile = {"LD_PRELOAD": str(library), "PYTHONPATH": str(where), "PYTHONHOME": str(where)}
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    packages = ":".join(path for path in (str(ROOT), *sys.path) if path)
+    namespace = stage.namespace()
+    words = ("record", str(where / "r"), "--ns", str(namespace.inode))
+    process = subprocess.Popen(
+        [*nobody, str(python), "-I", "-c", _START, packages, *words],
+        env={**os.environ, **hostile},
+        cwd=where,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("sigtrace: ready")
+        stage.outside.kill(namespace.init, 15)
+        pids = {int(thread["Tgid"]) for thread in _settled(process.pid, 3)}
+        mapped = [Path(f"/proc/{pid}/maps").read_text() for pid in pids]
+        (helper,) = (pid for pid in pids if b"helper.serve" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        given = Path(f"/proc/{helper}/environ").read_bytes()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=patient(60))
+    finally:
+        process.kill()
+        process.communicate()
+    assert all("libc.so" in each and library.name not in each for each in mapped)
+    assert b"LD_PRELOAD=" not in given
+    assert process.returncode == 0, err
+    rows = sigtrace.open(where / "r").snapshots()
+    assert namespace.init.pid in set(rows["pid"])  # whose reader has not imported what lay there

@@ -109,7 +109,7 @@ class Claims:
         same = ("container_id", "image", "runtime", "stop_signal", "stop_signal_from")
         assert [outside[column] for column in same] == [inside[column] for column in same]
 
-    def test_a_container_that_lives_50_ms_is_named(self, ran: Scenario) -> None:
+    def test_a_container_that_lives_30_ms_is_named(self, ran: Scenario) -> None:
         assert ran[scenario.BRIEF]
         rows = sigtrace.open(ran.all).namespaces().to_dict("records")
         assert scenario.BRIEF in {self.named(ran, row) for row in rows}
@@ -117,9 +117,15 @@ class Claims:
     def test_a_container_that_starts_later_is_matched_and_nothing_else(self, ran: Scenario) -> None:
         assert ran[scenario.LATE].stopped
         assert ran[scenario.WATCH]
-        assert [row["signal_name"] for row in ran.watched] == [ran.runtime.default_stop]
-        assert self.named(ran, ran.watched[0]) == scenario.LATE
-        assert ran.watched[0]["nsid"] == self.running(ran, scenario.LATE).nsid
+        late = ran.watched[-1]
+        assert [self.named(ran, row) for row in ran.watched if row is not late] == [scenario.BRIEF]
+        assert (self.named(ran, late), late["signal_name"]) == (scenario.LATE, ran.runtime.default_stop)
+        assert late["nsid"] == self.running(ran, scenario.LATE).nsid
+
+    def test_a_container_that_is_waited_for_and_lives_30_ms_is_seen(self, ran: Scenario) -> None:
+        assert ran[scenario.BRIEF]
+        brief = ran.watched[0]
+        assert (self.named(ran, brief), brief["signal_name"]) == (scenario.BRIEF, "SIGTERM")
 
     def test_a_recording_of_one_container_has_only_that_one(self, ran: Scenario) -> None:
         assert ran[scenario.ONE]

@@ -36,7 +36,7 @@ TRAP = "web-trap"
 OWN_SIGNAL = "web-quit"
 """Has a handler for SIGQUIT, its own stop signal, and for nothing else."""
 BRIEF = "web-brief"
-"""Lives for 50 ms."""
+"""Sends itself SIGTERM, and lives for 30 ms."""
 NESTED = "web-nested"
 """Makes a PID namespace inside, whose init gets a SIGTERM."""
 OWN_INIT = "web-init"
@@ -49,8 +49,7 @@ NESTING = ("/bin/unshare", "--pid", "--fork", *SLEEP)
 
 
 WATCH, ONE, IMPOSTOR = "watch one impostor".split()
-"""Steps without a container of their own: sigtrace watches LATE, records PLAIN, and looks at what claims to be PLAIN.
-"""
+"""Steps without a container of their own: sigtrace watches BRIEF and LATE, records PLAIN, and looks at its IMPOSTOR."""
 
 
 class Sigtrace:
@@ -128,7 +127,7 @@ class Scenario:
         self.one = where / "one"
         """A recording of PLAIN only, begun when it ran already."""
         self.watched: list[Row] = []
-        """What `watch` said of LATE; it was begun before that was started."""
+        """What `watch` said of BRIEF and LATE; it was begun before these were started."""
         self._results: dict[str, ContainerResult] = {}
 
     def __getitem__(self, name: str) -> ContainerResult:
@@ -143,7 +142,8 @@ class Scenario:
         host = self.runtime.host
         with contextlib.ExitStack() as stack:
             stack.enter_context(Sigtrace(host, "record", self.all))
-            watch = Sigtrace(host, "watch", *self.runtime.choice(LATE), "--wait", "--format", "json")
+            choice = (*self.runtime.choice(BRIEF), *self.runtime.choice(LATE), "--wait")
+            watch = Sigtrace(host, "watch", *choice, "--format", "json")
             self._step(WATCH, lambda _: stack.enter_context(watch))
             self._start(Spec(PLAIN))
             record = Sigtrace(host, "record", self.one, *self.runtime.choice(PLAIN))
@@ -207,7 +207,7 @@ class Scenario:
         )
 
     def _live_briefly(self, result: ContainerResult) -> None:
-        self.runtime.run_to_end(Spec(BRIEF, ("/bin/usleep", "50000")))
+        self.runtime.run_to_end(Spec(BRIEF, ("/bin/sh", "-c", "kill -TERM $$; usleep 30000")))
 
     def _signal_the_nested(self, result: ContainerResult) -> None:
         """SIGTERM to the init of a namespace inside a container, from that container."""
