@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,22 +94,52 @@ def _json_ready(column: Column) -> list[Any]:
 
 
 def json_lines(columns: Mapping[str, Column]) -> Iterator[str]:
-    """Yield the JSON of each row of the columns, as json.dumps writes it."""
-    template = "{" + ", ".join(f'"{name}": %s' for name in columns) + "}"
-    texts = [_json_texts(column) for column in columns.values()]
+    """Yield the JSON of each row of the columns, as json.dumps writes it.
+
+    A column with one value in all rows, as most have in a storm, is a part of the template. The first never is: it
+    tells how many rows there are.
+    """
+    members: list[str] = []
+    texts: list[list[Any]] = []
+    for name, column in columns.items():
+        only = _only(column) if members else None
+        found = _json_texts(column if only is None else only)
+        if only is None:
+            texts.append(found)
+        members.append(f'"{name}": {"%s" if only is None else str(found[0]).replace("%", "%%")}')
+    template = "{" + ", ".join(members) + "}"
     return (template % row for row in zip(*texts, strict=True))
+
+
+def _only(column: Column) -> Column | None:
+    """Return the first row of a column if all the others are the same; None if they differ, or there is none."""
+    if isinstance(column, Labels):
+        return Labels(np.zeros(1, "u1"), [column.names[column.codes[0]]]) if _alike(column.codes) else None
+    if isinstance(column, Nullable):
+        alike = _alike(column.present) and (not column.present[0] or _alike(column.values))
+        return Nullable(column.values[:1], column.present[:1]) if alike else None
+    return column[:1] if _alike(column) else None
+
+
+def _alike(values: npt.NDArray[np.generic]) -> bool:
+    return len(values) > 0 and bool((values == values[0]).all())
 
 
 def _json_texts(column: Column) -> list[Any]:
     """Return the column's values as JSON text; numbers stay numbers, which `%s` formats."""
     if isinstance(column, Labels):
-        return Labels(column.codes, [json.dumps(name) for name in column.names]).tolist()
+        return Labels(column.codes, [_quoted(name) for name in column.names]).tolist()
     if isinstance(column, Nullable):
         return ["null" if value is None else value for value in column.tolist()]
     if column.dtype == bool:
         return ["true" if value else "false" for value in column.tolist()]
     texts = _json_ready(column)
     return [f'"{stamp}"' for stamp in texts] if column.dtype.kind == "M" else texts
+
+
+@functools.lru_cache(maxsize=4096)
+def _quoted(name: str) -> str:
+    return json.dumps(name)
 
 
 def frame(columns: Mapping[str, Column]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -13,7 +14,7 @@ from sigtrace.events.batch import Batch
 from sigtrace.events.columns import EVENT_FIELDS
 from sigtrace.events.counts import COUNT, Counts
 from sigtrace.events.field import names
-from tests.builders.records import record
+from tests.builders.records import EVERYTHING, record
 
 COLUMNS = list(names(EVENT_FIELDS))
 
@@ -94,6 +95,16 @@ def test_json_lines_are_what_json_makes_of_the_rows() -> None:
     batch = Batch(np.concatenate(rows), 1_700_000_000_000_000_000, 'ho"st')
     assert list(batch.json_lines()) == [json.dumps(row) for row in batch.rows()]
     assert list(batch[:0].json_lines()) == []
+
+
+@pytest.mark.parametrize("kind", EVERYTHING)
+def test_json_lines_of_equal_records_are_equal_but_for_the_time(kind: npt.NDArray[np.void]) -> None:
+    records = np.repeat(kind, 5)
+    records["time"], records["target_comm"] = range(5), b"50%s %d%%"
+    batch = Batch(records, 0, "100%")
+    assert list(batch.json_lines()) == [json.dumps(row) for row in batch.rows()]
+    records["time"] = 7
+    assert list(batch.json_lines()) == [json.dumps(next(batch.rows()))] * 5
 
 
 def test_an_empty_batch_has_all_columns_and_no_rows() -> None:
