@@ -6,69 +6,26 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import click
 import numpy as np
 
-from sigtrace.events.losses import Losses, reservation
-from sigtrace.postmortem import Case, Finding, Report
-from sigtrace.postmortem.ranking import Standing
+from sigtrace.postmortem import Finding, Report
 from sigtrace.postmortem.timeline import timeline_entries, title
-from sigtrace.text import padded, printable, shorten_start
-from sigtrace.units import duration, number
+from sigtrace.text import printable
+from sigtrace.units import duration
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _WIDEST = 100
 _FEW = 3
 """Causes not checked for the same reason that are always named."""
-_OUTCOME, _LEAST, _REST = 20, 8, 41
-"""Columns for the outcome (more if it needs them), for the name (which gets the remaining width), for all others."""
 
 
 def print_report(report: Report, verbose: bool = False) -> None:
     """Print the report of one namespace; verbose: name all causes that were not checked, however many."""
-    for line in _report(report, _width(), verbose):
+    for line in _report(report, page_width(), verbose):
         click.echo(line, color=_colour())
-
-
-def print_standings(standings: Sequence[Standing], losses: Losses) -> None:
-    """Print one line per namespace, the most stuck first; before them what was lost of their time."""
-    if why := reservation(losses):
-        click.echo(f"What follows is what was recorded; {why}.\n")
-    known = any(standing.report.case.container for standing in standings)
-    outcome = max([_OUTCOME, *(len(standing.outcome) for standing in standings)])
-    widths = max(_width() - _REST - outcome, _LEAST), outcome
-    click.echo(_row(("NAMESPACE", "CONTAINER" if known else "INIT", "ASKED", "OUTCOME", "WHY"), widths))
-    for standing in standings:
-        report = standing.report
-        slugs = list(dict.fromkeys(finding.cause for finding in report.findings))
-        slugs = slugs or ["?" if report.reservation else "-"]
-        why = slugs[0] + (f" +{len(slugs) - 1}" if len(slugs) > 1 else "")
-        cells = (str(report.case.nsid), _name(report.case), standing.signal, standing.outcome, why)
-        click.echo(_row(cells, widths).rstrip())
-    stuck = sum(bool(standing.report.findings) for standing in standings)
-    click.echo(f"\n{number(len(standings), 'PID namespace')}, {stuck:,} with findings.")
-    unclear = sum(bool(each.report.reservation and not each.report.findings) for each in standings)
-    if unclear:
-        click.echo(f"Of {unclear:,} without findings (?), records may have been lost.")
-
-
-def _name(case: Case) -> str:
-    """The container's label, or the init if there is no container."""
-    if case.container:
-        return printable(case.container.label)
-    return case.init_name or "-"
-
-
-def _row(cells: tuple[str, str, str, str, str], widths: tuple[int, int]) -> str:
-    nsid, name, asked, outcome, why = cells
-    return f"{nsid:<10} {_padded(name, widths[0])} {asked:<7} {outcome:<{widths[1]}} {why}"
-
-
-def _padded(name: str, wide: int) -> str:
-    """The name in `wide` columns; a long one keeps its end, which distinguishes the containers of a pod."""
-    return padded(shorten_start(name, wide), wide)
 
 
 def _report(report: Report, width: int, verbose: bool) -> Iterator[str]:
@@ -131,7 +88,8 @@ def _wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
     return [click.style(line, bold=True) for line in lines] if plain != text else lines
 
 
-def _width() -> int:
+def page_width() -> int:
+    """Return the columns for text: 79, or up to 99 on a wider terminal."""
     return min(max(shutil.get_terminal_size().columns, 80), _WIDEST) - 1
 
 

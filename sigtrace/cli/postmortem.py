@@ -53,7 +53,12 @@ EXIT_INCOMPLETE = 4
     show_default=True,
     help="With --live: how long to watch signals between two snapshots.",
 )
-@click.option("--verbose", "-v", is_flag=True, help="Name all causes that were not checked, however many.")
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Name all causes that were not checked; list alike containers one by one.",
+)
 @container_options
 @format_option
 def postmortem(
@@ -75,8 +80,9 @@ def postmortem(
     called kill) and when, what became of the request, to whom an init passed it
     on, the grace period, SIGKILL, the exit, the deaths of its members. Then the
     findings, the one that explains the stop first: cause, evidence, what to do.
-    Then what was ruled out. Without a target, or where it
-    matches several namespaces, prints a list, the most stuck first.
+    Then what was ruled out. Without a target, or where it matches several
+    namespaces, prints a list, the most stuck first, in which containers of one
+    image that are alike are one entry (--verbose: one by one).
 
     Of this host, nothing is known about the time before. A finding that would
     explain a stop that hangs is "possible"; whatever blocks an exit is certain.
@@ -129,7 +135,7 @@ def postmortem(
         if live and named:
             raise BadInput(f"{err.sentence}; there is no recording of this name either") from err
         raise
-    if _explain(found.cases, output, verbose) if found.single else _list(found, output):
+    if _explain(found.cases, output, verbose) if found.single else _list(found, output, verbose):
         sys.exit(EXIT_FOUND)
     if any(not losses.complete for losses in (found.losses, *(case.losses for case in found.cases))):
         sys.exit(EXIT_INCOMPLETE)
@@ -235,14 +241,14 @@ def _say_reservation(why: str) -> None:
         say(f"not all is known: {why}")
 
 
-def _list(found: _Found, output: str) -> bool:
-    """Print one line per case. Returns whether there are findings."""
-    from sigtrace.cli.findings import print_standings
+def _list(found: _Found, output: str, verbose: bool) -> bool:
+    """Print the cases, worst first. Returns whether there are findings."""
+    from sigtrace.cli.standings import print_standings
     from sigtrace.postmortem.ranking import rank
 
     standings = rank(found.cases)
     if output == "table":
-        print_standings(standings, found.losses)
+        print_standings(standings, found.losses, verbose)
     else:
         _say_reservation(reservation(found.losses))
         for standing in standings:

@@ -43,12 +43,20 @@ class Standing:
     @property
     def outcome(self) -> str:
         """How it ended, in a few words."""
+        return f"{self.ended} {duration(self.took)}" if self._timed else self.ended
+
+    @property
+    def ended(self) -> str:
+        """The same without the time that it took: `killed after`."""
         case = self.report.case
         if case.failed_start:
             return "failed to start"
-        if case.stops:
-            return f"{_ended(case)} {duration(self.took)}"
-        return end.how(case) or ("not known" if case.live else "not asked")
+        return _ended(case) if self._timed else end.how(case) or ("not known" if case.live else "not asked")
+
+    @property
+    def _timed(self) -> bool:
+        """Whether the time from the request to the end is known."""
+        return bool(self.report.case.stops) and not self.report.case.failed_start
 
     @property
     def signal(self) -> str:
