@@ -163,14 +163,12 @@ def _live(namespace: str | None, wanted: ContainerSelector, listen: float) -> _F
     from sigtrace.procfs import pidns
 
     if namespace is not None:
-        nsid = pidns.parse_ns(namespace)
-        containers = {nsid: from_live.home_of(nsid)}
+        homes = [from_live.home_of(pidns.parse_ns(namespace))]
     else:
-        containers = from_live.alive(wanted)
-        if wanted.empty or len(containers) != 1:
-            return _Found(list(from_live.all_live(listen, containers)), False, Losses())
-    ((nsid, container),) = containers.items()
-    case, problem = from_live.live(nsid, listen, container)
+        homes = from_live.alive(wanted)
+        if wanted.empty or len(homes) != 1:
+            return _Found(list(from_live.all_live(listen, homes)), False, Losses())
+    case, problem = from_live.live(homes[0], listen)
     if problem:
         say(problem)
     return _Found([case], True, Losses())

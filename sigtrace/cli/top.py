@@ -79,7 +79,9 @@ def top(
     with terminated_like_ctrl_c(), attached(filters, "inits") as (live, followed):
         from sigtrace.live.rates import Sampler
 
-        sampler = Sampler(live, frozenset(followed.named), filters.descendants)
+        sampler = Sampler(
+            live, {each.nsid: each.start for each in followed.named.values()}, filters.descendants
+        )
         if once:
             end = time.monotonic() + interval
             while (left := end - time.monotonic()) > 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -105,12 +105,17 @@ class Sample:
 class Sampler:
     """Takes samples of an attached collector. Use it from one thread.
 
-    `named`, `descendants`: the namespaces that the collector was given, which are listed from the start.
+    `named`, `descendants`: the namespaces that the collector was given, which are listed from the start: inode -> start
+    of the init in clock ticks, as /proc shows it; 0: not known.
     """
 
-    def __init__(self, live: Collector, named: Collection[int] = (), descendants: bool = False) -> None:
+    def __init__(
+        self, live: Collector, named: Mapping[int, int] | None = None, descendants: bool = False
+    ) -> None:
         self._live = live
-        self._named = named
+        self._named = {
+            NsKey.from_proc(*each) if each[1] else NsKey(each[0], 0) for each in (named or {}).items()
+        }
         self._descendants = descendants
         self._rows: dict[NsKey, RateRow] = {}
         self._events: dict[NsKey, Batch] = {}
@@ -239,9 +244,9 @@ class Sampler:
             passes: list[bool] = self._live.container_filter.selects(rows).tolist()
             return passes
         parents = {each.nsid: each.parent_nsid for each in seen.namespaces}
-        return [
-            not self._named or bool(set(self._lineage(nsid, parents)) & set(self._named)) for nsid, _ in keys
-        ]
+        # An inode that was named may have been another's by now.
+        meant = {key.inode for key in self._named if not key.start or key in keys}
+        return [not self._named or not meant.isdisjoint(self._lineage(key.inode, parents)) for key in keys]
 
     def _lineage(self, nsid: int | None, parents: Mapping[int | None, int | None]) -> Iterator[int]:
         """Yield the namespace and, if descendants are included, those above it."""

@@ -76,15 +76,14 @@ def live(*, ns: int | str | None = None, container: str = "", pod: str = "", lis
     """
     wanted = _wanted(ns, container, pod)
     if wanted.empty:
-        inode = pidns.parse_ns(_text(ns))
-        home = from_live.home_of(inode)
+        home = from_live.home_of(pidns.parse_ns(_text(ns)))
     else:
         found = from_live.alive(wanted)
-        _see_that_one(wanted.words, [f"PID namespace {inode}" for inode in found])
+        _see_that_one(wanted.words, [f"PID namespace {each.nsid}" for each in found])
         if not found:
             raise BadInput(f"no container of {' '.join(map(printable, wanted.words))} is running here.")
-        ((inode, home),) = found.items()
-    case, problem = from_live.live(inode, listen, home)
+        (home,) = found
+    case, problem = from_live.live(home, listen)
     return diagnose(case, problems=(problem,) if problem else ())
 
 
