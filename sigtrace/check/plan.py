@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +48,8 @@ class Plan:
     ready_within: float = 60.0
     quick: bool = False
     """Stop it once, and no more."""
+    uncovered: tuple[str, ...] = ()
+    """What of it is not checked, in sentences."""
 
 
 def parse_ready(text: str) -> Ready:
@@ -60,8 +63,10 @@ def parse_ready(text: str) -> Ready:
             )
         return Ready("port", port=int(text))
     try:
-        return Ready("output", pattern=re.compile(text))
-    except re.error as err:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python may read in another way
+            return Ready("output", pattern=re.compile(text))
+    except (re.error, OverflowError, RecursionError, ValueError) as err:
         raise BadInput(
             f"{text!r} is neither a duration (2s), nor a port, nor a regular expression: {err}."
         ) from err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sigtrace import signals
@@ -62,6 +62,13 @@ class Verdict:
     result: Result
     problems: tuple[Problem, ...]
     """The gravest first."""
+    strict: bool = False
+    """Warnings fail it too."""
+
+    @property
+    def failing(self) -> tuple[Severity, ...]:
+        """The severities that fail it."""
+        return ("error", "warning") if self.strict else ("error",)
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON Lines, with stable keys: see `sigtrace.cli.check`."""
@@ -93,10 +100,11 @@ def judge(facts: Facts, strict: bool = False) -> Verdict:
     found = tuple(
         sorted(_problems(facts), key=lambda each: ("error", "warning", "notice").index(each.severity))
     )
-    failing = ("error", "warning") if strict else ("error",)
+    verdict = Verdict(facts, "not checked", found, strict)
     if not facts.main.sent:
-        return Verdict(facts, "not checked", found)
-    return Verdict(facts, "fails" if any(each.severity in failing for each in found) else "passes", found)
+        return verdict
+    fails = any(each.severity in verdict.failing for each in found)
+    return replace(verdict, result="fails" if fails else "passes")
 
 
 def _problems(facts: Facts) -> Iterator[Problem]:
@@ -109,6 +117,8 @@ def _problems(facts: Facts) -> Iterator[Problem]:
     if not main.killed and main.end:
         yield from _of_the_exit(facts, main.end)
     yield from _of_children(facts)
+    for words in facts.plan.uncovered:
+        yield Problem("not-covered", "notice", words)
     if main.forecast and not main.forecast.agrees(main.killed):
         yield Problem(
             "not-as-predicted",
@@ -131,10 +141,12 @@ def _ended_before(facts: Facts) -> Problem:
 def _of_the_start(facts: Facts) -> Iterator[Problem]:
     start, name = facts.main.start, signals.name(facts.plan.signal)
     if start.late:
+        by_itself = facts.plan.ready.kind == "settled"
+        how = "had not settled" if by_itself else "was not ready"
         yield Problem(
             "not-ready",
-            "warning",
-            f"it was not ready within {facts.plan.ready_within:g} s, and was stopped as it was",
+            "notice" if by_itself else "warning",
+            f"it {how} after {start.seconds:.0f} s, and was stopped as it was",
             advice=("--ready says what to wait for, --ready-within for how long",),
         )
     if facts.early is None or not facts.early.killed:

@@ -15,6 +15,8 @@ from sigtrace.procfs import family, process
 
 QUIET = 1.0
 """Seconds without a change after which a command has settled by itself."""
+RESTLESS = 20.0
+"""Seconds after which one that does not settle is stopped as it is."""
 _STEP, _FAST, _SOON = 0.05, 0.005, 1.0
 """Seconds between two looks, and between those of the first second."""
 _IDLE = 0.1
@@ -41,6 +43,7 @@ class Start:
 def wait_ready(running: Running, ready: Ready, within: float, signal: int, output: Output) -> Start:
     """Wait until it is ready, has ended, or `within` seconds are over. signal: the one that it will be stopped by."""
     began, deaf, quiet = time.monotonic(), None, _Quiet()
+    within = min(within, RESTLESS) if ready.kind == "settled" else within
     while True:
         now = time.monotonic() - began
         if deaf is None and running.pid and _minds(running.pid, signal):
@@ -81,7 +84,9 @@ class _Quiet:
     def lasts(self, pid: int, now: float) -> bool:
         """Look; returns whether it has lasted for QUIET."""
         looks = list(_looks(pid))
-        seen = tuple(each.key for each in looks)
+        seen = sorted(
+            each.key for each in looks
+        )  # without PIDs: a script may start one `sleep` after the other
         used = sum(each.ticks for each in looks)
         busy = (used - self._used) / process.TICKS_PER_SECOND > _IDLE * max(now - self._since, _IDLE)
         if not pid:  # nothing shows it
@@ -95,7 +100,7 @@ class _Quiet:
 class _Look:
     """One process at one moment."""
 
-    key: tuple[object, ...]
+    key: tuple[str, ...]
     ticks: int
     """CPU time that it has used, in clock ticks."""
 
@@ -108,7 +113,8 @@ def _looks(pid: int) -> Iterator[_Look]:
         except OSError:
             continue
         names = ("SigCgt", "SigIgn", "Threads", "Name")
-        key = (each, *(status.get(name, "") for name in names), status["State"][0] == "R")
+        runs = "R" if status["State"][0] == "R" else ""
+        key = (*(status.get(name, "") for name in names), runs)
         yield _Look(key, int(fields[11]) + int(fields[12]))
 
 

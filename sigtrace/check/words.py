@@ -29,7 +29,7 @@ def headline(verdict: Verdict) -> str:
 def lines(verdict: Verdict, width: int, whole_output: bool = False) -> Iterator[str]:
     """Yield the lines for one subject; the first two are its name and the verdict."""
     main = verdict.facts.main
-    yield shorten(verdict.facts.name, width)
+    yield inert(shorten(verdict.facts.name, width))
     yield from _part(verdict.result.upper(), headline(verdict), width)
     for problem in verdict.problems:
         yield from _problem(problem, verdict, width)
@@ -64,15 +64,28 @@ def _output(verdict: Verdict, width: int, whole: bool) -> Iterator[str]:
     said = verdict.facts.main.output
     shown = said if whole else said[-_FEW_LINES:] if verdict.result != "passes" else ()
     for place, line in enumerate(shown):
-        yield f"  {'it said' if place == 0 else '':<{_INDENT - 2}}{shorten(line, width - _INDENT)}"
+        yield inert(
+            f"  {'it said' if place == 0 else '':<{_INDENT - 2}}| {shorten(line, width - _INDENT - 2)}"
+        )
 
 
 def _part(title: str, text: str, width: int) -> list[str]:
     """A titled paragraph; its further lines are indented a little more, as several may follow each other."""
-    return textwrap.wrap(
+    wrapped = textwrap.wrap(
         printable(text),
         width,
         initial_indent=f"  {title:<{_INDENT - 2}}" if len(title) < _INDENT - 2 else f"  {title} ",
         subsequent_indent=" " * (_INDENT + 2),
         break_on_hyphens=False,
     )
+    return list(map(inert, wrapped))
+
+
+def inert(line: str) -> str:
+    """Return a line that GitHub's runner does not take for a command, whatever text it has.
+
+    It looks for `::` at the beginning, after blanks, and for `##[` anywhere (ActionCommand.cs of actions/runner).
+    """
+    line = line.replace("##[", "## [")
+    text = line.lstrip()
+    return line[: len(line) - len(text)] + text.replace("::", ": :", 1) if text.startswith("::") else line

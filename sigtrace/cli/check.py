@@ -5,16 +5,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from sigtrace.cli.exit_code import EXIT_FAILED
 from sigtrace.cli.interrupt import terminated_like_ctrl_c
-from sigtrace.cli.options import Duration, Signal, format_option
+from sigtrace.cli.options import Duration, Signal, github_format_option
 from sigtrace.cli.output import echo_json
-from sigtrace.errors import BadInput
 from sigtrace.text import shorten
 
 if TYPE_CHECKING:
@@ -34,6 +33,13 @@ _COLOURS = {"passes": "green", "fails": "red", "not checked": "yellow"}
 @click.argument("words", metavar="[--] COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--image", metavar="REF", help="Check this image, in a container; COMMAND replaces its CMD.")
 @click.option(
+    "--pod",
+    "--compose",
+    "pod_file",
+    metavar="FILE",
+    help="Check the images of a Kubernetes manifest or a compose file, as it runs and stops them.",
+)
+@click.option(
     "--runtime", type=click.Choice(["podman", "docker"]), help="For images. [default: whichever is there]"
 )
 @click.option(
@@ -47,7 +53,7 @@ _COLOURS = {"passes": "green", "fails": "red", "not checked": "yellow"}
     "--signal", "number", type=Signal(), help="The stop signal. [default: the image's STOPSIGNAL, else TERM]"
 )
 @click.option(
-    "--grace", type=Duration(), default="10s", show_default=True, help="From the stop signal to SIGKILL."
+    "--grace", type=Duration(), help="From the stop signal to SIGKILL. [default: 10s, or as the file says]"
 )
 @click.option(
     "--max", "most", type=Duration(), help="The longest stop that passes. [default: the grace period]"
@@ -68,20 +74,23 @@ _COLOURS = {"passes": "green", "fails": "red", "not checked": "yellow"}
 @click.option(
     "--show-output", "whole_output", is_flag=True, help="Show what the command said, also if it passes."
 )
-@format_option
+@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False), help="Write JUnit XML as well.")
+@github_format_option
 def check(
     words: tuple[str, ...],
     image: str | None,
+    pod_file: str | None,
     runtime: str | None,
     run_args: tuple[str, ...],
     number: int | None,
-    grace: float,
+    grace: float | None,
     most: float | None,
     ready: str | None,
     ready_within: float,
     strict: bool,
     quick: bool,
     whole_output: bool,
+    junit: str | None,
     output: str,
 ) -> None:
     """Check that a command stops when it is asked to, before it is in an image.
@@ -98,7 +107,10 @@ def check(
 
     With --image the command is that of a container of podman or docker, with the
     image's own entrypoint, user and STOPSIGNAL. The container is removed in the end,
-    the image that it was pulled for is not.
+    the image that it was pulled for is not. --pod does it to the containers of a
+    Kubernetes manifest (a pod, or what has a pod template) or of a compose file:
+    with their words, variables, user, stop signal and grace period. Hooks are not
+    run and volumes not mounted; it says so.
 
     Needs neither root nor BPF: without root the command runs in a user namespace.
     It has the network and the files of this host, no terminal and an empty stdin.
@@ -121,59 +133,51 @@ def check(
       sigtrace check --quick --ready 8123 -- python3 -m http.server 8123
       sigtrace check --image shop/web:2.1
       sigtrace check --image shop/web:2.1 --run-arg=--env=PORT=80 -- web --serve
+      sigtrace check --pod deployment.yaml --junit check.xml
       sigtrace check --quick --format json -- sleep 1000 | jq -r .result
     """
     from sigtrace.check.plan import Plan, Ready, parse_ready
-    from sigtrace.signals import TERM
+    from sigtrace.check.selection import Asked, subjects
 
-    if not words and not image:
-        raise BadInput("name the command to check: sigtrace check -- COMMAND...; or an image: --image REF")
-    if not image and (runtime or run_args):
-        raise BadInput("--runtime and --run-arg are for images: give --image too.")
-    when = parse_ready(ready) if ready else Ready()
-    plan = Plan(number or TERM, grace, most or 0.0, when, ready_within, quick)
-    verdicts = []
-    with terminated_like_ctrl_c():
-        subjects = _image(image, words, plan, number, runtime, run_args) if image else _command(words, plan)
-        for verdict in _verdicts(subjects, strict):
+    plan = Plan(
+        most=most or 0.0,
+        ready=parse_ready(ready) if ready else Ready(),
+        ready_within=ready_within,
+        quick=quick,
+    )
+    asked = Asked(words, image, pod_file, runtime, run_args, number, grace, plan)
+    verdicts: list[Verdict] = []
+    with terminated_like_ctrl_c(), _written(junit, verdicts):
+        for verdict in _verdicts(subjects(asked), strict):
             verdicts.append(verdict)
             _print(verdict, output, whole_output)
     if code := _exit_code(verdict.result for verdict in verdicts):
         sys.exit(code)
 
 
-def _command(words: tuple[str, ...], plan: Plan) -> list[tuple[Subject, Plan]]:
-    from sigtrace.check.command import Command
+@contextmanager
+def _written(path: str | None, verdicts: list[Verdict]) -> Iterator[None]:
+    """At the end of the block, write the verdicts as JUnit XML, also if not all could be had."""
+    if path is None:
+        yield
+        return
+    from sigtrace.check.junit import document
 
-    return [(Command(words), plan)]
-
-
-def _image(
-    image: str,
-    words: tuple[str, ...],
-    plan: Plan,
-    number: int | None,
-    runtime: str | None,
-    run_args: tuple[str, ...],
-) -> list[tuple[Subject, Plan]]:
-    from sigtrace.check import engine as engines
-    from sigtrace.check.image import Image, Wanted
-
-    engine = engines.find(runtime, [image])
-    config = engine.config(image)
-    assert config is not None
-    subject = Image(Wanted(image, words, options=run_args), engine, config)
-    return [(subject, replace(plan, signal=number or config.stop_signal))]
+    with open(path, "wb") as file:  # what cannot be written is said before anything is run
+        try:
+            yield
+        finally:
+            file.write(document(verdicts))
 
 
-def _verdicts(subjects: Iterable[tuple[Subject, Plan]], strict: bool) -> Iterator[Verdict]:
+def _verdicts(found: Iterable[tuple[Subject, Plan]], strict: bool) -> Iterator[Verdict]:
     """Check one subject after the other."""
     from sigtrace.check.examination import examine
     from sigtrace.check.problems import judge
     from sigtrace.check.witness import Witness
 
     with Witness() as witness:
-        for subject, plan in subjects:
+        for subject, plan in found:
             if sys.stderr.isatty():
                 click.echo(f"sigtrace: checking {shorten(subject.name, 60)}", err=True)
             yield judge(examine(subject, plan, witness), strict)
@@ -184,6 +188,12 @@ def _print(verdict: Verdict, output: str, whole_output: bool) -> None:
 
     if output == "json":
         echo_json(verdict.as_dict())
+        return
+    if output == "github":
+        from sigtrace.check.github import commands
+
+        for line in commands(verdict):
+            click.echo(line)
         return
     name, head, *rest = lines(
         verdict, min(max(shutil.get_terminal_size().columns, 80), _WIDEST) - 1, whole_output

@@ -207,6 +207,12 @@ def table_format_option(command: _Command) -> _Command:
     return _format_option(["table", "json", "csv"], "A table, JSON Lines with stable keys, or CSV.")(command)
 
 
+def github_format_option(command: _Command) -> _Command:
+    """`--format table|json|github`: as `format_option`, or annotations of GitHub Actions."""
+    words = "A table, JSON Lines with stable keys, or annotations for GitHub Actions."
+    return _format_option(["table", "json", "github"], words)(command)
+
+
 def _format_option(choices: list[str], words: str) -> Callable[[_Command], _Command]:
     """`--format`, and `--json`, which is `--format json`: the command receives `output`."""
 

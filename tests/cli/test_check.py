@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -173,7 +175,7 @@ def test_what_it_says_cannot_reach_the_terminal_raw() -> None:
         "--quick", "--grace", "200ms", "--", "sh", "-c", "printf '\\033]0;owned\\007\\n'; exec sleep 4321"
     )
     assert "\x1b" not in done.stdout
-    assert "  it said   \\x1b]0;owned\\x07\n" in done.stdout
+    assert "  it said   | \\x1b]0;owned\\x07\n" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -220,3 +222,25 @@ def _below(pid: int) -> dict[int, str]:
 
 def _ends(pidfd: int) -> bool:
     return bool(select.select([pidfd], [], [], patient(30))[0])
+
+
+def test_the_same_for_github_and_as_junit_xml(tmp_path: Path) -> None:
+    report = tmp_path / "check.xml"
+    done = check(
+        *("--quick", "--grace", "200ms", "--format", "github", "--junit", str(report)), "--", "sleep", "4321"
+    )
+    assert done.returncode == 3
+    plain, annotation, *_ = done.stdout.splitlines()
+    assert plain == "sleep 4321: fails: hangs: it did not end within 0.2 s of SIGTERM, and SIGKILL ended it"
+    assert annotation.startswith(
+        "::error title=sigtrace check%3A sleep 4321%3A does-not-stop::it did not end"
+    )
+    (failure,) = ElementTree.parse(report).iterfind("testsuite/testcase/failure")
+    assert failure.get("type") == "does-not-stop"
+
+
+def test_a_junit_file_that_cannot_be_written_is_said_before_anything_is_run(tmp_path: Path) -> None:
+    done = check("--junit", str(tmp_path / "no" / "check.xml"), "--", "touch", str(tmp_path / "ran"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No such file or directory" in done.stderr
+    assert not (tmp_path / "ran").exists()

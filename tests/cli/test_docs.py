@@ -149,7 +149,7 @@ def _live(text: str, cast: dict[str, str]) -> str:
 @pytest.mark.parametrize("line", sorted(set(_examples())))
 def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> None:
     words = _live(line.removeprefix("sudo "), cast)
-    if words.startswith("sigtrace check --image"):  # tests/runtimes has images
+    if re.match(r"sigtrace check .*--(image|pod|compose) ", words):  # tests/runtimes has images
         assert _commands()["check"].make_context("check", shlex.split(words)[2:])
         return
     if words.startswith("sigtrace top") and "--once" not in words:

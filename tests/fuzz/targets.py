@@ -11,6 +11,8 @@ import click
 import numpy as np
 
 from sigtrace import signals, text
+from sigtrace.check import pod_file
+from sigtrace.check.plan import parse_ready
 from sigtrace.cli.options import Duration, Moment, Size
 from sigtrace.containers import cgroup, lookup, monitor, of_cgroup
 from sigtrace.containers.files import mapping, parse_json
@@ -33,6 +35,7 @@ from tests.builders.btf import kernel
 from tests.builders.records import record
 from tests.fuzz import hosts, recordings
 from tests.fuzz.target import Target
+from tests.unit.check.test_pod_file import COMPOSE, DEPLOYMENT
 
 D1 = "85c2cdf3a9382bc72fa5f90ccf97ccbb9cffcfcb005a153c0d45cc3633046d15"
 NOWHERE = Roots(host="/nonexistent")
@@ -211,6 +214,8 @@ TARGETS = (
     Target("roots", _value(_roots), _words("host=/host docker=/data"), (BadInput,), share=4),
     Target("namespace", _value(pidns.read_name), _words("4026532249", "pid:[4026532249]", "/proc/1/ns/pid"), share=4),
     Target("selector", _value(_selector), _words("web-1", "shop/check*", "85c2"), (BadInput,), share=2),
+    Target("pod file", pod_file.parse, lambda: [DEPLOYMENT, COMPOSE], (BadInput,), share=0.3),
+    Target("ready", _value(parse_ready), _words("2s", "8080", "listens on .*"), (BadInput,)),
     Target("recording", recordings.with_file, recordings.files, share=0.15),
     Target("recorded values", recordings.with_values, recordings.values, share=0.15),
     Target("text", _text, _words("a\x1b[31m", "日本語…"), share=4),

@@ -164,3 +164,42 @@ def test_docker_does_as_well(files: Path) -> None:
         (row,) = rows(check(driver, *words, *network, "--run-arg", "--init", "--", "sleep", "1000"))
         assert (row["result"], row["exit_code"], row["as_predicted"]) == ("passes", 143, True)
         assert driver.host.run("docker", "ps", "--all", "--quiet").stdout == ""
+
+
+def test_the_containers_of_a_manifest_and_of_a_compose_file(podman: PodmanRunc) -> None:
+    trap = "trap 'exit 0' TERM; echo $WHO; while :; do sleep 0.1; done"
+    manifest = {
+        "kind": "Pod",
+        "spec": {
+            "terminationGracePeriodSeconds": 3,
+            "containers": [
+                {"name": "deaf", "image": "localhost/no-handler"},
+                {
+                    "name": "fine",
+                    "image": "localhost/no-handler",
+                    "command": ["sh", "-c", trap],
+                    "env": [{"name": "WHO", "value": "me"}],
+                },
+            ],
+        },
+    }
+    compose = {
+        "services": {
+            "quits": {"image": "localhost/stopsignal"},
+            "deaf": {"image": "localhost/stopsignal", "stop_signal": "SIGHUP", "stop_grace_period": "2s"},
+            "init": {"image": "localhost/no-handler", "init": True},
+        }
+    }
+    for name, content in (("pod.yaml", manifest), ("compose.yaml", compose)):
+        (podman.host.root / "run" / name).write_text(json.dumps(content))
+    options = ("--json", "--quick", "--runtime", "podman", *_RUN_ARGS)
+    done = check(podman, *options, "--pod", "/run/pod.yaml")
+    deaf, fine = rows(done)
+    assert done.returncode == 3
+    assert (deaf["subject"], deaf["result"], deaf["grace_seconds"]) == ("deaf: sleep 1000", "fails", 3)
+    assert (fine["result"], fine["exit_code"], fine["output"]) == ("passes", 0, ["me"])
+    quits, deaf, init = rows(check(podman, *options, "--compose", "/run/compose.yaml"))
+    assert (quits["result"], quits["signal"]) == ("passes", "SIGQUIT")
+    assert (deaf["result"], deaf["signal"], deaf["grace_seconds"]) == ("fails", "SIGHUP", 2)
+    assert (init["result"], init["exit_code"]) == ("passes", 143)
+    assert containers(podman) == ""

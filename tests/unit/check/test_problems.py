@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sigtrace.check.forecast import Forecast
-from sigtrace.check.plan import Plan
+from sigtrace.check.plan import Plan, Ready
 from sigtrace.check.problems import LONG_DEAF, Verdict, judge
 from sigtrace.check.settling import Start
 from sigtrace.check.subject import End
@@ -136,5 +136,6 @@ def test_a_command_that_ended_by_itself_was_not_checked() -> None:
 
 def test_the_gravest_come_first() -> None:
     main = replace(stopped(End(1), took=3.0), start=Start(60.0, late=True))
-    found = judge(facts(main, plan=Plan(most=1.0), reaps="does not reap"))
+    plan = Plan(most=1.0, ready=Ready("port", port=80))
+    found = judge(facts(main, plan=plan, reaps="does not reap"))
     assert [each.severity for each in found.problems] == ["error", "warning", "warning", "notice"]
