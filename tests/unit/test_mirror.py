@@ -39,6 +39,8 @@ ELSEWHERE = {
     "postmortem/causes/blocked_forever.py": "tests/unit/postmortem/test_causes.py",
     "export/perfetto.py": "tests/unit/export/test_export.py",
     "report/gather.py": "tests/unit/report/test_report.py",
+    "check/image.py": "tests/runtimes/test_check_images.py",
+    "check/settling.py": "tests/cli/test_check.py",
     "cli/findings.py": "tests/cli/test_postmortem.py",
     "cli/event_lines.py": "tests/cli/test_watch.py",
     "cli/scan_summary.py": "tests/cli/test_scan_list.py",
@@ -48,6 +50,7 @@ ELSEWHERE = {
 """Where the tests are of those that have none of their name: of a whole room, of a command, or on a kernel."""
 
 ROOMS = {
+    "check/test_formats.py",
     "export/test_export.py",
     "frames/test_frames.py",
     "notebook/test_notebook.py",
