@@ -39,7 +39,8 @@ runtime_packages() {
 # where SIGTRACE_REQUIRE has `programs`, as on a machine for CI.
 readonly PROGRAMS="apache2-bin bind9 caddy cron dnsmasq-base docker-registry etcd-server gunicorn haproxy ksh \
 lighttpd make mariadb-server-core memcached mksh mosquitto nats-server netcat-openbsd nginx nodejs openssh-server perl \
-pgbouncer php-fpm postgresql prometheus-node-exporter redis-server rsyslog ruby runit s6 slapd socat stunnel4 supervisor \
+pgbouncer php-fpm postgresql prometheus prometheus-alertmanager \
+prometheus-node-exporter redis-server rsyslog ruby runit s6 slapd socat stunnel4 supervisor \
 tinyproxy-bin unbound uwsgi-core varnish vsftpd"
 program_packages() {
   [[ $FOR != test || ,${SIGTRACE_REQUIRE:-}, != *,programs,* ]] || echo "$PROGRAMS"
