@@ -171,8 +171,8 @@ struct facts {
 /*
  * `current`: the sender, or the task in whose context the kernel itself sent the signal.
  *
- * Its typed pointers are loaded once, at the beginning: at every load of one, verifiers up to Linux 6.18 search all types
- * of the kernel for its name (btf_nested_type_is_trusted()), on each path that leads to the load.
+ * Its typed pointers are loaded once, at the beginning: at every load of one, verifiers up to Linux 6.18 search all
+ * types of the kernel for its name (btf_nested_type_is_trusted()), on each path that leads to the load.
  */
 struct origin {
 	void *task;  /* NULL: not read */
@@ -486,9 +486,9 @@ static __always_inline int take_shares(struct facts *f, u32 now, struct sigtrace
 }
 
 /*
- * Is this record to be written, or has its kind had enough detail lately? A flood must neither fill the ring, and so hide
- * what happens elsewhere, nor cost its sender more than being counted does. The first record of a kind in each window is
- * always written: whatever happens is seen.
+ * Is this record to be written, or has its kind had enough detail lately? A flood must neither fill the ring, and so
+ * hide what happens elsewhere, nor cost its sender more than being counted does. The first record of a kind in each
+ * window is always written: whatever happens is seen.
  */
 static __always_inline int keeps_detail(struct facts *f, struct sigtrace_config *cfg)
 {
@@ -651,8 +651,8 @@ static __always_inline void submit(struct sigtrace_event *e, struct sigtrace_cpu
 }
 
 /*
- * Write the record to the ring if it is in scope and not thinned. The sender, or the context, is `from`, at delivery that of `queued`,
- * the event of the signal's generation.
+ * Write the record to the ring if it is in scope and not thinned. The sender, or the context, is `from`, at delivery
+ * that of `queued`, the event of the signal's generation.
  */
 static __always_inline void record(struct facts *f, struct sigtrace_cpu *cpu, struct sigtrace_config *cfg,
 				   const int stage, s32 code, s32 exit_code, struct origin *from,

@@ -120,8 +120,8 @@ struct sigtrace_count_key {
 };
 
 /*
- * What is known of a kind of event, that is of a count key: one per CPU. In a flood of one kind only the first records of
- * each window of time are written; the others are thinned, which means counted only.
+ * What is known of a kind of event, that is of a count key: one per CPU. In a flood of one kind only the first records
+ * of each window of time are written; the others are thinned, which means counted only.
  */
 struct sigtrace_count {
 	__u64 count;
