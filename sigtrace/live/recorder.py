@@ -9,6 +9,7 @@ behind touch the disk: one that waits for a disk that hangs cannot be interrupte
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import queue
 import threading
@@ -18,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
+
+import pyarrow as pa
 
 from sigtrace import clock, snapshot
 from sigtrace._version import __version__
@@ -39,7 +42,7 @@ from sigtrace.units import number
 FLUSH_SECONDS = 0.8
 """Interval between flushes: a crash loses at most the last second, with the time that a flush takes."""
 COUNT_SECONDS = 10.0
-"""Interval between writes of the kernel's counts, if they changed."""
+"""Interval between writes of the kernel's counts, if they changed; then free memory is given back, too."""
 
 _QUEUE_RECORDS = 1 << 18
 """About 40 MB. More than the ring holds, so that the queue bridges a slow disk for longer than the ring could."""
@@ -268,6 +271,7 @@ class Recorder:
         self._writer.flush()
         if sampled:
             self._counts.settle(not self._writer.stopped)
+            _give_back()
 
     def _describe(self, now: int) -> None:
         """Write the namespaces that exist, with their containers; those that ended are in earlier segments."""
@@ -330,3 +334,15 @@ def this_run() -> Run:
     system = os.uname()
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return Run(system.nodename, boot_id, uuid.uuid4().hex, f"{system.release} {system.machine}", __version__)
+
+
+def _give_back() -> None:
+    """Give memory that is free back to the kernel.
+
+    Batches, and closing a segment, take some megabytes for a moment, each time in another place: glibc keeps all of
+    these, for each thread, and Arrow does, so that a recorder would grow for hours.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc only
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+    pa.default_memory_pool().release_unused()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import json
 import os
@@ -216,7 +215,6 @@ class Writer:
             file.close()
             del self._files[table]
             self.steps += 1
-        _give_back()
         self._directory.segments[self._segment]["ended"] = time.time_ns()
         self._directory.write_manifest(self._facts())
 
@@ -306,15 +304,3 @@ class Writer:
         missed = self.unwritten - self._missed_before
         self._stopped = 0
         self._say(f"recording again after {lasted}, in which {missed:,} events were not recorded")
-
-
-def _give_back() -> None:
-    """Give memory that is free back to the kernel.
-
-    To close a segment takes some megabytes for a moment, in another place each time: glibc and Arrow keep all of them,
-    so that a recorder would grow for hours.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc only
-    if trim is not None:
-        trim(ctypes.c_size_t(0))
-    pa.default_memory_pool().release_unused()
