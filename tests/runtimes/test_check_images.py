@@ -163,6 +163,10 @@ def test_docker_does_as_well(files: Path) -> None:
         assert (row["result"], row["exit_code"], row["as_predicted"]) == ("fails", 137, True)
         (row,) = rows(check(driver, *words, *network, "--run-arg", "--init", "--", "sleep", "1000"))
         assert (row["result"], row["exit_code"], row["as_predicted"]) == ("passes", 143, True)
+        elsewhere = ("unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "sigtrace", "check")
+        done = driver.host.run(*elsewhere, *words, *network, "--", "sleep", "1000", check=False, timeout=120)
+        (row,) = rows(done)  # where it does not see the engine's processes
+        assert (row["result"], row["exit_code"], row["predicted"]) == ("fails", 137, "can't be told")
         assert driver.host.run("docker", "ps", "--all", "--quiet").stdout == ""
 
 
