@@ -24,11 +24,12 @@ _FEW = 3
 
 def print_report(report: Report, verbose: bool = False) -> None:
     """Print the report of one namespace; verbose: name all causes that were not checked, however many."""
-    for line in _report(report, page_width(), verbose):
+    for line in report_lines(report, page_width(), verbose):
         click.echo(line, color=_colour())
 
 
-def _report(report: Report, width: int, verbose: bool) -> Iterator[str]:
+def report_lines(report: Report, width: int, verbose: bool = False) -> Iterator[str]:
+    """Yield the lines of the report, of at most `width` columns, styled."""
     yield from _wrapped(click.style(title(report.case), bold=True), width, "", "  ")
     yield from _timeline(report, width)
     yield ""

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -57,8 +58,9 @@ def top(
 
     One line per namespace, by its container's name: its init, signals and drops
     per second, drops since the start, and the last drop: which signal, how long
-    ago, from whom. Enter shows the last events of a namespace, h lists all keys,
-    q quits.
+    ago, from whom. From 125 columns on also the stop signal, whether a stop would
+    wait for SIGKILL, and the image. Enter shows the last events of a namespace, p
+    its postmortem, h lists all keys, q quits.
 
     Numbers are the kernel's exact counts, read once per interval, so the cost does
     not depend on the number of signals. Only the events behind Enter can be lost.
@@ -90,7 +92,7 @@ def top(
             _print(sampler, _SORTS[sort], output)
             return
         with contextlib.suppress(KeyboardInterrupt):
-            _run(sampler, _SORTS[sort], interval)
+            _run(sampler, _SORTS[sort], interval, not filters.numbers)
         live.detach()
         for note in live.notes:
             say(note)
@@ -98,6 +100,7 @@ def top(
 
 
 def _print(sampler: Sampler, sort: str, output: str) -> None:
+    from sigtrace.cli.top_background import Forecasts
     from sigtrace.cli.top_screen import Screen, as_dict
     from sigtrace.cli.top_view import View
 
@@ -106,7 +109,10 @@ def _print(sampler: Sampler, sort: str, output: str) -> None:
         for row in view.rows(sample.rows):
             echo_json(as_dict(row))
         return
-    for line in Screen(shutil.get_terminal_size().columns, 0, colour=False).table(view, sample):
+    screen = Screen(shutil.get_terminal_size().columns, 0, colour=False)
+    if screen.wide:
+        screen = replace(screen, forecasts=Forecasts().renew())
+    for line in screen.table(view, sample):
         click.echo(line)
 
 
@@ -122,13 +128,15 @@ def _wait_for_keys(terminal: Terminal, sampler: Sampler, due: float) -> list[str
         sampler.listen()
 
 
-def _run(sampler: Sampler, sort: str, interval: float) -> None:
-    """Run the screen until the user quits or the terminal is gone."""
+def _run(sampler: Sampler, sort: str, interval: float, whole: bool) -> None:
+    """Run the screen until the user quits or the terminal is gone. whole: all signals to inits are recorded."""
     from sigtrace.cli.terminal import Terminal
+    from sigtrace.cli.top_background import Examination, Forecasts
     from sigtrace.cli.top_screen import Screen
     from sigtrace.cli.top_view import View
 
     view, colour = View(sort), not os.environ.get("NO_COLOR")
+    forecasts, examination, since = Forecasts(), None, time.time() if whole else 0.0
     with Terminal() as terminal:
         sample, events, opened = sampler.sample(), None, None
         due = time.monotonic() + interval
@@ -136,7 +144,16 @@ def _run(sampler: Sampler, sort: str, interval: float) -> None:
             if not view.paused or view.opened != opened:
                 opened = view.opened
                 events = sampler.events(opened) if opened else None
-            terminal.show(Screen(*terminal.size, colour, interval).lines(view, sample, events))
+            if view.examined is None:
+                examination = None
+            elif examination is None and (row := sample.find(view.examined)):
+                examination = Examination(row, sampler.events(row.key), since)
+            elif examination is None:  # it is no longer listed
+                view.examined = None
+            screen = Screen(*terminal.size, colour, interval)
+            if screen.wide:
+                screen = replace(screen, forecasts=forecasts.latest())
+            terminal.show(screen.lines(view, sample, events, examination))
             keys = _wait_for_keys(terminal, sampler, due)
             if keys is None:
                 return

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import click
 
 from sigtrace import signals
 from sigtrace.cli.event_lines import EventLines
+from sigtrace.cli.findings import report_lines
 from sigtrace.cli.top_view import View
 from sigtrace.live.rates import RateRow, Sample, state_of
-from sigtrace.text import columns, padded, printable, shorten
+from sigtrace.live.repeats import folded
+from sigtrace.text import columns, padded, printable, shorten, shorten_start
 from sigtrace.units import SECOND, age, duration, number
 
 if TYPE_CHECKING:
+    from sigtrace.cli.top_background import Examination, Forecast
     from sigtrace.events.batch import Batch
+    from sigtrace.events.nskey import NsKey
 
 _INIT, _STATE, _RATE, _COUNT = 7, 8, 6, 7
 _GAPS = 7
 _FIXED = _INIT + _STATE + 2 * _RATE + _COUNT + _GAPS
+_WIDE, _STOP, _VERDICT, _IMAGE = 125, 7, 14, 18
+"""From so many columns on, there are those for the stop signal, what would become of a stop, and the image."""
+_WIDEST_TEXT = 100
 _NARROWEST = 80
 """Lines are cut off at the right on a narrower screen."""
 _COLOUR = re.compile(r"(\x1b\[[0-9]*m)")
 _KEYS = (
     ("up, down, j, k", "select a namespace; page up, page down, home, end too"),
     ("enter, right", "show its last events; escape, left or q goes back"),
+    ("p", "postmortem: why it does not stop, or would not; escape or q goes back"),
     ("d t l g", "sort by drops/s, drops, last drop, signals/s"),
     ("n i c", "sort by namespace, init, command; again: reverse the order"),
     ("s", "sort by the next column"),
     ("/", "filter by name, inode, PID, command or image"),
     ("escape", "show all again"),
-    ("p, space", "pause, resume"),
+    ("space", "pause, resume"),
     ("h, ?", "this help"),
     ("q, Ctrl-C", "quit"),
 )
@@ -51,12 +61,27 @@ class Screen:
     height: int
     colour: bool
     interval: float = 1.0
+    forecasts: Mapping[NsKey, Forecast] = field(default_factory=dict)
+    """What a wide screen shows of a stop of each namespace."""
 
-    def lines(self, view: View, sample: Sample, events: Batch | None = None) -> list[str]:
-        """All lines of the screen; `events` are those of the opened namespace."""
+    @property
+    def wide(self) -> bool:
+        """Whether there is room for the forecasts and the images."""
+        return self.width >= _WIDE
+
+    def lines(
+        self,
+        view: View,
+        sample: Sample,
+        events: Batch | None = None,
+        examination: Examination | None = None,
+    ) -> list[str]:
+        """All lines of the screen; `events` are those of the opened namespace, the examination that of `examined`."""
         opened = sample.find(view.opened)
         if view.help:
             body = list(self._help())
+        elif view.examined is not None and examination is not None:
+            body = self._postmortem(view, examination)
         elif opened is not None:
             body = list(self._events(view, opened, events))
         else:
@@ -72,7 +97,7 @@ class Screen:
         """The whole list as plain text."""
         yield self._titles("").rstrip()
         for row in view.rows(sample.rows):
-            yield "".join(self._cells(row)).rstrip()
+            yield ("".join(self._cells(row)) + self._beside(row)).rstrip()
 
     def _head(self, view: View, sample: Sample) -> Iterator[str]:
         clock = time.strftime("%H:%M:%S UTC", time.gmtime(sample.time))
@@ -97,12 +122,16 @@ class Screen:
             return shorten(f"show only: {view.filter}", self.width - 1) + self._reverse(" ")
         if view.help:
             text = "any key goes back"
+        elif view.examined is not None:
+            text = "esc back   up/down scroll   h help"
         elif opened:
-            text = "esc back   up/down scroll   p pause   h help"
+            text = "esc back   up/down scroll   p postmortem   space pause   h help"
         else:
-            text = "up/down select   enter events   d sort: drops/s   / filter   p pause   h help   q quit"
+            text = (
+                "up/down select   enter events   p postmortem   d sort: drops/s   / filter   h help   q quit"
+            )
             if self.width < len(text):
-                text = "enter events   s sort   / filter   p pause   h help   q quit"
+                text = "enter events   p postmortem   s sort   / filter   h help   q quit"
         return self._reverse(f"{text:<{self.width}}"[: self.width])
 
     def _list(self, view: View, sample: Sample) -> Iterator[str]:
@@ -129,13 +158,35 @@ class Screen:
             *((f"{'SIG/S':>{_RATE}} ", "SIG/S"), (f"{'DROP/S':>{_RATE}} ", "DROP/S")),
             *((f"{'DROPS':>{_COUNT}} ", "DROPS"), (f"{'LAST DROP':<{last}}", "LAST DROP")),
         )
-        return "".join(
+        line = "".join(
             text.replace(title, self._underlined(title)) if title == sorted_by else text
             for text, title in titles
         )
+        return f"{line} {'STOP':<{_STOP}} {'ON A STOP':<{_VERDICT}} IMAGE" if self.wide else line
+
+    def _beside(self, row: RateRow) -> str:
+        """The cells of a wide screen: the stop signal, what it would do, the image."""
+        if not self.wide:
+            return ""
+        known = self.forecasts.get(row.key)
+        signal, verdict = (known.signal, known.verdict) if known and not row.gone else ("", "")
+        image = row.container.image if row.container else ""
+        left = padded(shorten_start(image, self._image), self._image)
+        return f" {signal:<{_STOP}} {verdict:<{_VERDICT}} {left}"
+
+    @property
+    def _image(self) -> int:
+        """Columns for the image."""
+        return _IMAGE + (self.width - _WIDE) // 3
+
+    @property
+    def _room(self) -> int:
+        """Columns for all else."""
+        return self.width - (_STOP + _VERDICT + self._image + 3 if self.wide else 0)
 
     def _row(self, row: RateRow, selected: bool) -> str:
         name, rates, drops, last = self._cells(row)
+        last += self._beside(row)
         if selected:
             return self._reverse(padded(name + rates + drops + last, self.width))
         if row.gone:
@@ -157,7 +208,7 @@ class Screen:
 
     def _widths(self) -> tuple[int, int, int]:
         """Columns for the name, the command and the last drop."""
-        room = max(self.width, _NARROWEST) - _FIXED
+        room = max(self._room, _NARROWEST) - _FIXED
         command = min(max(room // 5, 4), 15)
         last = min(max((room - command) // 2, 8), 32)
         return min(room - command - last, 48), command, last
@@ -167,6 +218,7 @@ class Screen:
         table = EventLines(self.width, self.colour)
         yield self._bold(shorten(table.header(), self.width))
         room = max(self.height - 8, 1)
+        events = folded(events) if events is not None else None
         count = len(events) if events is not None else 0
         view.scroll = min(view.scroll, max(count - room, 0))
         if events is None or not count:
@@ -174,6 +226,16 @@ class Screen:
             return
         end = count - view.scroll
         yield from table.lines(events[max(end - room, 0) : end])
+
+    def _postmortem(self, view: View, examination: Examination) -> list[str]:
+        if examination.problem:
+            return [shorten(f"the postmortem failed: {examination.problem}", self.width)]
+        if examination.report is None:
+            return ["reading /proc ..."]
+        styled = report_lines(examination.report, min(max(self.width, _NARROWEST), _WIDEST_TEXT) - 1)
+        found = [line if self.colour else click.unstyle(line) for line in styled]
+        view.scroll = max(min(view.scroll, len(found) - max(self.height - 3, 1)), 0)
+        return found[view.scroll :]
 
     def _about(self, row: RateRow) -> Iterator[str]:
         image = f"   image {row.container.image}" if row.container and row.container.image else ""

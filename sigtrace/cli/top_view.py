@@ -34,6 +34,8 @@ class View:
     """None: the first row."""
     opened: NsKey | None = None
     """The namespace of which events are shown."""
+    examined: NsKey | None = None
+    """The namespace of which the postmortem is shown."""
     scroll: int = 0
     """First line shown: of the list, or, counted from the last, of the events."""
     paused: bool = False
@@ -67,6 +69,8 @@ class View:
             self._type(key)
         elif self.help:
             self.help = False
+        elif self.examined is not None:
+            self._in_postmortem(key)
         elif self.opened is not None:
             self._in_events(key)
         else:
@@ -96,6 +100,8 @@ class View:
             self.filter = ""
         elif key in ("enter", "right"):
             self.opened, self.scroll = rows[self.place(rows)].key if rows else None, 0
+        elif key == "p":
+            self.examined, self.scroll = rows[self.place(rows)].key if rows else None, 0
         elif key == "q":
             self.ended = True
         elif not self._common(key):
@@ -104,13 +110,23 @@ class View:
     def _in_events(self, key: str) -> None:
         if key in ("q", "escape", "left", "backspace"):
             self.opened, self.scroll = None, 0
+        elif key == "p":
+            self.examined, self.scroll = self.opened, 0
         elif not self._common(key):
             steps = {"up": 1, "k": 1, "down": -1, "j": -1, "page up": self.page, "page down": -self.page}
             ends = {"home": 1 << 20, "end": -(1 << 20)}
             self.scroll = max(self.scroll + steps.get(key, ends.get(key, 0)), 0)
 
+    def _in_postmortem(self, key: str) -> None:
+        if key in ("q", "escape", "left", "backspace"):
+            self.examined, self.scroll = None, 0
+        elif not self._common(key):
+            steps = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -self.page, "page down": self.page}
+            ends = {"home": -(1 << 20), "end": 1 << 20}
+            self.scroll = max(self.scroll + steps.get(key, ends.get(key, 0)), 0)
+
     def _common(self, key: str) -> bool:
-        if key in ("p", " "):
+        if key == " ":
             self.paused = not self.paused
         elif key in ("h", "?"):
             self.help = True

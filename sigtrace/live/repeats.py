@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from sigtrace.events.batch import Batch, join
 from sigtrace.events.groups import ranks
+from sigtrace.units import SECOND
 
 _SECONDS = 1.0
 _KIND_BYTES = (1 << 48) - 1
@@ -101,3 +102,33 @@ def _kinds(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
             ^ records["nsid"].astype("u8") * _FACTORS[2]
         )
     return mixed
+
+
+_SAME = (
+    "stage",
+    "signal",
+    "result",
+    "disposition",
+    "relation",
+    "flags",
+    "target_pid",
+    "exit_code",
+    "sender_comm",
+)
+"""What records have in common that are folded for people."""
+
+
+def folded(batch: Batch) -> Batch:
+    """Return the batch with records that say the same within a second as one, the last, whose `thinned` counts them."""
+    r = batch.records
+    codes = np.unique(r["time"] // np.uint64(SECOND), return_inverse=True)[1]
+    for name in _SAME:
+        own = np.unique(r[name], return_inverse=True)[1]
+        codes = np.unique(codes * (len(r) + 1) + own, return_inverse=True)[1]
+    last = np.zeros(int(codes.max(initial=-1)) + 1, np.intp)
+    last[codes] = np.arange(len(r))
+    sums = np.bincount(codes, batch.weights, len(last)).astype("i8")
+    order = np.argsort(last)
+    found = batch[last[order]]
+    found.records["thinned"] = sums[order] - 1
+    return found

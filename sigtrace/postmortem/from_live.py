@@ -116,6 +116,20 @@ def all_live(pause: float, homes: Iterable[Home]) -> Iterator[Case]:
         yield Case.from_batch(_nothing(), own, ns=home.key, window=window, container=home.container)
 
 
+def examined(key: NsKey, container: Container | None, events: Batch | None, since: int, pause: float) -> Case:
+    """Return the case of a namespace now, of its events and of two snapshots taken `pause` seconds apart.
+
+    since: the time from which on the events are complete, ns UTC; 0: they are not.
+    """
+    batch = _nothing() if events is None else events[np.argsort(events.records["time"], kind="stable")]
+    with Helper() as helper:
+        rows = helper.take(key.inode, "asked", ns_start=key.start)
+        time.sleep(pause)
+        rows += helper.take(key.inode, "asked", ns_start=key.start, again=True)
+    window = Window(since, time.time_ns() if since else 0, live=True)
+    return Case.from_batch(batch, rows, ns=key, window=window, container=container)
+
+
 def _looked(helper: Helper, home: Home, pause: float) -> list[SnapshotRow]:
     """Take two snapshots, `pause` seconds apart, and return their rows."""
     rows = helper.take(home.nsid, "asked", ns_start=home.key.start)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sigtrace.cli.top_background import Forecast
 from sigtrace.cli.top_screen import Screen
 from sigtrace.cli.top_view import View
 from sigtrace.events.batch import Batch
@@ -49,7 +50,7 @@ def test_the_list_at_80_columns() -> None:
         "",
         "",
         "",
-        "enter events   s sort   / filter   p pause   h help   q quit",
+        "enter events   p postmortem   s sort   / filter   h help   q quit",
     ]
 
 
@@ -60,7 +61,7 @@ def test_a_wide_screen_has_more_of_the_names() -> None:
     assert first.endswith("TERM 3s dockerd")
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 81, 120, 250])
+@pytest.mark.parametrize("width", [40, 60, 80, 81, 120, 125, 250])
 @pytest.mark.parametrize("height", [1, 3, 6, 24, 60])
 @pytest.mark.parametrize("keys", [(), ("h",), ("enter",), ("/", "w", "e")])
 def test_every_size_gets_the_lines_it_has_room_for(width: int, height: int, keys: tuple[str, ...]) -> None:
@@ -115,6 +116,27 @@ def test_an_opened_namespace_shows_its_last_events_and_totals() -> None:
     assert lines[-1].startswith("esc back")
 
 
+def test_events_that_say_the_same_in_a_second_are_one_line_with_their_number() -> None:
+    storm = [record(time=10**9 + n, sender_pid=9 + n, sender_comm=b"x") for n in range(12)]
+    other = record(time=10**9 + 5, sender_pid=9, sender_comm=b"y")
+    events = Batch(np.concatenate([*storm, other, record(time=3 * 10**9, sender_comm=b"x")]), 0, "vm")
+    lines = _plain(Screen(80, 14, colour=True).lines(pressed("enter"), SAMPLE, events))[7:10]
+    assert [line.split()[-1] for line in lines] == ["12", "handler", "handler"]
+    assert lines[0].endswith("dropped x 12")
+
+
+def test_a_wide_screen_shows_what_a_stop_would_do_and_the_image() -> None:
+    forecasts = {
+        ROWS[0].key: Forecast("QUIT", "waits for KILL"),
+        ROWS[3].key: Forecast("TERM", "stops at once"),
+    }
+    lines = _plain(Screen(140, 12, colour=True, forecasts=forecasts).lines(View(), SAMPLE))
+    assert lines[3].endswith("STOP    ON A STOP      IMAGE")
+    assert lines[4].split()[-5:] == ["QUIT", "waits", "for", "KILL", "nginx:1.25"]
+    assert "stops at once" not in "".join(lines)  # of one that has ended
+    assert all(columns(line) <= 140 for line in lines)
+
+
 def test_a_namespace_that_is_gone_from_the_list_closes() -> None:
     view = pressed("enter")
     _screen(view, sample=replace(SAMPLE, rows=ROWS[1:]))
@@ -122,5 +144,5 @@ def test_a_namespace_that_is_gone_from_the_list_closes() -> None:
 
 
 def test_lost_events_and_a_pause_are_shown() -> None:
-    lines = _screen(pressed("p"), sample=replace(SAMPLE, losses=Losses(1, 1234, 0, 0)))
+    lines = _screen(pressed(" "), sample=replace(SAMPLE, losses=Losses(1, 1234, 0, 0)))
     assert lines[0].startswith("sigtrace top  PAUSED  1,234 events lost")

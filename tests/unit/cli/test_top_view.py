@@ -46,5 +46,20 @@ def test_the_selection_stays_with_its_namespace_when_the_order_changes() -> None
     assert view.opened == (4026532400, 7)
 
 
+@pytest.mark.parametrize("back", ["q", "escape", "left", "backspace"])
+def test_p_opens_the_postmortem_of_the_selected_and_comes_back(back: str) -> None:
+    view = pressed("down", "p")
+    assert (view.examined, view.opened, view.ended) == ((4026532400, 7), None, False)
+    view.press(back, [])
+    assert (view.examined, view.ended) == (None, False)
+
+
+def test_from_the_events_p_opens_the_postmortem_and_goes_back_to_them() -> None:
+    view = pressed("enter", "p")
+    assert view.examined == view.opened == (4026532249, 5)
+    view.press("escape", [])
+    assert (view.examined, view.opened) == (None, (4026532249, 5))
+
+
 def test_enter_opens_the_first_when_nothing_was_selected() -> None:
     assert pressed("enter").opened == (4026532249, 5)
