@@ -23,7 +23,7 @@ def asking(events: pd.DataFrame, stops: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Mark the events from which an attempt to stop is counted: shape (n,)."""
     sent = (events["stage"] == "generate").to_numpy() & events["is_init"].to_numpy(bool)
     keys = set(zip(stops["asked"], stops["signal"].astype(int), strict=True))
-    found = sent & events["time"].isin(stops["asked"]).to_numpy()
+    found: npt.NDArray[np.bool_] = sent & events["time"].isin(stops["asked"]).to_numpy()
     for row in np.flatnonzero(found):
         found[row] = (events["time"].iloc[row], int(events["signal"].iloc[row])) in keys
     return found
