@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test matrix distros fuzz lint format bench soak programs docs man site build clean
+.PHONY: help demo notebook test matrix distros fuzz lint format bench soak programs docs man site pictures build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ site: ## Build docs/ as a site with search; PORT=8000 serves it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "build/site is ready for any web server"
 	@[ -z "$(PORT)" ] || $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site $(PORT)
+
+pictures: ## Make docs/images anew, of real runs; ARGS="top.svg"
+	@scripts/setup.sh test
+	@scripts/as-root.sh env PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m scripts.pictures $(ARGS)
 
 build: ## Build the wheel and the sdist into dist/
 	@scripts/setup.sh test

@@ -163,10 +163,10 @@ class Page:
             self.mouse("mouseMoved", x + (to - x) * step / 4, y, button="left", buttons=1)
         self.mouse("mouseReleased", to, y, button="left", clickCount=1)
 
-    def screenshot(self, path: Path, whole: bool = True) -> None:
-        """A PNG of the whole page, or of what is in view."""
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"]
-        path.write_bytes(base64.b64decode(data))
+    def picture(self, part: Mapping[str, float] | None = None) -> bytes:
+        """A PNG of what is in view, or of a part of the page: its x, y, width, height and scale."""
+        wanted = {} if part is None else {"clip": dict(part), "captureBeyondViewport": True}
+        return base64.b64decode(self.call("Page.captureScreenshot", **wanted)["data"])
 
     def pdf(self, path: Path, height: float = 11.69) -> None:
         """What a printer would get, on A4 or paper of another height, in inches."""
