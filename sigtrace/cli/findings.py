@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -18,6 +19,9 @@ from sigtrace.units import duration
 
 _COLOURS = {"error": "red", "warning": "yellow", "notice": "cyan"}
 _WIDEST = 100
+_DURATION = re.compile(r"\b([\d.]+) (us|ms|s|min|h|d)\b")
+"""A number and its unit, which stay on one line."""
+_NO_BREAK = "\xa0"
 _FEW = 3
 """Causes not checked for the same reason that are always named."""
 
@@ -83,9 +87,9 @@ def _finding(finding: Finding, width: int) -> Iterator[str]:
 
 def _wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
     plain = click.unstyle(text)
-    lines = textwrap.wrap(
-        printable(plain), width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
-    )
+    kept = _DURATION.sub(rf"\1{_NO_BREAK}\2", printable(plain))
+    broken = textwrap.wrap(kept, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    lines = [line.replace(_NO_BREAK, " ") for line in broken]
     return [click.style(line, bold=True) for line in lines] if plain != text else lines
 
 

@@ -43,15 +43,13 @@ def print_standings(standings: Sequence[Standing], losses: Losses, every: bool =
 def alike(standings: Sequence[Standing]) -> list[list[Standing]]:
     """Return the standings in groups: containers of one image with the same findings, signal and kind of end.
 
-    Groups are in the order of their first. Namespaces without a container and without findings are alike if their
-    inits have the same name; of others, each is on its own, as what they have in common is not known.
+    Groups are in the order of their first. Namespaces without a container are alike if their inits have the same name.
+    A container of an unknown image is on its own.
     """
     groups: dict[tuple[object, ...], list[Standing]] = {}
     for standing in standings:
         case = standing.report.case
-        what = case.container.image if case.container else None
-        if not what and not standing.report.findings and not case.container:
-            what = case.init_name.partition("[")[0]
+        what = case.container.image if case.container else _init(case)
         same = (bool(case.container), what) if what else id(standing)
         key = (same, _why(standing), standing.signal, standing.ended, standing.severity)
         groups.setdefault(key, []).append(standing)
@@ -66,12 +64,10 @@ def _entry(group: Sequence[Standing], widths: tuple[int, int]) -> Iterator[str]:
     yield _row(cells, widths).rstrip()
     if many == 1:
         return
-    if case.container:
-        names = [printable(each.report.case.container.label) for each in group if each.report.case.container]
-        named = ", ".join(names[:_NAMED]) + (f" and {many - _NAMED:,} more" if many > _NAMED else "")
-        text = f"{many:,} containers of {printable(case.container.image)}: {named}"
-    else:
-        text = f"{many:,} namespaces of {printable(case.init_name.partition('[')[0])}"
+    names = [_name(each.report.case) for each in group]
+    named = ", ".join(names[:_NAMED]) + (f" and {many - _NAMED:,} more" if many > _NAMED else "")
+    of = f"containers of {case.container.image}" if case.container else f"namespaces of {_init(case)}"
+    text = f"{many:,} {printable(of)}: {named}"
     for line in wrap(text, page_width() - len(_INDENT)):
         yield f"{_INDENT}{line}"
 
@@ -89,6 +85,11 @@ def _name(case: Case) -> str:
     if case.container:
         return printable(case.container.label)
     return case.init_name or "-"
+
+
+def _init(case: Case) -> str:
+    """The name of the init without its PID."""
+    return case.init_name.rpartition("[")[0] or case.init_name
 
 
 def _row(cells: tuple[str, str, str, str, str], widths: tuple[int, int]) -> str:

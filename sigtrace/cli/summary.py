@@ -19,6 +19,7 @@ from sigtrace.cli.options import (
 from sigtrace.cli.output import json_line, write_lines
 from sigtrace.events.losses import missing, thinned_note
 from sigtrace.events.outcome import fate
+from sigtrace.procfs.process import INITIAL_PID_NS
 from sigtrace.signals import name as signal_name
 from sigtrace.text import padded, printable, shorten
 from sigtrace.units import DAY, SECOND, duration, number
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 _NS, _WIDEST_NS = 10, 50
 """Columns for a namespace on a terminal of 80 columns, and the most on a wider one."""
+_TITLES = ("SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT")
+_MOMENT = 9
+"""Columns for a time."""
 _NAME = 21
 """Columns for the name of who was hit, on a terminal of 80 columns."""
 _MOST, _MOST_HITS = 40, 10
@@ -128,14 +132,14 @@ def _table(found: Summary) -> Iterator[str]:
         if len(found.hosts) > 1:
             yield f"host {shorten(host, 70)}"
         if len(rows):
-            yield _row(width, "NAMESPACE", "SIGNAL", "SENDER", "WHAT BECAME OF IT", "COUNT", "FIRST", "LAST")
-        yield from _one_by_one(found, rows, width) if len(rows) <= _MOST else _folded(found, rows, width)
+            yield from _one_by_one(found, rows, width) if len(rows) <= _MOST else _folded(found, rows, width)
         yield ""
     yield from _end(found)
 
 
 def _one_by_one(found: Summary, rows: npt.NDArray[np.intp], width: int) -> Iterator[str]:
     """Yield a line for each of these rows."""
+    yield _row(width, "NAMESPACE", *_TITLES, "FIRST", "LAST")
     lines = found.table.lines(rows)
     reused, days = _reused(lines), _several_days(lines)
     yield from (_of(line, width, _name(line, width, reused), days) for line in lines)
@@ -147,10 +151,12 @@ def _one_by_one(found: Summary, rows: npt.NDArray[np.intp], width: int) -> Itera
 def _folded(found: Summary, rows: npt.NDArray[np.intp], width: int) -> Iterator[str]:
     """Yield a line for what became of the signals of all namespaces of one name."""
     folded, many = found.table.folded(rows, _MOST)
+    width += _MOMENT  # there is no column for the first time
+    yield _row(width, "NAMESPACES", *_TITLES, "LAST")
     days = _several_days([line for _, _, line in folded])
     for name, homes, line in folded:
         shown = _counted(name, homes, width) if homes > 1 else _name(line, width, {})
-        yield _of(line, width, shown, days)
+        yield _of(line, width, shown, days, first=False)
     if many > len(folded):
         rest = int(found.table.rows["count"].iloc[rows].sum()) - sum(line.count for _, _, line in folded)
         yield f"and {number(many - len(folded), 'more line')}, {number(rest, 'signal')}"
@@ -219,10 +225,12 @@ def _name(line: SummaryLine, width: int, reused: Mapping[int, Collection[int]]) 
     """The container's name, else the inode; if several namespaces had that inode, the PID of the init."""
     if line.container:
         return line.container.fitting(width)
+    if line.nsid == INITIAL_PID_NS:
+        return "host"
     return f"#{line.init_pid}" if line.init_pid in reused.get(line.nsid, ()) else str(line.nsid)
 
 
-def _of(line: SummaryLine, width: int, name: str, several_days: bool) -> str:
+def _of(line: SummaryLine, width: int, name: str, several_days: bool, first: bool = True) -> str:
     return _row(
         width,
         name,
@@ -230,13 +238,14 @@ def _of(line: SummaryLine, width: int, name: str, several_days: bool) -> str:
         "-" if line.sender_comm is None else shorten(line.sender_comm, 11) or "kernel",
         fate(line.verdict, line.signal, line.origin),
         f"{line.count:,}",
-        *(_moment(time, several_days) for time in (line.first, line.last)),
+        *(_moment(time, several_days) for time in ((line.first, line.last) if first else (line.last,))),
     )
 
 
 def _row(width: int, *cells: str) -> str:
-    ns, signal, sender, what, count, first, last = cells
-    return f"{padded(ns, width)} {signal:<8} {padded(sender, 11)} {what:<20} {count:>8} {first:>8} {last:>8}"
+    ns, signal, sender, what, count, *moments = cells
+    times = "".join(f" {moment:>8}" for moment in moments)
+    return f"{padded(ns, width)} {signal:<8} {padded(sender, 11)} {what:<20} {count:>8}{times}"
 
 
 def _moment(time: int, several_days: bool) -> str:

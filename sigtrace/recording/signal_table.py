@@ -17,6 +17,7 @@ from sigtrace.events.container import COLUMNS as CONTAINER_COLUMNS
 from sigtrace.events.container import Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.events.origin import ORIGINS
+from sigtrace.procfs.process import INITIAL_PID_NS
 
 KEYS = (
     *(
@@ -96,7 +97,7 @@ class Hit:
 
     host: str
     name: str
-    """The container's label, else the name of the init, else the inode; not safe for a terminal."""
+    """The container's label, else the name of the init, else the inode, or `host`; not safe for a terminal."""
     namespaces: frozenset[tuple[int, int]]
     """Inodes and starts (ns)."""
     dropped: int
@@ -229,6 +230,7 @@ class SignalTable:
     def _named(self, which: npt.NDArray[np.intp]) -> npt.NDArray[np.object_]:
         """Return the name of each of these rows' namespace, as in `Hit`: shape (n,)."""
         names: npt.NDArray[np.object_] = self._names[self._places[which]]
+        names[self.rows["nsid"].to_numpy()[which] == INITIAL_PID_NS] = "host"
         unknown = np.flatnonzero(names == "")
         names[unknown] = self.rows["nsid"].to_numpy()[which[unknown]].astype(str)
         return names

@@ -197,7 +197,7 @@ def test_an_inode_that_was_used_again_means_its_last_namespace_and_says_so(tmp_p
     assert "init app[4242]" in run(str(tmp_path / "one"), "--ns", str(NSID), "--at", earlier).output
     assert "init app[4242]" in first.output
     assert "6000" not in first.output
-    assert run(str(tmp_path / "one")).output.count("dropped-at-generate") == 2
+    assert run(str(tmp_path / "one"), "--verbose").output.count("dropped-at-generate") == 2
 
 
 def test_each_day_of_a_story_has_its_date(tmp_path: Path) -> None:
@@ -291,3 +291,9 @@ def test_all_namespaces_of_this_host_are_listed_live() -> None:
         "possible",
     )
     assert done.exit_code == 3
+
+
+def test_a_number_and_its_unit_stay_on_one_line(directory: str) -> None:
+    for line in run(directory, "--ns", str(NSID)).output.splitlines():
+        assert not line.strip().startswith(("s ", "ms ", "min ")), line
+        assert line.strip() not in ("s", "ms", "min"), line

@@ -51,7 +51,7 @@ def test_containers_of_one_image_that_hung_alike_are_one_entry_the_worst_first(d
         "4026532255 web-7              TERM    killed after 16 s    dropped-at-generate",
         "           7 containers of shop/web:2.1: web-7, web-6, web-5, web-4 and 3 more",
         "4026532257 app[5008]          KILL    killed after 0 s     -",
-        "           3 namespaces of app",
+        "           3 namespaces of app: app[5008], app[5009], app[5010]",
         "",
         "11 PID namespaces, 8 with findings.",
     ]
