@@ -69,6 +69,7 @@ docs: ## Update the commands' help and the tables in docs/
 	@scripts/setup.sh test
 	$(BIN)/python scripts/cli_reference.py > docs/commands.md
 	$(BIN)/python scripts/column_tables.py
+	$(BIN)/python scripts/completion_table.py
 	$(BIN)/python -m tests.programs.page
 	$(BIN)/python -m tests.guests.page
 

@@ -18,7 +18,7 @@ from sigtrace.text import printable
 
 _COMMANDS = (
     *("watch", "top", "scan", "explain", "check", "record", "summary", "postmortem", "report", "export"),
-    *("agent", "doctor", "demo", "lab"),
+    *("agent", "doctor", "demo", "lab", "completion"),
 )
 """Each name is a module `sigtrace.cli.NAME` that defines the click command `NAME`; --help lists them in this order."""
 
@@ -28,7 +28,7 @@ _ALIASES = {"ps": "scan"}
 _AS_OPTIONS = {"help": "--help", "version": "--version"}
 """What fingers type -> the option that it is."""
 
-_WITHOUT_NUMPY = ("scan", "explain", "doctor")
+_WITHOUT_NUMPY = ("scan", "explain", "doctor", "completion")
 """Commands that do without numpy and pyarrow, or say themselves that these cannot run here."""
 
 _NEED_RUNTIME_FILES = ("watch", "top", "scan", "explain", "check", "record", "postmortem", "agent")

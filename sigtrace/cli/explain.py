@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.completion import complete_containers, complete_pods, complete_targets
+from sigtrace.cli.completion import completed
 from sigtrace.cli.options import Signal, format_option, is_namespace
 from sigtrace.cli.output import echo_json
 from sigtrace.errors import BadInput
@@ -21,7 +21,7 @@ _WIDTH = 79
 
 
 @click.command(short_help="What would become of a signal, and by which rule?")
-@click.argument("word", metavar="[TARGET]", required=False, shell_complete=complete_targets)
+@click.argument("word", metavar="[TARGET]", required=False, shell_complete=completed("targets"))
 @click.option(
     *("--signal", "-s", "number"),
     type=Signal(),
@@ -31,13 +31,13 @@ _WIDTH = 79
 @click.option(
     *("--container", "-c"),
     metavar="NAME",
-    shell_complete=complete_containers,
+    shell_complete=completed("containers"),
     help="Instead of --pid: the init of this container, by name or the beginning of its ID.",
 )
 @click.option(
     "--pod",
     metavar="NAMESPACE/NAME",
-    shell_complete=complete_pods,
+    shell_complete=completed("pods"),
     help="Instead of --pid: the init of the container in this pod. If the pod has several containers, "
     "choose one with --container.",
 )
@@ -208,8 +208,6 @@ def _container(explanation: Explanation) -> Iterator[str]:
         yield f"its cgroup claims to be {shorten(container.claims, 60)}, whose runtime does not confirm it"
     if own and own.stop_signal:
         yield f"its own stop signal: {shorten(own.stop_signal, 20)}"
-    elif explanation.request.source == "unknown":
-        yield "its own stop signal: not known, as no file of its runtime was found; SIGTERM is assumed"
 
 
 def _yes_or_no(fact: object) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from sigtrace import signals
+from sigtrace.cli.completion import completed
 from sigtrace.errors import BadInput
 from sigtrace.moments import FORMS, nanoseconds, seconds
 from sigtrace.units import bytes_of
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
 
 _NAMESPACE = re.compile(r"\d{1,10}|[a-z]+:\[\d+\]|/.*", re.ASCII | re.DOTALL)
 
@@ -29,11 +27,6 @@ class Signal(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return value if isinstance(value, int) else signals.parse(str(value))
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        return _completed("signals")(ctx, param, incomplete)
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]
@@ -138,7 +131,7 @@ def container_options(command: _Command) -> _Command:
         *("--container", "-c", "containers"),
         multiple=True,
         metavar="NAME",
-        shell_complete=_completed("containers"),
+        shell_complete=completed("containers"),
         help="Only this container: its name, the beginning of its ID, or a pattern (web-*). "
         "NAMESPACE/NAME is a pod. Repeatable.",
     )
@@ -147,7 +140,7 @@ def container_options(command: _Command) -> _Command:
         "pods",
         multiple=True,
         metavar="NAMESPACE/NAME",
-        shell_complete=_completed("pods"),
+        shell_complete=completed("pods"),
         help="Only this pod, or a pattern (shop/checkout-*). Repeatable.",
     )
     return container(pod(command))
@@ -171,28 +164,13 @@ def every_record_option(command: _Command) -> _Command:
     )(command)
 
 
-_Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
-
-
-def _completed(what: str) -> _Completer:
-    """A completer of `sigtrace.cli.completion`, imported only when the shell asks for completions."""
-
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from sigtrace.cli import completion
-
-        completer: _Completer = getattr(completion, f"complete_{what}")
-        return completer(ctx, param, incomplete)
-
-    return complete
-
-
 def ns_option(command: _Command) -> _Command:
     """`--ns NS`, repeatable: PID namespaces in any form that `pidns.parse_ns` accepts. `--pid PID` is one of them."""
     return click.option(
         *("--ns", "-n", "--pid", "-p", "namespaces"),
         multiple=True,
         metavar="NS",
-        shell_complete=_completed("namespaces"),
+        shell_complete=completed("namespaces"),
         help="Only this PID namespace: an inode, pid:[inode], /proc/PID/ns/pid or a PID in it. Repeatable.",
     )(command)
 
@@ -245,7 +223,7 @@ def targets_argument(command: _Command) -> _Command:
         more, named = sorted_targets(targets)
         return command(namespaces=(*namespaces, *more), containers=(*containers, *named), **others)
 
-    return click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=_completed("targets"))(
+    return click.argument("targets", metavar="[TARGET]...", nargs=-1, shell_complete=completed("targets"))(
         packed
     )  # type: ignore[return-value]
 

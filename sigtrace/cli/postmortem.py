@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace.cli.completion import complete_directories_and_targets
+from sigtrace.cli.completion import completed
 from sigtrace.cli.exit_code import EXIT_FOUND
 from sigtrace.cli.live import say
 from sigtrace.cli.options import (
@@ -37,7 +37,7 @@ EXIT_INCOMPLETE = 4
 
 @click.command(short_help="Why did, or does, this container not stop?")
 @click.argument(
-    "words", metavar="[DIR]... [TARGET]", nargs=-1, shell_complete=complete_directories_and_targets
+    "words", metavar="[DIR]... [TARGET]", nargs=-1, shell_complete=completed("directories+targets")
 )
 @click.option("--live", is_flag=True, help="Examine this host as it is now, not a recording.")
 @click.option(

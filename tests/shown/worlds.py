@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -43,6 +44,9 @@ class Host:
     recording: Path
     named: dict[str, str] = field(default_factory=dict)
     """What a page calls a PID or an inode -> what it is in this run."""
+    containers: list[str] = field(default_factory=list)
+    mark: str = field(default_factory=lambda: f".{secrets.token_hex(1)}")
+    """The end of the names of containers: other tests have a web-1 too, at the same time."""
 
     def __post_init__(self) -> None:
         self._dockerd = self.stage.actor()
@@ -51,7 +55,8 @@ class Host:
 
     def start(self, name: str, image: str, *command: str, pod: str = "", stop_signal: str = "") -> Namespace:
         """Start a container, with a network of its own; returns when its PID 1 runs the command."""
-        container_id = self.docker.create(name, image, stop_signal, pod)
+        self.containers.append(name)
+        container_id = self.docker.create(name + self.mark, image, stop_signal, pod)
         shim = self._called(self._dockerd, "containerd-shim")
         shim.set("ignore", signal.SIGCHLD)  # so that it reaps at once, as shims do
         self.docker.adopt(shim.pid, container_id)
@@ -99,8 +104,13 @@ class Host:
         """Return the command line for bash of a page's, with this run's names in it."""
         for written, real in {**self.named, "/var/tmp/signals": str(self.recording)}.items():
             words = re.sub(rf"(?<!\w){re.escape(written)}\b", real, words)
-        words = words.replace("web-*", "web-?")  # not those of a test that runs at the same time
+        for name in (*self.containers, "web-*"):
+            words = re.sub(rf"(?<![\w/-]){re.escape(name)}(?![\w-])", f"{name}{self.mark}", words)
         return ["bash", "-c", re.sub(r"\bsigtrace (?=[a-z])", f"{sys.executable} -m sigtrace ", words)]
+
+    def as_shown(self, output: str) -> str:
+        """Return an output with the names that a page uses."""
+        return output.replace(self.mark, "").replace(str(self.recording), "/var/tmp/signals")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -202,8 +212,7 @@ def outputs(name: str, commands: Iterable[str]) -> dict[str, str]:
     """Return what each of the commands says in the world of that name."""
     commands = list(dict.fromkeys(commands))
     with tempfile.TemporaryDirectory() as where:
-        said = _outputs(WORLDS[name], commands, Path(where, "signals"))
-        return {each: text.replace(f"{where}/signals", "/var/tmp/signals") for each, text in said.items()}
+        return _outputs(WORLDS[name], commands, Path(where, "signals"))
 
 
 def _outputs(world: World, commands: list[str], where: Path) -> dict[str, str]:
@@ -213,7 +222,7 @@ def _outputs(world: World, commands: list[str], where: Path) -> dict[str, str]:
         if not there:
             return {each: _said(host, each) for each in commands}
         said = {each: _said(host, each) for each in commands if _looks_at_the_host(each)}
-        chosen = [word for container in there for word in ("--container", container)]
+        chosen = [word for name in there for word in ("--container", name)]
         recorder = f"sigtrace record /var/tmp/signals --all {' '.join(chosen)}"
         watches = [each for each in commands if " watch" in each]
         with _listening(host, [recorder]) as recorded, _listening(host, watches) as watched:
@@ -239,7 +248,7 @@ def _said(host: Host, command: str) -> str:
         check=False,
     )
     assert done.returncode in (0, 3), done.stdout
-    return done.stdout
+    return host.as_shown(done.stdout)
 
 
 @contextmanager
@@ -269,4 +278,7 @@ def _listening(host: Host, commands: list[str]) -> Iterator[dict[str, str]]:
         for process in running:
             process.send_signal(signal.SIGINT)
         for command, process in zip(commands, running, strict=True):
-            said[command] += process.communicate(timeout=patient(60))[0]
+            assert process.stdout is not None
+            with process.stdout as rest:  # what communicate() returns lacks what is in its buffer
+                said[command] = host.as_shown(said[command] + rest.read())
+            process.wait(timeout=patient(60))

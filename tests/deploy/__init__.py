@@ -1,1 +1,0 @@
-"""What runs the agent: deploy/, tried with the programs that it is for."""
