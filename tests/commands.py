@@ -12,6 +12,12 @@ from pathlib import Path
 from sigtrace.lab.actor import Actor
 
 COMMAND = (sys.executable, "-m", "sigtrace")
+NOBODY = (
+    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
+    *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
+    "--bounding-set=-all,+dac_read_search",
+)
+"""As nobody, who may read the interpreter wherever it is installed."""
 
 
 def sigtrace(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -57,6 +57,15 @@ class Engine:
         """Send a signal to a container's init."""
         self._run("kill", "--signal", str(number), container)
 
+    def remove(self, container: str) -> None:
+        """Kill and forget a container, with its volumes; one that is not there is fine."""
+        self._run(*self.removal(container)[1:])
+
+    def removal(self, container: str) -> tuple[str, ...]:
+        """Return the command that does that; podman would give the container time to end."""
+        at_once = ("--time=0",) if self.name == "podman" else ()
+        return (self.name, "rm", "--force", "--volumes", *at_once, container)
+
     def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.name, *words],

@@ -20,6 +20,8 @@ class Forecast:
     why: str = ""
     advice: tuple[str, ...] = ()
     """What would make the stop work, the best first."""
+    if_it_hangs: str = ""
+    """Why it hangs, should it do so, as the kernel's rule has it: known also where the verdict is in doubt."""
     zombies: int = 0
     """Children of the init that it had not reaped."""
     members: tuple[int, ...] = ()
@@ -41,15 +43,17 @@ UNKNOWN = Forecast("can't be told", "its processes are not visible from here")
 def foretell(pid: int, signal: int) -> Forecast:
     """Predict what a signal from outside does to the init of a PID namespace."""
     try:
-        nsid = namespace_of(pid) if pid else None
-        if nsid is None:
+        if not pid:
             return UNKNOWN
-        found = scan(signal, ns=[nsid])
-        if not found.rows or found.rows[0].init is None:
+        nsid = namespace_of(pid)  # None: another user's, as that of docker's containers
+        found = scan(signal, ns=[] if nsid is None else [nsid])
+        row = next((each for each in found if each.namespace.init_pid == pid), None)
+        if row is None or row.init is None:
             return UNKNOWN
-        row = found.rows[0]
         asked = explain(signal, pid)
     except (SigtraceError, OSError) as err:  # it has ended, or is not ours to read
         return Forecast("can't be told", str(err))
-    others = tuple(each for each in found.survey.members.get(nsid, ()) if each != pid)
-    return Forecast(row.verdict, row.why, tuple(advice(asked)), row.init.zombies if row.init else 0, others)
+    others = tuple(each for each in found.survey.members.get(nsid or 0, ()) if each != pid)
+    doubtful = asked.prediction.reason if asked.prediction.dropped else ""
+    hangs = row.why if row.verdict == "waits for KILL" else doubtful
+    return Forecast(row.verdict, row.why, tuple(advice(asked)), hangs, row.init.zombies, others)

@@ -30,10 +30,13 @@ from sigtrace.text import printable, shorten
 
 _STARTS_WITHIN = 60.0 * PATIENCE
 _STEP = 0.02
+_AGAIN = 2.0
+"""Seconds."""
 _NOT_STARTED, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127
 """Exit codes of `run` for what is not the container's own."""
-_REMOVE = 'cat >/dev/null; exec "$0" rm --force --volumes "$1" >/dev/null 2>&1'
-"""Waits for the end of the pipe at its stdin."""
+_REMOVE = 'exec >/dev/null 2>&1; read -r word; "$@"; [ "$word" ] || { sleep 5; "$@"; }'
+"""Waits for a word at its stdin, and executes its arguments. If that ends without one, we were killed, perhaps while
+the engine was still making the container: it does so twice."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ class Image:
         """Start a container; it is removed at the end of the block. Raises BadInput, SigtraceError."""
         name = f"sigtrace-check-{secrets.token_hex(6)}"
         remover = subprocess.Popen(
-            ["sh", "-c", _REMOVE, self._engine.name, name], stdin=subprocess.PIPE, start_new_session=True
+            ["sh", "-c", _REMOVE, "sh", *self._engine.removal(name)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
         )
         try:
             client = subprocess.Popen(
@@ -99,9 +104,17 @@ class Image:
                 _remove(remover)
                 if running:
                     running.close()
-                client.wait()
+                self._await_end(client, name)
         finally:
             _remove(remover)
+
+    def _await_end(self, client: subprocess.Popen[bytes], name: str) -> None:
+        """Wait for the end of `run`; remove the container again if it was only made after it was to be removed."""
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                client.wait(_AGAIN)
+                return
+            self._engine.remove(name)
 
     def _options(self) -> tuple[str, ...]:
         entrypoint = self._wanted.entrypoint
@@ -193,5 +206,8 @@ class ContainerRun:
 def _remove(remover: subprocess.Popen[bytes]) -> None:
     """Have the container removed, and wait for that. Safe to repeat."""
     if remover.stdin and not remover.stdin.closed:
+        with contextlib.suppress(BrokenPipeError):
+            remover.stdin.write(b"now\n")
+            remover.stdin.flush()
         remover.stdin.close()
     remover.wait()

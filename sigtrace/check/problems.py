@@ -195,8 +195,8 @@ def _because(facts: Facts) -> str:
     seen, forecast = facts.main.explanation, facts.main.forecast
     if seen and seen.source == "kernel":
         return seen.summary
-    if forecast and forecast.verdict == "waits for KILL":
-        return forecast.why
+    if forecast and forecast.if_it_hangs:
+        return forecast.if_it_hangs
     if seen:
         return seen.summary
     name = signals.name(facts.plan.signal)
@@ -207,7 +207,7 @@ def _because(facts: Facts) -> str:
 
 def _advice(facts: Facts) -> tuple[str, ...]:
     seen, forecast = facts.main.explanation, facts.main.forecast
-    if forecast and forecast.verdict == "waits for KILL" and forecast.advice:
+    if forecast and forecast.if_it_hangs and forecast.advice:
         return forecast.advice
     return (seen.advice,) if seen and seen.advice else ()
 

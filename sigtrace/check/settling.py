@@ -56,13 +56,6 @@ def wait_ready(running: Running, ready: Ready, within: float, signal: int, outpu
             return Start(time.monotonic() - began, ended=True, deaf=deaf)
 
 
-def wait_quiet(running: Running, within: float) -> bool:
-    """Wait until it has settled by itself; False if it ended, or did not in time."""
-    return (
-        not (start := wait_ready(running, Ready(), within, signals.TERM, Output())).ended and not start.late
-    )
-
-
 def _is_ready(running: Running, ready: Ready, now: float, output: Output, quiet: _Quiet) -> bool:
     if ready.kind == "time":
         return now >= ready.seconds

@@ -16,6 +16,7 @@ HANGS = Forecast(
     "waits for KILL",
     "no handler for SIGTERM, so the kernel drops it",
     ("install a handler for SIGTERM", "run a small init as PID 1"),
+    "no handler for SIGTERM, so the kernel drops it",
 )
 DROPPED = Explanation(
     "kernel",

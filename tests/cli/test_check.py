@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.commands import COMMAND, sigtrace
+from tests.commands import COMMAND, NOBODY, sigtrace
 from tests.conftest import require
 from tests.patience import patient
 from tests.processes import children
@@ -27,12 +27,6 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print("ready", flush=True)
 while True: time.sleep(1000)"""
 PYTHON = (sys.executable, "-c")
-_NOBODY = (
-    *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-    *("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"),
-    "--bounding-set=-all,+dac_read_search",
-)
-"""As nobody, who may read the interpreter wherever it is installed."""
 
 
 def check(*words: str, under: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -61,11 +55,11 @@ def plain(text: str) -> str:
 
 def test_a_command_that_hangs_and_why_as_anybody_sees_it() -> None:
     require(
-        subprocess.run([*_NOBODY, "unshare", "--user", "true"], check=False).returncode == 0,
+        subprocess.run([*NOBODY, "unshare", "--user", "true"], check=False).returncode == 0,
         "kernel",
         "no userns",
     )
-    done = check("--quick", "--grace", "1s", "--", "sh", "-c", "sleep 4321; true", under=_NOBODY)
+    done = check("--quick", "--grace", "1s", "--", "sh", "-c", "sleep 4321; true", under=NOBODY)
     assert done.returncode == 3
     *text, said = plain(done.stdout).partition("  seen by")
     assert (

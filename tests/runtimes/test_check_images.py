@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import NOBODY
 from tests.conftest import require
 from tests.patience import patient
 from tests.runtimes.docker import Docker
@@ -24,6 +25,7 @@ from tests.runtimes.runtime import Runtime
 
 pytestmark = [pytest.mark.kernel, pytest.mark.runtimes, pytest.mark.timeout(300)]
 
+CHECK = (sys.executable, "-m", "sigtrace", "check")
 _LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 _DIRECTORIES = ("usr", "etc", "tmp", "dev", "proc", "sys", "run")
 _RUN_ARGS = [word for option in RUN for word in ("--run-arg", option)]
@@ -63,9 +65,7 @@ def podman(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Po
 def check(driver: Runtime, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `sigtrace check` on the driver's host."""
     env = driver.host.environment(CONTAINERS_CONF="/run/containers.conf")
-    return driver.host.run(
-        sys.executable, "-m", "sigtrace", "check", *words, check=False, timeout=120, env=env
-    )
+    return driver.host.run(*CHECK, *words, check=False, timeout=120, env=env)
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ def test_no_container_outlives_it(number: int, podman: PodmanRunc) -> None:
         "--ready-within",
         "1h",
     )
-    process = podman.host.spawn(sys.executable, "-m", "sigtrace", "check", *where, *_RUN_ARGS, env=env)
+    process = podman.host.spawn(*CHECK, *where, *_RUN_ARGS, env=env)
     deadline = time.monotonic() + patient(60)
     while not podman.podman("ps", "--quiet").stdout:
         assert time.monotonic() < deadline
@@ -163,7 +163,14 @@ def test_docker_does_as_well(files: Path) -> None:
         assert (row["result"], row["exit_code"], row["as_predicted"]) == ("fails", 137, True)
         (row,) = rows(check(driver, *words, *network, "--run-arg", "--init", "--", "sleep", "1000"))
         assert (row["result"], row["exit_code"], row["as_predicted"]) == ("passes", 143, True)
-        elsewhere = ("unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "sigtrace", "check")
+        driver.host.run("chmod", "666", "/run/docker.sock")
+        done = driver.host.run(
+            *NOBODY, *CHECK, *words, *network, "--", "sleep", "1000", check=False, timeout=120
+        )
+        (row,) = rows(done)  # as a user of the docker group: signals go through docker
+        assert (row["result"], row["exit_code"], row["evidence_from"]) == ("fails", 137, "proc")
+        assert "has no handler for SIGTERM" in row["problems"][0]["because"]
+        elsewhere = ("unshare", "--pid", "--fork", "--mount-proc", *CHECK)
         done = driver.host.run(*elsewhere, *words, *network, "--", "sleep", "1000", check=False, timeout=120)
         (row,) = rows(done)  # where it does not see the engine's processes
         assert (row["result"], row["exit_code"], row["predicted"]) == ("fails", 137, "can't be told")

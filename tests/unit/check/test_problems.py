@@ -38,6 +38,12 @@ def test_without_the_kernels_records_the_prediction_is_the_reason() -> None:
     assert problem.because == HANGS.why
 
 
+def test_what_was_most_likely_is_the_reason_once_it_has_happened() -> None:
+    doubtful = replace(HANGS, verdict="can't be told", why="most likely waits for KILL; not certain: ...")
+    (problem,) = judge(facts(hung(None, forecast=doubtful))).problems
+    assert (problem.because, problem.advice) == (HANGS.if_it_hangs, HANGS.advice)
+
+
 def test_a_handler_that_does_not_end_it_is_the_reason_where_nothing_else_is_known() -> None:
     (problem,) = judge(facts(hung(None, forecast=STOPS))).problems
     assert problem.because == "its handler for SIGTERM does not end it, or not in time"
