@@ -39,6 +39,7 @@ ELSEWHERE = {
     "postmortem/causes/blocked_forever.py": "tests/unit/postmortem/test_causes.py",
     "export/perfetto.py": "tests/unit/export/test_export.py",
     "report/gather.py": "tests/unit/report/test_report.py",
+    "check/engine.py": "tests/runtimes/test_check_images.py",
     "check/image.py": "tests/runtimes/test_check_images.py",
     "check/settling.py": "tests/cli/test_check.py",
     "cli/findings.py": "tests/cli/test_postmortem.py",
