@@ -276,7 +276,8 @@ class InitRecords:
         """Return the name of the init in a record."""
         one = self.batch.records[row]
         if one["target_tid"] != one["target_pid"]:
-            own = np.flatnonzero(self.batch.records["target_start"] == one["target_start"])
+            pids, starts = self.batch.records["target_pid"], self.batch.records["target_start"]
+            own = np.flatnonzero((pids == one["target_pid"]) & (starts == one["target_start"]))
             one = called_by_leaders(self.batch.records[own])[np.searchsorted(own, row)]
         return decode(bytes(one["target_comm"]))
 
