@@ -40,11 +40,13 @@ def report(
 ) -> None:
     """Write the contents of a recording into one HTML file, for an incident review.
 
-    The verdict comes first, then the PID namespaces, the most stuck first. Each has
-    its findings with their evidence, and its timeline as a picture and in words.
-    Then all stops: who asked, and how long each took; all signals; and what the
-    recording lacks. Timelines zoom and show details, tables sort and filter; the
-    content is complete without JavaScript and on paper.
+    The verdict comes first, and says what to do; then the findings, the most stuck
+    PID namespace first, with their evidence, and the timeline as a picture and in
+    words. Containers of one image that hung alike are one entry. Then tables of
+    all namespaces, stops (who asked, and how long each took) and signals, and
+    what the recording lacks. Timelines zoom and show details, tables sort and
+    filter; the content is complete without JavaScript and on paper. The facts are
+    in the page as JSON too, for other programs.
 
     The file is self-contained, needs no network and is smaller than 2 MB. If there
     are very many namespaces, it shows only the most stuck ones in full, and says
