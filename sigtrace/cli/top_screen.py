@@ -232,7 +232,7 @@ class Screen:
             return [shorten(f"the postmortem failed: {examination.problem}", self.width)]
         if examination.report is None:
             return ["reading /proc ..."]
-        styled = report_lines(examination.report, min(max(self.width, _NARROWEST), _WIDEST_TEXT) - 1)
+        styled = report_lines(examination.report, min(max(self.width, _NARROWEST), _WIDEST_TEXT) - 1, True)
         found = [line if self.colour else click.unstyle(line) for line in styled]
         view.scroll = max(min(view.scroll, len(found) - max(self.height - 3, 1)), 0)
         return found[view.scroll :]
