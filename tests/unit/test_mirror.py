@@ -43,8 +43,6 @@ ELSEWHERE = {
     "report/gather.py": "tests/unit/report/test_report.py",
     "check/engine.py": "tests/runtimes/test_check_images.py",
     "check/image.py": "tests/runtimes/test_check_images.py",
-    "check/settling.py": "tests/cli/test_check.py",
-    "cli/findings.py": "tests/cli/test_postmortem.py",
     "cli/event_lines.py": "tests/cli/test_watch.py",
     "cli/scan_summary.py": "tests/cli/test_scan_list.py",
     "cli/tree.py": "tests/cli/test_scan_tree.py",
