@@ -126,25 +126,26 @@ class CommandRun:
 def _build(stage: Stage) -> tuple[Actor, Namespace]:
     """Return the gate and the house. Raises NoNamespaces."""
     gate = stage.outside.fork()
-    if os.geteuid() != 0:
+    try:
         try:
+            return gate, _house(gate)
+        except PermissionError:  # not root, or root without CAP_SYS_ADMIN
             gate(f"unshare({CLONE_NEWUSER})")
             gate(_OWN_IDS.format(os.geteuid(), os.getegid()))
-        except OSError as err:
-            raise NoNamespaces(
-                f"cannot create a user namespace ({err.strerror}): run as root, or let users create them "
-                "(sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
-                "kernel.apparmor_restrict_unprivileged_userns=0)."
-            ) from err
-    keeper = gate.fork()
-    try:
-        keeper(f"unshare({CLONE_NEWPID})")
+            return gate, _house(gate)
     except OSError as err:
         raise NoNamespaces(
-            f"cannot create a PID namespace ({err.strerror}): run as root, in a container with CAP_SYS_ADMIN, or "
-            "as a user who may create user namespaces."
+            f"cannot create a PID namespace ({err.strerror}): run as root, in a container with CAP_SYS_ADMIN, or let "
+            "users create user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, "
+            "kernel.apparmor_restrict_unprivileged_userns=0)."
         ) from err
-    return gate, Namespace(keeper)
+
+
+def _house(gate: Actor) -> Namespace:
+    """Return a new PID namespace below the gate's. Raises OSError."""
+    keeper = gate.fork()
+    keeper(f"unshare({CLONE_NEWPID})")
+    return Namespace(keeper)
 
 
 def _execute(init: Actor, words: tuple[str, ...]) -> None:

@@ -44,7 +44,7 @@ class Engine:
             done = self._run("image", "inspect", image)
             if done.returncode != 0:
                 why = _last_line(pulled.stderr or done.stderr)
-                raise BadInput(f"{self.name} has no image {printable(image)}, and cannot pull it: {why}.")
+                raise BadInput(f"{self.name} has no image {printable(image)}, and cannot pull it: {why}")
         return _config(json.loads(done.stdout)[0].get("Config") or {})
 
     def pid(self, container: str) -> int:
@@ -112,4 +112,4 @@ def _words(value: object) -> tuple[str, ...]:
 
 def _last_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
-    return shorten(lines[-1].strip().rstrip("."), 200) if lines else "it does not say why"
+    return shorten(lines[-1].strip(), 200) if lines else "it does not say why"

@@ -134,7 +134,9 @@ def _ended_before(facts: Facts) -> Problem:
         "ended-by-itself",
         "error",
         how,
-        advice=("check a command that runs until it is stopped; --show-output shows what it said",),
+        advice=(
+            "check what runs until it is stopped, also with an empty stdin; --show-output shows what it said",
+        ),
     )
 
 

@@ -89,6 +89,15 @@ def test_where_it_can_trace_the_kernel_itself_says_why() -> None:
     assert "the init has no handler for it: discarded as it was sent" in problem["evidence"][0]
 
 
+@pytest.mark.kernel
+def test_root_without_the_right_to_make_namespaces_makes_a_user_namespace() -> None:
+    under = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")
+    done = check("--quick", "--", "sh", "-c", "trap 'exit 0' TERM; sleep 4321 & wait", under=under)
+    assert (done.returncode, done.stdout.splitlines()[1].split()[0]) == (0, "PASSES"), (
+        done.stdout + done.stderr
+    )
+
+
 def test_a_command_that_stops_passes() -> None:
     done = check(
         "--quick", "--ready", "ready", "--", "sh", "-c", "trap 'exit 0' TERM; echo ready; sleep 4321 & wait"
