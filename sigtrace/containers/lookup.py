@@ -13,11 +13,12 @@ from typing import ParamSpec, TypeVar
 
 from sigtrace.containers import cgroup, identity, monitor
 from sigtrace.containers import users as accounts
+from sigtrace.containers.daemons import Daemons
 from sigtrace.containers.files import Files, text
 from sigtrace.containers.hint import Clue
 from sigtrace.containers.paths import Roots
 from sigtrace.containers.place import User
-from sigtrace.containers.runtimes.registry import RUNTIMES
+from sigtrace.containers.runtimes.registry import RUNTIMES, unread
 from sigtrace.events.container import Container
 from sigtrace.procfs import process as processes
 
@@ -25,9 +26,18 @@ Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
-def of_process(pid: int, roots: Roots | None = None, proc: str = "/proc") -> Container | None:
-    """Return the innermost container that a process is in; None if it is in none, or gone."""
-    return _ask(_of_process, pid, roots or Roots(), proc)
+def of_process(
+    pid: int, roots: Roots | None = None, proc: str = "/proc", daemons: Daemons | None = None
+) -> Container | None:
+    """Return the innermost container that a process is in; None if it is in none, or gone.
+
+    daemons: asked for other directories where the runtime's files are not in those of `roots`.
+    """
+    roots = roots or Roots()
+    found = _ask(_of_process, pid, roots, proc)
+    if daemons and found and unread(found) and (more := _ask(daemons.roots, roots)):
+        return _ask(_of_process, pid, roots.beside(more), proc) or found
+    return found
 
 
 def _of_process(pid: int, roots: Roots, proc: str) -> Container | None:

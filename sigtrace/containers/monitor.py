@@ -38,7 +38,7 @@ def read(pid: int, proc: str = "/proc") -> Parent | None:
     """Read the parent of `pid`; None if there is none, or if reading its command line might block."""
     try:
         ppid = processes.read_stat(pid, proc).ppid
-        if ppid < 2 or _might_hang(ppid, proc):
+        if ppid < 2 or might_hang(ppid, proc):
             return None
         raw = processes.read(f"{proc}/{ppid}/cmdline")
         words = tuple(decode(word) for word in raw.rstrip(b"\0").split(b"\0"))
@@ -63,7 +63,7 @@ def _inside(pid: int, proc: str) -> bool:
         return False
 
 
-def _might_hang(pid: int, proc: str) -> bool:
+def might_hang(pid: int, proc: str) -> bool:
     """Return whether a thread in uninterruptible sleep may hold the mmap_lock, which reading cmdline takes."""
     base = f"{proc}/{pid}/task"
     threads = os.listdir(base)

@@ -95,8 +95,9 @@ def find_init(
 
 def by_files(root: str = "/proc") -> Namer:
     """Return a function that looks containers up, with the roots of $SIGTRACE_ROOTS. Raises BadInput."""
+    from sigtrace.containers.daemons import Daemons
     from sigtrace.containers.lookup import of_process
     from sigtrace.containers.paths import Roots
 
-    roots = Roots.from_environment()
-    return lambda pid: of_process(pid, roots, root)
+    roots, daemons = Roots.from_environment(), Daemons(root)
+    return lambda pid: of_process(pid, roots, root, daemons)

@@ -61,6 +61,10 @@ class Roots:
         except BadInput as err:
             raise BadInput(f"{VARIABLE}: {err}") from err
 
+    def beside(self, more: Iterable[tuple[str, str]]) -> Roots:
+        """Return the same with more directories, which are tried after those that the user gave."""
+        return replace(self, given=(*self.given, *more))
+
     def of(self, directory: Root) -> tuple[str, ...]:
         """Return the paths of root's directory, in the order in which they are tried."""
         return (*(path for name, path in self.given if name == directory.name), *directory.defaults)

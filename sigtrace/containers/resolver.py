@@ -9,6 +9,7 @@ own lock is taken under it; `live.container_filter` calls in with its lock held.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -25,6 +26,7 @@ from sigtrace.procfs.namespaces import Survey, ancestors, survey
 from sigtrace.units import SECOND
 
 if TYPE_CHECKING:
+    from sigtrace.containers.daemons import Daemons
     from sigtrace.events.batch import Batch
 
 _RETRY_SECONDS = (0.005, 0.02, 0.05, 0.15, 0.4, 1.0, 0.1)
@@ -255,10 +257,16 @@ def _from_files() -> Callable[[int], Container | None]:
 
     roots = Roots.from_environment()
 
+    @functools.cache
+    def daemons() -> Daemons:
+        from sigtrace.containers.daemons import Daemons
+
+        return Daemons()
+
     def resolve(pid: int) -> Container | None:
         from sigtrace.containers.lookup import of_process  # slow to import, so only in the resolver's thread
 
-        return of_process(pid, roots)
+        return of_process(pid, roots, daemons=daemons())
 
     return resolve
 

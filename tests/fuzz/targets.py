@@ -14,8 +14,8 @@ from sigtrace import signals, text
 from sigtrace.check import pod_file
 from sigtrace.check.plan import parse_ready
 from sigtrace.cli.options import Duration, Moment, Size
-from sigtrace.containers import cgroup, lookup, monitor, of_cgroup
-from sigtrace.containers.files import mapping, parse_json
+from sigtrace.containers import cgroup, daemons, lookup, monitor, of_cgroup
+from sigtrace.containers.files import Files, mapping, parse_json
 from sigtrace.containers.paths import Roots
 from sigtrace.containers.runtimes import bolt, podman
 from sigtrace.containers.selector import ContainerSelector
@@ -124,6 +124,15 @@ def _json(raw: bytes) -> None:
     mapping(parse_json(raw))
 
 
+def _daemon(raw: bytes) -> None:
+    line, _, configuration = raw.partition(b"\n")
+    words = tuple(text.decode(word) for word in line.split(b" "))
+    for daemon in daemons.DAEMONS:
+        found = dict(daemons.directories(daemon, (*words, "--config=/nonexistent"), Files(NOWHERE)))
+        assert all(path.startswith("/") and "/.." not in path for path in found.values())
+        daemons.settings(configuration, daemon.section)
+
+
 def _command_line(raw: bytes) -> None:
     words = tuple(text.decode(word) for word in raw.split(b"\0"))
     clue = monitor.clue(words)
@@ -198,6 +207,9 @@ TARGETS = (
     Target("bbolt", _bolt, hosts.bolts, share=2),
     Target("sqlite", _sqlite, hosts.sqlites),
     Target("json", _json, _words('{"a":[1,"b",{"c":null}]}', "[" * 100, "1e999"), share=4),
+    Target(
+        "daemon", _daemon, _words('dockerd --data-root=/a -g /b\nroot = "/c" # d\n[crio]\nroot=\'/e\'', 'x\n{"data-root": "/a"}')
+    ),
     _file("docker", "docker", f"{D1}/config.v2.json", 2536),
     _file("podman", "podman", "containers.json", 4266),
     _file("crun", "crun", "cr-v2/status", 8976),

@@ -27,9 +27,11 @@ class Docker(Runtime):
     asker = "dockerd"
     own_init = True
     image = "bb:1"
+    configuration = "{}"
+    """daemon.json."""
 
     def set_up(self, stack: contextlib.ExitStack) -> None:
-        (self.host.root / "run/daemon.json").write_text("{}")
+        (self.host.root / "run/daemon.json").write_text(self.configuration)
         log = stack.enter_context((self.host.root / "run/dockerd.log").open("w"))
         daemon = self.host.spawn(*_DAEMON, stdout=log, stderr=log)
         stack.callback(daemon.wait, 20)
