@@ -208,6 +208,8 @@ def _container(explanation: Explanation) -> Iterator[str]:
         yield f"its cgroup claims to be {shorten(container.claims, 60)}, whose runtime does not confirm it"
     if own and own.stop_signal:
         yield f"its own stop signal: {shorten(own.stop_signal, 20)}"
+    elif explanation.request.source == "unknown":
+        yield "its own stop signal: not known, as no file of its runtime was found; SIGTERM is assumed"
 
 
 def _yes_or_no(fact: object) -> str:

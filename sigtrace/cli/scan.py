@@ -9,14 +9,11 @@ import click
 from sigtrace.cli.exit_code import EXIT_FOUND
 from sigtrace.cli.options import Signal, container_options, format_option, ns_option, targets_argument
 from sigtrace.cli.output import console, echo_json
+from sigtrace.units import number
 
 if TYPE_CHECKING:
     from sigtrace.predict.overview import Overview
     from sigtrace.predict.scan import Scan
-    from sigtrace.predict.scan_row import ScanRow
-
-_LONG_ID = 64
-"""Characters of an ID that an engine generated."""
 
 _FAILS = {"hang": ("waits for KILL",), "unknown": ("waits for KILL", "can't be told")}
 
@@ -78,8 +75,9 @@ def scan(
     keys: nsid, ns_level, parent_nsid, init_pid, init_comm,
     ns_start (clock ticks since boot), age_seconds, processes, tasks, frozen ("",
     "v1" or "v2"), kept_by, signals (name to word), stop_signal, stop_signal_from
-    ("option", "container", or "default", which is TERM), verdict ("stops at once",
-    "waits for KILL", "can't be told", or "" where there is nothing to stop), why,
+    ("option", "container"; where TERM is assumed "default", or "unknown" if there
+    may be another), verdict ("stops at once", "waits for KILL", "can't be told", or
+    "" where there is nothing to stop), why,
     ending (true if its init has already ended or was killed), passed_to (to whom
     the stop signal is passed on: pid, comm, by_pid, signal, sure, word, outcome),
     zombies (children of the init that it does not reap), container_id,
@@ -150,28 +148,14 @@ def _notes(found: Scan, output: str) -> None:
     if seen.unreadable:
         what = f"{seen.unreadable} processes in other PID namespaces" if seen.unreadable > 1 else "a process"
         click.echo(f"sigtrace: {what} could not be read completely: run as root to see all", err=True)
-    nameless = sum(_is_nameless(row) for row in found.rows)
-    if nameless and not seen.unreadable and output == "table":
-        which = (
-            "1 container without a name: its"
-            if nameless == 1
-            else f"{nameless} containers without a name: their"
-        )
+    unread = sum(row.of_container and row.request.source == "unknown" for row in found.rows)
+    if unread and not seen.unreadable and output == "table":
+        one = unread == 1
         click.echo(
-            f"sigtrace: {which} runtime's files are not where sigtrace looks; SIGTRACE_ROOTS says where "
+            f"sigtrace: the stop signal of {number(unread, 'container')} is not known: the files of "
+            f"{'its runtime' if one else 'their runtimes'} are not where sigtrace looks; SIGTRACE_ROOTS says where "
             "(docs/containers.md)",
             err=True,
         )
     if seen.hidden:
         click.echo("sigtrace: /proc is mounted with hidepid: other users' processes are not listed", err=True)
-
-
-def _is_nameless(row: ScanRow) -> bool:
-    """Whether its runtime names containers, but none of the files with the names was found."""
-    from sigtrace.containers.runtimes import registry
-
-    container = row.request.container
-    runtime = registry.of(container) if container else None
-    if container is None or runtime is None or row.request.nested or not runtime.named_beside_id:
-        return False
-    return not (container.name or container.image or container.stop_signal) and len(container.id) == _LONG_ID

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sigtrace import signals
+from sigtrace.containers.runtimes import registry
 from sigtrace.errors import BadInput
 from sigtrace.events.container import Container
 
@@ -16,8 +17,11 @@ class StopRequest:
     """How the init of a namespace would be asked to stop, and its container."""
 
     signal: int = signals.TERM
-    source: Literal["option", "container", "default"] = "default"
-    """Who chose the signal: the user, the container's configuration, or nobody (SIGTERM)."""
+    source: Literal["option", "container", "default", "unknown"] = "default"
+    """Who chose the signal: the user, the container's configuration, or nobody (SIGTERM).
+
+    unknown: the container's configuration may have one, but could not be read, or is none; SIGTERM is assumed.
+    """
     container: Container | None = None
     nested: bool = False
     """The namespace was created inside the container, whose runtime stops another init."""
@@ -30,13 +34,12 @@ class StopRequest:
 
 
 def stop_request(container: Container | None, nested: bool = False, chosen: int | None = None) -> StopRequest:
-    """Return the request with the signal that was `chosen`, else the container's stop signal, else SIGTERM.
-
-    An invalid stop signal in a container's file counts as unknown.
-    """
+    """Return the request with the signal that was `chosen`, else the container's stop signal, else SIGTERM."""
     if chosen is not None:
         return StopRequest(chosen, "option", container, nested)
     if container is not None and container.stop_signal and not nested:
         with contextlib.suppress(BadInput):
             return StopRequest(signals.parse(container.stop_signal), "container", container)
+    if container is not None and not nested and (container.stop_signal or registry.unread(container)):
+        return StopRequest(signals.TERM, "unknown", container)
     return StopRequest(signals.TERM, "default", container, nested)

@@ -39,7 +39,10 @@ class Container:
     pod_namespace: str = ""
     """The pod's Kubernetes namespace; empty for pods of podman."""
     stop_signal: str = ""
-    """The configured stop signal, such as `SIGQUIT`; empty if it is not known, or the default, SIGTERM."""
+    """The configured stop signal, such as `SIGQUIT`, or an engine's default; empty if there is none, or not known.
+
+    `containers.runtimes.registry.unread` tells which.
+    """
     claims: str = field(default="", compare=False)
     """The label of another container whose name its cgroup has, but which it is not as far as that one's runtime says.
 

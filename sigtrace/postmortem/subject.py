@@ -22,8 +22,9 @@ def judged(case: Case) -> tuple[Case, ...]:
     it is the init, and the processes that it would wait for.
     """
     if case.live and not case.requests and case.last and not case.exit:
-        signal = stop_request(case.container).signal
-        return *(about(case, each) for each in expected(case.last, signal)), case
+        request = stop_request(case.container)
+        known = () if request.source == "unknown" else expected(case.last, request.signal)
+        return *(about(case, each) for each in known), case
     hung = [each for number in range(len(case.attempts)) for each in _hung(case, number)]
     if not hung:
         return (case,)

@@ -158,6 +158,11 @@ def row(namespace: PidNamespace, init: Init, request: StopRequest, now: float) -
         for number, each in predictions.items()
     }
     verdict, why = _verdict(init, step, words)
+    if request.source == "unknown" and verdict in ("waits for KILL", "stops at once"):
+        verdict, why = (
+            "can't be told",
+            f"its stop signal is not known; if that is SIGTERM, it {verdict}: {why}",
+        )
     if step.prediction.generate != "dying":
         if init.zombies >= MANY_ZOMBIES:
             why += f"; {init.zombies} of its children are zombies: it does not reap them"

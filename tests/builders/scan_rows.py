@@ -59,7 +59,7 @@ WAITS = init(7, "app", 1)
 
 WEB = Container("ab" * 32, "web-1", "docker", "nginx:1.25", stop_signal="SIGQUIT")
 CHECKOUT = Container(
-    "cd" * 32, "app", "containerd", "registry.example/shop/checkout:2.1", "checkout-7d4f", "shop"
+    "cd" * 32, "app", "containerd", "registry.example/shop/checkout:2.1", "checkout-7d4f", "shop", "SIGTERM"
 )
 
 

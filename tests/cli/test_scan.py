@@ -191,17 +191,20 @@ def test_a_real_container_is_shown_with_its_name_and_judged_by_its_own_stop_sign
     ]
 
 
-def test_a_container_whose_runtimes_files_are_elsewhere_has_a_footnote(inits: tuple[Actor, Actor]) -> None:
+def test_a_container_whose_runtimes_files_are_elsewhere_cant_be_told(inits: tuple[Actor, Actor]) -> None:
     outer, inner = inits
     with dockerlike(outer.pid, "sigtrace-web") as container:
         named = sigtrace("scan", "--ns", str(outer.pid), env=container.env)
-        nameless = sigtrace("scan", "--ns", str(outer.pid), env={"SIGTRACE_ROOTS": ""})
+        unread = sigtrace("scan", "--ns", str(outer.pid), env={"SIGTRACE_ROOTS": ""})
+        explained = sigtrace("explain", str(outer.pid), env={"SIGTRACE_ROOTS": ""})
     assert named.stderr == ""
-    assert f"{container.id[:12]} (docker)" in nameless.stdout
-    assert nameless.stderr == (
-        "sigtrace: 1 container without a name: its runtime's files are not where sigtrace looks; SIGTRACE_ROOTS says "
-        "where (docs/containers.md)\n"
+    assert "waits for KILL  sigtrace-web" in named.stdout
+    assert f"can't be told   {container.id[:12]} (docker)" in unread.stdout
+    assert unread.stderr == (
+        "sigtrace: the stop signal of 1 container is not known: the files of its runtime are not where sigtrace looks; "
+        "SIGTRACE_ROOTS says where (docs/containers.md)\n"
     )
+    assert "its own stop signal: not known" in explained.stdout
     assert sigtrace("scan", "--ns", str(inner.pid)).stderr == ""
 
 

@@ -43,7 +43,9 @@ def drawn(rows: list[ScanRow], width: int = 80, details: bool = False, every: bo
 
 
 def shop(number: int, target: Target, image: str = "shop/web:2.1") -> ScanRow:
-    return judged((PLAIN, target), Container(f"{number:064x}", f"web-{number}", "docker", image))
+    return judged(
+        (PLAIN, target), Container(f"{number:064x}", f"web-{number}", "docker", image, stop_signal="SIGTERM")
+    )
 
 
 def said(*rows: ScanRow) -> str:

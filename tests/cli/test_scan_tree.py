@@ -150,7 +150,7 @@ def test_a_container_begins_with_its_name_at_the_edge_of_the_tree() -> None:
         judged(PYTHON, CHECKOUT),
         judged(NGINX, WEB),
         judged(NESTED, WEB, nested=True),
-        judged(PAUSED, Container("0123456789abcdef" * 4)),
+        judged(PAUSED, Container("0123456789abcdef" * 4, runtime="docker", stop_signal="SIGTERM")),
     ]
     assert drawn(rows) == (
         "PID NAMESPACE   INIT COMMAND           AGE TASKS  TERM   INT    HUP    QUIT\n"
@@ -166,7 +166,7 @@ def test_a_container_begins_with_its_name_at_the_edge_of_the_tree() -> None:
         "│ └─4026532400 51300 tini              59s     2  take   take   take   take\n"
         "│     inside web-1: stops at once: if it ends on it, or its child does (it takes\n"
         "│     SIGTERM in sigtimedwait(2))\n"
-        "└─0123456789ab\n"
+        "└─0123456789ab (docker)\n"
         "  4026532500   60000 app                2h     1  frozen drop   drop   drop\n"
         "    waits for KILL: it is frozen (cgroup v1) and acts only once thawed, even on\n"
         "    SIGKILL\n"

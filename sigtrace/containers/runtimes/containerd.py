@@ -47,12 +47,13 @@ def find(clue: Clue, files: Files) -> Container | None:
         notes = oci.notes(files, place, TASKS, namespace, clue.id)
         name = notes.get("nerdctl/name") or stored(clue, files, namespace, "labels", "nerdctl/name")
         stop = stored(clue, files, namespace, "labels", "io.containerd.image.config.stop-signal")
+        known = stored_bytes(clue, files, namespace, "createdat") != b""
         return Container(
             clue.id,
             name or clue.name or ("" if len(clue.id) == 64 else clue.id),
             "containerd",
             stored(clue, files, namespace, "image"),
-            stop_signal=oci.signal_name(stop or notes.get(oci.STOP_SIGNAL)),
+            stop_signal=oci.signal_name(stop or notes.get(oci.STOP_SIGNAL), "SIGTERM" if known else ""),
         )
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sigtrace.containers.runtimes import containerd, crun, docker, kubernetes, lxc, nspawn, podman, runc
+from sigtrace.containers.runtimes.oci import SANDBOX
 from sigtrace.containers.runtimes.runtime import Runtime
 from sigtrace.events.container import Container
 
@@ -26,6 +27,18 @@ ROOTS = tuple(dict.fromkeys(each for runtime in RUNTIMES for each in runtime.roo
 def of(container: Container) -> Runtime | None:
     """Return the runtime of a container; None if not known."""
     return choose([each for each in RUNTIMES if each.runtime == container.runtime], container)
+
+
+def unread(container: Container) -> bool:
+    """Return whether the container's stop signal is not known, as the file of its runtime that has it was not found.
+
+    Engines that give IDs keep one for every container, be it their default; so it is empty only if it was not read. A
+    sandbox has none: it is killed.
+    """
+    if not container.id or container.stop_signal or container.name == SANDBOX:
+        return False
+    runtime = of(container)
+    return runtime.named_beside_id if runtime else not container.runtime
 
 
 def choose(runtimes: list[Runtime], container: Container | None) -> Runtime | None:

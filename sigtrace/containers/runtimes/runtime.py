@@ -92,7 +92,7 @@ class Runtime:
     inits: Callable[[Clue, Files], Iterable[Init]] | None
     """Clue -> the inits of the container in the runtime's files, those with a start first; None if it records none."""
     named_beside_id: bool
-    """Its containers have an ID of 64 hexadecimal digits, and a name that only files contain."""
+    """Its containers have an ID of 64 hexadecimal digits; name and stop signal are only in files, and always there."""
 
     # --- who asks through it for a stop ---
 

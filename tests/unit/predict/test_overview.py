@@ -13,7 +13,7 @@ IMAGE = "shop/web:2.1"
 
 
 def web(number: int, image: str = IMAGE) -> Container:
-    return Container(f"{number:064x}", f"web-{number}", "docker", image)
+    return Container(f"{number:064x}", f"web-{number}", "docker", image, stop_signal="SIGTERM")
 
 
 def names(found: Overview) -> list[list[str]]:
@@ -59,7 +59,8 @@ def test_what_is_inside_a_container_or_in_none_is_beside_and_the_host_nowhere() 
 def test_a_pods_sandbox_is_beside_unless_it_is_all_that_the_pod_has() -> None:
     def of_pod(name: str, pod: str) -> ScanRow:
         return judged(
-            (PLAIN, FINE), Container(name.ljust(8, "0"), name, "cri-o", pod=pod, pod_namespace="shop")
+            (PLAIN, FINE),
+            Container(name.ljust(8, "0"), name, "cri-o", "", pod, "shop", "" if name == "POD" else "SIGTERM"),
         )
 
     found = overview([of_pod("POD", "till"), of_pod("app", "till"), of_pod("POD", "shared")])

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from sigtrace.containers.stop_signal import StopRequest
+from sigtrace.containers.stop_signal import StopRequest, stop_request
+from sigtrace.events.container import Container
 from sigtrace.predict.scan_row import Init, row
 from sigtrace.procfs.remaining import Remaining
 from sigtrace.procfs.signal_target import Relative, Target, Thread
 from sigtrace.signals import mask
 from tests.builders.scan_rows import (
+    ENDING,
     FINE,
     NOW,
     OWN,
@@ -63,7 +65,46 @@ def test_what_is_nested_in_a_container_is_not_judged_by_its_stop_signal() -> Non
 @pytest.mark.parametrize("text", ["SIGNONE", "", "65", "\x1b[2J", "SIGQUIT; reboot"])
 def test_a_stop_signal_that_is_none_counts_as_unknown(text: str) -> None:
     known = replace(WEB, stop_signal=text)
-    assert judged((PLAIN, FINE), known).request == StopRequest(TERM, "default", known)
+    assert judged((PLAIN, FINE), known).request == StopRequest(TERM, "unknown", known)
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        (WAITS, "waits for KILL: no handler for SIGTERM, so the kernel drops it"),
+        (FINE, "stops at once: if its handler for SIGTERM ends it"),
+    ],
+)
+def test_a_container_whose_stop_signal_was_not_read_is_not_judged_by_another(
+    target: Target, why: str
+) -> None:
+    unread = replace(WEB, name="", image="", stop_signal="")
+    found = judged((PLAIN, target), unread)
+    assert (found.verdict, found.why) == (
+        "can't be told",
+        f"its stop signal is not known; if that is SIGTERM, it {why}",
+    )
+    assert judged((PLAIN, target), unread, chosen=TERM).verdict != "can't be told"
+    assert judged((PLAIN, target), unread, nested=True).verdict != "can't be told"
+    assert judged((PLAIN, ENDING), unread).verdict == ""
+
+
+@pytest.mark.parametrize(
+    ("container", "source"),
+    [
+        (Container("web-1", "web-1", "runc"), "default"),  # a bundle need not have one
+        (Container("web-1", "web-1", "lxc", stop_signal="SIGPWR"), "container"),
+        (
+            Container("ab" * 32, "app", "containerd", "web:1", "till", "shop"),
+            "unknown",
+        ),  # its database was not read
+        (Container("ab" * 32, "POD", "containerd", "", "till", "shop"), "default"),  # a sandbox is killed
+        (Container("ab" * 32), "unknown"),  # whose it is is not known
+        (Container("", "claims to be web-1", claims="web-1"), "default"),
+    ],
+)
+def test_what_is_not_known_depends_on_what_the_runtime_keeps(container: Container, source: str) -> None:
+    assert stop_request(container).source == source
 
 
 def test_a_shell_with_a_foreground_command_is_not_said_to_stop() -> None:
