@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sigtrace.events.container import Container
 from sigtrace.postmortem import diagnose
 from sigtrace.postmortem.subject import judged
 from tests.builders.cases import CAUGHT, case, causes, snapshot
@@ -28,6 +30,15 @@ def test_the_child_that_it_waits_for_would_be_reached() -> None:
     assert reached(TINI, orphan, {"start_ticks": 5}) == ["app[4244]"]
     svscan = {"comm": "s6-svscan", "cmdline": "s6-svscan /run/service", "signalfd": CAUGHT}
     assert reached(svscan, {}, {}) == ["app[4243]", "app[4244]"]
+
+
+def test_of_a_container_whose_stop_signal_was_not_read_nothing_is_expected() -> None:
+    unread = Container("ab" * 32, runtime="docker")
+    its = [
+        replace(case([], snapshot(1, TINI, IGNORES), live=True), container=each)
+        for each in (unread, replace(unread, stop_signal="SIGTERM"))
+    ]
+    assert [len(judged(each)) for each in its] == [1, 2]
 
 
 def test_one_step_after_another() -> None:
