@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sigtrace.agent.log import LOG
@@ -23,8 +22,8 @@ from sigtrace.events.container import COLUMNS, Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.procfs.process import INITIAL_PID_NS
 
-_ROOT = Path(__file__).parents[2]
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop(1)); from sigtrace.__main__ import main; main()"
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from sigtrace.__main__ import main; main()"
+"""sigtrace with the modules of this process, wherever these are, and with nothing from the environment."""
 _SECONDS = 120.0
 """How long a scan may take."""
 _LONGEST = 64 << 20
@@ -109,7 +108,7 @@ class Forecast:
             if self._closed:
                 return []
             self._child = child = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), "scan", "--format", "json"],
+                [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), "scan", "--all", "--json"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

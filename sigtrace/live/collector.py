@@ -309,10 +309,11 @@ class Collector:
         elif self._births and self._births * _ROWS_OF_ONE > self._tallied().room:
             self.counts()
 
-    def _call_back(self, ready: Iterable[int]) -> None:
-        for fd in ready:
-            if fd in self._callbacks:
-                self._callbacks.pop(fd)()
+    def _call_back(self, ready: list[int]) -> None:
+        """Call back for each of these descriptors, and empty the list: a callback may wait for its descriptor again."""
+        while ready:
+            if callback := self._callbacks.pop(ready.pop(), None):
+                callback()
 
     def detach(self) -> None:
         """Stop recording now. The ring and the counts can still be read."""

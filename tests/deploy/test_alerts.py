@@ -23,10 +23,10 @@ from typing import Any
 import pytest
 
 from sigtrace.lab.stage import Stage
+from tests.agents import agent
 from tests.conftest import require
 from tests.containers import dockerlike
-from tests.kernel.test_agent import agent, until
-from tests.patience import patient
+from tests.patience import patient, until
 
 pytestmark = pytest.mark.kernel
 
