@@ -72,7 +72,7 @@ const STEPS = [
 ];
 const NARROWEST = 0.02;
 const NEAR = 14;
-const PAPER = 640; // pixels
+const PAPER = 480; // pixels of a chart beside the names of its lanes
 const tickWidth = (step) => (step < 1000 ? 118 : 80);
 
 const tip = make("div", { class: "tip", hidden: "" });
