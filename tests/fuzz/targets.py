@@ -208,7 +208,9 @@ TARGETS = (
     Target("sqlite", _sqlite, hosts.sqlites),
     Target("json", _json, _words('{"a":[1,"b",{"c":null}]}', "[" * 100, "1e999"), share=4),
     Target(
-        "daemon", _daemon, _words('dockerd --data-root=/a -g /b\nroot = "/c" # d\n[crio]\nroot=\'/e\'', 'x\n{"data-root": "/a"}')
+        "daemon",
+        _daemon,
+        _words("dockerd --data-root=/a\nroot = \"/c\" # d\n[crio]\nroot='/e'", 'x\n{"data-root": "/a"}'),
     ),
     _file("docker", "docker", f"{D1}/config.v2.json", 2536),
     _file("podman", "podman", "containers.json", 4266),
