@@ -37,13 +37,13 @@ def named(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("command", "columns"),
-    [("summary", ("TERM", "dropped: no handler", "22:13:4")), ("postmortem", ("TERM", "still there"))],
+    [("summary", ("1 TERM", "dropped: no handler", "22:13:4")), ("postmortem --verbose", ("TERM", "still there"))],
 )
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_line_of_a_table_has_its_columns_where_the_others_have_them(
     named: Path, command: str, columns: tuple[str, ...], width: int
 ) -> None:
-    with running(named.parent, command, str(named), columns=width, lines=40) as tty:
+    with running(named.parent, *command.split(), str(named), columns=width, lines=40) as tty:
         tty.shows("BACK")
         for text in columns:
             places = tty.columns(text)
