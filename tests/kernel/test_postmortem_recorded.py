@@ -233,5 +233,5 @@ def test_a_container_that_shuts_itself_down_when_asked_is_a_clean_stop(
     summary = subprocess.run(
         [*COMMAND, "summary", str(directory)], capture_output=True, text=True, check=True
     )
-    assert "queued: reboot(2)" in summary.stdout
+    assert "killed: reboot(2)" in summary.stdout
     assert "1 init stopped, 0 of them by SIGKILL" in summary.stdout
