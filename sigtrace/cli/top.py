@@ -101,7 +101,8 @@ def top(
 
 def _print(sampler: Sampler, sort: str, output: str) -> None:
     from sigtrace.cli.top_background import Forecasts
-    from sigtrace.cli.top_screen import Screen, as_dict
+    from sigtrace.cli.top_cells import as_dict
+    from sigtrace.cli.top_screen import Screen
     from sigtrace.cli.top_view import View
 
     sample, view = sampler.sample(), View(sort)

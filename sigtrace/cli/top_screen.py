@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sigtrace import signals
 from sigtrace.cli.event_lines import EventLines
 from sigtrace.cli.findings import report_lines
+from sigtrace.cli.top_cells import count_text, cut, last_drop, rate_text
 from sigtrace.cli.top_view import View
 from sigtrace.live.rates import RateRow, Sample, state_of
 from sigtrace.live.repeats import folded
-from sigtrace.text import columns, padded, printable, shorten, shorten_start
-from sigtrace.units import SECOND, age, duration, number
+from sigtrace.text import padded, printable, shorten, shorten_start
+from sigtrace.units import SECOND, duration, number
 
 if TYPE_CHECKING:
     from sigtrace.cli.top_background import Examination, Forecast
@@ -32,7 +31,6 @@ _WIDE, _STOP, _VERDICT, _IMAGE = 125, 7, 14, 18
 _WIDEST_TEXT = 100
 _NARROWEST = 80
 """Lines are cut off at the right on a narrower screen."""
-_COLOUR = re.compile(r"(\x1b\[[0-9]*m)")
 _KEYS = (
     ("up, down, j, k", "select a namespace; page up, page down, home, end too"),
     ("enter, right", "show its last events; escape, left or q goes back"),
@@ -91,7 +89,7 @@ class Screen:
         room = max(self.height - 3, 0)
         head = list(self._head(view, sample))
         lines = [*head, *(body + [""] * room)[:room], self._foot(view, opened is not None)]
-        return [line if self.width >= _NARROWEST else _cut(line, self.width) for line in lines[: self.height]]
+        return [line if self.width >= _NARROWEST else cut(line, self.width) for line in lines[: self.height]]
 
     def table(self, view: View, sample: Sample) -> Iterator[str]:
         """The whole list as plain text."""
@@ -111,9 +109,9 @@ class Screen:
         dropping = sum(1 for row in rows if row.drops)
         parts = (
             f"{number(len(rows), 'namespace')}, {dropping:,} with drops",
-            f"{_rate(sum(row.rate for row in rows))} signals/s",
-            f"{_rate(sum(row.drop_rate for row in rows))} drops/s",
-            f"{_count(sum(row.drops for row in rows))} dropped",
+            f"{rate_text(sum(row.rate for row in rows))} signals/s",
+            f"{rate_text(sum(row.drop_rate for row in rows))} drops/s",
+            f"{count_text(sum(row.drops for row in rows))} dropped",
         )
         yield shorten("   ".join(parts), self.width)
 
@@ -201,9 +199,9 @@ class Screen:
         return (
             f"{padded(label, name)} {row.init_pid or '-':>{_INIT}} {padded(shorten(row.comm, command), command)} "
             f"{state_of(row):<{_STATE}} ",
-            f"{_rate(row.rate):>{_RATE}} ",
-            f"{_rate(row.drop_rate):>{_RATE}} {_count(row.drops):>{_COUNT}} ",
-            padded(_last(row, last), last),
+            f"{rate_text(row.rate):>{_RATE}} ",
+            f"{rate_text(row.drop_rate):>{_RATE}} {count_text(row.drops):>{_COUNT}} ",
+            padded(last_drop(row, last), last),
         )
 
     def _widths(self) -> tuple[int, int, int]:
@@ -243,9 +241,11 @@ class Screen:
         yield self._bold(shorten(f"{named}PID namespace {row.key[0]}{printable(image)}", self.width))
         init = f"init {printable(row.comm)}/{row.init_pid}" if row.init_pid else "init unknown"
         yield shorten(f"{init}, {state_of(row) or 'state unknown'}", self.width)
-        dropped = f"{row.drops:,} dropped ({_rate(row.drop_rate)}/s)"
-        last = f"   last: {_last(row, self.width)}" if row.last else ""
-        yield shorten(f"{number(row.signals, 'signal')} ({_rate(row.rate)}/s)   {dropped}{last}", self.width)
+        dropped = f"{row.drops:,} dropped ({rate_text(row.drop_rate)}/s)"
+        last = f"   last: {last_drop(row, self.width)}" if row.last else ""
+        yield shorten(
+            f"{number(row.signals, 'signal')} ({rate_text(row.rate)}/s)   {dropped}{last}", self.width
+        )
         yield ""
 
     def _help(self) -> Iterator[str]:
@@ -268,68 +268,3 @@ class Screen:
 
     def _red(self, text: str) -> str:
         return f"\x1b[31m{text}\x1b[39m" if self.colour else text
-
-
-def as_dict(row: RateRow) -> dict[str, object]:
-    """A row, ready for JSON; null means not known, or never."""
-    container = row.container
-    return {
-        "nsid": row.key[0],
-        "container_id": container.id if container else "",
-        "container_name": container.name if container else "",
-        "pod": container.pod if container else "",
-        "pod_namespace": container.pod_namespace if container else "",
-        "image": container.image if container else "",
-        "init_pid": row.init_pid,
-        "init_comm": row.comm,
-        "state": state_of(row),
-        "signals": row.signals,
-        "signals_per_second": round(row.rate, 3),
-        "drops": row.drops,
-        "drops_per_second": round(row.drop_rate, 3),
-        "last_drop_signal": signals.name(row.last.signal) if row.last else None,
-        "last_drop_sender": row.last.sender if row.last else None,
-        "last_drop_seconds_ago": round(row.last.ago, 3) if row.last else None,
-    }
-
-
-def _cut(line: str, width: int) -> str:
-    """A line cut to `width` columns; its colours stay."""
-    out = []
-    for part in _COLOUR.split(line):
-        if not part.startswith("\x1b"):
-            while columns(part) > width:
-                part = part[:-1]  # noqa: PLW2901
-            width -= columns(part)
-        out.append(part)
-    return "".join(out)
-
-
-def _rate(per_second: float) -> str:
-    """At most six characters: `0`, `0.4`, `123`, `12,345`, `200k`, `1.2M`."""
-    if not per_second:
-        return "0"
-    if per_second < 9.95:
-        return f"{max(per_second, 0.1):.1f}"
-    if per_second < 99_999.5:
-        return f"{per_second:,.0f}"
-    return f"{per_second / 1e3:.0f}k" if per_second < 999_500 else f"{per_second / 1e6:.1f}M"
-
-
-def _count(count: int) -> str:
-    """At most seven characters."""
-    return (
-        f"{count:,}"
-        if count < 1_000_000
-        else f"{count / 1e6:.1f}M"
-        if count < 1e10
-        else f"{count / 1e9:.0f}G"
-    )
-
-
-def _last(row: RateRow, width: int) -> str:
-    """`TERM 3s runc`: the last drop's signal, how long ago, and its sender."""
-    if row.last is None:
-        return ""
-    name = signals.name(row.last.signal).removeprefix("SIG")
-    return shorten(f"{name} {age(row.last.ago)} {printable(row.last.sender)}".rstrip(), width)
