@@ -53,8 +53,13 @@ class Host:
         self._dockerd("name('dockerd')")
         self.shim = self._called(self._dockerd, "containerd-shim")
 
-    def start(self, name: str, image: str, *command: str, pod: str = "", stop_signal: str = "") -> Namespace:
-        """Start a container, with a network of its own; returns when its PID 1 runs the command."""
+    def start(
+        self, name: str, image: str, *command: str, pod: str = "", stop_signal: str = "", zombies: int = 0
+    ) -> Namespace:
+        """Start a container, with a network of its own; returns when its PID 1 runs the command.
+
+        zombies: how many children it has that have ended.
+        """
         self.containers.append(name)
         container_id = self.docker.create(name + self.mark, image, stop_signal, pod)
         shim = self._called(self._dockerd, "containerd-shim")
@@ -63,6 +68,7 @@ class Host:
         shim(f"unshare({CLONE_NEWPID | _CLONE_NEWNET})")
         namespace = Namespace(shim)
         namespace.init(f"os.environ.__setitem__('PATH', {self.programs + ':/bin'!r})")
+        namespace.init(f"[os.fork() or os._exit(0) for _ in range({zombies})]")
         namespace.init.become(*command)
         return namespace
 
@@ -137,16 +143,9 @@ class World:
 def _shop(host: Host) -> dict[str, Namespace]:
     web = host.start("web-1", "shop/web:2.1", "/bin/sleep", "1000")
     fixed = host.start("web-2", "shop/web:2.2", "/bin/sh", "-c", 'trap "exit 0" TERM; sleep 1000 & wait')
-    jobs = host.start(
-        "jobs-1",
-        "shop/jobs:1.4",
-        "/bin/sh",
-        "-c",
-        "true & true & true & true & true & true & exec sleep 1000",
-    )
+    jobs = host.start("jobs-1", "shop/jobs:1.4", "/bin/sleep", "1000", zombies=6)
     app = host.start("app", "shop/checkout:2", "/bin/sleep", "1000", pod="shop/checkout-7d4f")
     wait_until(lambda: signal.SIGTERM in fixed.init.mask("SigCgt"), "its handler")
-    wait_until(lambda: jobs.init.comm() == "sleep", "the shell to become its program")
     host.named |= {"4242": str(web.init.pid), "4026532249": str(web.inode)}
     return {"web-1": web, "web-2": fixed, "jobs-1": jobs, "app": app}
 
