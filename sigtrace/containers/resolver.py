@@ -79,6 +79,8 @@ class ContainerResolver:
     def __init__(self, resolve: Callable[[int], Container | None] | None = None) -> None:
         self._resolve = resolve or _from_files()
         self._entries: dict[NsKey, _Entry] = {}
+        self._latest: dict[int, int] = {}
+        """Of each inode, the start of the namespace in `_entries` that started last."""
         self._queue: DueQueue[_Lookup] = DueQueue()
         self._news: list[tuple[NsKey, Container]] = []
         self._change = threading.Condition()
@@ -183,9 +185,7 @@ class ContainerResolver:
             if not again and key in self._entries:
                 return
             if key != _ALL_NAMESPACES:
-                self._entries.setdefault(key, _Entry())
-            while len(self._entries) > _MOST:
-                del self._entries[next(iter(self._entries))]
+                self._entry(key)
         self._queue.put(_Lookup(key, pid, tries), delay)
 
     def _run(self) -> None:
@@ -236,14 +236,25 @@ class ContainerResolver:
 
     def _holders(self, inodes: Iterable[int]) -> tuple[NsKey, ...]:
         """Return the known namespaces that have these inodes now: of each inode, the one that started last."""
-        above = list(inodes)
         with self._change:
-            last = dict(sorted(key for key in self._entries if key.inode in above))
-        return tuple(NsKey(inode, last[inode]) for inode in above if inode in last)
+            return tuple(NsKey(inode, self._latest[inode]) for inode in inodes if inode in self._latest)
+
+    def _entry(self, key: NsKey) -> _Entry:
+        """Return the entry of a namespace, a new one if need be. Under the lock."""
+        entry = self._entries.get(key)
+        if entry is None:
+            if len(self._entries) >= _MOST:
+                oldest = next(iter(self._entries))
+                del self._entries[oldest]
+                if self._latest.get(oldest.inode) == oldest.start:
+                    del self._latest[oldest.inode]
+            entry = self._entries[key] = _Entry()
+            self._latest[key.inode] = max(key.start, self._latest.get(key.inode, 0))
+        return entry
 
     def _store(self, key: NsKey, container: Container | None, above: tuple[NsKey, ...], final: bool) -> None:
         with self._change:
-            entry = self._entries.setdefault(key, _Entry())
+            entry = self._entry(key)
             if container and container != entry.container:
                 entry.container = container
                 self._news.append((key, container))

@@ -143,6 +143,20 @@ def test_above_a_namespace_is_who_has_the_inode_now(names: ContainerResolver, ru
     assert names.above(NsKey(7, 9)) == ((host, 5),)
 
 
+def test_a_namespace_above_that_was_displaced_is_not_known(
+    names: ContainerResolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names_module, "_MOST", 3)
+    monkeypatch.setattr(names_module, "ancestors", lambda _: (100, 2))
+    for inode in (100, 1, 2):
+        names.seed(Survey((PidNamespace(inode, 1, init_pid=42, ns_start=1),), 1, 0, False))
+    assert names.above(NsKey(2, 1)) == ((100, 1),)
+    for inode in (3, 4):  # the first of these displaces 100
+        names.seed(Survey((PidNamespace(inode, 1, init_pid=42, ns_start=1),), 1, 0, False))
+    assert names.above(NsKey(4, 1)) == ((2, 1),)
+    assert not names.settled(NsKey(100, 1))
+
+
 def test_a_record_without_a_namespace_is_not_waited_for(names: ContainerResolver) -> None:
     names.wait([(0, 0)], 5)
     assert names.of(NsKey(0, 0)) is None
