@@ -22,7 +22,9 @@ from sigtrace.events.container import COLUMNS, Container
 from sigtrace.events.nskey import NsKey
 from sigtrace.procfs.process import INITIAL_PID_NS
 
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from sigtrace.__main__ import main; main()"
+_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from sigtrace.__main__ import main; main()"
+)
 """sigtrace with the modules of this process, wherever these are, and with nothing from the environment."""
 _SECONDS = 120.0
 """How long a scan may take."""

@@ -37,7 +37,10 @@ def named(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("command", "columns"),
-    [("summary", ("1 TERM", "dropped: no handler", "22:13:4")), ("postmortem --verbose", ("TERM", "still there"))],
+    [
+        ("summary", ("1 TERM", "dropped: no handler", "22:13:4")),
+        ("postmortem --verbose", ("TERM", "still there")),
+    ],
 )
 @pytest.mark.parametrize("width", [80, 120])
 def test_every_line_of_a_table_has_its_columns_where_the_others_have_them(
