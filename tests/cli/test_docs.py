@@ -17,6 +17,7 @@ import pytest
 
 from sigtrace.cli import cli
 from sigtrace.lab.stage import Stage
+from tests.commands import sigtrace
 from tests.containers import dockerlike
 from tests.patience import patient
 from tests.shown.blocks import PAGES, ROOT, blocks
@@ -154,6 +155,11 @@ def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> 
     if re.match(r"sigtrace check .*--(image|pod|compose) ", words):  # tests/runtimes has images
         assert _commands()["check"].make_context("check", shlex.split(words)[2:])
         return
+    agent = " agent" in words and "--defaults" not in words
+    if agent:
+        words = words.replace("/etc/sigtrace/", "")
+        settings = f'[record]\ndirectory = "{tmp_path}/made"\n[metrics]\nlisten = "127.0.0.1:0"\n'
+        (tmp_path / "agent.toml").write_text(settings)
     if words.startswith("sigtrace top") and "--once" not in words:
         _runs_on_a_screen(words, tmp_path)
         return
@@ -171,7 +177,7 @@ def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> 
     )
     try:
         assert process.stderr is not None
-        if " watch" in line or " record" in line:
+        if " watch" in line or " record" in line or (agent and "--check" not in line):
             # which container is which PID namespace is said before
             assert any(words.startswith("sigtrace: ready") for words in process.stderr)
             for _ in range(3):
@@ -185,7 +191,7 @@ def test_every_example_runs(line: str, cast: dict[str, str], tmp_path: Path) -> 
     judges = any(word in line for word in (" postmortem", " --fail-on", " check"))
     assert process.returncode in ((0, 3) if judges else (0,)), err
     assert "Traceback" not in err
-    assert out or ">" in line or "|" in line or " record" in line or " -o " in line
+    assert out or ">" in line or "|" in line or " record" in line or " -o " in line or agent
 
 
 def _runs_on_a_screen(words: str, where: Path) -> None:
@@ -203,6 +209,9 @@ def _runs_on_a_screen(words: str, where: Path) -> None:
 def test_every_python_example_runs(page: Path, number: int, cast: dict[str, str]) -> None:
     code = _live(_blocks(page, "python")[number], cast)
     with tempfile.TemporaryDirectory() as where:
+        if "signals.html" in code:
+            html = str(Path(where) / "signals.html")
+            assert sigtrace("report", cast[_DIR], "-o", html).returncode == 0
         done = subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
