@@ -27,6 +27,7 @@ from sigtrace.lab.channel import PATIENCE, readable
 from sigtrace.lab.stage import Stage
 from sigtrace.procfs import process
 from sigtrace.text import printable, shorten
+from sigtrace.units import SECOND, duration
 
 _STARTS_WITHIN = 60.0 * PATIENCE
 _STEP = 0.02
@@ -179,7 +180,9 @@ class ContainerRun:
             if pid := self._engine.pid(self._name):
                 return self._open(pid)
             time.sleep(_STEP)
-        raise SigtraceError(f"{self._engine.name} did not start the container within {_STARTS_WITHIN:g} s.")
+        raise SigtraceError(
+            f"{self._engine.name} did not start the container within {duration(_STARTS_WITHIN * SECOND)}."
+        )
 
     def _open(self, pid: int) -> int:
         """Open a pidfd. Returns 0 unless that process is the init of a PID namespace, as seen from here."""

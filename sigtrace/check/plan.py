@@ -10,7 +10,7 @@ from typing import Literal
 from sigtrace.errors import BadInput
 from sigtrace.moments import span
 from sigtrace.signals import TERM
-from sigtrace.units import SECOND
+from sigtrace.units import SECOND, duration
 
 _LAST_PORT = 65_535
 
@@ -29,7 +29,7 @@ class Ready:
     def __str__(self) -> str:
         return {
             "settled": "settled by itself",
-            "time": f"waited for {self.seconds:g} s",
+            "time": f"waited for {duration(self.seconds * SECOND)}",
             "output": f"printed {self.pattern.pattern if self.pattern else ''}",
             "port": f"listens on port {self.port}",
         }[self.kind]

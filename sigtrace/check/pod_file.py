@@ -18,7 +18,7 @@ from sigtrace.check.image import Wanted
 from sigtrace.errors import BadInput, SigtraceError
 from sigtrace.moments import span
 from sigtrace.text import printable, shorten
-from sigtrace.units import SECOND
+from sigtrace.units import SECOND, duration
 
 _MOST_BYTES = 1 << 20
 _MOST_DOCUMENTS = 1000
@@ -184,7 +184,7 @@ def _uncovered(
     if lifecycle.get("preStop"):
         yield (
             "its preStop hook is not run here: in Kubernetes it runs before the stop signal is sent, and its time is "
-            f"part of the {grace:g} s of terminationGracePeriodSeconds"
+            f"part of the {duration(grace * SECOND)} of terminationGracePeriodSeconds"
         )
     if spec.get("shareProcessNamespace") is True:
         yield (

@@ -10,7 +10,7 @@ from sigtrace import signals
 from sigtrace.check.examination import Facts
 from sigtrace.check.subject import End
 from sigtrace.postmortem.finding import Severity
-from sigtrace.units import number
+from sigtrace.units import SECOND, duration, number
 
 Result = Literal["passes", "fails", "not checked"]
 """not checked: it had ended before it was to be stopped."""
@@ -148,14 +148,14 @@ def _of_the_start(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "not-ready",
             "notice" if by_itself else "warning",
-            f"it {how} after {start.seconds:.0f} s, and was stopped as it was",
+            f"it {how} after {duration(start.seconds * SECOND)}, and was stopped as it was",
             advice=("--ready says what to wait for, --ready-within for how long",),
         )
     if facts.early is None or not facts.early.killed:
         return
     deaf = start.deaf
     when = (
-        f"in the first {deaf:.2f} s after its start"
+        f"in the first {duration(deaf * SECOND)} after its start"
         if deaf is not None and deaf >= 0.01
         else "right after its start"
     )
@@ -175,7 +175,7 @@ def _of_the_stop(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "does-not-stop",
             "error",
-            f"it did not end within {plan.grace:g} s of {name}: SIGKILL ended it",
+            f"it did not end within {duration(plan.grace * SECOND)} of {name}: SIGKILL ended it",
             _because(facts),
             _advice(facts),
             main.explanation.evidence if main.explanation else (),
@@ -185,7 +185,7 @@ def _of_the_stop(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "too-slow",
             "error",
-            f"it took {main.took:.1f} s to end on {name}: more than {plan.most:g} s",
+            f"it took {duration(main.took * SECOND)} to end on {name}: more than {duration(plan.most * SECOND)}",
             main.explanation.summary if main.explanation else "",
             (main.explanation.advice,) if main.explanation else (),
             main.explanation.evidence if main.explanation else (),
@@ -240,9 +240,8 @@ def _of_the_exit(facts: Facts, end: End) -> Iterator[Problem]:
     if twice is None or twice.sent < 2 or facts.main.end is None:
         return
     if twice.killed:
-        yield Problem(
-            "second-signal", "warning", f"with a second {name} it does not end within {facts.plan.grace:g} s"
-        )
+        within = duration(facts.plan.grace * SECOND)
+        yield Problem("second-signal", "warning", f"with a second {name} it does not end within {within}")
     elif twice.end and twice.end.as_code != code:
         yield Problem(
             "second-signal",

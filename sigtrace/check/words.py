@@ -22,7 +22,7 @@ def headline(verdict: Verdict) -> str:
     if not main.sent or main.end is None:
         return verdict.problems[0].summary
     if main.killed:
-        return f"hangs: it did not end within {facts.plan.grace:g} s of {name}, and SIGKILL ended it"
+        return f"hangs: it did not end within {duration(facts.plan.grace * SECOND)} of {name}, and SIGKILL ended it"
     return f"stops in {duration(int(main.took * SECOND))} on {name}, {main.end}"
 
 
@@ -43,7 +43,7 @@ def lines(verdict: Verdict, width: int, whole_output: bool = False) -> Iterator[
 def _started(verdict: Verdict) -> str:
     start, ready = verdict.facts.main.start, verdict.facts.plan.ready
     if start.late:
-        return f"not within {start.seconds:.0f} s ({ready})"
+        return f"not within {duration(start.seconds * SECOND)} ({ready})"
     return f"{ready}, {duration(int(start.seconds * SECOND))} after its start"
 
 

@@ -50,7 +50,7 @@ def plain(text: str) -> str:
     """Without what differs from run to run."""
     text = re.sub(r"\[\d+\]", "[7]", text)
     text = re.sub(r"\d\d:\d\d:\d\d\.\d+", "07:53:45.000", text)
-    return re.sub(r"\d+(\.\d+)? (ms|s) (after|on)", r"0.2 s \3", text)
+    return re.sub(r"\d+(\.\d+)? (us|ms|s) (after|on)", r"0.2 s \3", text)
 
 
 def test_a_command_that_hangs_and_why_as_anybody_sees_it() -> None:
@@ -234,7 +234,7 @@ def test_the_same_for_github_and_as_junit_xml(tmp_path: Path) -> None:
     )
     assert done.returncode == 3
     plain, annotation, *_ = done.stdout.splitlines()
-    assert plain == "sleep 4321: fails: hangs: it did not end within 0.2 s of SIGTERM, and SIGKILL ended it"
+    assert plain == "sleep 4321: fails: hangs: it did not end within 200 ms of SIGTERM, and SIGKILL ended it"
     assert annotation.startswith(
         "::error title=sigtrace check%3A sleep 4321%3A does-not-stop::it did not end"
     )

@@ -148,7 +148,7 @@ def test_the_filters_of_summary_hold(story: Path, options: tuple[str, ...], seen
         (("STORY", "--to", "csv", "-o", "/dev/full", "--force"), "/dev/full is not a regular file"),
         (("STORY", "--to", "csv", "-o", "x", "--ns", "4026500000"), "the recording has no PID namespace"),
         (("STORY", "--to", "csv", "-o", "x", "--container", "web-2"), "web-1"),
-        (("STORY", "--to", "csv", "-o", "x", "--since", "yesterday"), "'yesterday' is not a time"),
+        (("STORY", "--to", "csv", "-o", "x", "--since", "teatime"), "'teatime' is not a time"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_a_usage_code(story: Path, words: tuple[str, ...], says: str) -> None:

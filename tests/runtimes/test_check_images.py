@@ -65,7 +65,7 @@ def podman(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Po
 def check(driver: Runtime, *words: str) -> subprocess.CompletedProcess[str]:
     """Run `sigtrace check` on the driver's host."""
     env = driver.host.environment(CONTAINERS_CONF="/run/containers.conf")
-    return driver.host.run(*CHECK, *words, check=False, timeout=120, env=env)
+    return driver.host.run(*CHECK, *words, check=False, timeout=patient(120), env=env)
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
@@ -165,13 +165,15 @@ def test_docker_does_as_well(files: Path) -> None:
         assert (row["result"], row["exit_code"], row["as_predicted"]) == ("passes", 143, True)
         driver.host.run("chmod", "666", "/run/docker.sock")
         done = driver.host.run(
-            *NOBODY, *CHECK, *words, *network, "--", "sleep", "1000", check=False, timeout=120
+            *NOBODY, *CHECK, *words, *network, "--", "sleep", "1000", check=False, timeout=patient(120)
         )
         (row,) = rows(done)  # as a user of the docker group: signals go through docker
         assert (row["result"], row["exit_code"], row["evidence_from"]) == ("fails", 137, "proc")
         assert "has no handler for SIGTERM" in row["problems"][0]["because"]
         elsewhere = ("unshare", "--pid", "--fork", "--mount-proc", *CHECK)
-        done = driver.host.run(*elsewhere, *words, *network, "--", "sleep", "1000", check=False, timeout=120)
+        done = driver.host.run(
+            *elsewhere, *words, *network, "--", "sleep", "1000", check=False, timeout=patient(120)
+        )
         (row,) = rows(done)  # where it does not see the engine's processes
         assert (row["result"], row["exit_code"], row["predicted"]) == ("fails", 137, "can't be told")
         assert driver.host.run("docker", "ps", "--all", "--quiet").stdout == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sigtrace
@@ -43,8 +44,9 @@ def test_frames_count_them(flooded: Recording) -> None:
 
 def test_a_timeline_in_bins_counts_them(flooded: Recording) -> None:
     events = flooded.events()
-    many = marks(events.loc[events.index.repeat(MOST_MARKS)].reset_index(drop=True))
-    assert many.marks["count"].sum() == 2 * MOST_MARKS * (2 + THINNED), (
+    events = events.loc[events.index.repeat(MOST_MARKS)].reset_index(drop=True)
+    many = marks(events, np.zeros(len(events), bool))
+    assert many.counts["count"].sum() == 2 * MOST_MARKS * (2 + THINNED), (
         "at the sender's lane and the target's"
     )
 

@@ -88,13 +88,13 @@ def test_the_kinds_of_marks_are_those_of_the_words() -> None:
 
 @pytest.mark.parametrize("batch", [_batch(*stop_of_ten_seconds()), storm(1000), storm(3000)], ids=len)
 def test_a_table_of_events_has_the_lanes_of_its_records(batch: Batch) -> None:
-    found = marks(batch.to_pandas())
+    found = marks(batch.to_pandas(), np.zeros(len(batch), bool))
     many = len(batch) > 1500
     names, target, _ = _shown(batch, counted=many)
     assert found.order == names
     if not many:
         assert found.marks["lane"].tolist() == target
     else:
-        sums = found.marks.groupby("lane")["count"].sum()
+        sums = found.counts.groupby("lane")["count"].sum()
         lane, count = np.unique(target, return_counts=True)
         assert sums[lane].tolist() == count.tolist()
