@@ -32,7 +32,7 @@ stops = stage_a_stop(grace=0.2).recording.stops()
 print(sorted(stops["dropped"].tolist()))
 """
 SUITE = (
-    "tests/cli/test_top.py::test_however_it_ends_the_terminal_is_as_it_was",
+    "tests/cli/test_top_terminal.py::test_however_it_ends_the_terminal_is_as_it_was",
     "tests/cli/test_watch.py::test_a_signal_ends_it_with_the_summary",
     "tests/kernel/test_begun.py::test_what_a_test_starts_has_default_dispositions_and_nothing_blocked",
     "tests/kernel/test_frames_live.py::test_a_collector_is_watched_until_the_cell_is_interrupted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ def test_without_privileges_it_says_so_in_a_sentence_and_replays() -> None:
     assert "Not live: " in text
     assert "Replaying a recording (Linux " in text
     assert "DROPPED by the kernel: an init, and no handler for it" in text
-    assert "The stop hung for 3 s, on a signal that nobody ever saw." in text
+    assert re.search(r"The stop hung for 3(\.\d+)? s, on a signal that nobody ever saw\.", text)
 
 
 @pytest.mark.kernel
@@ -87,7 +88,7 @@ def test_ctrl_c_during_the_grace_period_ends_it_without_a_trace() -> None:
             running.stdout.readline()
             running.send_signal(signal.SIGINT)
             running.stdout.read()
-            assert running.wait(patient(20)) == -signal.SIGINT  # a shell shows 130
+            assert running.wait(patient(20)) in (-signal.SIGINT, 130)  # a shell shows 130 for both
             assert running.stderr.read().strip() == b""
         finally:
             running.kill()
