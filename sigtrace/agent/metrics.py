@@ -51,6 +51,8 @@ class Health:
     """Whether nothing can be written to the recording now."""
     snapshots_skipped: Callable[[], int] = lambda: 0
     losses: Callable[[], Losses] = Losses
+    webhook_lost: Callable[[], int] = lambda: 0
+    """Findings that the webhook did not take."""
     reloaded: bool = True
     """Whether the last configuration that was read is in effect."""
     reload_time: float = 0.0
@@ -204,6 +206,7 @@ class HostMetrics:
         yield _total(
             "snapshots_skipped", "Snapshots of /proc that were not taken.", health.snapshots_skipped()
         )
+        yield _total("webhook_lost", "Findings that the webhook did not take.", health.webhook_lost())
         yield _gauge(
             "config_last_reload_successful", "1 if the last configuration is in effect.", int(health.reloaded)
         )

@@ -40,6 +40,8 @@ _SILENT_SECONDS = 60.0
 _SURVEY_SECONDS = 60.0
 """How often it is looked which namespaces live; seldom enough that it takes a thousandth of a CPU at most."""
 _SURVEY_SHARE = 0.001
+_LOOK_SECONDS = 1.0
+"""How often it is looked for findings, if there is somebody to tell."""
 
 
 class Agent:
@@ -53,6 +55,7 @@ class Agent:
         self._to_reload = False
         self._ending = False
         self._ready = False
+        self._ended = threading.Event()
         self._answered = time.monotonic()
         self._web: Web | None = None
         self._build_web: Callable[[Settings], Web | None] = lambda settings: None
@@ -101,6 +104,8 @@ class Agent:
         keeper.start()
         self._ready = True
         where = f"recording into {self._settings.record.directory}" if recorder else "not recording"
+        if self._settings.webhook.url:
+            self._tell(metrics, forecast, stack)
         served = f", metrics on port {self._web.port}" if self._web else ""
         LOG.info("ready: %s%s", where, served)
         self._manager.tell(READY=1, STATUS=where)
@@ -112,10 +117,27 @@ class Agent:
                     metrics.observe(batch)
         finally:
             self._ending, self._ready = True, False
+            self._ended.set()
             self._manager.tell(STOPPING=1)
             self._wake.set()
             keeper.join(_PING_SECONDS)
         return self._farewell(live, recorder)
+
+    def _tell(self, metrics: HostMetrics, forecast: Forecast, stack: contextlib.ExitStack) -> None:
+        """Tell the webhook of findings, from now on and in a thread of its own."""
+        from sigtrace.agent.findings import findings
+        from sigtrace.agent.webhook import Sender
+
+        sender = Sender(self._settings.webhook)
+        stack.callback(sender.close)
+        metrics.health.webhook_lost = lambda: sender.lost
+
+        def look() -> None:
+            while not self._ended.wait(_LOOK_SECONDS):
+                pending = metrics.stops.pending()
+                sender.update([*findings(pending, forecast.rows, dict(forecast.ending_since), time.time())])
+
+        threading.Thread(target=look, name="findings", daemon=True).start()
 
     def _recorder(self, live: Collector) -> Recorder:
         from sigtrace.live.recorder import Recorder

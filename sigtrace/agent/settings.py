@@ -123,6 +123,14 @@ def _users(value: object) -> Mapping[str, str]:
     return {str(name): str(each) for name, each in value.items()}
 
 
+def _url(value: object) -> str:
+    """Read an http or https URL; empty is nowhere. A password in it would be in errors and logs: there is `token`."""
+    text = _text(value)
+    if text and not re.fullmatch(r"https?://[^\s/@?#]+(?:[/?][^\s#]*)?", text):
+        raise BadInput("it is no URL such as https://example.com/hook, without a user")
+    return text
+
+
 def _one_of(*words: str) -> Callable[[object], str]:
     def read(value: object) -> str:
         if value not in words:
@@ -194,6 +202,16 @@ class Scan:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """A URL that is told of each finding, for hosts without Prometheus."""
+
+    url: str = _setting("", _url, "Where to POST findings as JSON; empty: nowhere.", True)
+    token: str = _setting(
+        "", _text, "Sent as `Authorization: Bearer ...`; better as a variable than here.", True
+    )
+
+
+@dataclass(frozen=True)
 class Log:
     """What the agent says, on standard error."""
 
@@ -210,10 +228,17 @@ class Settings:
     record: Record = dataclasses.field(default_factory=Record)
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
     scan: Scan = dataclasses.field(default_factory=Scan)
+    webhook: Webhook = dataclasses.field(default_factory=Webhook)
     log: Log = dataclasses.field(default_factory=Log)
 
 
-_SECTIONS: Mapping[str, type] = {"record": Record, "metrics": Metrics, "scan": Scan, "log": Log}
+_SECTIONS: Mapping[str, type] = {
+    "record": Record,
+    "metrics": Metrics,
+    "scan": Scan,
+    "webhook": Webhook,
+    "log": Log,
+}
 
 
 def load(path: Path | None, env: Mapping[str, str]) -> Settings:

@@ -39,6 +39,8 @@ class LiveStops:
         self._lock = threading.Lock()
         self._records: dict[NsKey, Batch] = {}
         self._kept = 0
+        self._found: dict[NsKey, tuple[Batch, Attempt | None]] = {}
+        """The records in which an attempt was looked for, and the last one in them."""
 
     def observe(self, batch: Batch) -> None:
         """Take the records of a batch that may belong to a stop."""
@@ -54,6 +56,13 @@ class LiveStops:
                 for attempt in attempts(known):
                     if attempt.exited is not None:
                         self._ended(attempt)
+
+    def _last(self, key: NsKey, batch: Batch) -> tuple[Batch, Attempt | None]:
+        """Return the last attempt in the records of a namespace; None without one. Looked for again if they changed."""
+        known, last = self._found.get(key, (None, None))
+        if known is not batch or (last and last.container is None):
+            last = next(reversed(attempts(batch)), None)
+        return batch, last
 
     def _known(self, key: NsKey, new: Batch) -> Batch:
         """Return what is known of a namespace with its new records, and keep it."""
@@ -78,9 +87,10 @@ class LiveStops:
     def pending(self) -> list[Attempt]:
         """Return the attempts whose init is still there, in the order of their counted requests."""
         with self._lock:
-            known = list(self._records.values())
+            known = list(self._records.items())
+        self._found = {key: self._last(key, batch) for key, batch in known}
         found = []
-        for attempt in (attempt for each in known for attempt in attempts(each)[-1:]):
+        for attempt in filter(None, (last for _, last in self._found.values())):
             if is_init(attempt.init_pid, attempt.key):
                 found.append(attempt)
             else:  # the record of its exit was lost, or is on its way

@@ -9,15 +9,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -27,6 +24,7 @@ from tests.agents import agent
 from tests.conftest import require
 from tests.containers import dockerlike
 from tests.patience import patient, until
+from tests.receiver import receiving
 
 pytestmark = pytest.mark.kernel
 
@@ -38,28 +36,6 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
-
-
-@contextmanager
-def hook(alerts: SimpleQueue[dict[str, Any]]) -> Iterator[int]:
-    """A webhook that keeps the alerts that it gets."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            for alert in json.loads(self.rfile.read(int(self.headers["Content-Length"])))["alerts"]:
-                alerts.put(alert)
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
 
 
 @contextmanager
@@ -77,7 +53,7 @@ def service(where: Path, *words: str) -> Iterator[None]:
 class Monitoring:
     """Prometheus and Alertmanager, watching one agent."""
 
-    def __init__(self, where: Path, target: int, webhook: int) -> None:
+    def __init__(self, where: Path, target: int, webhook: str) -> None:
         self.port, manager = free_port(), free_port()
         (where / "prometheus.yml").write_text(
             json.dumps(  # which is YAML too
@@ -102,9 +78,7 @@ class Monitoring:
                         "group_interval": "1s",
                         "group_by": ["..."],
                     },
-                    "receivers": [
-                        {"name": "hook", "webhook_configs": [{"url": f"http://127.0.0.1:{webhook}/"}]}
-                    ],
+                    "receivers": [{"name": "hook", "webhook_configs": [{"url": webhook}]}],
                 }
             )
         )
@@ -144,22 +118,24 @@ def programs() -> None:
 
 @pytest.mark.usefixtures("programs")
 def test_a_container_that_hangs_raises_an_alert_with_its_cause_and_what_to_do(tmp_path: Path) -> None:
-    alerts: SimpleQueue[dict[str, Any]] = SimpleQueue()
     with ExitStack() as stack:
+        receiver = stack.enter_context(receiving())
         init = stack.enter_context(Stage()).namespace().init
         init("name('app')")
         web = stack.enter_context(dockerlike(init.pid, name="web-1", image="nginx:1.25"))
         running = stack.enter_context(agent(tmp_path, env=web.env))
-        monitoring = Monitoring(tmp_path, running.port, stack.enter_context(hook(alerts)))
+        monitoring = Monitoring(tmp_path, running.port, receiver.url)
         for words in monitoring.services:
             stack.enter_context(service(tmp_path, *words))
         until(monitoring.is_up)
         os.kill(init.pid, signal.SIGTERM)
         deadline = time.monotonic() + patient(15)
         while True:
-            alert = alerts.get(timeout=max(deadline - time.monotonic(), 0))
-            if alert["labels"].get("container") == "web-1":
+            found = [each for each in receiver.next()["alerts"] if each["labels"].get("container") == "web-1"]
+            assert time.monotonic() < deadline
+            if found:
                 break
+        alert = found[0]
         assert alert["labels"]["alertname"] == "SigtraceStopSignalDropped"
         said = alert["annotations"]
         assert re.fullmatch(r"web-1 on \S+ does not stop: the kernel dropped SIGTERM", said["summary"])
@@ -167,7 +143,7 @@ def test_a_container_that_hangs_raises_an_alert_with_its_cause_and_what_to_do(tm
         assert "sigtrace explain web-1" in said["advice"]
         _every_panel_has_data(monitoring)
         os.kill(init.pid, signal.SIGKILL)
-        while (alert := alerts.get(timeout=patient(60)))["status"] != "resolved":
+        while not any(each["status"] == "resolved" for each in receiver.next()["alerts"]):
             pass
 
 

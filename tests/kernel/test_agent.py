@@ -20,6 +20,7 @@ from sigtrace.lab.stage import Stage
 from tests.agents import agent
 from tests.containers import dockerlike
 from tests.patience import until
+from tests.receiver import receiving
 
 pytestmark = pytest.mark.kernel
 
@@ -59,6 +60,27 @@ def test_a_container_that_hangs_is_seen_while_it_hangs_and_when_it_ended(
         assert running.end() == 0
     (stop,) = sigtrace.open(tmp_path / "made").stops(container="web-1").itertuples()
     assert stop.killed
+
+
+def test_a_webhook_is_told_of_a_container_that_hangs_and_when_it_has_ended(
+    tmp_path: Path, stage: Stage
+) -> None:
+    init = stage.namespace().init
+    init("name('app')")
+    with (
+        dockerlike(init.pid, name="web-1") as web,
+        receiving() as receiver,
+        agent(tmp_path, f'[webhook]\nurl = "{receiver.url}"\n', env=web.env),
+    ):
+        os.kill(init.pid, signal.SIGTERM)
+        while (told := receiver.next())["container_name"] != "web-1":
+            pass
+        assert (told["finding"], told["status"]) == ("stop-signal-dropped", "firing")
+        assert told["advice"] == "`sigtrace explain web-1` says how to fix it"
+        os.kill(init.pid, signal.SIGKILL)
+        while (told := receiver.next())["container_name"] != "web-1":
+            pass
+        assert told["status"] == "resolved"
 
 
 def test_counters_are_the_kernels_counts_in_a_storm(tmp_path: Path, stage: Stage) -> None:
