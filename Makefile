@@ -7,7 +7,7 @@ export MAKE_GOAL = $@
 CODE := sigtrace tests bench scripts notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo notebook test matrix distros fuzz lint format bench soak programs docs man site pictures build clean
+.PHONY: help demo notebook test matrix distros fuzz lint format bench soak programs docs man packages site pictures build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ docs: ## Update the commands' help and the tables in docs/
 man: ## Write the manual pages into build/man/man1: man -M build/man
 	@scripts/setup.sh test
 	$(BIN)/python scripts/man_pages.py build/man/man1
+
+packages: ## A deb of the agent, in dist/; KIND=rpm
+	@scripts/setup.sh test
+	scripts/build_packages.sh $(or $(KIND),deb)
 
 site: ## Build docs/ as a site with search; PORT=8000 serves it
 	@scripts/setup.sh test

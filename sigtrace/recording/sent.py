@@ -28,6 +28,9 @@ _DTYPES = {
 }
 _LATEST = np.iinfo("i8").max
 
+_UNKNOWN = 255
+"""The code of a stage that this version does not know: a newer one's, or of a damaged recording."""
+
 
 def without_event(counted: pd.DataFrame, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of the counts with what the events of `parts` lack of them, without a sender."""
@@ -68,8 +71,8 @@ def of_counts(counts: pd.DataFrame, boots: dict[tuple[str, str], int]) -> pd.Dat
 
 
 def _codes(words: pd.Series, codes: Mapping[str, int]) -> npt.NDArray[np.int64]:
-    """Return the code of each row's word, of a column of categories: shape (n,)."""
-    of_categories = np.array([codes[word] for word in words.cat.categories], "i8")
+    """Return the code of each row's word, of a column of categories: shape (n,); _UNKNOWN for what has none."""
+    of_categories = np.array([codes.get(word, _UNKNOWN) for word in words.cat.categories], "i8")
     found: npt.NDArray[np.int64] = of_categories[words.cat.codes] if len(words) else np.zeros(0, "i8")
     return found
 

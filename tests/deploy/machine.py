@@ -76,14 +76,14 @@ class Machine:
 
 
 @contextmanager
-def booted(where: Path, prepare: str) -> Iterator[Machine]:
-    """Boot; prepare: commands of the shell that run in its root directory before."""
+def booted(where: Path, prepare: str, bare: bool = False) -> Iterator[Machine]:
+    """Boot; prepare: commands of the shell that run in its root directory before. bare: without sigtrace."""
     files = f"mkdir -p opt/sigtrace/source opt/sigtrace/site; printf %s {shlex.quote(_COMMAND)} > usr/bin/sigtrace"
     script = _BOOT.format(
         here=where,
         source=ROOT,
         site=sysconfig.get_path("purelib"),
-        prepare=f"{files}; chmod 755 usr/bin/sigtrace; {prepare}",
+        prepare=f"{files}; {'rm' if bare else 'chmod 755'} usr/bin/sigtrace; {prepare}",
     )
     with (where.parent / "boot.log").open("w") as log:
         manager = subprocess.Popen(
