@@ -64,7 +64,9 @@ def _of_forms() -> Iterator[str]:
 
 
 def _outcome(stop: Stop) -> str:
-    return "goes on" if stop.fate == KILL else f"ends, {stop.fate}"
+    if stop.fate == KILL:
+        return "goes on"
+    return f"ends, {stop.fate}" + (f" or {stop.or_else}" if stop.or_else else "")
 
 
 def _why(stop: Stop) -> str:

@@ -36,6 +36,8 @@ class Stop:
     """Seconds for which SIGKILL waits for a snapshot of it. The recorder takes none if the signal is ignored."""
     scan_errs: str = ""
     """How `scan` misjudges it as yet: its test is then expected to fail."""
+    or_else: str = ""
+    """Another fate, which a race makes of it at times."""
     postmortem_errs: str = ""
     """The same for the postmortem."""
 

@@ -48,6 +48,8 @@ OTHERWISE = {
     ("mksh", "app; true"): replace(_TRAPPED, because="mksh always has a handler"),
     ("mksh", "while :; do app; done"): replace(_TRAPPED, because=""),
     ("ksh93", "trap 'kill $!' TERM; app & wait"): ends("exit 1"),
+    # zsh's wait has the status of the trap, unless it hears of the child's end first
+    ("zsh", "trap 'kill $!' TERM; app & wait"): replace(ends("exit 143"), or_else="exit 0"),
 }
 _ENTRYPOINT = """printf '#!/bin/bash\\nset -e\\nnginx -c /run/nginx.conf\\n' >entrypoint; chmod +x entrypoint
 printf 'daemon off; pid /run/nginx.pid; events {} http { server { listen 80; } }' >nginx.conf
