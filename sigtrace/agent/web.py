@@ -184,6 +184,10 @@ class _Users:
     def __init__(self, users: Mapping[str, str]) -> None:
         self._users = users
         self._salt = os.urandom(32)
+        if users:
+            import bcrypt  # now, not in the thread of a client
+
+            self._check = bcrypt.checkpw
         self._right: dict[bytes, None] = {}
         """Digests of names and passwords that were right: bcrypt takes 60 ms by design, and a scrape comes often."""
 
@@ -201,11 +205,9 @@ class _Users:
         digest = hmac.new(self._salt, name + b":" + password, hashlib.sha256).digest()
         if digest in self._right:
             return True
-        import bcrypt
-
         hashed = self._users.get(name.decode(errors="replace"), _NOBODY)
         with contextlib.suppress(ValueError):
-            if bcrypt.checkpw(password[:72], hashed.encode()) and hashed is not _NOBODY:
+            if self._check(password[:72], hashed.encode()) and hashed is not _NOBODY:
                 if len(self._right) >= _REMEMBERED:
                     self._right.clear()
                 self._right[digest] = None

@@ -19,6 +19,8 @@ EXIT_FAILED, EXIT_USAGE, EXIT_FOUND = 1, 2, 3
 """EXIT_FOUND: the command did its work, and found what it looks for."""
 EXIT_INTERRUPTED = 130
 """That of a process that SIGINT has killed, for a shell."""
+_OF_AGENT = ("prometheus_client", "bcrypt", "tomli")
+_INSTALL_AGENT = "`pip install 'sigtrace[agent]'` brings it"
 _INSTALL = "`pip install sigtrace` brings it (docs/install.md says which commands need what)"
 
 _NO_MEMORY = re.compile(r"failed to map segment|cannot allocate memory|can't start new thread")
@@ -41,7 +43,8 @@ def exit_code_of(action: Callable[[], object]) -> int:
         missing = (err.name or "").partition(".")[0]
         if missing in ("", "sigtrace"):
             raise
-        click.echo(f"sigtrace: {missing} is not installed, which this command needs: {_INSTALL}", err=True)
+        install = _INSTALL_AGENT if missing in _OF_AGENT else _INSTALL
+        click.echo(f"sigtrace: {missing} is not installed, which this command needs: {install}", err=True)
         code = EXIT_FAILED
     except OSError as err:
         about = f": {printable(os.fsdecode(err.filename))}" if err.filename else ""

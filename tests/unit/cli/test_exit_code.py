@@ -21,3 +21,13 @@ def test_a_package_that_is_not_installed_is_named(capsys: pytest.CaptureFixture[
 def test_a_missing_module_of_our_own_is_a_bug() -> None:
     with pytest.raises(ModuleNotFoundError):
         exit_code_of(lambda: importlib.import_module("sigtrace.no_such_module"))
+
+
+def test_what_the_agent_needs_is_in_its_extra(capsys: pytest.CaptureFixture[str]) -> None:
+    def lacking() -> None:
+        raise ModuleNotFoundError(
+            "No module named 'prometheus_client'", name="prometheus_client.metrics_core"
+        )
+
+    assert exit_code_of(lacking) == 1
+    assert "`pip install 'sigtrace[agent]'` brings it" in capsys.readouterr().err
