@@ -72,7 +72,7 @@ def test_its_life_on_a_machine(machine: Machine) -> None:
     until(lambda: active(machine), 60)
     assert machine.run("systemctl show -p MainPID --value sigtrace-agent") != before
     assert machine.run("tail -1 /etc/sigtrace/agent.toml") == "# mine\n"
-    until(lambda: machine.run("ls /var/lib/sigtrace/recording | grep -c ^events-", check=False) >= "2")
+    until(lambda: machine.run("ls /var/lib/sigtrace/recording | grep -c ^namespaces-", check=False) >= "2")
 
     # removed: nothing of it is left but settings and the recording
     machine.run(f"dpkg --remove {NAME}")
