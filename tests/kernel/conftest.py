@@ -8,6 +8,7 @@ import pytest
 
 from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.stage import Stage
+from tests.kernel.investigation import Investigation, investigation
 from tests.kernel.masks import init_is_spared
 from tests.kernel.recording import EventLog, event_log
 
@@ -56,3 +57,10 @@ def recorded(module_log: EventLog) -> EventLog:
 def spares_init() -> bool:
     """Whether this kernel drops, at delivery, a fatal signal that some threads of an init block, and some not."""
     return init_is_spared()
+
+
+@pytest.fixture(scope="module")
+def observed() -> Iterator[Investigation]:
+    """An investigation, of the namespaces that the test has it `watch`."""
+    with investigation() as opened:
+        yield opened

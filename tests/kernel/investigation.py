@@ -10,15 +10,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from sigtrace import clock
+from sigtrace import clock, signals
 from sigtrace.events.batch import Batch
-from sigtrace.lab.actor import Namespace
+from sigtrace.lab.actor import Actor, Fate, Namespace
+from sigtrace.lab.stage import Stage
 from sigtrace.live.collector import Collector
 from sigtrace.postmortem import Case, Finding, Report, Window, diagnose
 from sigtrace.postmortem.case import SETTLED
 from sigtrace.procfs.process import read_stat
 from sigtrace.snapshot import Helper, SnapshotRow
 from sigtrace.units import SECOND
+from tests.processes import children
 
 
 class Investigation:
@@ -102,3 +104,14 @@ def investigation() -> Iterator[Investigation]:
         yield Investigation(live, helper)
         losses = live.losses()
         assert losses.lost == 0, f"the ring lost records, so the test proves nothing: {losses}"
+
+
+def has_child(pid: int, comm: str) -> bool:
+    """Whether a child of that name is there, by /proc alone."""
+    return comm in children(pid).values()
+
+
+def kill(stage: Stage, init: Actor) -> None:
+    """What every runtime does in the end."""
+    stage.outside.kill(init, signals.KILL)
+    assert init.fate() == Fate("killed", signals.KILL)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sigtrace.lab.actor import Actor, Fate, Namespace
+from sigtrace.lab.actor import Actor, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from sigtrace.postmortem.finding import Finding
@@ -29,17 +28,11 @@ from tests.kernel.forwarding import (
     script,
 )
 from tests.kernel.freezing import Freezer, hierarchy_of
-from tests.kernel.investigation import Investigation, investigation
+from tests.kernel.investigation import Investigation, kill
 
 pytestmark = pytest.mark.kernel
 
 KILL, USR1, TERM, STOP = 9, 10, 15, 19
-
-
-@pytest.fixture(scope="module")
-def observed() -> Iterator[Investigation]:
-    with investigation() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -58,12 +51,6 @@ def ask(stage: Stage, observed: Investigation, init: Actor) -> None:
     stage.outside.kill(init, TERM)
     wait_until(lambda: observed.case().passed != (), "the init to pass it on")
     observed.snapshot("signalled")
-
-
-def kill(stage: Stage, init: Actor) -> None:
-    """What every runtime does in the end."""
-    stage.outside.kill(init, KILL)
-    assert init.fate() == Fate("killed", KILL)
 
 
 def only(observed: Investigation, live: bool = False) -> Finding:

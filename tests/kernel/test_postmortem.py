@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,8 +11,7 @@ from sigtrace.lab.actor import Actor, Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from tests.conftest import require
-from tests.kernel.investigation import Investigation, investigation
-from tests.processes import children
+from tests.kernel.investigation import Investigation, has_child, kill
 
 pytestmark = pytest.mark.kernel
 
@@ -21,26 +19,9 @@ KILL, TERM = 9, 15
 RTMIN = 34
 
 
-@pytest.fixture(scope="module")
-def observed() -> Iterator[Investigation]:
-    with investigation() as opened:
-        yield opened
-
-
 @pytest.fixture
 def namespace(stage: Stage, observed: Investigation) -> Namespace:
     return observed.watch(stage.namespace())
-
-
-def has_child(pid: int, comm: str) -> bool:
-    """Whether a child of that name is there, by /proc alone."""
-    return comm in children(pid).values()
-
-
-def kill(stage: Stage, init: Actor) -> None:
-    """What every runtime does in the end."""
-    stage.outside.kill(init, KILL)
-    assert init.fate() == Fate("killed", KILL)
 
 
 def test_a_healthy_stop_gives_no_finding(stage: Stage, observed: Investigation, init: Actor) -> None:

@@ -19,7 +19,7 @@ from sigtrace.postmortem.timeline import timeline_entries
 from sigtrace.stops.request import AT_ONCE_NS
 from tests.conftest import require
 from tests.kernel.freezing import hierarchy_of
-from tests.kernel.investigation import Investigation, investigation
+from tests.kernel.investigation import Investigation
 from tests.processes import children
 
 pytestmark = pytest.mark.kernel
@@ -28,12 +28,6 @@ HUP, INT, KILL, USR1, TERM, CONT, WINCH = 1, 2, 9, 10, 15, 18, 28
 RTMIN_3 = 37
 PTRACE_KILL = 8
 POWER_OFF, RESTART = 0x4321FEDC, 0x01234567
-
-
-@pytest.fixture(scope="module")
-def observed() -> Iterator[Investigation]:
-    with investigation() as opened:
-        yield opened
 
 
 @pytest.fixture

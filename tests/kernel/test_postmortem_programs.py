@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from sigtrace.lab.actor import Actor, Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
-from tests.kernel.investigation import Investigation, investigation
-from tests.processes import children
+from tests.kernel.investigation import Investigation, has_child, kill
 
 pytestmark = pytest.mark.kernel
 
@@ -19,26 +17,9 @@ KILL, USR1, TERM, CONT, STOP = 9, 10, 15, 18, 19
 SHELL = "/bin/sh"
 
 
-@pytest.fixture(scope="module")
-def observed() -> Iterator[Investigation]:
-    with investigation() as opened:
-        yield opened
-
-
 @pytest.fixture
 def namespace(stage: Stage, observed: Investigation) -> Namespace:
     return observed.watch(stage.namespace())
-
-
-def has_child(pid: int, comm: str) -> bool:
-    """Whether a child of that name is there, by /proc alone."""
-    return comm in children(pid).values()
-
-
-def kill(stage: Stage, init: Actor) -> None:
-    """What every runtime does in the end."""
-    stage.outside.kill(init, KILL)
-    assert init.fate() == Fate("killed", KILL)
 
 
 @pytest.fixture(autouse=True)

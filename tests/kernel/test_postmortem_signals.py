@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from sigtrace.lab.actor import Actor, Fate, Namespace
 from sigtrace.lab.channel import wait_until
 from sigtrace.lab.stage import Stage
 from tests.conftest import require
-from tests.kernel.investigation import Investigation, investigation
+from tests.kernel.investigation import Investigation, has_child, kill
 from tests.processes import children
 
 pytestmark = pytest.mark.kernel
@@ -22,26 +21,9 @@ KILL, TERM, STOP = 9, 15, 19
 SHELL = "/bin/sh"
 
 
-@pytest.fixture(scope="module")
-def observed() -> Iterator[Investigation]:
-    with investigation() as opened:
-        yield opened
-
-
 @pytest.fixture
 def namespace(stage: Stage, observed: Investigation) -> Namespace:
     return observed.watch(stage.namespace())
-
-
-def has_child(pid: int, comm: str) -> bool:
-    """Whether a child of that name is there, by /proc alone."""
-    return comm in children(pid).values()
-
-
-def kill(stage: Stage, init: Actor) -> None:
-    """What every runtime does in the end."""
-    stage.outside.kill(init, KILL)
-    assert init.fate() == Fate("killed", KILL)
 
 
 @pytest.fixture(autouse=True)

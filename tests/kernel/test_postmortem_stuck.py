@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from sigtrace.lab.stage import Stage
 from tests.conftest import require
 from tests.kernel.freezing import Freezer, hierarchy_of
 from tests.kernel.hanging import dead_mount, hang_on, slow_core_dumps
-from tests.kernel.investigation import Investigation, investigation
+from tests.kernel.investigation import Investigation, kill
 from tests.processes import children
 
 pytestmark = pytest.mark.kernel
@@ -25,21 +24,9 @@ pytestmark = pytest.mark.kernel
 KILL, TERM = 9, 15
 
 
-@pytest.fixture(scope="module")
-def observed() -> Iterator[Investigation]:
-    with investigation() as opened:
-        yield opened
-
-
 @pytest.fixture
 def namespace(stage: Stage, observed: Investigation) -> Namespace:
     return observed.watch(stage.namespace())
-
-
-def kill(stage: Stage, init: Actor) -> None:
-    """What every runtime does in the end."""
-    stage.outside.kill(init, KILL)
-    assert init.fate() == Fate("killed", KILL)
 
 
 @pytest.fixture(autouse=True)
